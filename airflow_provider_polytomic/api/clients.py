@@ -1,0 +1,295 @@
+"""The two clients: the same protocols, driven with blocking I/O or on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
+from functools import lru_cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+from airflow_provider_polytomic.api.call import Call, Listing, next_page
+from airflow_provider_polytomic.api.config import ClientConfig
+from airflow_provider_polytomic.api.errors import (
+    PolytomicAPIError,
+    PolytomicError,
+    PolytomicTransportError,
+    class_of_status,
+)
+from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
+from airflow_provider_polytomic.api.redaction import redact, secrets_in
+from airflow_provider_polytomic.api.retry import RetryPolicy, read_retry_after, retrying
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+KEEP_ALIVE = 300.0
+"""Seconds that an idle connection is kept: longer than any sensible poll interval, so that polls share one."""
+
+MOST_CONNECTIONS = 20
+
+_sending = ContextVar("polytomic_sending", default=False)
+logging.getLogger("httpx").addFilter(lambda record: not _sending.get() or record.levelno > logging.INFO)
+
+
+class _Client:
+    """What both clients share: the settings, how a call becomes a request, and how an answer is read."""
+
+    def __init__(self, api_key: str | None = None, *, config: ClientConfig | None = None, **settings: Any) -> None:
+        self.config = config or ClientConfig(api_key, **settings)
+        self._policy = RetryPolicy(max_retries=self.config.max_retries)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.config.base_url!r})"
+
+    def _httpx_settings(self) -> dict[str, Any]:
+        return {
+            "headers": self.config.headers,
+            "timeout": self.config.timeout,
+            "verify": _tls_context(self.config.verify),
+            "proxy": self.config.proxy,
+            "follow_redirects": False,
+            "limits": httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
+        }
+
+    def _request(self, call: Call[Any]) -> dict[str, Any]:
+        return {
+            "method": call.method,
+            "url": self.config.base_url + call.path,
+            "params": list(call.query) or None,
+            "json": None if call.body is None else dict(call.body),
+            "headers": {"Idempotency-Key": call.idempotency_key} if call.idempotency_key else None,
+        }
+
+    def _read(self, call: Call[T], response: httpx.Response) -> T:
+        if response.is_redirect:
+            raise call.misread(
+                f"the answer is a redirect ({response.status_code}), which is not followed since it would carry the key "
+                "elsewhere: is the host of the connection right?"
+            )
+        if response.is_error:
+            raise self._error(call, response)
+        if call.model is None and not response.content.strip():
+            return call.read(None)
+        try:
+            payload = json.loads(response.content)
+        except (ValueError, RecursionError):
+            raise call.misread(
+                f"the answer ({response.status_code}) is {_kind_of_text(response)}, not JSON: is the host of the "
+                "connection right, and is there a proxy in between?"
+            ) from None
+        return call.read(payload)
+
+    def _error(self, call: Call[Any], response: httpx.Response) -> PolytomicAPIError:
+        try:
+            said = json.loads(response.content)
+        except (ValueError, RecursionError):
+            said = None
+        if not isinstance(said, dict):
+            said = {"message": f"the answer is {_kind_of_text(response)}, not JSON"}
+        said = redact(said, *self._secrets_of(call))
+        return class_of_status(response.status_code)(
+            response.status_code,
+            method=call.method,
+            path=call.path,
+            message=str(said.get("message") or said.get("error") or "") or None,
+            key=str(said["key"]) if said.get("key") else None,
+            metadata=said["metadata"] if isinstance(said.get("metadata"), dict) else None,
+            retry_after=read_retry_after(response.headers.get("retry-after")),
+        )
+
+    def _lost(self, call: Call[Any], error: httpx.HTTPError) -> PolytomicTransportError:
+        reason = redact(str(error), *self._secrets_of(call)) or "the connection ended"
+        never_sent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError))
+        return PolytomicTransportError(
+            f"{type(error).__name__}: {reason} ({self.config.base_url})",
+            method=call.method,
+            path=call.path,
+            sent=not never_sent,
+        )
+
+    def _secrets_of(self, call: Call[Any]) -> list[str | None]:
+        return [self.config.api_key, *secrets_in(call.body)]
+
+
+class PolytomicClient(_Client):
+    """Speaks to the Polytomic API with blocking I/O.
+
+    >>> with PolytomicClient(api_key="…") as client:
+    ...     started = client.send(syncs.start("248df4b7-aa70-47b8-a036-33ac447e668d"))
+
+    :param api_key: API key; default: the environment variable ``POLYTOMIC_API_KEY``
+    :param config: all settings in one; excludes the others
+    :param settings: the other fields of :class:`~airflow_provider_polytomic.api.config.ClientConfig`
+    :param sleep: how a pause is spent
+    :raises ValueError: if there is no key, or the address would carry it in clear
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        config: ClientConfig | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        **settings: Any,
+    ) -> None:
+        super().__init__(api_key, config=config, **settings)
+        self._sleep = sleep
+        self._http = httpx.Client(**self._httpx_settings())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the client is of no use afterwards."""
+        self._http.close()
+
+    def send(self, call: Call[T]) -> T:
+        """Send one call, again where the retry policy allows it, and return its answer.
+
+        :raises PolytomicError: the last failure
+        """
+        return self.run(send(call))
+
+    def pages(self, call: Call[Listing[T]]) -> Iterator[T]:
+        """Follow a list to its end, one row after another; a page is asked for when its first row is."""
+        following: Call[Any] | None = call
+        while following is not None:
+            page = self.send(following)
+            yield from page.rows
+            following = next_page(following, page)
+
+    def run(self, protocol: Protocol[T]) -> T:
+        """Drive a protocol to its result.
+
+        :raises PolytomicError: what the protocol does not handle
+        """
+        steps = retrying(protocol, self._policy, time.monotonic)
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Pause):
+                    self._sleep(step.seconds)
+                    step = steps.send(None)
+                    continue
+                try:
+                    answer = self._exchange(step)
+                except PolytomicError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            steps.close()
+
+    def _exchange(self, call: Call[T]) -> T:
+        ours = _sending.set(True)
+        try:
+            return self._read(call, self._http.request(**self._request(call)))
+        except httpx.HTTPError as error:
+            raise self._lost(call, error) from None
+        finally:
+            _sending.reset(ours)
+
+
+class AsyncPolytomicClient(_Client):
+    """Speaks to the Polytomic API on an event loop; otherwise as :class:`PolytomicClient`."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        config: ClientConfig | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        **settings: Any,
+    ) -> None:
+        super().__init__(api_key, config=config, **settings)
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(**self._httpx_settings())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; the client is of no use afterwards."""
+        await self._http.aclose()
+
+    async def send(self, call: Call[T]) -> T:
+        """Send one call as :meth:`PolytomicClient.send` does."""
+        return await self.run(send(call))
+
+    async def pages(self, call: Call[Listing[T]]) -> AsyncIterator[T]:
+        """Follow a list as :meth:`PolytomicClient.pages` does."""
+        following: Call[Any] | None = call
+        while following is not None:
+            page = await self.send(following)
+            for row in page.rows:
+                yield row
+            following = next_page(following, page)
+
+    async def run(self, protocol: Protocol[T]) -> T:
+        """Drive a protocol as :meth:`PolytomicClient.run` does."""
+        steps = retrying(protocol, self._policy, time.monotonic)
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Pause):
+                    await self._sleep(step.seconds)
+                    step = steps.send(None)
+                    continue
+                try:
+                    answer = await self._exchange(step)
+                except PolytomicError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            steps.close()
+
+    async def _exchange(self, call: Call[T]) -> T:
+        ours = _sending.set(True)
+        try:
+            return self._read(call, await self._http.request(**self._request(call)))
+        except httpx.HTTPError as error:
+            raise self._lost(call, error) from None
+        finally:
+            _sending.reset(ours)
+
+
+@lru_cache(maxsize=8)
+def _tls_context(verify: bool | str) -> ssl.SSLContext | bool:
+    """Build the TLS settings once for all clients: it costs more than a hundred requests."""
+    if verify is False:
+        return False
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else httpx.create_ssl_context()
+
+
+def _kind_of_text(response: httpx.Response) -> str:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    if "html" in kind or response.text.lstrip()[:1] == "<":
+        return "an HTML page"
+    return "empty" if not response.content else f"cut short or malformed ({kind or 'no content type'})"

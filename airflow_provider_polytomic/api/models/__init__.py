@@ -1,0 +1,1 @@
+"""The API's objects as pydantic models."""

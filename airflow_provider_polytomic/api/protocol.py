@@ -1,0 +1,33 @@
+"""What takes more than one request, written without any way to send one.
+
+A protocol is a generator. It yields calls and pauses, is sent the answers, and has the errors thrown in; what it returns
+is its result. The clients drive it: :class:`~airflow_provider_polytomic.api.clients.PolytomicClient` with blocking I/O,
+:class:`~airflow_provider_polytomic.api.clients.AsyncPolytomicClient` on an event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, Union
+
+from airflow_provider_polytomic.api.call import Call
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Let ``seconds`` pass."""
+
+    seconds: float
+
+
+Step: TypeAlias = Union[Call[Any], Pause]
+Protocol: TypeAlias = Generator[Step, Any, T]
+
+
+def send(call: Call[T]) -> Protocol[T]:
+    """Send one call and return its answer, typed."""
+    answer: T = yield call
+    return answer
