@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
@@ -65,7 +65,7 @@ class Call(Generic[T]):
                 raise self.misread("the answer has no 'data'")
             payload = payload["data"]
         try:
-            answer: T = _adapter(self.model).validate_python(payload)
+            answer: T = _adapter(cast("Hashable", self.model)).validate_python(payload)
         except (ValidationError, RecursionError, OverflowError) as error:
             raise self.misread(_first_problem(error)) from None
         return answer
@@ -141,7 +141,7 @@ def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
 
 @cache
 def _adapter(model: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(model)
+    return TypeAdapter(cast("Any", model))
 
 
 def _first_problem(error: Exception) -> str:

@@ -73,8 +73,8 @@ class _Client:
     def _read(self, call: Call[T], response: httpx.Response) -> T:
         if response.is_redirect:
             raise call.misread(
-                f"the answer is a redirect ({response.status_code}), which is not followed since it would carry the key "
-                "elsewhere: is the host of the connection right?"
+                f"the answer is a redirect ({response.status_code}), which is not followed since it would carry the "
+                "key elsewhere: is the host of the connection right?"
             )
         if response.is_error:
             raise self._error(call, response)
