@@ -10,7 +10,18 @@ Functions such as :func:`syncs.start` build calls; a client sends them:
 
 from __future__ import annotations
 
-from airflow_provider_polytomic.api import connections, identity, syncs
+from airflow_provider_polytomic.api import (
+    bulk_syncs,
+    connections,
+    data_models,
+    events,
+    identity,
+    jobs,
+    organizations,
+    schemas,
+    syncs,
+    webhooks,
+)
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.clients import AsyncPolytomicClient, PolytomicClient
 from airflow_provider_polytomic.api.config import ClientConfig
@@ -27,11 +38,14 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicTransportError,
     PolytomicValidationError,
 )
+from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
+from airflow_provider_polytomic.api.sharing import shared_client
 
 __all__ = [
     "AsyncPolytomicClient",
     "Call",
     "ClientConfig",
+    "Pause",
     "PolytomicAPIError",
     "PolytomicAuthError",
     "PolytomicClient",
@@ -44,7 +58,17 @@ __all__ = [
     "PolytomicServerError",
     "PolytomicTransportError",
     "PolytomicValidationError",
+    "Protocol",
+    "bulk_syncs",
     "connections",
+    "data_models",
+    "events",
     "identity",
+    "jobs",
+    "organizations",
+    "schemas",
+    "send",
+    "shared_client",
     "syncs",
+    "webhooks",
 ]

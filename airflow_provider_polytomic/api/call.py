@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_polytomic.api.errors import PolytomicResponseError
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 Row = TypeVar("Row", covariant=True)
 
 
@@ -44,6 +44,11 @@ class Call(Generic[T]):
     enveloped: bool = True
     repeatable: bool = True
 
+    def __post_init__(self) -> None:
+        key = self.idempotency_key
+        if key is not None and not (key and key.isascii() and key.isprintable()):
+            raise ValueError("an Idempotency-Key has letters, digits, '-' and '_', and 8 to 255 of them")
+
     @property
     def idempotent(self) -> bool:
         """Tell whether sending it twice has the effect of sending it once."""
@@ -67,12 +72,14 @@ class Call(Generic[T]):
         try:
             answer: T = _adapter(cast("Hashable", self.model)).validate_python(payload)
         except (ValidationError, RecursionError, OverflowError) as error:
-            raise self.misread(_first_problem(error)) from None
-        return answer
+            problem = _first_problem(error)
+        else:
+            return answer
+        raise self.misread(problem)
 
-    def misread(self, problem: str) -> PolytomicResponseError:
+    def misread(self, problem: str, *, passing: bool = True) -> PolytomicResponseError:
         """Build the error that says why the answer to this call cannot be used."""
-        return PolytomicResponseError(problem, method=self.method, path=self.path)
+        return PolytomicResponseError(problem, method=self.method, path=self.path, passing=passing)
 
 
 class Listing(Protocol[Row]):
@@ -85,6 +92,10 @@ class Listing(Protocol[Row]):
     def cursor(self) -> tuple[str, str] | None:
         """The query parameter that asks for the next page; None on the last one."""
 
+    @property
+    def grows(self) -> bool:
+        """Whether rows are still added at its end: a page that points at itself then is the last one so far."""
+
 
 def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
     """Build the call for the page after ``page``, or None where there is none.
@@ -95,6 +106,8 @@ def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
     if cursor is None or not cursor[1]:
         return None
     if cursor in call.query:
+        if page.grows:
+            return None
         raise call.misread("the list's next page is the page itself")
     others = tuple(pair for pair in call.query if pair[0] != cursor[0])
     return replace(call, query=(*others, cursor))
@@ -120,8 +133,8 @@ def query(**parameters: Any) -> tuple[tuple[str, str], ...]:
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """Build a request body from the fields that are not None."""
-    return {name: value for name, value in fields.items() if value is not None}
+    """Build a request body from the fields that are not None; moments become texts."""
+    return {name: _moment(value) for name, value in fields.items() if value is not None}
 
 
 def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
@@ -133,10 +146,14 @@ def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
         return [pair for item in value for pair in _pairs(name, item)]
     if isinstance(value, bool):
         return [(name, "true" if value else "false")]
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return [(name, moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"))]
-    return [(name, str(value))]
+    return [(name, str(_moment(value)))]
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 @cache

@@ -20,6 +20,7 @@ from airflow_provider_polytomic.api.config import ClientConfig
 from airflow_provider_polytomic.api.errors import (
     PolytomicAPIError,
     PolytomicError,
+    PolytomicResponseError,
     PolytomicTransportError,
     class_of_status,
 )
@@ -37,8 +38,22 @@ KEEP_ALIVE = 300.0
 
 MOST_CONNECTIONS = 20
 
-_sending = ContextVar("polytomic_sending", default=False)
-logging.getLogger("httpx").addFilter(lambda record: not _sending.get() or record.levelno > logging.INFO)
+HTTPCORE_LOGGERS = ("connection", "http11", "http2", "proxy", "socks")
+
+_sending: ContextVar[tuple[str | None, ...] | None] = ContextVar("polytomic_sending", default=None)
+"""The secrets of the request that is being sent, while one is."""
+
+
+def _without_secrets(record: logging.LogRecord) -> bool:
+    secrets = _sending.get()
+    if secrets is not None:
+        record.msg, record.args = redact(record.getMessage(), *secrets), ()
+    return True
+
+
+logging.getLogger("httpx").addFilter(lambda record: _sending.get() is None or record.levelno > logging.INFO)
+for _name in HTTPCORE_LOGGERS:
+    logging.getLogger(f"httpcore.{_name}").addFilter(_without_secrets)
 
 
 class _Client:
@@ -74,29 +89,32 @@ class _Client:
         if response.is_redirect:
             raise call.misread(
                 f"the answer is a redirect ({response.status_code}), which is not followed since it would carry the "
-                "key elsewhere: is the host of the connection right?"
+                "key elsewhere: is the host of the connection right?",
+                passing=False,
             )
         if response.is_error:
             raise self._error(call, response)
         if call.model is None and not response.content.strip():
             return call.read(None)
-        try:
-            payload = json.loads(response.content)
-        except (ValueError, RecursionError):
+        payload = _decoded(response)
+        if payload is _NOT_JSON:
             raise call.misread(
                 f"the answer ({response.status_code}) is {_kind_of_text(response)}, not JSON: is the host of the "
                 "connection right, and is there a proxy in between?"
-            ) from None
-        return call.read(payload)
+            )
+        try:
+            return call.read(payload)
+        except PolytomicResponseError as error:
+            error.args = (redact(str(error), *self._secrets_of(call)),)
+            raise
 
     def _error(self, call: Call[Any], response: httpx.Response) -> PolytomicAPIError:
         try:
-            said = json.loads(response.content)
-        except (ValueError, RecursionError):
-            said = None
+            said = redact(_decoded(response), *self._secrets_of(call))
+        except RecursionError:
+            said = _NOT_JSON
         if not isinstance(said, dict):
-            said = {"message": f"the answer is {_kind_of_text(response)}, not JSON"}
-        said = redact(said, *self._secrets_of(call))
+            said = {"message": f"the answer is {_kind_of_text(response)}, not JSON as the API gives it"}
         return class_of_status(response.status_code)(
             response.status_code,
             method=call.method,
@@ -107,7 +125,9 @@ class _Client:
             retry_after=read_retry_after(response.headers.get("retry-after")),
         )
 
-    def _lost(self, call: Call[Any], error: httpx.HTTPError) -> PolytomicTransportError:
+    def _lost(self, call: Call[Any], error: httpx.HTTPError) -> PolytomicError:
+        if isinstance(error, httpx.DecodingError):
+            return call.misread("the answer cannot be unpacked: is there a proxy in between?")
         reason = redact(str(error), *self._secrets_of(call)) or "the connection ended"
         never_sent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError))
         return PolytomicTransportError(
@@ -118,7 +138,7 @@ class _Client:
         )
 
     def _secrets_of(self, call: Call[Any]) -> list[str | None]:
-        return [self.config.api_key, *secrets_in(call.body)]
+        return [*self.config.secrets, *secrets_in(call.body)]
 
 
 class PolytomicClient(_Client):
@@ -199,13 +219,16 @@ class PolytomicClient(_Client):
             steps.close()
 
     def _exchange(self, call: Call[T]) -> T:
-        ours = _sending.set(True)
+        sending = _sending.set(tuple(self._secrets_of(call)))
         try:
-            return self._read(call, self._http.request(**self._request(call)))
+            response = self._http.request(**self._request(call))
         except httpx.HTTPError as error:
-            raise self._lost(call, error) from None
+            lost = self._lost(call, error)
+        else:
+            return self._read(call, response)
         finally:
-            _sending.reset(ours)
+            _sending.reset(sending)
+        raise lost
 
 
 class AsyncPolytomicClient(_Client):
@@ -271,13 +294,27 @@ class AsyncPolytomicClient(_Client):
             steps.close()
 
     async def _exchange(self, call: Call[T]) -> T:
-        ours = _sending.set(True)
+        sending = _sending.set(tuple(self._secrets_of(call)))
         try:
-            return self._read(call, await self._http.request(**self._request(call)))
+            response = await self._http.request(**self._request(call))
         except httpx.HTTPError as error:
-            raise self._lost(call, error) from None
+            lost = self._lost(call, error)
+        else:
+            return self._read(call, response)
         finally:
-            _sending.reset(ours)
+            _sending.reset(sending)
+        raise lost
+
+
+_NOT_JSON = object()
+
+
+def _decoded(response: httpx.Response) -> Any:
+    """Return what the answer says, or ``_NOT_JSON``; apart from an error's handling, so that none refers to it."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
 
 
 @lru_cache(maxsize=8)
@@ -290,6 +327,6 @@ def _tls_context(verify: bool | str) -> ssl.SSLContext | bool:
 
 def _kind_of_text(response: httpx.Response) -> str:
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
-    if "html" in kind or response.text.lstrip()[:1] == "<":
+    if "html" in kind or response.content.lstrip()[:1] == b"<":
         return "an HTML page"
-    return "empty" if not response.content else f"cut short or malformed ({kind or 'no content type'})"
+    return "empty" if not response.content.strip() else f"cut short or malformed ({kind or 'no content type'})"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 DEFAULT_BASE_URL = "https://app.polytomic.com"
 DEFAULT_API_VERSION = "2025-09-18"
 API_KEY_VARIABLE = "POLYTOMIC_API_KEY"
+
+_PROXY = re.compile(r"(https?|socks5h?)://([^/@\s]*@)?([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,21 +50,27 @@ class ClientConfig:
         if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError("the API key has characters that no key has; was it pasted with a line break?")
         object.__setattr__(self, "base_url", _checked_address(self.base_url or DEFAULT_BASE_URL, self.allow_http))
+        if self.proxy and not _PROXY.fullmatch(self.proxy):
+            raise ValueError("the proxy must look like http://user:password@proxy.example.com:8080")
 
     @property
     def headers(self) -> dict[str, str]:
         """Headers of every request, the key among them."""
-        if self.organization_id:
-            credentials = base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
-            authorization = f"Basic {credentials}"
-        else:
-            authorization = f"Bearer {self.api_key}"
         return {
-            "Authorization": authorization,
+            "Authorization": f"Basic {self._credentials}" if self.organization_id else f"Bearer {self.api_key}",
             "X-Polytomic-Version": self.api_version,
             "Accept": "application/json",
             "User-Agent": "airflow-provider-polytomic",
         }
+
+    @property
+    def secrets(self) -> list[str | None]:
+        """Texts that nobody may read, whoever repeats them."""
+        return [self.api_key, self._credentials, urlsplit(self.proxy or "").password]
+
+    @property
+    def _credentials(self) -> str:
+        return base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
 
 
 def _checked_address(address: str, allow_http: bool) -> str:
@@ -71,7 +80,7 @@ def _checked_address(address: str, allow_http: bool) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or parts.username:
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("the host must look like https://polytomic.example.com, without user, query and fragment")
     if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
         raise ValueError(f"the key would cross the network in clear to {host}: use https, or allow it with allow_http")

@@ -10,6 +10,16 @@ from airflow_provider_polytomic.api.redaction import redact
 class PolytomicError(Exception):
     """Root of everything that the API client raises."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be copied and sent between processes, whatever arguments its class asks for."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[PolytomicError], args: tuple[Any, ...], facts: dict[str, Any]) -> PolytomicError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
+
 
 class PolytomicAPIError(PolytomicError):
     """The API answered with an error status.
@@ -93,11 +103,15 @@ class PolytomicTransportError(PolytomicError):
 
 
 class PolytomicResponseError(PolytomicError):
-    """An answer that is not what the API promises: not JSON, cut short, a redirect, or of another shape."""
+    """An answer that is not what the API promises: not JSON, cut short, a redirect, or of another shape.
 
-    def __init__(self, message: str, *, method: str, path: str) -> None:
+    :param passing: False if the same request would be answered in the same way
+    """
+
+    def __init__(self, message: str, *, method: str, path: str, passing: bool = True) -> None:
         self.method = method
         self.path = path
+        self.passing = passing
         super().__init__(redact(f"{method} {path}: {message}"))
 
 

@@ -1,7 +1,8 @@
 """What takes more than one request, written without any way to send one.
 
 A protocol is a generator. It yields calls and pauses, is sent the answers, and has the errors thrown in; what it
-returns is its result. The clients drive it: :class:`~airflow_provider_polytomic.api.clients.PolytomicClient` with blocking I/O,
+returns is its result. The clients drive it:
+:class:`~airflow_provider_polytomic.api.clients.PolytomicClient` with blocking I/O,
 :class:`~airflow_provider_polytomic.api.clients.AsyncPolytomicClient` on an event loop.
 """
 

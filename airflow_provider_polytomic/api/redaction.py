@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 MASK = "***"
 
 _SECRET_NAME = re.compile(
     r"(pass(word|wd|phrase)?|secret|token|authorization|credentials?|signature|cookie)$"
     r"|(api|access|private|secret|account|partner|deployment|encryption|signing|service_account)[_-]?key"
-    r"|(^|[_-])(pwd|sig|dsn|key)$"
+    r"|(^|[_-])(pwd|sig|dsn|key|jwt|pat)$"
     r"|(connection[_-]?(string|uri|url))",
     re.IGNORECASE,
 )
-_HARMLESS_NAMES = frozenset({"page_token", "next_page_token", "idempotency_key", "primary_key", "key"})
+_HARMLESS_NAME = re.compile(r"(next_)?page_token|idempotency_key|(\w+_)?(primary|partition|foreign|sort)_key|key", re.I)
 
 _AUTHORIZATION = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _URL_USER = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
 _URL_QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|$)", re.DOTALL)
 _ASSIGNMENT = re.compile(
-    r"""(?P<name>["']?[\w-]*(?:pass(?:word|wd|phrase)|pwd|secret|token|authorization|[\w]_?key)["']?)"""
+    r"""(?<![\w-])(?P<name>["']?[\w-]*(?:pass(?:word|wd|phrase)|pwd|secret|token|authorization|[\w-]key)\\*["']?)"""
     r"""(?P<sign>\s*[:=]\s*)(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&}\]]+)""",
     re.IGNORECASE,
 )
@@ -42,7 +44,8 @@ def redact(value: Any, *secrets: str | None) -> Any:
         return _redact_text(value, secrets)
     if isinstance(value, Mapping):
         return {
-            name: MASK if item and is_secret_name(str(name)) else redact(item, *secrets) for name, item in value.items()
+            redact(name, *secrets): MASK if item and is_secret_name(str(name)) else redact(item, *secrets)
+            for name, item in value.items()
         }
     if isinstance(value, (list, tuple)):
         return [redact(item, *secrets) for item in value]
@@ -51,24 +54,26 @@ def redact(value: Any, *secrets: str | None) -> Any:
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a field of this name holds a secret."""
-    return name.lower() not in _HARMLESS_NAMES and _SECRET_NAME.search(name) is not None
+    return not _HARMLESS_NAME.fullmatch(name) and _SECRET_NAME.search(name) is not None
 
 
-def secrets_in(value: Any) -> list[str]:
-    """List the texts that stand in fields named like a secret, however deep."""
+def secrets_in(value: Any, named: bool = False) -> list[str]:
+    """List the texts and numbers that stand in fields named like a secret, however deep.
+
+    :param named: the whole value stands in such a field
+    """
     if isinstance(value, Mapping):
-        return [
-            secret
-            for name, item in value.items()
-            for secret in ([item] if isinstance(item, str) and is_secret_name(str(name)) else secrets_in(item))
-        ]
-    if isinstance(value, (list, tuple)):
-        return [secret for item in value for secret in secrets_in(item)]
-    return []
+        inner = [(item, named or is_secret_name(str(name))) for name, item in value.items()]
+    elif isinstance(value, (list, tuple)):
+        inner = [(item, named) for item in value]
+    else:
+        return [str(value)] if named and value is not None and not isinstance(value, bool) else []
+    return [secret for item, is_named in inner for secret in secrets_in(item, is_named)]
 
 
 def _redact_text(text: str, secrets: tuple[str | None, ...]) -> str:
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+    spellings = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""), _in_json(secret))}
+    for secret in sorted(spellings, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = _PEM.sub(MASK, text)
     text = _AUTHORIZATION.sub(lambda match: f"{match[1]} {MASK}", text)
@@ -77,7 +82,11 @@ def _redact_text(text: str, secrets: tuple[str | None, ...]) -> str:
     return _ASSIGNMENT.sub(_redact_assignment, text)
 
 
+def _in_json(secret: str) -> str:
+    return json.dumps(secret)[1:-1]
+
+
 def _redact_assignment(match: re.Match[str]) -> str:
-    if not is_secret_name(match["name"].strip("\"'")):
+    if not is_secret_name(match["name"].strip("\"'\\")):
         return match[0]
     return f"{match['name']}{match['sign']}{MASK}"

@@ -61,7 +61,9 @@ def is_passing(error: PolytomicError) -> bool:
     """Tell whether the same request may well succeed later: no usable answer, 408, 425, 429 or 5xx."""
     if isinstance(error, PolytomicAPIError):
         return error.status_code in PASSING_STATUSES or error.status_code >= 500
-    return isinstance(error, (PolytomicTransportError, PolytomicResponseError))
+    if isinstance(error, PolytomicResponseError):
+        return error.passing
+    return isinstance(error, PolytomicTransportError)
 
 
 def may_repeat(call: Call[Any], error: PolytomicError) -> bool:

@@ -41,9 +41,10 @@ class SyncExecution(Model):
 
 
 class BulkSchemaExecution(Model):
-    """What one execution of a bulk sync did with one schema."""
+    """What one execution of a bulk sync did with one schema; ``execution_id`` is given by the batch status only."""
 
     schema_id: str | None = Field(default=None, alias="schema")
+    execution_id: str | None = None
     output_name: str | None = None
     status: str | None = None
     status_message: str | None = None

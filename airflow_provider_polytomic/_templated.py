@@ -1,0 +1,45 @@
+"""Values of templated fields, which may arrive as text, or natively as anything that prints like it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+
+
+def as_id(value: Any, name: str) -> str:
+    """Return an id as text.
+
+    :param name: the parameter that it came in
+    :raises PolytomicRequestRefused: if it is empty, or not an id at all
+    """
+    text = "" if value is None else str(value).strip()
+    if text in ("", ".", "..", "None"):
+        raise PolytomicRequestRefused(f"{name} is {value!r}, which is no id. Next: check what its template renders to")
+    return text
+
+
+def as_bool(value: Any, name: str) -> bool:
+    """Return a switch as a boolean.
+
+    :raises PolytomicRequestRefused: if it is no word for yes or no
+    """
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False, "none": False}
+    try:
+        return words[str(value).strip().lower()]
+    except KeyError:
+        raise PolytomicRequestRefused(f"{name} is {value!r}, neither true nor false") from None
+
+
+def as_list(value: Any, name: str) -> list[Any] | None:
+    """Return a list; a text counts as a list of one, None and an empty list as none.
+
+    :raises PolytomicRequestRefused: if it is nothing that can be a list
+    """
+    if value is None or value == "" or value == []:
+        return None
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    raise PolytomicRequestRefused(f"{name} is {value!r}, not a list")

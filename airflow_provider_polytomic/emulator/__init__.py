@@ -1,0 +1,24 @@
+"""Stand in for the Polytomic API over HTTP on loopback: for demos, tests and users' own DAG tests.
+
+Needs the extra ``emulator``. Names load when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.emulator.clock import Clock as Clock
+    from airflow_provider_polytomic.emulator.clock import ManualClock as ManualClock
+    from airflow_provider_polytomic.emulator.server import Emulator as Emulator
+
+_HOMES = {"Clock": "clock", "Emulator": "server", "ManualClock": "clock"}
+
+__all__ = ["Clock", "Emulator", "ManualClock"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

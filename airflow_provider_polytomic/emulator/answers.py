@@ -1,0 +1,31 @@
+"""Hold an HTTP answer as a value, so that it can be kept, replayed and spoiled before it is sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_polytomic.emulator.refusals import Refused
+
+Headers = tuple[tuple[str, str], ...]
+_JSON: Headers = (("content-type", "application/json"),)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: Headers = ()
+
+    @classmethod
+    def of_json(cls, value: Any, status: int = 200, headers: Headers = ()) -> Answer:
+        """Answer with ``value`` as JSON."""
+        return cls(status, json.dumps(value).encode(), _JSON + headers)
+
+    @classmethod
+    def of_refusal(cls, refused: Refused) -> Answer:
+        """Answer with the error body of ``refused``."""
+        return cls.of_json(refused.body(), refused.status)

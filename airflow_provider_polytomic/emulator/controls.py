@@ -1,0 +1,290 @@
+"""Say what happens in the emulated Polytomic: the methods behind ``Emulator`` and behind the control routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from airflow_provider_polytomic.emulator.clock import Clock, timestamp
+from airflow_provider_polytomic.emulator.connections import Connection
+from airflow_provider_polytomic.emulator.executions import Execution
+from airflow_provider_polytomic.emulator.faults import Fault
+from airflow_provider_polytomic.emulator.plans import Plan
+from airflow_provider_polytomic.emulator.samples import add_samples
+from airflow_provider_polytomic.emulator.state import API_KEY, ORGANIZATION_ID, RecordedRequest, State
+from airflow_provider_polytomic.emulator.switches import Switches
+from airflow_provider_polytomic.emulator.syncs import BULK, MODEL, Sync
+
+_DEFAULT_SCHEMAS = ({"id": "contact", "duration": 5.0}, {"id": "account", "duration": 10.0})
+
+
+@dataclass(frozen=True)
+class ExecutionRecord:
+    """What the emulator knows of one execution at the moment of asking.
+
+    :param type: ``scheduled`` for one that no API caller started.
+    :param cancel_requests: cancel requests that reached it before it ended.
+    :param request: body of the start request.
+    """
+
+    id: str
+    sync_id: str
+    kind: str
+    type: str
+    status: str
+    ended: bool
+    created_at: str | None
+    started_at: str | None
+    completed_at: str | None
+    idempotency_key: str | None
+    user_agent: str | None
+    cancel_requests: int
+    request: Mapping[str, Any]
+
+
+class Controls:
+    """Create syncs, plan what they do, break answers, and look at what callers did.
+
+    :param clock: gives epoch seconds; default the time of day. A ``Clock`` or ``ManualClock`` can be turned.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] | None = None,
+        api_key: str = API_KEY,
+        organization_id: str = ORGANIZATION_ID,
+    ) -> None:
+        self.clock = clock if isinstance(clock, Clock) else Clock(clock) if clock else Clock()
+        self._state = State(self.clock, api_key, organization_id)
+
+    @property
+    def api_key(self) -> str:
+        """The key that is accepted."""
+        return self._state.api_key
+
+    @property
+    def organization_id(self) -> str:
+        """The organization the key belongs to, the login of basic credentials."""
+        return self._state.organization_id
+
+    @property
+    def switches(self) -> Switches:
+        """The present readings of what is unknown; turn them with ``set_switch``."""
+        return self._state.switches
+
+    @property
+    def syncs(self) -> list[Sync]:
+        """All syncs, oldest first."""
+        with self._state.lock:
+            return list(self._state.syncs.values())
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every API request seen, oldest first."""
+        with self._state.lock:
+            return [replace(each) for each in self._state.requests]
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The faults injected, with their hits, oldest first."""
+        with self._state.lock:
+            return list(self._state.faults.all)
+
+    def add_model_sync(
+        self,
+        *,
+        name: str = "Model sync",
+        id: str | None = None,
+        active: bool = True,
+        mode: str = "updateOrCreate",
+        target_connection_id: str | None = None,
+        target_object: str = "contacts",
+        next_execution_time: str | None = None,
+        next_executions: Iterable[Mapping[str, Any]] = (),
+        **plan: Any,
+    ) -> Sync:
+        """Add a model sync.
+
+        :param next_executions: changes to the plan for the first executions, one each.
+        :param plan: fields of ``Plan``: ``duration``, ``outcome``, ``counts``, ``errors``, ``statuses``, …
+        """
+        attributes = {
+            "mode": mode,
+            "schedule": {"frequency": "manual"},
+            "target": {"connection_id": target_connection_id or str(uuid4()), "object": target_object},
+            "model_ids": [str(uuid4())],
+            "fields": [],
+            "problems": None,
+            "sync_all_records": False,
+            "skip_initial_backfill": False,
+            "only_enrich_updates": False,
+        }
+        return self._add_sync(MODEL, id, name, active, plan, next_executions, attributes, next_execution_time)
+
+    def add_bulk_sync(
+        self,
+        *,
+        name: str = "Bulk sync",
+        id: str | None = None,
+        active: bool = True,
+        mode: str = "replicate",
+        source_connection_id: str | None = None,
+        destination_connection_id: str | None = None,
+        next_execution_time: str | None = None,
+        next_executions: Iterable[Mapping[str, Any]] = (),
+        schemas: Iterable[Mapping[str, Any]] = _DEFAULT_SCHEMAS,
+        **plan: Any,
+    ) -> Sync:
+        """Add a bulk sync.
+
+        :param schemas: fields of ``SchemaPlan``, one mapping a schema; a schema without ``duration`` has the plan's.
+        :param next_executions: changes to the plan for the first executions, one each.
+        :param plan: other fields of ``Plan``: ``duration``, ``outcome``, ``message``, ``statuses``, …
+        """
+        attributes = {
+            "mode": mode,
+            "source_connection_id": source_connection_id or str(uuid4()),
+            "source_configuration": {},
+            "destination_connection_id": destination_connection_id or str(uuid4()),
+            "destination_configuration": {"schema": "replica"},
+            "default_schedule": {"frequency": "manual"},
+            "additional_schedules": [],
+            "policies": [],
+        }
+        plan = {**plan, "schemas": schemas}
+        return self._add_sync(BULK, id, name, active, plan, next_executions, attributes, next_execution_time)
+
+    def _add_sync(
+        self,
+        kind: str,
+        id: str | None,
+        name: str,
+        active: bool,
+        plan: Mapping[str, Any],
+        next_executions: Iterable[Mapping[str, Any]],
+        attributes: dict[str, Any],
+        next_execution_time: str | None,
+    ) -> Sync:
+        now = self.clock()
+        sync = Sync(
+            id=id or str(uuid4()),
+            kind=kind,
+            name=name,
+            plan=Plan().changed(plan),
+            created_at=now,
+            updated_at=now,
+            active=active,
+            next_plans=list(next_executions),
+            attributes=attributes,
+            next_execution_time=next_execution_time,
+        )
+        with self._state.lock:
+            self._state.syncs[sync.id] = sync
+        return sync
+
+    def add_connection(
+        self, *, name: str, type: str, configuration: Mapping[str, Any] | None = None, id: str | None = None
+    ) -> Connection:
+        """Add a connection without trying it."""
+        with self._state.lock:
+            return self._state.add_connection(name=name, type=type, configuration=configuration or {}, id=id)
+
+    def add_samples(self) -> list[Sync]:
+        """Add the sample syncs and connections, whose ids stand in ``samples``."""
+        return add_samples(self)
+
+    def plan(self, sync_id: str, **changes: Any) -> None:
+        """Change how the executions of a sync go from now on; those that exist keep their plan."""
+        with self._state.lock:
+            sync = self._state.sync(sync_id)
+            sync.plan = sync.plan.changed(changes)
+
+    def plan_next(self, sync_id: str, *plans: Mapping[str, Any]) -> None:
+        """Plan the next executions of a sync, one mapping of changes each, after those already planned."""
+        with self._state.lock:
+            sync = self._state.sync(sync_id)
+            for each in plans:
+                sync.plan.changed(each)
+            sync.next_plans.extend(plans)
+
+    def start(self, sync_id: str) -> ExecutionRecord:
+        """Start an execution as Polytomic's own schedule would, so that callers meet one that is not theirs."""
+        with self._state.lock:
+            now = self.clock()
+            execution = self._state.sync(sync_id).start(now, self._state.switches, type="scheduled", request={})
+            return _record(execution, now)
+
+    def activate(self, sync_id: str, active: bool) -> None:
+        """Switch the schedule of a sync on or off, as a person would in Polytomic."""
+        with self._state.lock:
+            self._state.sync(sync_id).activate(active, self.clock())
+
+    def finish(
+        self, execution_id: str, outcome: str = "completed", errors: Iterable[str] | None = None
+    ) -> ExecutionRecord:
+        """End a running execution now, with any status; ``canceled`` is what a person's cancel in Polytomic does."""
+        with self._state.lock:
+            now = self.clock()
+            execution = self._state.execution(execution_id)
+            execution.finish(now, outcome, None if errors is None else tuple(errors))
+            return _record(execution, now)
+
+    def executions(self, sync_id: str) -> list[ExecutionRecord]:
+        """Give the executions of a sync, oldest first."""
+        with self._state.lock:
+            now = self.clock()
+            return [_record(each, now) for each in self._state.sync(sync_id).executions]
+
+    def execution(self, execution_id: str) -> ExecutionRecord:
+        """Give one execution."""
+        with self._state.lock:
+            return _record(self._state.execution(execution_id), self.clock())
+
+    def set_switch(self, name: str, value: Any) -> None:
+        """Choose what the emulator does where Polytomic is not documented; see ``Switches``."""
+        with self._state.lock:
+            self._state.switches.set(name, value)
+
+    def fault(self, kind: str, **options: Any) -> Fault:
+        """Break the answers to the requests that match, once unless told otherwise; see ``Fault``."""
+        fault = Fault(kind=kind, **options)
+        with self._state.lock:
+            fault.since = self.clock()
+            self._state.faults.all.append(fault)
+        return fault
+
+    def clear_faults(self) -> None:
+        """Answer truthfully again."""
+        with self._state.lock:
+            self._state.faults.all.clear()
+
+    def clear_requests(self) -> None:
+        """Forget the requests seen so far."""
+        with self._state.lock:
+            self._state.requests.clear()
+
+    def reset(self) -> None:
+        """Forget every sync, connection, request, fault, kept outcome and switch. The clock stays as it is."""
+        with self._state.lock:
+            self._state.reset()
+
+
+def _record(execution: Execution, now: float) -> ExecutionRecord:
+    return ExecutionRecord(
+        id=execution.id,
+        sync_id=execution.sync_id,
+        kind=execution.kind,
+        type=execution.type,
+        status=execution.status(now),
+        ended=execution.ended(now),
+        created_at=timestamp(execution.created_at),
+        started_at=timestamp(execution.started_at(now)),
+        completed_at=timestamp(execution.completed_at(now)),
+        idempotency_key=execution.idempotency_key,
+        user_agent=execution.user_agent,
+        cancel_requests=execution.cancel_requests,
+        request=dict(execution.request),
+    )

@@ -1,0 +1,58 @@
+"""Remember what came of each Idempotency-Key, so that a repeated request changes nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from airflow_provider_polytomic.emulator.answers import Answer
+from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.switches import Switches
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{8,255}")
+
+Fingerprint = tuple[str, bytes]
+
+
+@dataclass
+class _Memory:
+    fingerprint: Fingerprint
+    since: float
+    answer: Answer | None = None
+
+
+class IdempotencyStore:
+    """Keep the first answer to each key for as long as the switches say."""
+
+    def __init__(self, switches: Switches) -> None:
+        self._switches = switches
+        self._memories: dict[str, _Memory] = {}
+
+    def begin(self, key: str, fingerprint: Fingerprint, now: float) -> Answer | None:
+        """Give the kept answer to ``key``, or None and take the key as in flight.
+
+        :param fingerprint: path and body, by which a key used for another request shows.
+        :raises Refused: when the key is malformed, in flight, or known for another request that may not replay.
+        """
+        if self._switches.malformed_idempotency_key == "refuse" and not _WELL_FORMED.fullmatch(key):
+            raise Refused(400, "Idempotency-Key must be 8 to 255 letters, digits, hyphens or underscores.")
+        memory = self._memories.get(key)
+        if memory is None or now - memory.since >= self._switches.idempotency_seconds:
+            self._memories[key] = _Memory(fingerprint, now)
+            return None
+        if memory.fingerprint != fingerprint and self._switches.idempotency_mismatch == "refuse":
+            raise Refused(422, "This Idempotency-Key was used for a different request.")
+        if memory.answer is None:
+            raise Refused(409, "A request with this Idempotency-Key is still being processed.")
+        return memory.answer
+
+    def finish(self, key: str, answer: Answer) -> None:
+        """Keep ``answer`` for ``key``, or forget the key where its status is not kept."""
+        if self._switches.records(answer.status):
+            self._memories[key].answer = answer
+        else:
+            self.abandon(key)
+
+    def abandon(self, key: str) -> None:
+        """Forget ``key``."""
+        self._memories.pop(key, None)

@@ -1,0 +1,39 @@
+"""Refuse a request the way the API does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_KEYS = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    409: "conflict",
+    422: "unprocessable",
+    429: "rate_limited",
+}
+
+
+class Refused(Exception):
+    """A request the API answers with an error.
+
+    :param status: HTTP status.
+    :param message: the API's words.
+    :param metadata: further facts for the caller.
+    """
+
+    def __init__(self, status: int, message: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.metadata = metadata or {}
+
+    def body(self) -> dict[str, Any]:
+        """Give the error body."""
+        return {
+            "key": _KEYS.get(self.status, "error"),
+            "message": self.message,
+            "metadata": self.metadata,
+            "status": self.status,
+        }

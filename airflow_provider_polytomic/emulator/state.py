@@ -1,0 +1,114 @@
+"""Hold everything the emulator knows, in memory and without HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from airflow_provider_polytomic.emulator.clock import Clock
+from airflow_provider_polytomic.emulator.connections import Connection
+from airflow_provider_polytomic.emulator.executions import Execution
+from airflow_provider_polytomic.emulator.faults import Faults
+from airflow_provider_polytomic.emulator.idempotency import IdempotencyStore
+from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.switches import Switches
+from airflow_provider_polytomic.emulator.syncs import Sync
+
+API_KEY = "emulator-key-not-a-secret"
+ORGANIZATION_ID = "00000000-0000-4000-8000-00000000e301"
+ORGANIZATION_NAME = "Emulated Organization"
+USER_ID = "00000000-0000-4000-8000-00000000e302"
+USER_EMAIL = "emulator@example.com"
+
+
+@dataclass
+class RecordedRequest:
+    """One request that came in.
+
+    :param path: the path as it was sent, percent-encoded.
+    :param auth: ``bearer``, ``basic`` or None; never the key itself.
+    :param body: the JSON body with secrets masked.
+    :param status: status sent; None while there is none, and for a connection that was cut.
+    :param replayed: whether the answer was the kept outcome of an Idempotency-Key.
+    """
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    at: float
+    auth: str | None = None
+    version: str | None = None
+    user_agent: str | None = None
+    idempotency_key: str | None = None
+    body: Any = None
+    status: int | None = None
+    replayed: bool = False
+
+
+@dataclass(eq=False)
+class State:
+    """The organization, its syncs and connections, and what was done to them.
+
+    Whoever touches it holds ``lock``: the server's thread and a test's thread both do.
+    """
+
+    clock: Clock = field(default_factory=Clock)
+    api_key: str = API_KEY
+    organization_id: str = ORGANIZATION_ID
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the clock, the key and the organization."""
+        self.switches = Switches()
+        self.syncs: dict[str, Sync] = {}
+        self.connections: dict[str, Connection] = {}
+        self.idempotency = IdempotencyStore(self.switches)
+        self.faults = Faults()
+        self.requests: list[RecordedRequest] = []
+
+    def sync(self, sync_id: str, kind: str | None = None) -> Sync:
+        """Give the sync ``sync_id``, of one ``kind`` or of any."""
+        sync = self.syncs.get(sync_id)
+        if sync is None or kind not in (None, sync.kind):
+            raise Refused(404, "The sync was not found.")
+        return sync
+
+    def syncs_of(self, kind: str) -> list[Sync]:
+        """Give all syncs of one ``kind``."""
+        return [each for each in self.syncs.values() if each.kind == kind]
+
+    def execution(self, execution_id: str) -> Execution:
+        """Give the execution ``execution_id`` of whichever sync."""
+        for sync in self.syncs.values():
+            for each in sync.executions:
+                if each.id == execution_id:
+                    return each
+        raise Refused(404, "The execution was not found.")
+
+    def connection(self, connection_id: str) -> Connection:
+        """Give the connection ``connection_id``."""
+        connection = self.connections.get(connection_id)
+        if connection is None:
+            raise Refused(404, "The connection was not found.")
+        return connection
+
+    def add_connection(
+        self, *, name: str, type: str, configuration: Mapping[str, Any], id: str | None = None, **more: Any
+    ) -> Connection:
+        """Add a connection; two may have one name."""
+        now = self.clock()
+        connection = Connection(id or str(uuid4()), name, type, dict(configuration), now, now, **more)
+        self.connections[connection.id] = connection
+        return connection
+
+    def try_configuration(self, configuration: Mapping[str, Any]) -> None:
+        """Pretend to reach the system behind a connection; fail where told to by the configuration or a switch."""
+        message = configuration.get("fail") or self.switches.connection_failure
+        if message:
+            raise Refused(self.switches.connection_failure_status, str(message))

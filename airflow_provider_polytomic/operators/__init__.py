@@ -1,0 +1,1 @@
+"""What starts and cancels syncs, and keeps connections."""

@@ -1,0 +1,71 @@
+"""The base of the operators that cancel."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._compat import BaseOperator
+from airflow_provider_polytomic.exceptions import PolytomicRunTimeout, refusal
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class PolytomicCancelOperator(BaseOperator):
+    """Cancel whatever execution of a sync runs; that nothing runs is a success.
+
+    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
+    :param wait_for_completion: wait until the execution has ended, which may still be as completed; default True
+    :param poll_interval: seconds between two looks at it; default 5
+    :param timeout: seconds to wait for its end, then the task fails; default 600
+    """
+
+    kind: str
+    template_fields: Sequence[str] = ("polytomic_conn_id",)
+
+    def __init__(
+        self,
+        *,
+        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        wait_for_completion: bool = True,
+        poll_interval: float = 5.0,
+        timeout: float = 600.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.polytomic_conn_id = polytomic_conn_id
+        self.wait_for_completion = wait_for_completion
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    @property
+    @abstractmethod
+    def _sync_id(self) -> str:
+        """The id of the sync, as text."""
+
+    def execute(self, context: Context) -> dict[str, Any] | None:
+        """Cancel, and return the execution that was running; None where none was."""
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.runs import DeadlinePassed, cancel_current, kind_of
+
+        sync_id = self._sync_id
+        label = f"{kind_of(self.kind).label.capitalize()} {sync_id}"
+        patience = self.timeout if self.wait_for_completion else None
+        canceling = cancel_current(self.kind, sync_id, every=self.poll_interval, patience=patience)
+        try:
+            execution = PolytomicHook(self.polytomic_conn_id).get_conn().run(canceling)
+        except DeadlinePassed as passed:
+            raise PolytomicRunTimeout(
+                f"{label}: {passed} after its cancellation",
+                passed.execution.result() if passed.execution else None,
+            ) from None
+        except PolytomicError as error:
+            raise refusal(error, f"{label} could not be canceled", self.polytomic_conn_id) from None
+        if execution is None:
+            self.log.info("%s: nothing was running", label)
+            return None
+        self.log.info("%s: execution %s is %s", label, execution.id, execution.status)
+        return execution.result()

@@ -1,0 +1,375 @@
+"""The one base of all operators that start something and wait for it."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_polytomic._compat import AirflowSkipException, BaseOperator, StateStore, conf
+from airflow_provider_polytomic.exceptions import (
+    PolytomicRequestRefused,
+    PolytomicRunCanceled,
+    PolytomicRunFailed,
+    PolytomicRunIncomplete,
+    PolytomicRunTimeout,
+    PolytomicTaskError,
+    refusal,
+)
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_polytomic.api import ClientConfig, PolytomicClient
+    from airflow_provider_polytomic.runs import Execution, Found, IfRunning, Order, Role, Run, Standard
+
+RESULT_XCOM_KEY = "return_value"
+
+KILL_TIMEOUT = 1.5
+KILL_PATIENCE = 0.5
+"""Seconds for one phase of a request, and for beginning another, so that ``on_kill`` takes less than 4 seconds."""
+
+CONFIRM_PATIENCE = 60.0
+"""Seconds to wait for the end of an execution that was canceled because its time was up."""
+
+DEFERRAL_SLACK = 60.0
+"""Seconds after which Airflow itself ends a deferral whose trigger has not kept the deadline."""
+
+
+class PolytomicRunOperator(BaseOperator):
+    """Start a sync exactly once, wait for its end, and judge it.
+
+    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default``
+    :param wait_for_completion: False: return as soon as the execution has been started
+    :param deferrable: wait in the triggerer instead of a worker slot; default: ``[operators] default_deferrable``
+    :param poll_interval: seconds between two looks at the execution; also the longest time its end goes unnoticed
+    :param timeout: seconds of waiting from the start of the execution; then it is canceled (if ``cancel_on_kill``) and
+        the task fails; default: no limit
+    :param if_running: what to do when an execution that is not ours runs: ``"wait"`` for its end and start ours,
+        ``"join"`` it, ``"fail"``, or ``"skip"`` the task
+    :param cancel_on_kill: cancel our execution when the task is killed, marked, cleared or out of time; never when a
+        triggerer restarts, and never one that was joined
+    :param max_errors: fail when a completed execution has more record errors than this; default: only warn
+    """
+
+    kind: str
+    template_fields: Sequence[str] = ("polytomic_conn_id",)
+    ui_color = "#e6e4fb"
+
+    def __init__(
+        self,
+        *,
+        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 30.0,
+        timeout: float | timedelta | None = None,
+        if_running: IfRunning = "wait",
+        cancel_on_kill: bool = True,
+        max_errors: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if if_running not in ("wait", "join", "fail", "skip"):
+            raise ValueError(f"if_running is 'wait', 'join', 'fail' or 'skip', not {if_running!r}")
+        if poll_interval <= 0:
+            raise ValueError("poll_interval must be more than 0 seconds")
+        self.polytomic_conn_id = polytomic_conn_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        self.if_running = if_running
+        self.cancel_on_kill = cancel_on_kill
+        self.max_errors = max_errors
+        self._config: ClientConfig | None = None
+        self._ours: Run | None = None
+        self._killed = False
+
+    @property
+    @abstractmethod
+    def _sync_id(self) -> str:
+        """The id of the sync, as text."""
+
+    @abstractmethod
+    def _start_parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
+        """Return the start's body, given our unsuccessful executions so far."""
+
+    def _standard(self) -> Standard:
+        from airflow_provider_polytomic.runs import Standard
+
+        return Standard(self.max_errors)
+
+    @property
+    def _label(self) -> str:
+        from airflow_provider_polytomic.runs import kind_of
+
+        return f"{kind_of(self.kind).label.capitalize()} {self._sync_id}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start the execution, or find the one that an earlier attempt started, and see it through."""
+        latest_end = None
+        if self.deferrable and self.execution_timeout:
+            latest_end = time.time() + self.execution_timeout.total_seconds()
+        return self._start_and_wait(context, latest_end)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the triggerer has waited."""
+        from airflow_provider_polytomic.runs import Execution, Role, Run
+
+        if not event or "status" not in event:
+            raise PolytomicTaskError(f"The trigger handed back what no trigger of this provider does: {event!r}")
+        if event["try_number"] not in (None, context["ti"].try_number):
+            self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
+            return self.execute(context)
+        if event["status"] == "refused":
+            raise PolytomicRequestRefused(f"{self._label} cannot be waited for: {event['message']}")
+        role = Role(event["role"])
+        if event["status"] == "deadline":
+            run = Run(self.kind, self._sync_id, event["execution_id"])
+            return self._time_is_up(context, run, role)
+        if role is Role.IN_THE_WAY:
+            return self._start_and_wait(context, event["latest_end"])
+        return self._judge(context, Execution.from_result(event["execution"]))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; where Airflow ended it because of its timeout, cancel the execution first."""
+        from airflow_provider_polytomic.runs import Role, Run
+
+        if next_method != "__fail__" or "timeout" not in str((next_kwargs or {}).get("error", "")).lower():
+            return super().resume_execution(next_method, next_kwargs, context)
+        ti = context["ti"]
+        waited = ti.xcom_pull(task_ids=self.task_id, key=EXECUTION_XCOM_KEY, map_indexes=ti.map_index)
+        if not waited or waited["try_number"] != ti.try_number:
+            self.log.info("The deferral that timed out is of an earlier attempt: starting afresh")
+            return self.execute(context)
+        return self._time_is_up(context, Run(self.kind, self._sync_id, waited["execution_id"]), Role(waited["role"]))
+
+    def on_kill(self) -> None:
+        """Cancel the execution that this task instance has started; nothing of Airflow is asked here."""
+        self._killed = True
+        if not (self.cancel_on_kill and self._ours and self._config):
+            return
+        from airflow_provider_polytomic.api import PolytomicClient, PolytomicError
+        from airflow_provider_polytomic.runs import cancel
+
+        try:
+            with PolytomicClient(config=replace(self._config, timeout=KILL_TIMEOUT)) as client:
+                client.run(cancel(self._ours, patience=KILL_PATIENCE))
+        except PolytomicError as error:
+            self.log.warning("%s could not be canceled: %s", self._ours, error)
+
+    def _start_and_wait(self, context: Context, latest_end: float | None) -> dict[str, Any]:
+        """Start and wait.
+
+        :param latest_end: when ``execution_timeout`` passes, in seconds since the epoch; Airflow 3 does not enforce it
+            while a task is deferred
+        """
+        from airflow_provider_polytomic.runs import DeadlinePassed, Run, wait_for_end
+
+        with self._connected() as client:
+            found = self._find(client, context, latest_end)
+            execution = found.execution
+            run = Run(self.kind, self._sync_id, execution.id)
+            self.log.info("%s: %s, %s", run, found.role.value, execution.status)
+            if not self.wait_for_completion:
+                StateStore(context).delete()
+                return execution.result()
+            if execution.outcome.final:
+                return self._judge(context, execution)
+            deadline = self._deadline(found, latest_end)
+            if self.deferrable:
+                self._defer(context, run, found.role, deadline, latest_end)
+            try:
+                waiting = wait_for_end(run, every=self.poll_interval, deadline=deadline, pause_first=True)
+                with self._refusing("cannot be waited for"):
+                    execution = client.run(waiting)
+            except DeadlinePassed:
+                return self._time_is_up(context, run, found.role)
+            return self._judge(context, execution)
+
+    def _find(self, client: PolytomicClient, context: Context, latest_end: float | None) -> Found:
+        """Start the execution or find the one to wait for; whatever is in the way is waited for before."""
+        from airflow_provider_polytomic.runs import AlreadyRunning, Role, Run, start_once, wait_for_end
+
+        order = self._order(context)
+        while True:
+            try:
+                with self._refusing("could not be started"):
+                    found = client.run(start_once(order, lambda run: self._own(context, run)))
+            except AlreadyRunning as running:
+                message = f"{self._label} is running already: {running}"
+                if self.if_running == "skip":
+                    raise AirflowSkipException(message) from None
+                raise PolytomicRunFailed(message, running.execution.result()) from None
+            if found.role is not Role.OURS:
+                self._ours = None
+            if found.role is not Role.IN_THE_WAY:
+                self._stop_if_killed()
+                return found
+            other = Run(self.kind, self._sync_id, found.execution.id)
+            self.log.info("%s must end before ours can start", other)
+            if self.deferrable:
+                self._defer(context, other, found.role, latest_end, latest_end)
+            with self._refusing("cannot be waited for"):
+                client.run(wait_for_end(other, every=self.poll_interval, pause_first=True))
+
+    def _order(self, context: Context) -> Order:
+        from airflow_provider_polytomic.runs import Order
+
+        ti = context["ti"]
+        generation = self._generation(context)
+        remembered = StateStore(context).get() or {}
+        return Order(
+            kind=self.kind,
+            sync_id=self._sync_id,
+            identity=(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+            generation=generation,
+            attempts_before=max(0, ti.try_number - 1 - generation),
+            parameters=self._start_parameters,
+            if_running=self.if_running,
+            succeeded=self._standard().met_by,
+            remembered=remembered.get("execution_id") if remembered.get("generation") == generation else None,
+        )
+
+    def _generation(self, context: Context) -> int:
+        """Return how often the task instance has been cleared, as Airflow raises ``max_tries`` then."""
+        return max(0, context["ti"].max_tries - (self.retries or 0))
+
+    def _own(self, context: Context, run: Run) -> None:
+        """Take note of an execution of ours, where the trigger's guard, a kill and the next attempt look for it."""
+        from airflow_provider_polytomic.runs import Role
+
+        self._ours = run
+        if self._killed:
+            self.on_kill()
+        self._note(context, run, Role.OURS)
+        StateStore(context).set({"execution_id": run.execution_id, "generation": self._generation(context)})
+
+    def _note(self, context: Context, run: Run, role: Role) -> None:
+        ti = context["ti"]
+        value = {"execution_id": run.execution_id, "role": role.value, "try_number": ti.try_number}
+        ti.xcom_push(key=EXECUTION_XCOM_KEY, value=value)
+
+    def _deadline(self, found: Found, latest_end: float | None) -> float | None:
+        """Return when waiting ends, in seconds since the epoch.
+
+        The server's time is believed only for an execution that an earlier attempt started: a clock that is off must
+        not shorten the time of a fresh one.
+        """
+        if self.timeout is None:
+            return latest_end
+        now = time.time()
+        created = found.execution.created_at
+        began = min(now, created.timestamp()) if found.adopted and created else now
+        return min(began + self.timeout, latest_end or float("inf"))
+
+    def _defer(
+        self, context: Context, run: Run, role: Role, deadline: float | None, latest_end: float | None
+    ) -> NoReturn:
+        from airflow_provider_polytomic.runs import Role
+        from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+
+        self._stop_if_killed()
+        self._note(context, run, role)
+        backstop = None
+        if deadline is not None:
+            left = max(0.0, deadline - time.time())
+            backstop = timedelta(seconds=left + 2 * self.poll_interval + DEFERRAL_SLACK)
+        self.defer(
+            trigger=PolytomicExecutionTrigger(
+                kind=run.kind,
+                sync_id=run.sync_id,
+                execution_id=run.execution_id,
+                polytomic_conn_id=self.polytomic_conn_id,
+                poll_interval=self.poll_interval,
+                deadline=deadline,
+                cancel_on_kill=self.cancel_on_kill and role is Role.OURS,
+                role=role.value,
+                try_number=context["ti"].try_number,
+                latest_end=latest_end,
+            ),
+            method_name="execute_complete",
+            timeout=backstop,
+        )
+        raise AssertionError("a deferral does not return")
+
+    def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
+        """Return the result of an ended execution, or push it and raise what it means."""
+        from airflow_provider_polytomic.runs import Outcome, report
+
+        self._ours = None
+        StateStore(context).delete()
+        result = execution.result()
+        standard = self._standard()
+        if standard.met_by(execution):
+            if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
+                self.log.warning(report(execution, "has ended with errors"))
+            return result
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=result)
+        if execution.outcome is Outcome.CANCELED:
+            raise PolytomicRunCanceled(report(execution, "was canceled", "clear the task to run it again"), result)
+        if execution.outcome is Outcome.FAILED:
+            raise PolytomicRunFailed(report(execution, "failed", "mend the cause; a retry starts it again"), result)
+        raise PolytomicRunIncomplete(report(execution, *self._shortfall(execution)), result)
+
+    def _shortfall(self, execution: Execution) -> tuple[str, str]:
+        if execution.failed_schemas:
+            return "is incomplete", "mend the named schemas, or accept them with fail_on_partial=False"
+        allowed = f"has {execution.counts['error']} record errors, more than max_errors={self.max_errors}"
+        return allowed, "mend the records, or allow more errors"
+
+    def _time_is_up(self, context: Context, run: Run, role: Role) -> dict[str, Any]:
+        """End an execution that takes too long, unless it has just ended by itself."""
+        from airflow_provider_polytomic.runs import Role, cancel_and_confirm, report
+
+        with self._connected() as client, self._refusing("could not be canceled at its deadline"):
+            execution = client.run(run.look())
+            if execution.outcome.final and role is not Role.IN_THE_WAY:
+                return self._judge(context, execution)
+            advice = "allow more time, or see in Polytomic why it is slow"
+            if role is Role.OURS and self.cancel_on_kill:
+                execution = client.run(cancel_and_confirm(run, patience=CONFIRM_PATIENCE)) or execution
+            else:
+                advice = f"it was left running; {advice}"
+        if execution.outcome.final:
+            StateStore(context).delete()
+        result = execution.result()
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=result)
+        raise PolytomicRunTimeout(report(execution, "has not ended in time", advice), result)
+
+    @contextmanager
+    def _connected(self) -> Iterator[PolytomicClient]:
+        from airflow_provider_polytomic.api import PolytomicClient
+
+        self._config = PolytomicHook(self.polytomic_conn_id).config()
+        with PolytomicClient(config=self._config, sleep=self._sleep) as client:
+            yield client
+
+    @contextmanager
+    def _refusing(self, what: str) -> Iterator[None]:
+        from airflow_provider_polytomic.api import PolytomicError
+
+        try:
+            yield
+        except PolytomicError as error:
+            raise refusal(error, f"{self._label} {what}", self.polytomic_conn_id) from None
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep in slices: in Airflow 3 the signal handler calls ``on_kill`` and comes back here."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._stop_if_killed()
+            time.sleep(min(left, 0.5))
+
+    def _stop_if_killed(self) -> None:
+        if self._killed:
+            raise PolytomicTaskError(f"{self._label}: the task was killed")

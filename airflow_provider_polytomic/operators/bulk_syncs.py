@@ -1,0 +1,90 @@
+"""Operators for bulk syncs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._templated import as_bool, as_id, as_list
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
+from airflow_provider_polytomic.operators._run import PolytomicRunOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.runs import Execution, Standard
+
+
+class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
+    """Start a bulk sync and wait for its end.
+
+    Exactly-once is as for model syncs. Stands on ``POST /api/bulk/syncs/{id}/executions``.
+
+    :param bulk_sync_id: id of the bulk sync (templated)
+    :param schemas: ids of the schemas to sync; default: all that are enabled (templated)
+    :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; default: only what has changed (templated)
+    :param fetch_mode: ``none``, ``incremental`` or ``full``, for sources that know it (templated)
+    :param test: sync a few records of each schema; not together with ``resync_mode``; default False (templated)
+    :param fail_on_partial: fail when some schemas were not synced; False: only warn
+    """
+
+    kind = "bulk"
+    template_fields: Sequence[str] = (
+        "bulk_sync_id", "schemas", "resync_mode", "fetch_mode", "test", *PolytomicRunOperator.template_fields,
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        bulk_sync_id: str,
+        schemas: Sequence[str] | None = None,
+        resync_mode: str | None = None,
+        fetch_mode: str | None = None,
+        test: bool = False,
+        fail_on_partial: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bulk_sync_id = bulk_sync_id
+        self.schemas = schemas
+        self.resync_mode = resync_mode
+        self.fetch_mode = fetch_mode
+        self.test = test
+        self.fail_on_partial = fail_on_partial
+
+    @property
+    def _sync_id(self) -> str:
+        return as_id(self.bulk_sync_id, "bulk_sync_id")
+
+    def _standard(self) -> Standard:
+        from airflow_provider_polytomic.runs import Standard
+
+        return Standard(self.max_errors, self.fail_on_partial)
+
+    def _start_parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
+        test = as_bool(self.test, "test")
+        if test and self.resync_mode:
+            raise PolytomicRequestRefused("test=True and resync_mode exclude each other. Next: give one of them")
+        return {
+            "schemas": as_list(self.schemas, "schemas"),
+            "resync_mode": self.resync_mode or None,
+            "fetch_mode": self.fetch_mode or None,
+            "test": test or None,
+        }
+
+
+class PolytomicCancelBulkSyncOperator(PolytomicCancelOperator):
+    """Cancel whatever execution of a bulk sync runs: ``POST /api/bulk/syncs/{id}/executions/{execution id}/cancel``.
+
+    :param bulk_sync_id: id of the bulk sync (templated)
+    """
+
+    kind = "bulk"
+    template_fields: Sequence[str] = ("bulk_sync_id", *PolytomicCancelOperator.template_fields)
+
+    def __init__(self, *, bulk_sync_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bulk_sync_id = bulk_sync_id
+
+    @property
+    def _sync_id(self) -> str:
+        return as_id(self.bulk_sync_id, "bulk_sync_id")

@@ -1,0 +1,79 @@
+"""Operators for model syncs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._templated import as_bool, as_id, as_list
+from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
+from airflow_provider_polytomic.operators._run import PolytomicRunOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.runs import Execution
+
+
+class PolytomicStartSyncOperator(PolytomicRunOperator):
+    """Start a model sync and wait for its end.
+
+    A retry after a lost worker finds the execution that this task instance has started; a retry after a failed
+    execution starts a new one; a clear always runs again. Stands on ``POST /api/syncs/{id}/executions``.
+
+    :param sync_id: id of the model sync (templated)
+    :param resync: sync all records, not only the changed ones; default False (templated)
+    :param test: passed on to Polytomic as it is; default False (templated)
+    :param identities: values of the identity field: only these records are synced (templated)
+    :param source_identities: records named by model, field and value; not together with ``identities`` (templated)
+    """
+
+    kind = "model"
+    template_fields: Sequence[str] = (
+        "sync_id", "resync", "test", "identities", "source_identities", *PolytomicRunOperator.template_fields,
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        sync_id: str,
+        resync: bool = False,
+        test: bool = False,
+        identities: Sequence[str] | None = None,
+        source_identities: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sync_id = sync_id
+        self.resync = resync
+        self.test = test
+        self.identities = identities
+        self.source_identities = source_identities
+
+    @property
+    def _sync_id(self) -> str:
+        return as_id(self.sync_id, "sync_id")
+
+    def _start_parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
+        return {
+            "resync": as_bool(self.resync, "resync") or None,
+            "test": as_bool(self.test, "test") or None,
+            "identities": as_list(self.identities, "identities"),
+            "source_identities": as_list(self.source_identities, "source_identities"),
+        }
+
+
+class PolytomicCancelSyncOperator(PolytomicCancelOperator):
+    """Cancel whatever execution of a model sync runs: ``POST /api/syncs/{id}/cancel``.
+
+    :param sync_id: id of the model sync (templated)
+    """
+
+    kind = "model"
+    template_fields: Sequence[str] = ("sync_id", *PolytomicCancelOperator.template_fields)
+
+    def __init__(self, *, sync_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sync_id = sync_id
+
+    @property
+    def _sync_id(self) -> str:
+        return as_id(self.sync_id, "sync_id")

@@ -1,0 +1,141 @@
+"""Waiting for the end of an execution without a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_polytomic._compat import trigger_has_on_kill
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers.guard import was_killed
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.api import ClientConfig
+
+CANCEL_PATIENCE = 10.0
+"""Seconds for requesting a cancellation from the triggerer."""
+
+
+class PolytomicExecutionTrigger(BaseTrigger):
+    """Wait for the end of one execution.
+
+    Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
+    of an ended one, else None), ``message`` (of a refusal), and ``role``, ``try_number`` and ``latest_end`` as given.
+
+    :param kind: ``model`` or ``bulk``
+    :param sync_id: id of the sync
+    :param execution_id: id of the execution
+    :param polytomic_conn_id: id of the Airflow connection
+    :param poll_interval: seconds between two polls; also the longest time an end goes unnoticed
+    :param deadline: when to give up, in seconds since the epoch; default: never
+    :param cancel_on_kill: cancel the execution when a person ends the waiting task; the operators pass it for
+        executions that they started, and have written the id to XCom before
+    :param role: what the execution is to the task: ``ours``, ``joined`` or ``in the way``
+    :param try_number: the attempt that waits
+    :param latest_end: when the task's ``execution_timeout`` passes, in seconds since the epoch
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        sync_id: str,
+        execution_id: str,
+        polytomic_conn_id: str = "polytomic_default",
+        poll_interval: float = 30.0,
+        deadline: float | None = None,
+        cancel_on_kill: bool = False,
+        role: str = "joined",
+        try_number: int | None = None,
+        latest_end: float | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kind = kind
+        self.sync_id = sync_id
+        self.execution_id = execution_id
+        self.polytomic_conn_id = polytomic_conn_id
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.cancel_on_kill = cancel_on_kill
+        self.role = role
+        self.try_number = try_number
+        self.latest_end = latest_end
+        self._config: asyncio.Future[ClientConfig] | None = None
+        self._ended = False
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is built from again, in the triggerer."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "kind": self.kind,
+                "sync_id": self.sync_id,
+                "execution_id": self.execution_id,
+                "polytomic_conn_id": self.polytomic_conn_id,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+                "cancel_on_kill": self.cancel_on_kill,
+                "role": self.role,
+                "try_number": self.try_number,
+                "latest_end": self.latest_end,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll until the execution ends, the deadline passes, or Polytomic refuses to be asked."""
+        try:
+            event = await self._wait()
+        except asyncio.CancelledError:
+            if not trigger_has_on_kill():
+                await asyncio.shield(asyncio.ensure_future(self._cancel_if_killed()))
+            raise
+        self._ended = True
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Cancel the execution, if it was a person who ended the task; called by Airflow 3.3 and later."""
+        if not self._ended:
+            await self._cancel_if_killed()
+
+    async def _wait(self) -> dict[str, Any]:
+        from airflow_provider_polytomic.api import PolytomicError, shared_client
+        from airflow_provider_polytomic.runs import DeadlinePassed, Run, wait_for_end
+
+        self._config = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
+        run = Run(self.kind, self.sync_id, self.execution_id)
+        waiting = wait_for_end(run, every=self.poll_interval, deadline=self.deadline, pause_first=True)
+        try:
+            async with shared_client(await asyncio.shield(self._config)) as client:
+                execution = await client.run(waiting)
+        except DeadlinePassed:
+            return self._event("deadline")
+        except PolytomicError as error:
+            return self._event("refused", message=str(error))
+        return self._event("ended", execution.result())
+
+    def _event(self, status: str, execution: dict[str, Any] | None = None, message: str = "") -> dict[str, Any]:
+        return {
+            "status": status,
+            "execution_id": self.execution_id,
+            "execution": execution,
+            "message": message,
+            "role": self.role,
+            "try_number": self.try_number,
+            "latest_end": self.latest_end,
+        }
+
+    async def _cancel_if_killed(self) -> None:
+        from airflow_provider_polytomic.api import AsyncPolytomicClient
+        from airflow_provider_polytomic.runs import Run, cancel
+
+        if not self.cancel_on_kill or self._config is None:
+            return
+        if not await was_killed(self.task_instance, self.execution_id):
+            return
+        run = Run(self.kind, self.sync_id, self.execution_id)
+        self.log.info("The task no longer waits for %s: canceling it", run)
+        async with AsyncPolytomicClient(config=await self._config) as client:
+            await client.run(cancel(run, patience=CANCEL_PATIENCE))

@@ -1,0 +1,155 @@
+"""The controls as Python methods and as routes below ``/_emulator``."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def control(emulator):
+    with httpx.Client(base_url=f"{emulator.url}/_emulator") as client:
+        yield client
+
+
+def ok(response: httpx.Response):
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_add_and_run_syncs(emulator, control, clock, http):
+    model = ok(control.post("/model_syncs", json={"name": "m", "duration": 5, "outcome": "failed"}))
+    bulk = ok(control.post("/bulk_syncs", json={"name": "b", "schemas": [{"id": "x", "duration": 5}]}))
+    assert [each["id"] for each in ok(control.get("/syncs"))["data"]] == [model["id"], bulk["id"]]
+    assert [each.name for each in emulator.syncs] == ["m", "b"]
+    for sync in (model, bulk):
+        ok(control.post(f"/syncs/{sync['id']}/start"))
+    ok(control.post("/clock", json={"advance": 5}))
+    [failed] = ok(control.get(f"/syncs/{model['id']}/executions"))["data"]
+    assert (failed["status"], failed["type"], failed["ended"]) == ("failed", "scheduled", True)
+    assert ok(control.get(f"/executions/{failed['id']}")) == failed
+    assert emulator.executions(bulk["id"])[0].status == "completed"
+
+
+def test_add_connection(emulator, control, http):
+    body = {"name": "c", "type": "postgresql", "configuration": {"password": "hunter2"}}
+    added = control.post("/connections", json=body)
+    assert "hunter2" not in added.text
+    assert http.get(f"/api/connections/{ok(added)['id']}").status_code == 200
+
+
+def test_a_scheduled_execution_is_not_the_callers(emulator, http):
+    sync = emulator.add_model_sync()
+    assert emulator.start(sync.id).type == "scheduled"
+    assert http.post(f"/api/syncs/{sync.id}/executions").status_code == 409
+
+
+def test_plan(emulator, control, clock):
+    sync = emulator.add_model_sync(duration=1)
+    before = emulator.start(sync.id)
+    clock.advance(1)
+    ok(control.patch(f"/syncs/{sync.id}/plan", json={"duration": 100, "outcome": "failed"}))
+    after = emulator.start(sync.id)
+    clock.advance(99)
+    assert emulator.execution(after.id).status == "running"
+    clock.advance(1)
+    assert emulator.execution(after.id).status == "failed"
+    assert emulator.execution(before.id).status == "completed"
+
+
+def test_plan_next(emulator, control, clock):
+    sync = emulator.add_model_sync(duration=1)
+    ok(control.post(f"/syncs/{sync.id}/next_executions", json={"plans": [{"outcome": "failed"}]}))
+    emulator.plan_next(sync.id, {"outcome": "interrupted"})
+    for _ in range(3):
+        emulator.start(sync.id)
+        clock.advance(1)
+    assert [each.status for each in emulator.executions(sync.id)] == ["failed", "interrupted", "completed"]
+    with pytest.raises(ValueError, match="has no"):
+        emulator.plan_next(sync.id, {"misspelled": 1})
+
+
+def test_finish(emulator, control):
+    sync = emulator.add_model_sync(duration="inf", errors=["planned"])
+    first = emulator.start(sync.id)
+    body = {"outcome": "failed", "errors": ["gone"]}
+    assert ok(control.post(f"/executions/{first.id}/finish", json=body))["status"] == "failed"
+    assert control.post(f"/executions/{first.id}/finish").status_code == 400
+    second = emulator.start(sync.id)
+    assert emulator.finish(second.id).status == "completed"
+
+
+def test_finish_shows_its_errors(emulator, http):
+    sync = emulator.add_model_sync(errors=["planned"])
+    execution = emulator.start(sync.id)
+    emulator.finish(execution.id, outcome="failed", errors=["gone"])
+    assert http.get(f"/api/syncs/{sync.id}/executions/{execution.id}").json()["data"]["errors"] == ["gone"]
+
+
+def test_activate(emulator, control, http):
+    sync = emulator.add_model_sync()
+    ok(control.post(f"/syncs/{sync.id}/activate", json={"active": False}))
+    assert http.get(f"/api/syncs/{sync.id}").json()["data"]["active"] is False
+
+
+def test_switches(emulator, control):
+    assert ok(control.patch("/switches", json={"cancel_idle": 400}))["cancel_idle"] == 400
+    assert emulator.switches.cancel_idle == 400
+    assert control.patch("/switches", json={"no_such_switch": 1}).status_code == 400
+    assert control.patch("/switches", json={"empty_list": "full"}).status_code == 400
+    assert ok(control.get("/switches"))["empty_list"] == "list"
+
+
+def test_clock(emulator, control):
+    assert ok(control.post("/clock", json={"set": 1000.0}))["now"] == 1000.0
+    assert ok(control.post("/clock", json={"advance": 5}))["now"] == 1005.0
+    assert emulator.clock() == ok(control.get("/clock"))["now"] == 1005.0
+
+
+def test_faults(emulator, control, http):
+    fault = ok(control.post("/faults", json={"kind": "status", "status": 500, "count": None}))
+    assert fault["when"] == "before"
+    assert http.get("/api/syncs").status_code == 500
+    assert ok(control.get("/faults"))["data"][0]["hits"] == 1
+    ok(control.delete("/faults"))
+    assert http.get("/api/syncs").status_code == 200
+    assert control.post("/faults", json={"kind": "nonsense"}).status_code == 400
+
+
+def test_requests(emulator, control, http):
+    http.get("/api/me")
+    [seen] = ok(control.get("/requests"))["data"]
+    assert (seen["method"], seen["path"], seen["status"]) == ("GET", "/api/me", 200)
+    assert emulator.api_key not in str(seen)
+    ok(control.delete("/requests"))
+    assert emulator.requests == []
+
+
+def test_samples_and_reset(emulator, control):
+    ids = [each["id"] for each in ok(control.post("/samples"))["data"]]
+    assert [each.id for each in emulator.syncs] == ids
+    emulator.set_switch("page_size", 1)
+    emulator.fault("status", count=None)
+    ok(control.post("/reset"))
+    assert (emulator.syncs, emulator.faults, emulator.requests) == ([], [], [])
+    assert emulator.switches.page_size == 50
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status"),
+    [
+        ("/syncs/none/start", b"", 404),
+        ("/model_syncs", b"[]", 400),
+        ("/model_syncs", b"{", 400),
+        ("/model_syncs", b'{"misspelled": 1}', 400),
+        ("/executions/none/finish", b"", 404),
+    ],
+)
+def test_mistakes_are_told(control, path, content, status):
+    answer = control.post(path, content=content)
+    assert answer.status_code == status
+    assert answer.json()["message"]
+
+
+def test_about_lists_the_routes(control):
+    assert "POST /_emulator/faults" in ok(control.get("/"))["routes"]
