@@ -63,6 +63,7 @@ __all__ = [
     "PokeReturnValue",
     "Undecided",
     "conf",
+    "depend_on",
     "find_connection",
     "xcom_of_deferred",
     "trigger_has_on_kill",
@@ -127,6 +128,15 @@ def trigger_has_on_kill() -> bool:
     from airflow.triggers.base import BaseTrigger
 
     return hasattr(BaseTrigger, "on_kill")
+
+
+def depend_on(operator: BaseOperator, value: Any) -> None:
+    """Make an operator run after those whose results stand in ``value``, as for a template field."""
+    try:
+        from airflow.sdk.definitions.xcom_arg import XComArg
+    except ImportError:
+        from airflow.models.xcom_arg import XComArg
+    XComArg.apply_upstream_relationship(operator, value)
 
 
 class Undecided(Exception):

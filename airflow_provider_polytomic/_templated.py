@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
@@ -43,3 +44,15 @@ def as_list(value: Any, name: str) -> list[Any] | None:
     if isinstance(value, (list, tuple, set, frozenset)):
         return list(value)
     raise PolytomicRequestRefused(f"{name} is {value!r}, not a list")
+
+
+def as_moment(value: Any, name: str) -> datetime:
+    """Return a point in time; one without time zone is in UTC.
+
+    :raises PolytomicRequestRefused: if it is neither a datetime nor a text in ISO 8601
+    """
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        raise PolytomicRequestRefused(f"{name} is {value!r}, not a time in ISO 8601") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

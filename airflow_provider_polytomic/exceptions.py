@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowFailException
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import PolytomicError
+    from airflow_provider_polytomic.runs import Execution, Standard
 
 
 class PolytomicTaskError(AirflowException):
@@ -49,13 +51,15 @@ class PolytomicRequestRefused(PolytomicTaskError, AirflowFailException):
     """Polytomic refuses the request (400, 401, 403, 404, 422), or it cannot be made as it is; no retry mends that."""
 
 
-def refusal(error: PolytomicError, what: str, conn_id: str) -> PolytomicTaskError:
+def refusal(error: PolytomicError, what: str, conn_id: str, hidden: Sequence[str] = ()) -> PolytomicTaskError:
     """Turn a failed request into what the task raises: what failed, in Polytomic's words, and what to do.
 
     :param what: what could not be done, as a sentence without its end
     :param conn_id: id of the Airflow connection that was used
+    :param hidden: texts that must not be in the message
     """
     from airflow_provider_polytomic import api
+    from airflow_provider_polytomic.api.redaction import redact
 
     advice_for: dict[type[PolytomicError], str] = {
         api.PolytomicAuthError: f"Polytomic does not accept the API key of the Airflow connection {conn_id!r}: is it "
@@ -66,9 +70,29 @@ def refusal(error: PolytomicError, what: str, conn_id: str) -> PolytomicTaskErro
         api.PolytomicValidationError: "correct what Polytomic names",
     }
     advice = advice_for.get(type(error))
+    said = redact(str(error), *hidden)
     if advice:
-        return PolytomicRequestRefused(f"{what}: {error}. Next: {advice}")
+        return PolytomicRequestRefused(f"{what}: {said}. Next: {advice}")
     return PolytomicUnavailable(
-        f"{what}: {error}. Next: is the host of the Airflow connection {conn_id!r} right and Polytomic up? "
+        f"{what}: {said}. Next: is the host of the Airflow connection {conn_id!r} right and Polytomic up? "
         "A retry of the task goes on where this attempt stopped"
     )
+
+
+def shortfall(execution: Execution, standard: Standard) -> PolytomicRunError | None:
+    """Say what an ended execution lacks of what the task asks; None if it lacks nothing."""
+    from airflow_provider_polytomic.runs import Outcome, report
+
+    if standard.met_by(execution):
+        return None
+    result = execution.result()
+    if execution.outcome is Outcome.CANCELED:
+        return PolytomicRunCanceled(report(execution, "was canceled", "clear the task to run it again"), result)
+    if execution.outcome is Outcome.FAILED:
+        return PolytomicRunFailed(report(execution, "failed", "mend the cause; a retry starts it again"), result)
+    if standard.exceeded_by(execution):
+        count = execution.counts["error"]
+        said = f"has {count} record errors, more than the {standard.max_errors} that max_errors allows"
+        return PolytomicRunIncomplete(report(execution, said, "mend the records, or allow more errors"), result)
+    advice = "mend the schemas named above; a retry starts it again, and fail_on_partial=False accepts it as it is"
+    return PolytomicRunIncomplete(report(execution, "is incomplete", advice), result)

@@ -326,7 +326,7 @@ def _tls_context(verify: bool | str) -> ssl.SSLContext | bool:
 
 
 def _kind_of_text(response: httpx.Response) -> str:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip()
-    if "html" in kind or response.content.lstrip()[:1] == b"<":
+    text = response.content.strip()
+    if text[:1] == b"<" or "html" in response.headers.get("content-type", ""):
         return "an HTML page"
-    return "empty" if not response.content.strip() else f"cut short or malformed ({kind or 'no content type'})"
+    return "cut short or malformed" if text else "empty"

@@ -56,8 +56,13 @@ class ClientConfig:
     @property
     def headers(self) -> dict[str, str]:
         """Headers of every request, the key among them."""
+        if self.organization_id:
+            credentials = base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
+            authorization = f"Basic {credentials}"
+        else:
+            authorization = f"Bearer {self.api_key}"
         return {
-            "Authorization": f"Basic {self._credentials}" if self.organization_id else f"Bearer {self.api_key}",
+            "Authorization": authorization,
             "X-Polytomic-Version": self.api_version,
             "Accept": "application/json",
             "User-Agent": "airflow-provider-polytomic",
@@ -66,11 +71,8 @@ class ClientConfig:
     @property
     def secrets(self) -> list[str | None]:
         """Texts that nobody may read, whoever repeats them."""
-        return [self.api_key, self._credentials, urlsplit(self.proxy or "").password]
-
-    @property
-    def _credentials(self) -> str:
-        return base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
+        credentials = self.headers["Authorization"].partition(" ")[2]
+        return [self.api_key, credentials, urlsplit(self.proxy or "").password]
 
 
 def _checked_address(address: str, allow_http: bool) -> str:

@@ -11,9 +11,9 @@ from urllib.parse import quote
 MASK = "***"
 
 _SECRET_NAME = re.compile(
-    r"(pass(word|wd|phrase)?|secret|token|authorization|credentials?|signature|cookie)$"
+    r"(pass(word|wd|phrase)|secret|token|authorization|credentials?|signature|cookie)$"
     r"|(api|access|private|secret|account|partner|deployment|encryption|signing|service_account)[_-]?key"
-    r"|(^|[_-])(pwd|sig|dsn|key|jwt|pat)$"
+    r"|(^|[_-])(pass|pwd|sig|dsn|key|jwt|pat)$"
     r"|(connection[_-]?(string|uri|url))",
     re.IGNORECASE,
 )

@@ -22,7 +22,7 @@ def list_all(incoming: Incoming) -> dict[str, Any]:
 def list_status(incoming: Incoming) -> dict[str, Any]:
     """Give the status of many bulk syncs: all, the active ones, or those named by ``sync_id``."""
     now = incoming.state.clock()
-    return {"data": incoming.listed([rendering.batch_status(each, now) for each in _chosen(incoming)])}
+    return {"data": [rendering.batch_status(each, now) for each in _chosen(incoming)]}
 
 
 def _chosen(incoming: Incoming) -> list[Sync]:
@@ -51,8 +51,8 @@ def start(incoming: Incoming) -> dict[str, Any]:
         raise Refused(400, "resync is no longer supported; use resync_mode.")
     request = {
         "test": incoming.field("test", bool),
-        "resync_mode": _word(incoming, "resync_mode", _RESYNC_MODES),
-        "fetch_mode": _word(incoming, "fetch_mode", _FETCH_MODES),
+        "resync_mode": incoming.word("resync_mode", _RESYNC_MODES),
+        "fetch_mode": incoming.word("fetch_mode", _FETCH_MODES),
         "schemas": incoming.field("schemas", list),
     }
     if request["test"] and request["resync_mode"]:
@@ -60,19 +60,12 @@ def start(incoming: Incoming) -> dict[str, Any]:
     return sync_routes.start(incoming, BULK, {name: value for name, value in request.items() if value is not None})
 
 
-def _word(incoming: Incoming, name: str, known: tuple[str, ...]) -> str | None:
-    value: str | None = incoming.field(name, str)
-    if value is not None and value not in known:
-        raise Refused(400, f"{name} must be one of {', '.join(known)}.")
-    return value
-
-
 def list_schemas(incoming: Incoming) -> dict[str, Any]:
     """List the schemas of a bulk sync, all or those that are enabled or not."""
     enabled = incoming.flag("filters[enabled]")
     schemas = incoming.state.sync(incoming.ids["sync_id"], BULK).plan.schemas
     data = [rendering.bulk_schema(each) for each in schemas if enabled in (None, each.enabled)]
-    return {"data": incoming.listed(data)}
+    return {"data": data}
 
 
 HANDLERS = {

@@ -12,7 +12,7 @@ def list_all(incoming: Incoming) -> dict[str, Any]:
     """List all connections, on one page."""
     state = incoming.state
     data = [rendering.connection(each, state.organization_id) for each in state.connections.values()]
-    return {"data": incoming.listed(data)}
+    return {"data": data}
 
 
 def get(incoming: Incoming) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from airflow_provider_polytomic.emulator.access import admit, credentials
 from airflow_provider_polytomic.emulator.answers import Answer
 from airflow_provider_polytomic.emulator.connections import redacted
 from airflow_provider_polytomic.emulator.faults import Fault
-from airflow_provider_polytomic.emulator.incoming import credentials
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.state import RecordedRequest, State
 
@@ -83,18 +83,12 @@ class Edge:
             if before.kind == "status":
                 return before.answer()
         try:
-            self._authenticate(exchange.headers)
+            admit(credentials(exchange.headers), exchange.record.path, self._state)
             answer = await self._act_once(exchange)
         except Refused as refused:
             answer = Answer.of_refusal(refused)
         after = self._strike("after", exchange)
         return answer if after is None else await _struck(after, answer)
-
-    def _authenticate(self, headers: Headers) -> None:
-        given = credentials(headers)
-        organization_fits = given.organization_id in (None, self._state.organization_id)
-        if given.scheme is None or given.key != self._state.api_key or not organization_fits:
-            raise Refused(401, "The API key was not accepted.")
 
     async def _act_once(self, exchange: _Exchange) -> Answer:
         """Let the application act, unless an Idempotency-Key says that it has."""

@@ -2,75 +2,58 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from airflow_provider_polytomic.emulator.access import credentials, role
 from airflow_provider_polytomic.emulator.answers import Answer
 from airflow_provider_polytomic.emulator.paging import PageRequest
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.state import State
 from airflow_provider_polytomic.emulator.syncs import Caller
 
-
-@dataclass(frozen=True)
-class Credentials:
-    """What an ``Authorization`` header carries.
-
-    :param scheme: ``bearer`` or ``basic``; None for anything else.
-    """
-
-    scheme: str | None = None
-    key: str = field(default="", repr=False)
-    organization_id: str | None = None
-
-
-def credentials(headers: Headers) -> Credentials:
-    """Read the ``Authorization`` header."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return Credentials("bearer", value.strip())
-    if scheme.lower() == "basic":
-        try:
-            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, ValueError):
-            return Credentials()
-        return Credentials("basic", password, user)
-    return Credentials()
+_LISTS = frozenset({"data", "entries", "schemas", "urls", "URLs", "values"})
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """One API request, as its handler sees it."""
+    """One API request, as its handler sees it.
+
+    :param role: what the caller is; see ``access``.
+    :param base_url: where the caller reached the emulator, without a slash at the end.
+    """
 
     state: State
     ids: dict[str, str]
     query: QueryParams
     body: dict[str, Any]
     caller: Caller
-    auth: str | None
+    role: str | None
+    base_url: str
 
     def page_request(self, largest: int | None = None) -> PageRequest:
         """Read ``limit`` and ``page_token``; a limit that is absent, too large or below one is the largest."""
         largest = largest or self.state.switches.page_size
-        text = self.query.get("limit")
-        try:
-            limit = largest if text is None else int(text)
-        except ValueError:
-            raise Refused(400, "limit must be a number.") from None
-        return PageRequest(limit if 0 < limit <= largest else largest, self.query.get("page_token"))
+        limit = self.number("limit")
+        fits = limit is not None and 0 < limit <= largest
+        return PageRequest(limit if limit is not None and fits else largest, self.query.get("page_token"))
 
-    def listed(self, data: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-        """Give ``data`` as a list answer holds it: an empty list may have to be null."""
-        return None if not data and self.state.switches.empty_list == "null" else data
+    def number(self, name: str, *, refuse_with: int = 400) -> int | None:
+        """Read a whole number of the query, None where it is absent."""
+        text = self.query.get(name)
+        try:
+            return None if text is None else int(text)
+        except ValueError:
+            raise Refused(refuse_with, f"{name} must be a number.") from None
 
     def flag(self, name: str) -> bool | None:
         """Read a boolean of the query, None where it is absent."""
@@ -80,6 +63,22 @@ class Incoming:
         if text not in ("true", "false"):
             raise Refused(400, f"{name} must be true or false.")
         return text == "true"
+
+    def moment(self, name: str) -> float | None:
+        """Read a moment of the query as epoch seconds, None where it is absent."""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+        except ValueError:
+            raise Refused(422, f"{name} must be a date and time as of RFC 3339.") from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+    def params(self) -> dict[str, str]:
+        """Read ``params[…]`` of the query by name; of several values the last counts."""
+        found = ((re.fullmatch(r"params\[(.+)\]", name), value) for name, value in self.query.multi_items())
+        return {match[1]: value for match, value in found if match}
 
     def field(self, name: str, type: type, *, required: bool = False) -> Any:
         """Read a field of the body, None where it is absent.
@@ -91,6 +90,13 @@ class Incoming:
             raise Refused(422, f"{name} is required.")
         if value is not None and not isinstance(value, type):
             raise Refused(400, f"{name} must be of type {type.__name__}.")
+        return value
+
+    def word(self, name: str, known: tuple[str, ...], *, required: bool = False) -> str | None:
+        """Read a field of the body that is one of the words ``known``."""
+        value: str | None = self.field(name, str, required=required)
+        if value is not None and value not in known:
+            raise Refused(400, f"{name} must be one of {', '.join(known)}.")
         return value
 
 
@@ -105,12 +111,29 @@ def endpoint(handler: Handler, state: State) -> Callable[[Request], Any]:
         try:
             with state.lock:
                 result = handler(_incoming(request, body, state))
-                sent = Answer(200, b"") if result is None else Answer.of_json(result)
+                sent = result if isinstance(result, Answer) else _written(result, state)
         except Refused as refused:
             sent = Answer.of_refusal(refused)
         return Response(sent.body, sent.status, dict(sent.headers))
 
     return answer
+
+
+def _written(result: Any, state: State) -> Answer:
+    if result is None:
+        return Answer(200, b"")
+    return Answer.of_json(_without_empty_lists(result) if state.switches.empty_list == "null" else result)
+
+
+def _without_empty_lists(value: Any) -> Any:
+    """Put null in the place of the empty lists that the API may write so."""
+    if isinstance(value, list):
+        return [_without_empty_lists(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            name: None if name in _LISTS and item == [] else _without_empty_lists(item) for name, item in value.items()
+        }
+    return value
 
 
 def _incoming(request: Request, body: bytes, state: State) -> Incoming:
@@ -120,7 +143,8 @@ def _incoming(request: Request, body: bytes, state: State) -> Incoming:
         query=request.query_params,
         body=_json_object(body),
         caller=Caller(request.headers.get("idempotency-key"), request.headers.get("user-agent")),
-        auth=credentials(request.headers).scheme,
+        role=role(credentials(request.headers), state),
+        base_url=str(request.base_url).rstrip("/"),
     )
 
 

@@ -18,7 +18,7 @@ _CANCEL_QUEUED = {"message": "Cancellation has been requested."}
 def _page_of(incoming: Incoming, data: list[dict[str, Any]], next_page_token: str | None) -> dict[str, Any]:
     """Envelope a page of a list."""
     pagination = {"next_page_token": next_page_token} if next_page_token else {}
-    return {"data": incoming.listed(data), "pagination": pagination}
+    return {"data": data, "pagination": pagination}
 
 
 def list_syncs(

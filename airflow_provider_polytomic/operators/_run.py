@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_polytomic._compat import AirflowSkipException, BaseOperator, StateStore, conf
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
-    PolytomicRunCanceled,
     PolytomicRunFailed,
-    PolytomicRunIncomplete,
     PolytomicRunTimeout,
     PolytomicTaskError,
     refusal,
+    shortfall,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.operators._attempt import Attempt
 from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -223,24 +223,19 @@ class PolytomicRunOperator(BaseOperator):
     def _order(self, context: Context) -> Order:
         from airflow_provider_polytomic.runs import Order
 
-        ti = context["ti"]
-        generation = self._generation(context)
+        attempt = Attempt.of(context)
         remembered = StateStore(context).get() or {}
         return Order(
             kind=self.kind,
             sync_id=self._sync_id,
-            identity=(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
-            generation=generation,
-            attempts_before=max(0, ti.try_number - 1 - generation),
+            identity=attempt.identity,
+            generation=attempt.generation,
+            attempts_before=attempt.before,
             parameters=self._start_parameters,
             if_running=self.if_running,
             succeeded=self._standard().met_by,
-            remembered=remembered.get("execution_id") if remembered.get("generation") == generation else None,
+            remembered=remembered.get("execution_id") if remembered.get("generation") == attempt.generation else None,
         )
-
-    def _generation(self, context: Context) -> int:
-        """Return how often the task instance has been cleared, as Airflow raises ``max_tries`` then."""
-        return max(0, context["ti"].max_tries - (self.retries or 0))
 
     def _own(self, context: Context, run: Run) -> None:
         """Take note of an execution of ours, where the trigger's guard, a kill and the next attempt look for it."""
@@ -250,7 +245,7 @@ class PolytomicRunOperator(BaseOperator):
         if self._killed:
             self.on_kill()
         self._note(context, run, Role.OURS)
-        StateStore(context).set({"execution_id": run.execution_id, "generation": self._generation(context)})
+        StateStore(context).set({"execution_id": run.execution_id, "generation": Attempt.of(context).generation})
 
     def _note(self, context: Context, run: Run, role: Role) -> None:
         ti = context["ti"]
@@ -301,30 +296,23 @@ class PolytomicRunOperator(BaseOperator):
         raise AssertionError("a deferral does not return")
 
     def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
-        """Return the result of an ended execution, or push it and raise what it means."""
+        """Return the result of an ended execution, or push it and raise what it lacks."""
         from airflow_provider_polytomic.runs import Outcome, report
 
         self._ours = None
         StateStore(context).delete()
-        result = execution.result()
-        standard = self._standard()
-        if standard.met_by(execution):
-            if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
-                self.log.warning(report(execution, "has ended with errors"))
-            return result
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=result)
-        if execution.outcome is Outcome.CANCELED:
-            raise PolytomicRunCanceled(report(execution, "was canceled", "clear the task to run it again"), result)
-        if execution.outcome is Outcome.FAILED:
-            raise PolytomicRunFailed(report(execution, "failed", "mend the cause; a retry starts it again"), result)
-        raise PolytomicRunIncomplete(report(execution, *self._shortfall(execution)), result)
+        lacking = shortfall(execution, self._standard())
+        if lacking:
+            self._push_result(context, execution)
+            raise lacking
+        if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
+            self.log.warning(report(execution, "has ended with errors"))
+        return execution.result()
 
-    def _shortfall(self, execution: Execution) -> tuple[str, str]:
-        if execution.failed_schemas:
-            return "is incomplete", "mend the named schemas, or accept them with fail_on_partial=False"
-        allowed = f"has {execution.counts['error']} record errors, more than max_errors={self.max_errors}"
-        return allowed, "mend the records, or allow more errors"
+    def _push_result(self, context: Context, execution: Execution) -> None:
+        """Hand the result on although the task is about to fail."""
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=execution.result())
 
     def _time_is_up(self, context: Context, run: Run, role: Role) -> dict[str, Any]:
         """End an execution that takes too long, unless it has just ended by itself."""
@@ -341,10 +329,8 @@ class PolytomicRunOperator(BaseOperator):
                 advice = f"it was left running; {advice}"
         if execution.outcome.final:
             StateStore(context).delete()
-        result = execution.result()
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=result)
-        raise PolytomicRunTimeout(report(execution, "has not ended in time", advice), result)
+        self._push_result(context, execution)
+        raise PolytomicRunTimeout(report(execution, "has not ended in time", advice), execution.result())
 
     @contextmanager
     def _connected(self) -> Iterator[PolytomicClient]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_polytomic.runs.awaited import Completion, current_execution, execution_current_at
 from airflow_provider_polytomic.runs.cancel import cancel, cancel_and_confirm, cancel_current
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
@@ -13,6 +14,7 @@ from airflow_provider_polytomic.runs.wait import DeadlinePassed, wait_for_end
 
 __all__ = [
     "AlreadyRunning",
+    "Completion",
     "DeadlinePassed",
     "Execution",
     "Found",
@@ -25,6 +27,8 @@ __all__ = [
     "cancel",
     "cancel_and_confirm",
     "cancel_current",
+    "current_execution",
+    "execution_current_at",
     "kind_of",
     "report",
     "start_once",

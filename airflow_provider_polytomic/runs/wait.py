@@ -14,6 +14,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicPermissionError,
 )
 from airflow_provider_polytomic.api.protocol import Pause, Protocol
+from airflow_provider_polytomic.runs.awaited import Completion
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.run import Run
 
@@ -32,14 +33,14 @@ class DeadlinePassed(Exception):
     :param execution: what was last heard of it; None if nothing was
     """
 
-    def __init__(self, run: Run, execution: Execution | None) -> None:
+    def __init__(self, run: Run | Completion, execution: Execution | None) -> None:
         self.run = run
         self.execution = execution
         super().__init__(f"{run} has not ended in time")
 
 
 def wait_for_end(
-    run: Run,
+    run: Run | Completion,
     *,
     every: float,
     deadline: float | None = None,
@@ -50,6 +51,7 @@ def wait_for_end(
 
     A poll that fails is news about the API, not about the sync: it is logged and ridden out until the deadline.
 
+    :param run: the execution; or whichever ends first from a moment on
     :param every: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch; the status is asked before it is applied
     :param pause_first: the status has just been asked, so begin with a pause
@@ -68,7 +70,7 @@ def wait_for_end(
             journal.failed(error)
         else:
             journal.heard(execution)
-            if execution.outcome.final:
+            if execution and execution.outcome.final:
                 return execution
         if deadline is not None and clock() >= deadline:
             raise DeadlinePassed(run, journal.last)
@@ -82,7 +84,7 @@ def _until_next(every: float, deadline: float | None, clock: Callable[[], float]
 class _Journal:
     """What the log says of a wait: changes at once, the rest sparsely."""
 
-    def __init__(self, run: Run, clock: Callable[[], float]) -> None:
+    def __init__(self, run: Run | Completion, clock: Callable[[], float]) -> None:
         self.last: Execution | None = None
         self._run = run
         self._clock = clock
@@ -90,15 +92,18 @@ class _Journal:
         self._told_at = 0.0
         self._failures = 0
 
-    def heard(self, execution: Execution) -> None:
+    def heard(self, execution: Execution | None) -> None:
         now = self._clock()
         if self._failures:
             log.info("%s: Polytomic answers again after %d failed polls", self._run, self._failures)
+        self._failures = 0
+        if execution is None:
+            return
         changed = self.last is None or self.last.status != execution.status
         if changed or (self.last != execution and now - self._told_at >= PROGRESS_INTERVAL):
             log.info("%s: %s, %s records", self._run, execution.status, execution.counts["total"])
             self._told_at = now
-        self.last, self._heard_at, self._failures = execution, now, 0
+        self.last, self._heard_at = execution, now
 
     def failed(self, error: PolytomicError) -> None:
         self._failures += 1

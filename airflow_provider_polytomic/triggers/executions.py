@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -20,14 +21,14 @@ CANCEL_PATIENCE = 10.0
 
 
 class PolytomicExecutionTrigger(BaseTrigger):
-    """Wait for the end of one execution.
+    """Wait for the end of one execution; without ``execution_id``, of the first that ends from a moment on.
 
     Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
     of an ended one, else None), ``message`` (of a refusal), and ``role``, ``try_number`` and ``latest_end`` as given.
 
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
-    :param execution_id: id of the execution
+    :param execution_id: id of the execution; None to wait for whichever ends at or after ``completed_after``
     :param polytomic_conn_id: id of the Airflow connection
     :param poll_interval: seconds between two polls; also the longest time an end goes unnoticed
     :param deadline: when to give up, in seconds since the epoch; default: never
@@ -35,6 +36,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         executions that they started, and have written the id to XCom before
     :param role: what the execution is to the task: ``ours``, ``joined`` or ``in the way``
     :param try_number: the attempt that waits
+    :param completed_after: moment in ISO 8601; only where ``execution_id`` is None
     :param latest_end: when the task's ``execution_timeout`` passes, in seconds since the epoch
     """
 
@@ -43,7 +45,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         *,
         kind: str,
         sync_id: str,
-        execution_id: str,
+        execution_id: str | None,
         polytomic_conn_id: str = "polytomic_default",
         poll_interval: float = 30.0,
         deadline: float | None = None,
@@ -51,6 +53,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         role: str = "joined",
         try_number: int | None = None,
         latest_end: float | None = None,
+        completed_after: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kind = kind
@@ -63,6 +66,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         self.role = role
         self.try_number = try_number
         self.latest_end = latest_end
+        self.completed_after = completed_after
         self._config: asyncio.Future[ClientConfig] | None = None
         self._ended = False
 
@@ -81,6 +85,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
                 "role": self.role,
                 "try_number": self.try_number,
                 "latest_end": self.latest_end,
+                "completed_after": self.completed_after,
             },
         )
 
@@ -102,11 +107,16 @@ class PolytomicExecutionTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         from airflow_provider_polytomic.api import PolytomicError, shared_client
-        from airflow_provider_polytomic.runs import DeadlinePassed, Run, wait_for_end
+        from airflow_provider_polytomic.runs import Completion, DeadlinePassed, Run, wait_for_end
 
         self._config = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
-        run = Run(self.kind, self.sync_id, self.execution_id)
-        waiting = wait_for_end(run, every=self.poll_interval, deadline=self.deadline, pause_first=True)
+        awaited: Run | Completion
+        if self.execution_id is not None:
+            awaited = Run(self.kind, self.sync_id, self.execution_id)
+        else:
+            since = datetime.fromisoformat(self.completed_after or "1970-01-01T00:00:00+00:00")
+            awaited = Completion(self.kind, self.sync_id, since)
+        waiting = wait_for_end(awaited, every=self.poll_interval, deadline=self.deadline, pause_first=True)
         try:
             async with shared_client(await asyncio.shield(self._config)) as client:
                 execution = await client.run(waiting)
@@ -131,7 +141,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         from airflow_provider_polytomic.api import AsyncPolytomicClient
         from airflow_provider_polytomic.runs import Run, cancel
 
-        if not self.cancel_on_kill or self._config is None:
+        if not self.cancel_on_kill or self._config is None or self.execution_id is None:
             return
         if not await was_killed(self.task_instance, self.execution_id):
             return

@@ -3,11 +3,12 @@
 A trigger is ended by the triggerer for many reasons: a person marked, cleared or failed the task; the triggerer stops;
 its triggers were given to another triggerer because it had been silent; a deferral timed out. Only the first may cancel
 the sync, and what Airflow tells the trigger does not set it apart: on 3.3.0 to 3.3.2 a reassigned trigger gets
-``on_kill`` too, and before 3.3 there is no ``on_kill`` at all. So the task instance itself is asked: it has been killed if and only
-if it no longer waits for this execution. To wait for it means to be deferred and to hold its id in XCom, which the
-operator writes before it defers and Airflow removes when the next attempt starts. Hence, after a clear, the new attempt
-may be deferred already and the old execution is canceled all the same; and an execution that the next attempt has
-adopted is left alone.
+``on_kill`` too, and before 3.3 there is no ``on_kill`` at all.
+
+So the task instance itself is asked: it has been killed if and only if it no longer waits for this execution. To wait
+for it means to be deferred and to hold its id in XCom, which the operator writes before it defers and Airflow removes
+when the next attempt starts. Hence, after a clear, the new attempt may be deferred already and the old execution is
+canceled all the same; and an execution that the next attempt has adopted is left alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,148 @@
+"""Connections as code: what keeping them takes beyond single requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_polytomic.api import connections, schemas
+from airflow_provider_polytomic.api.call import Call, next_page
+from airflow_provider_polytomic.api.errors import PolytomicAPIError
+from airflow_provider_polytomic.api.idempotency import idempotency_key
+from airflow_provider_polytomic.api.models.base import Page
+from airflow_provider_polytomic.api.models.connections import Connection
+from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
+from airflow_provider_polytomic.api.retry import is_passing
+
+
+class AlreadyExists(ValueError):
+    """There is a connection of this name and type, and it was not to be touched."""
+
+
+class RefreshTimeout(Exception):
+    """The schemas were not read in time."""
+
+
+def create_once(
+    name: str,
+    type: str,
+    configuration: Mapping[str, Any],
+    *,
+    key_facts: Sequence[str | int],
+    attempts_before: int = 0,
+    if_exists: str = "fail",
+    policies: Sequence[str] | None = None,
+    validate: bool | None = None,
+) -> Protocol[Connection]:
+    """Create a connection, unless an earlier attempt has.
+
+    The request carries a key made of ``key_facts``, so that a repetition is answered with the first one's connection. A
+    failure may be recorded under a key, so an attempt after the first goes on to further keys. Only the repetition can
+    tell whether an existing connection is the one that an earlier attempt created, so what it has created instead, if
+    it is not, is deleted again.
+
+    :param if_exists: ``fail``, ``reuse`` or ``update``
+    :raises AlreadyExists: if there is one and it was to fail
+    :raises PolytomicError: if Polytomic refuses
+    """
+    existing = yield from _find(name, type)
+    if existing and if_exists == "reuse":
+        return existing
+    if existing and if_exists == "update":
+        _, after = yield from replace_settings(existing.id, configuration, policies=policies, validate=validate)
+        return after
+    if existing and not attempts_before:
+        raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
+    created = yield from _create_under_keys(
+        name, type, configuration, key_facts, attempts_before, policies=policies, validate=validate
+    )
+    if existing and created.id != existing.id:
+        yield from send(connections.delete(created.id))
+        raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
+    return created
+
+
+def _create_under_keys(
+    name: str,
+    type: str,
+    configuration: Mapping[str, Any],
+    key_facts: Sequence[str | int],
+    attempts_before: int,
+    **options: Any,
+) -> Protocol[Connection]:
+    for number in range(attempts_before + 2):
+        key = idempotency_key(*key_facts, "connection", type, name, number)
+        creation = connections.create(name, type, configuration, idempotency_key=key, **options)
+        try:
+            return (yield from send(creation))
+        except PolytomicAPIError as error:
+            if number > attempts_before or not (is_passing(error) or number < attempts_before):
+                raise
+    raise AssertionError("the last key returns or raises")
+
+
+def replace_settings(
+    connection_id: str,
+    configuration: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    policies: Sequence[str] | None = None,
+    validate: bool | None = None,
+) -> Protocol[tuple[Connection, Connection]]:
+    """Replace a connection's configuration as a whole, and keep its name and policies where no others are given.
+
+    :return: the connection before and after
+    """
+    before = yield from send(connections.get(connection_id))
+    after = yield from send(
+        connections.update(
+            connection_id,
+            name=name or before.name or connection_id,
+            configuration=configuration,
+            type=before.type.id if before.type else None,
+            policies=before.policies if policies is None else policies,
+            validate=validate,
+        )
+    )
+    return before, after
+
+
+def cleared_settings(before: Connection, configuration: Mapping[str, Any]) -> list[str]:
+    """List the settings that a connection had and ``configuration`` does not give again."""
+    had = {name for name, value in (before.configuration or {}).items() if value not in (None, "", [], {})}
+    return sorted(had - configuration.keys())
+
+
+def refresh(
+    connection_id: str, *, patience: float, every: float = 2.0, clock: Callable[[], float] = time.monotonic
+) -> Protocol[None]:
+    """Have a connection's schemas read anew, and wait until they are.
+
+    :param patience: seconds to wait
+    :param every: seconds between two looks
+    :raises RefreshTimeout: if it takes longer
+    """
+    end = clock() + patience
+    yield from send(schemas.refresh(connection_id))
+    while True:
+        yield Pause(every)
+        status = yield from send(schemas.get_status(connection_id))
+        if status.cache_status == "fresh":
+            return
+        begun, finished = status.last_refresh_started, status.last_refresh_finished
+        if status.cache_status != "refreshing" and begun and finished and finished > begun:
+            return
+        if clock() >= end:
+            raise RefreshTimeout(f"its schemas are still {status.cache_status!r} after {patience:.0f} s")
+
+
+def _find(name: str, type: str) -> Protocol[Connection | None]:
+    call: Call[Page[Connection]] | None = connections.list()
+    while call is not None:
+        page = yield from send(call)
+        for connection in page.rows:
+            if connection.name == name and connection.type and connection.type.id == type:
+                return connection
+        call = next_page(call, page)
+    return None

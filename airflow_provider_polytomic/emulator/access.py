@@ -1,0 +1,64 @@
+"""Know callers by their keys, and keep each to what its key opens."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+
+from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.state import State
+
+USER, ORGANIZATION, PARTNER = "user", "organization", "partner"
+_PARTNERS_ONLY = "/api/organizations"
+_ANYONE = "/api/me"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What an ``Authorization`` header carries.
+
+    :param scheme: ``bearer`` or ``basic``; None for anything else.
+    """
+
+    scheme: str | None = None
+    key: str = field(default="", repr=False)
+    organization_id: str | None = None
+
+
+def credentials(headers: Headers) -> Credentials:
+    """Read the ``Authorization`` header."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return Credentials("bearer", value.strip())
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            return Credentials()
+        return Credentials("basic", password, user)
+    return Credentials()
+
+
+def role(given: Credentials, state: State) -> str | None:
+    """Tell what a caller with these credentials is: a user, the organization, a partner, or None for nobody."""
+    if given.scheme == "bearer":
+        return {state.api_key: USER, state.partner_key: PARTNER}.get(given.key)
+    if given.scheme == "basic" and given.organization_id == state.organization_id:
+        return ORGANIZATION if given.key in (state.api_key, state.partner_key) else None
+    return None
+
+
+def admit(given: Credentials, path: str, state: State) -> None:
+    """Refuse a caller who is nobody, or whose key does not open ``path``.
+
+    A partner's key sent as it is opens the organizations alone; one of them, with its id, opens the rest.
+    """
+    who = role(given, state)
+    if who is None:
+        raise Refused(401, "The API key was not accepted.")
+    partners_only = path == _PARTNERS_ONLY or path.startswith(_PARTNERS_ONLY + "/")
+    if path != _ANYONE and partners_only != (who == PARTNER):
+        raise Refused(403, "The API key does not allow this.")

@@ -1,0 +1,82 @@
+"""The configuration of a Polytomic connection: where its secrets come from, and that nobody sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._compat import BaseHook, BaseOperator, depend_on
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, refusal
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Context
+
+
+class PolytomicConnectionOperator(BaseOperator):
+    """What the operators for Polytomic's connections share.
+
+    ``configuration`` is templated, but not among the template fields: those are shown in the UI, stored in the metadata
+    database, and logged by some versions of Airflow, and it holds secrets.
+
+    :param configuration: settings of the connection; templates in it are rendered when the task runs
+    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
+        ``password``, its password are added to ``configuration``, whose own fields win (templated)
+    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
+    """
+
+    template_fields: Sequence[str] = ("configuration_conn_id", "polytomic_conn_id")
+
+    def __init__(
+        self,
+        *,
+        configuration: Mapping[str, Any] | None = None,
+        configuration_conn_id: str | None = None,
+        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.configuration = configuration
+        self.configuration_conn_id = configuration_conn_id
+        self.polytomic_conn_id = polytomic_conn_id
+        depend_on(self, configuration)
+
+    def _settings(self, context: Context) -> dict[str, Any]:
+        """Render the configuration and add the secrets."""
+        rendered = self.render_template(self.configuration or {}, context)
+        if isinstance(rendered, str):
+            rendered = json.loads(rendered)
+        if not isinstance(rendered, Mapping):
+            raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders to")
+        if not self.configuration_conn_id:
+            return dict(rendered)
+        connection = BaseHook.get_connection(self.configuration_conn_id)
+        kept = json.loads(connection.extra) if connection.extra else {}
+        if connection.password:
+            kept["password"] = connection.password
+        return {**kept, **rendered}
+
+    @contextmanager
+    def _refusing(self, what: str, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Turn a failed request into what the task raises; what is in ``settings`` is not in its message."""
+        from airflow_provider_polytomic.api import PolytomicError
+
+        try:
+            yield
+        except PolytomicError as error:
+            raise refusal(error, what, self.polytomic_conn_id, hidden=_texts(settings)) from None
+        except ValueError as error:
+            raise PolytomicRequestRefused(f"{what}: {error}") from None
+
+
+def _texts(value: Any) -> list[str]:
+    """List the texts in a configuration that are long enough to be a secret."""
+    if isinstance(value, Mapping):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) and len(value) > 5 else []

@@ -1,0 +1,65 @@
+"""Which execution somebody waits for who has not started it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_polytomic.api.call import Call, next_page
+from airflow_provider_polytomic.api.models.base import Page
+from airflow_provider_polytomic.api.protocol import Protocol, send
+from airflow_provider_polytomic.runs.execution import Execution
+from airflow_provider_polytomic.runs.kinds import kind_of
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The latest execution of a sync that ended at or after a moment; there may be none yet.
+
+    :param kind: ``model`` or ``bulk``
+    """
+
+    kind: str
+    sync_id: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"an execution of {kind_of(self.kind).label} {self.sync_id} that ends after {self.since.isoformat()}"
+
+    def look(self, *, once: bool = False) -> Protocol[Execution | None]:
+        """Ask for it.
+
+        :param once: leave it at one request, for callers that come back anyway
+        """
+        status = kind_of(self.kind).status(self.sync_id)
+        told = yield from send(status.once() if once else status)
+        for one in (told.last_execution, told.current_execution):
+            if one and one.completed_at and one.completed_at >= self.since:
+                execution: Execution = kind_of(self.kind).read(self.sync_id, one)
+                if execution.outcome.final:
+                    return execution
+        return None
+
+
+def current_execution(kind: str, sync_id: str) -> Protocol[Execution | None]:
+    """Return the execution that runs now, if one does."""
+    told = yield from send(kind_of(kind).status(sync_id))
+    if told.current_execution is None:
+        return None
+    execution: Execution = kind_of(kind).read(sync_id, told.current_execution)
+    return None if execution.outcome.final else execution
+
+
+def execution_current_at(kind: str, sync_id: str, moment: datetime) -> Protocol[Execution | None]:
+    """Return the execution that was running at a moment in the past, if one was, from the history."""
+    call: Call[Page[object]] | None = kind_of(kind).executions(sync_id)
+    while call is not None:
+        page = yield from send(call)
+        for told in page.rows:
+            execution: Execution = kind_of(kind).read(sync_id, told)
+            if execution.created_at is None or execution.created_at > moment:
+                continue
+            ended_before = execution.completed_at is not None and execution.completed_at < moment
+            return None if ended_before else execution
+        call = next_page(call, page)
+    return None

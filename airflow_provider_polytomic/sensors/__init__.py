@@ -1,0 +1,1 @@
+"""What waits for executions that somebody else has started."""

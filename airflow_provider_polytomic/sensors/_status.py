@@ -1,0 +1,236 @@
+"""The one base of the sensors that wait for the end of an execution."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._compat import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+from airflow_provider_polytomic._templated import as_id, as_moment
+from airflow_provider_polytomic.exceptions import (
+    PolytomicRequestRefused,
+    PolytomicRunError,
+    PolytomicTaskError,
+    refusal,
+    shortfall,
+)
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_polytomic.api.protocol import Protocol
+    from airflow_provider_polytomic.runs import Completion, Execution, Run, Standard
+
+DEFERRAL_SLACK = 60.0
+"""Seconds after which Airflow itself ends a deferral whose trigger has not kept the sensor's timeout."""
+
+CANCEL_PATIENCE = 30.0
+"""Seconds within which a cancellation is requested again."""
+
+
+class PolytomicStatusSensor(BaseSensorOperator):
+    """Wait for the end of an execution, and judge it.
+
+    With ``execution_id`` it waits for that one. Without, for the one that is current when the sensor first looks or,
+    where none is, for one that ended at or after ``completed_after``.
+
+    :param execution_id: id of the execution (templated)
+    :param completed_after: moment, or text in ISO 8601; default: the start of the data interval, else of the DAG run
+        (templated)
+    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
+    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
+    :param max_errors: fail when a completed execution has more record errors than this; default: any number will do
+    :param cancel_on_timeout: cancel the execution when the sensor's ``timeout`` passes; default False
+    """
+
+    kind: str
+    template_fields: Sequence[str] = ("execution_id", "completed_after", "polytomic_conn_id")
+    ui_color = "#e6e4fb"
+
+    def __init__(
+        self,
+        *,
+        execution_id: str | None = None,
+        completed_after: datetime | str | None = None,
+        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_errors: int | None = None,
+        cancel_on_timeout: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.execution_id = execution_id
+        self.completed_after = completed_after
+        self.polytomic_conn_id = polytomic_conn_id
+        self.deferrable = deferrable
+        self.max_errors = max_errors
+        self.cancel_on_timeout = cancel_on_timeout
+        self._hook: PolytomicHook | None = None
+        self._awaited: Run | Completion | None = None
+
+    @property
+    @abstractmethod
+    def _sync_id(self) -> str:
+        """The id of the sync, as text."""
+
+    def _standard(self) -> Standard:
+        from airflow_provider_polytomic.runs import Standard
+
+        return Standard(self.max_errors)
+
+    def execute(self, context: Context) -> Any:
+        """Poke, or wait in the triggerer."""
+        if self.deferrable:
+            return self._look_and_defer(context)
+        try:
+            return super().execute(context)
+        except (AirflowSensorTimeout, AirflowSkipException):
+            self._cancel_if_waiting()
+            raise
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look at the execution once; a look that fails is logged and decides nothing."""
+        execution = self._look(context)
+        if execution is None or not execution.outcome.final:
+            return False
+        self._awaited = None
+        try:
+            return PokeReturnValue(is_done=True, xcom_value=self._judge(context, execution))
+        except PolytomicRunError as error:
+            if self.soft_fail:
+                raise AirflowSkipException(f"Skipping, since soft_fail is set: {error}") from None
+            raise
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the triggerer has waited."""
+        from airflow_provider_polytomic.runs import Execution
+
+        if not event or "status" not in event:
+            raise PolytomicTaskError(f"The trigger handed back what no trigger of this provider does: {event!r}")
+        if event["try_number"] not in (None, context["ti"].try_number):
+            self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
+            result: dict[str, Any] = self.execute(context)
+            return result
+        if event["status"] == "refused":
+            raise PolytomicRequestRefused(f"{self._label} cannot be waited for: {event['message']}")
+        if event["status"] == "deadline":
+            self._awaited = self._run(event["execution_id"]) if event["execution_id"] else None
+            self._cancel_if_waiting()
+            raise AirflowSensorTimeout(f"{self._label} has not ended within the sensor's timeout of {self.timeout} s")
+        return self._judge(context, Execution.from_result(event["execution"]))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; where Airflow ended it because of its timeout, cancel the execution if wanted."""
+        if next_method == "__fail__" and "timeout" in str((next_kwargs or {}).get("error", "")).lower():
+            ti = context["ti"]
+            waited = ti.xcom_pull(task_ids=self.task_id, key=EXECUTION_XCOM_KEY, map_indexes=ti.map_index)
+            if waited:
+                self._awaited = self._run(waited["execution_id"])
+                self._cancel_if_waiting()
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    @property
+    def _label(self) -> str:
+        from airflow_provider_polytomic.runs import kind_of
+
+        return f"{kind_of(self.kind).label.capitalize()} {self._sync_id}"
+
+    def _run(self, execution_id: str) -> Run:
+        from airflow_provider_polytomic.runs import Run
+
+        return Run(self.kind, self._sync_id, execution_id)
+
+    def _look_and_defer(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_polytomic.runs import Run
+        from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+
+        execution = self._look(context)
+        if execution is not None and execution.outcome.final:
+            return self._judge(context, execution)
+        ti = context["ti"]
+        awaited = self._awaited
+        execution_id = awaited.execution_id if isinstance(awaited, Run) else None
+        if execution_id:
+            note = {"execution_id": execution_id, "role": "joined", "try_number": ti.try_number}
+            ti.xcom_push(key=EXECUTION_XCOM_KEY, value=note)
+        self.defer(
+            trigger=PolytomicExecutionTrigger(
+                kind=self.kind,
+                sync_id=self._sync_id,
+                execution_id=execution_id,
+                completed_after=None if execution_id else self._completed_after(context).isoformat(),
+                polytomic_conn_id=self.polytomic_conn_id,
+                poll_interval=self.poke_interval,
+                deadline=datetime.now(timezone.utc).timestamp() + self.timeout,
+                try_number=ti.try_number,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout + 2 * self.poke_interval + DEFERRAL_SLACK),
+        )
+        raise AssertionError("a deferral does not return")
+
+    def _look(self, context: Context) -> Execution | None:
+        """Look at what is awaited, once it is known; not to know it yet, or to get no answer, is None."""
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.api.retry import is_passing
+
+        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
+        try:
+            if self._awaited is None:
+                self._awaited = self._hook.get_conn().run(self._choose(context))
+            return self._hook.get_conn().run(self._awaited.look())
+        except PolytomicError as error:
+            if is_passing(error):
+                self.log.warning("%s could not be looked at: %s", self._label, error)
+                return None
+            raise refusal(error, f"{self._label} cannot be waited for", self.polytomic_conn_id) from None
+
+    def _choose(self, context: Context) -> Protocol[Run | Completion]:
+        from airflow_provider_polytomic.runs import Completion, current_execution, execution_current_at
+
+        if self.execution_id is not None:
+            return self._run(as_id(self.execution_id, "execution_id"))
+        first_look = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        if first_look:
+            current = yield from execution_current_at(self.kind, self._sync_id, first_look)
+        else:
+            current = yield from current_execution(self.kind, self._sync_id)
+        if current:
+            return self._run(current.id)
+        return Completion(self.kind, self._sync_id, self._completed_after(context))
+
+    def _completed_after(self, context: Context) -> datetime:
+        if self.completed_after is not None:
+            return as_moment(self.completed_after, "completed_after")
+        begin = context.get("data_interval_start") or context["dag_run"].start_date
+        return as_moment(begin, "the start of the DAG run")
+
+    def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
+        lacking = shortfall(execution, self._standard())
+        if lacking is None:
+            return execution.result()
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="return_value", value=execution.result())
+        raise lacking
+
+    def _cancel_if_waiting(self) -> None:
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.runs import Run, cancel
+
+        if not (self.cancel_on_timeout and isinstance(self._awaited, Run)):
+            return
+        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
+        try:
+            self._hook.get_conn().run(cancel(self._awaited, patience=CANCEL_PATIENCE))
+        except PolytomicError as error:
+            self.log.warning("%s could not be canceled: %s", self._awaited, error)

@@ -1,0 +1,27 @@
+"""Sensors for model syncs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_polytomic._templated import as_id
+from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
+
+
+class PolytomicSyncStatusSensor(PolytomicStatusSensor):
+    """Wait for the end of an execution of a model sync: ``GET /api/syncs/{id}/executions/{execution id}``.
+
+    :param sync_id: id of the model sync (templated)
+    """
+
+    kind = "model"
+    template_fields: Sequence[str] = ("sync_id", *PolytomicStatusSensor.template_fields)
+
+    def __init__(self, *, sync_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sync_id = sync_id
+
+    @property
+    def _sync_id(self) -> str:
+        return as_id(self.sync_id, "sync_id")
