@@ -1,0 +1,63 @@
+# Everything runs in virtual environments that this file makes: .venv with the newest Airflow that is tested,
+# .venv-<version> with another one: `make test AIRFLOW=2.11.2`. All it needs is make and Python 3.10 or newer.
+
+PYTHON ?= python3
+NEWEST := 3.3.2
+MATRIX := 2.11.2 3.0.6 3.1.8 3.2.2 3.3.2
+SYSTEM_TESTS ?= tests/system
+MATRIX_TESTS := $(wildcard tests/unit tests/integration) $(SYSTEM_TESTS)
+
+# Today's newest dependencies break these releases; packages as old as they are do not.
+BEFORE_3.0.6 := 2025-09-20
+BEFORE_3.1.8 := 2026-03-25
+BEFORE_3.2.2 := 2026-06-15
+
+AIRFLOW ?=
+VENV := .venv$(addprefix -,$(AIRFLOW))
+RUN := $(VENV)/bin/python -m
+UV = $(abspath .venv)/bin/uv
+INSTALL = $(UV) pip install --quiet --compile-bytecode --python
+
+.PHONY: help test test-system test-matrix lint demo airflow clean
+.SECONDARY:
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | while IFS='	' read -r name what; do printf '  %-13s %s\n' "$$name" "$$what"; done
+
+test: $(VENV)/.installed  ## Run every test, those with real Airflow components too
+	$(RUN) pytest
+
+test-system: $(VENV)/.installed  ## Run the tests with real Airflow components
+	$(RUN) pytest $(SYSTEM_TESTS)
+
+test-matrix: $(MATRIX:%=test-on-%)  ## Run unit, integration and system tests on every supported Airflow
+
+$(MATRIX:%=test-on-%): test-on-%: .venv-%/.installed
+	.venv-$*/bin/python -m pytest $(MATRIX_TESTS)
+
+lint: $(VENV)/.installed  ## Check style and types
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+demo: $(VENV)/.installed  ## Watch a real Airflow run an emulated Polytomic sync
+	@$(RUN) tests.system.demo
+
+airflow: $(VENV)/.installed  ## Leave that Airflow and its UI up until Ctrl-C
+	@$(RUN) tests.system.demo --stay
+
+clean:  ## Remove the environments and everything that was built
+	rm -rf .venv .venv-* .cache .*_cache .hypothesis .coverage build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check uv
+	$(INSTALL) .venv 'apache-airflow==$(NEWEST)' -e '.[emulator]' --group dev psycopg2-binary asyncpg
+	@touch $@
+
+# PYTHON_3.0.6=python3.12 chooses the interpreter of one environment: Airflow before 3.1 does not run on Python 3.13.
+.venv-%/.installed: pyproject.toml | .venv/.installed
+	$(UV) venv --quiet --clear --python '$(or $(PYTHON_$*),$(PYTHON))' .venv-$*
+	$(INSTALL) .venv-$* $(addprefix --exclude-newer ,$(BEFORE_$*)) 'apache-airflow==$*'
+	$(INSTALL) .venv-$* 'apache-airflow==$*' -e '.[emulator]' --group dev psycopg2-binary asyncpg
+	@touch $@

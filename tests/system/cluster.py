@@ -1,0 +1,387 @@
+"""Run a real Airflow on this machine: its own processes, its own database, nothing mocked.
+
+Works on every supported Airflow, the one of the running interpreter. User actions go through Airflow's REST API, as the
+buttons of its UI do; states are read from the metadata database, because asking must not disturb what is observed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from .database import MetadataDatabase
+from .logs import tail
+from .processes import Process, free_port, interrupt_on_sigterm, poll, stop_all
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AIRFLOW_VERSION = version("apache-airflow")
+IS_AIRFLOW_2 = AIRFLOW_VERSION.startswith("2.")
+API_ROOT = "/api/v1" if IS_AIRFLOW_2 else "/api/v2"
+HEALTH = "/api/v1/health" if IS_AIRFLOW_2 else "/api/v2/monitor/health"
+START_SECONDS = 90
+STOP_SECONDS = 3
+TASK_INSTANCES = """
+    SELECT ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.pid, ti.next_method,
+           ti.trigger_id, t.triggerer_id
+    FROM task_instance ti LEFT JOIN "trigger" t ON t.id = ti.trigger_id
+    WHERE ti.dag_id = %s AND ti.run_id = %s ORDER BY ti.task_id, ti.map_index
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """Hold one row of the task instance table.
+
+    `pid` is the process that runs the user's code, `triggerer_id` the job id of the triggerer that has the trigger
+    (see :attr:`Cluster.triggerers`).
+    """
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    max_tries: int
+    pid: int | None
+    next_method: str | None
+    trigger_id: int | None
+    triggerer_id: int | None
+
+
+class Cluster:
+    """Run the components of one Airflow, each a process in its own session, from `start` to `stop`.
+
+    Use it as a context manager. `components` holds the processes by name, `triggerers` the job id of each triggerer.
+
+    :param dags_folder: folder of DAG files.
+    :param env: environment variables for all components; they win over the cluster's own.
+    :param connections: Airflow connections by id, as the dictionaries that `AIRFLOW_CONN_...` takes as JSON.
+    :param parallelism: worker slots.
+    :param port: port of the API server and its UI; None finds a free one.
+    """
+
+    def __init__(
+        self,
+        dags_folder: Path,
+        env: Mapping[str, str] | None = None,
+        connections: Mapping[str, Mapping[str, Any]] | None = None,
+        parallelism: int = 4,
+        port: int | None = None,
+    ) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
+        self.home = Path(self._directory.name)
+        self.database = MetadataDatabase(AIRFLOW_VERSION, self.home / "postgres.log")
+        self.components: dict[str, Process] = {}
+        self.triggerers: dict[str, int] = {}
+        self._port = port or free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        conns = {f"AIRFLOW_CONN_{key.upper()}": json.dumps(value) for key, value in (connections or {}).items()}
+        self._env = {**self._settings(dags_folder, parallelism), **conns, **(env or {})}
+
+    def __enter__(self) -> Cluster:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and wait until Airflow calls itself healthy.
+
+        :raises RuntimeError: a component ended, with the end of its log.
+        :raises TimeoutError: it took too long, with the end of every log.
+        """
+        interrupt_on_sigterm()
+        atexit.register(self.stop)
+        try:
+            self.database.start(self._migrate)
+            for command in self._commands():
+                self._start_component(command[0], *command)
+            self.wait_for(self._healthy, START_SECONDS, "a healthy Airflow")
+            [self.triggerers["triggerer"]] = self._triggerer_ids()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End everything that was started and delete its files."""
+        stop_all(self.components.values(), grace=STOP_SECONDS)
+        if self.database.process:
+            stop_all([self.database.process], grace=STOP_SECONDS)
+        self._http.close()
+        self.database.remove()
+        self._directory.cleanup()
+        atexit.unregister(self.stop)
+
+    def start_triggerer(self, name: str) -> Process:
+        """Start one more triggerer and wait until it has a job id of its own."""
+        before = self._triggerer_ids()
+        process = self._start_component(name, "triggerer", "--skip-serve-logs")
+        new = self.wait_for(lambda: self._triggerer_ids() - before, START_SECONDS, f"the job of triggerer {name}")
+        self.triggerers[name] = new.pop()
+        return process
+
+    # What a user does
+
+    def rest(self, method: str, path: str, body: Any = None) -> Any:
+        """Call Airflow's REST API and return the decoded answer.
+
+        :param path: below `/api/v2/` (Airflow 2: `/api/v1/`).
+        :raises httpx.HTTPStatusError: the answer is an error; its text is in the message.
+        """
+        if not IS_AIRFLOW_2 and "Authorization" not in self._http.headers:
+            token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
+            self._http.headers["Authorization"] = f"Bearer {token}"
+        response = self._http.request(method, f"{API_ROOT}/{path}", json=body)
+        if response.is_error:
+            raise httpx.HTTPStatusError(
+                f"{method} {path}: {response.status_code} {response.text}",
+                request=response.request,
+                response=response,
+            )
+        return response.json() if response.content else None
+
+    def trigger(self, dag_id: str, run_id: str | None = None, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run of a DAG, as soon as Airflow has parsed its file, and return the run's id."""
+        self.wait_for(lambda: self._is_parsed(dag_id), 60, f"DAG {dag_id} to be parsed")
+        body: dict[str, Any] = {"conf": dict(conf or {})}
+        if run_id:
+            body["dag_run_id"] = run_id
+        if not IS_AIRFLOW_2:
+            body["logical_date"] = None
+        return str(self.rest("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def mark(self, dag_id: str, run_id: str, task_id: str, state: str, map_index: int = -1) -> None:
+        """Mark a task instance `failed` or `success`."""
+        path = self._task_path(dag_id, run_id, task_id) + (f"/{map_index}" if map_index >= 0 else "")
+        self.rest("PATCH", path, {"new_state": state, **({"dry_run": False} if IS_AIRFLOW_2 else {})})
+
+    def clear(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """Clear a task instance, so that it runs again; Airflow 2 clears all map indexes of the task."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [task_id if map_index < 0 or IS_AIRFLOW_2 else [task_id, map_index]],
+            "only_failed": False,
+            "reset_dag_runs": True,
+        }
+        self.rest("POST", f"dags/{dag_id}/clearTaskInstances", body)
+
+    def fail_run(self, dag_id: str, run_id: str) -> None:
+        """Mark a whole DAG run failed."""
+        self.rest("PATCH", self._run_path(dag_id, run_id), {"state": "failed"})
+
+    def kill_task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> int:
+        """Kill the process that runs a task with SIGKILL and return its id."""
+        pid = self.task_instance(dag_id, run_id, task_id, map_index).pid
+        assert pid, f"no process runs {task_id}"
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    # What a user sees
+
+    def run_state(self, dag_id: str, run_id: str) -> str | None:
+        """Return the state of a DAG run."""
+        rows = self.database.rows("SELECT state FROM dag_run WHERE dag_id = %s AND run_id = %s", dag_id, run_id)
+        return rows[0]["state"] if rows else None
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        """Return all task instances of a DAG run."""
+        return [TaskInstance(**row) for row in self.database.rows(TASK_INSTANCES, dag_id, run_id)]
+
+    def task_instance(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> TaskInstance:
+        """Return one task instance.
+
+        :raises LookupError: there is none.
+        """
+        for instance in self.task_instances(dag_id, run_id):
+            if (instance.task_id, instance.map_index) == (task_id, map_index):
+                return instance
+        raise LookupError(f"no task instance {task_id}[{map_index}] in {run_id} of {dag_id}")
+
+    def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
+        """Return the state of a task instance; None before the scheduler looked at it."""
+        return next(
+            (
+                instance.state
+                for instance in self.task_instances(dag_id, run_id)
+                if (instance.task_id, instance.map_index) == (task_id, map_index)
+            ),
+            None,
+        )
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Return the value of an XCom, None where there is none."""
+        path = f"{self._task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key, safe='')}"
+        try:
+            return self.rest("GET", f"{path}?map_index={map_index}&stringify=false")["value"]
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 404:
+                raise
+            return None
+
+    def extra_links(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, str | None]:
+        """Return the links that the UI shows on a task instance, by their names."""
+        answer = self.rest("GET", f"{self._task_path(dag_id, run_id, task_id)}/links?map_index={map_index}")
+        links: dict[str, str | None] = answer if IS_AIRFLOW_2 else answer["extra_links"]
+        return links
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+        """Return all that all attempts and triggers of a task instance have logged so far."""
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        if map_index >= 0:
+            folder /= f"map_index={map_index}"
+        return "".join(file.read_text(errors="replace") for file in sorted(folder.glob("attempt=*")))
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float, what: str) -> T:
+        """Ask until the answer is true, and return it.
+
+        :raises TimeoutError: it stayed false for so many seconds, with states and the ends of all logs.
+        :raises RuntimeError: a component ended meanwhile and nobody asked it to, with the same.
+        """
+
+        def answer() -> T:
+            for process in self.components.values():
+                if process.exit_code is not None and not process.ended_on_purpose:
+                    raise RuntimeError(f"{process.name} ended by itself, waiting for {what}\n{self.report()}")
+            return predicate()
+
+        result = poll(answer, timeout)
+        if not result:
+            raise TimeoutError(f"no {what} after {timeout:g} s\n{self.report()}")
+        return result
+
+    def report(self) -> str:
+        """Describe all DAG runs and show the end of every log, for the message of a failed test."""
+        return "\n".join(self._report())
+
+    def _report(self) -> Iterator[str]:
+        for process in self.components.values():
+            state = "running" if process.exit_code is None else f"exit code {process.exit_code}"
+            yield f"--- {process.name} ({state})\n{process.tail()}"
+        for file in sorted((self.home / "logs").glob("dag_id=*/**/attempt=*")):
+            yield f"--- {file.relative_to(self.home)}\n{tail(file, 40)}"
+        for error in self.database.rows("SELECT filename, stacktrace FROM import_error"):
+            yield f"--- {error['filename']} cannot be imported\n{error['stacktrace']}"
+        for run in self.database.rows("SELECT dag_id, run_id, state FROM dag_run ORDER BY id"):
+            yield f"--- {run['dag_id']} {run['run_id']}: {run['state']}"
+            yield from map(str, self.task_instances(run["dag_id"], run["run_id"]))
+
+    # How it is run
+
+    def _settings(self, dags_folder: Path, parallelism: int) -> dict[str, str]:
+        if IS_AIRFLOW_2:
+            (self.home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\nWTF_CSRF_ENABLED = False\n")
+        sequential = IS_AIRFLOW_2 and self.database.kind == "sqlite"
+        options: dict[str, dict[str, object]] = {
+            "CORE": {
+                "DAGS_FOLDER": dags_folder.resolve(),
+                "DAGS_ARE_PAUSED_AT_CREATION": False,
+                "EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+                "EXECUTOR": "SequentialExecutor" if sequential else "LocalExecutor",
+                "FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+                "HOSTNAME_CALLABLE": "socket.gethostname",
+                "LOAD_EXAMPLES": False,
+                "PARALLELISM": parallelism,
+                "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
+                "TEST_CONNECTION": "Enabled",
+            },
+            "API": {
+                "AUTH_BACKENDS": "airflow.api.auth.backend.default",
+                "BASE_URL": self.url,
+                "HOST": "127.0.0.1",
+                "PORT": self._port,
+                "SECRET_KEY": secrets.token_hex(),
+                "WORKERS": 1,
+            },
+            "API_AUTH": {"JWT_SECRET": secrets.token_hex(64)},
+            "WEBSERVER": {
+                "BASE_URL": self.url,
+                "SECRET_KEY": secrets.token_hex(),
+                "WEB_SERVER_HOST": "127.0.0.1",
+                "WEB_SERVER_PORT": self._port,
+                "WORKERS": 1,
+            },
+            "SCHEDULER": {
+                "DAG_DIR_LIST_INTERVAL": 10,
+                "MIN_FILE_PROCESS_INTERVAL": 10,
+                "SCHEDULER_HEARTBEAT_SEC": 1,
+                "SCHEDULER_IDLE_SLEEP_TIME": 0.5,
+                "TRIGGER_TIMEOUT_CHECK_INTERVAL": 2,
+            },
+            "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 10, "REFRESH_INTERVAL": 10},
+            "TRIGGERER": {"JOB_HEARTBEAT_SEC": 2, "TRIGGERER_HEALTH_CHECK_THRESHOLD": 8},
+            "USAGE_DATA_COLLECTION": {"ENABLED": False},
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        return {
+            **inherited,
+            **{
+                f"AIRFLOW__{section}__{option}": str(value)
+                for section, values in options.items()
+                for option, value in values.items()
+            },
+            "AIRFLOW_HOME": str(self.home),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
+
+    def _commands(self) -> list[list[str]]:
+        workers = [["scheduler", "--skip-serve-logs"], ["triggerer", "--skip-serve-logs"]]
+        return [["webserver"], *workers] if IS_AIRFLOW_2 else [["api-server"], ["dag-processor"], *workers]
+
+    def _start_component(self, name: str, *command: str) -> Process:
+        log = self.home / f"{name}.log"
+        process = Process(name, [sys.executable, "-m", "airflow", *command], log, self._environment())
+        self.components[name] = process
+        return process
+
+    def _environment(self) -> dict[str, str]:
+        return {**self._env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database.url}
+
+    def _migrate(self) -> None:
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"airflow db migrate failed:\n{done.stdout}\n{done.stderr}")
+
+    def _healthy(self) -> bool:
+        try:
+            health = self._http.get(HEALTH).raise_for_status().json()
+        except httpx.HTTPError:
+            return False
+        parts = {"metadatabase"} | {name.replace("-", "_") for name in self.components} & set(health)
+        return all(health[part]["status"] == "healthy" for part in parts)
+
+    def _triggerer_ids(self) -> set[int]:
+        return {row["id"] for row in self.database.rows("SELECT id FROM job WHERE job_type = 'TriggererJob'")}
+
+    def _is_parsed(self, dag_id: str) -> bool:
+        return bool(self.database.rows("SELECT 1 FROM serialized_dag WHERE dag_id = %s", dag_id))
+
+    def _run_path(self, dag_id: str, run_id: str) -> str:
+        return f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+
+    def _task_path(self, dag_id: str, run_id: str, task_id: str) -> str:
+        return f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"

@@ -1,0 +1,124 @@
+"""One Airflow and one emulator for all system tests; each test brings syncs of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic.emulator import Emulator
+
+from .cluster import Cluster, TaskInstance
+
+TASK = "sync"
+PATIENCE = 90
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def cluster(emulator: Emulator) -> Iterator[Cluster]:
+    connections = {"polytomic_default": json.loads(emulator.airflow_connection)}
+    with Cluster(Path(__file__).parent / "dags", connections=connections) as cluster:
+        yield cluster
+
+
+@dataclass
+class Scenario:
+    """A run of one DAG for one sync, and what both sides know of it."""
+
+    cluster: Cluster
+    emulator: Emulator
+    dag_id: str
+    sync_id: str
+    run_id: str
+
+    @property
+    def task(self) -> TaskInstance:
+        return self.cluster.task_instance(self.dag_id, self.run_id, TASK)
+
+    @property
+    def executions(self) -> list[Any]:
+        return self.emulator.executions(self.sync_id)
+
+    @property
+    def cancels(self) -> list[int]:
+        """How often each execution was asked to end, oldest first."""
+        return [execution.cancel_requests for execution in self.executions]
+
+    @property
+    def statuses(self) -> list[str]:
+        return [execution.status for execution in self.executions]
+
+    def wait_until(self, predicate: Callable[[], Any], what: str) -> Any:
+        return self.cluster.wait_for(predicate, PATIENCE, f"{what} in {self.dag_id}")
+
+    def wait_for_state(self, *states: str) -> str:
+        def state() -> str | None:
+            state = self.cluster.task_state(self.dag_id, self.run_id, TASK)
+            return state if state in states else None
+
+        return str(self.wait_until(state, f"state {' or '.join(states)}"))
+
+    def wait_for_waiting(self, executions: int = 1) -> None:
+        """Wait until the triggerer, or the worker, polls the latest of so many executions."""
+
+        def polled() -> bool:
+            return len(self.executions) == executions and any(
+                request.method == "GET" and request.path.endswith(f"/executions/{self.executions[-1].id}")
+                for request in self.emulator.requests[-200:]
+                if request.status == 200
+            )
+
+        self.wait_until(polled, "a poll")
+        if "deferred" in self.dag_id or "mapped" in self.dag_id:
+            self.wait_for_state("deferred")
+
+    def finish(self, outcome: str = "completed") -> None:
+        self.emulator.finish(self.executions[-1].id, outcome)
+
+    def xcom(self, key: str = "return_value") -> Any:
+        return self.cluster.xcom(self.dag_id, self.run_id, TASK, key)
+
+    def log(self) -> str:
+        return self.cluster.task_log(self.dag_id, self.run_id, TASK)
+
+    def mark(self, state: str) -> None:
+        self.cluster.mark(self.dag_id, self.run_id, TASK, state)
+
+    def clear(self) -> None:
+        self.cluster.clear(self.dag_id, self.run_id, TASK)
+
+
+@pytest.fixture
+def begin(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
+    """Return a function that adds a sync whose executions never end by themselves, and runs a DAG for it."""
+
+    def begin(dag_id: str, before: Callable[[str], None] | None = None, **plan: Any) -> Scenario:
+        plan.setdefault("duration", math.inf)
+        if dag_id.startswith("bulk"):
+            plan.pop("duration")
+            sync = emulator.add_bulk_sync(name=dag_id, schemas=[{"id": "contact", "duration": math.inf}], **plan)
+        else:
+            sync = emulator.add_model_sync(name=dag_id, **plan)
+        if before:
+            before(sync.id)
+        run_id = cluster.trigger(dag_id, conf={"sync_id": sync.id})
+        return Scenario(cluster, emulator, dag_id, sync.id, run_id)
+
+    return begin

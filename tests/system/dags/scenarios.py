@@ -1,0 +1,57 @@
+"""One DAG for each way of running a sync that the system tests look at."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2
+    from airflow.models.dag import DAG
+
+from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
+from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+
+MODES = {"deferred": {"deferrable": True}, "worker": {"deferrable": False}}
+SHORT = timedelta(seconds=12)
+VARIANTS = {
+    "plain": {},
+    "retry": {"retries": 2, "retry_delay": timedelta(seconds=1)},
+    "timeout": {"timeout": 8},
+    "execution_timeout": {"execution_timeout": SHORT},
+    "kept": {"cancel_on_kill": False},
+}
+
+
+def scenario(dag_id: str) -> DAG:
+    return DAG(dag_id=dag_id, start_date=datetime(2026, 1, 1), schedule=None, catchup=False)
+
+
+for mode, how in MODES.items():
+    for variant, options in VARIANTS.items():
+        with scenario(f"model_{mode}_{variant}") as dag:
+            PolytomicStartSyncOperator(
+                task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poll_interval=2, **how, **options
+            )
+        globals()[dag.dag_id] = dag
+    for variant in ("plain", "retry"):
+        with scenario(f"bulk_{mode}_{variant}") as dag:
+            PolytomicStartBulkSyncOperator(
+                task_id="sync",
+                bulk_sync_id="{{ dag_run.conf['sync_id'] }}",
+                poll_interval=2,
+                **how,
+                **VARIANTS[variant],
+            )
+        globals()[dag.dag_id] = dag
+
+with scenario("model_mapped") as model_mapped:
+    PolytomicStartSyncOperator.partial(task_id="sync", poll_interval=2, deferrable=True).expand_kwargs(
+        [{"sync_id": "{{ dag_run.conf['sync_ids'][0] }}"}, {"sync_id": "{{ dag_run.conf['sync_ids'][1] }}"}]
+    )
+
+with scenario("model_sensor") as model_sensor:
+    PolytomicSyncStatusSensor(
+        task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, deferrable=True
+    )
