@@ -18,7 +18,7 @@ RUN := $(VENV)/bin/python -m
 UV = $(abspath .venv)/bin/uv
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python
 
-.PHONY: help test test-system test-matrix lint demo airflow clean
+.PHONY: help test test-system test-matrix lint check-wheel demo airflow clean
 .SECONDARY:
 
 help:  ## Show this list
@@ -37,7 +37,15 @@ $(MATRIX:%=test-on-%): test-on-%: .venv-%/.installed
 
 lint: $(VENV)/.installed  ## Check style and types
 	$(RUN) ruff check .
+	$(RUN) ruff format --check .
 	$(RUN) mypy
+
+check-wheel: .venv/.installed  ## Build the wheel and let Airflow read it in a clean environment
+	rm -rf dist .cache/wheel
+	$(UV) build --quiet --wheel
+	$(UV) venv --quiet .cache/wheel --python .venv/bin/python
+	$(INSTALL) .cache/wheel 'apache-airflow==$(NEWEST)' dist/*.whl
+	.venv/bin/python -m tests.wheel .cache/wheel dist/*.whl
 
 demo: $(VENV)/.installed  ## Watch a real Airflow run an emulated Polytomic sync
 	@$(RUN) tests.system.demo

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowFailException
@@ -51,13 +52,23 @@ class PolytomicRequestRefused(PolytomicTaskError, AirflowFailException):
     """Polytomic refuses the request (400, 401, 403, 404, 422), or it cannot be made as it is; no retry mends that."""
 
 
-def refusal(error: PolytomicError, what: str, conn_id: str, hidden: Sequence[str] = ()) -> PolytomicTaskError:
-    """Turn a failed request into what the task raises: what failed, in Polytomic's words, and what to do.
+@contextmanager
+def refusing(what: str, conn_id: str, hidden: Sequence[str] = ()) -> Iterator[None]:
+    """Turn a request that fails into what the task raises: what failed, in Polytomic's words, and what to do.
 
     :param what: what could not be done, as a sentence without its end
-    :param conn_id: id of the Airflow connection that was used
+    :param conn_id: id of the Airflow connection that is used
     :param hidden: texts that must not be in the message
     """
+    from airflow_provider_polytomic.api import PolytomicError
+
+    try:
+        yield
+    except PolytomicError as error:
+        raise _refusal(error, what, conn_id, hidden) from None
+
+
+def _refusal(error: PolytomicError, what: str, conn_id: str, hidden: Sequence[str]) -> PolytomicTaskError:
     from airflow_provider_polytomic import api
     from airflow_provider_polytomic.api.redaction import redact
 

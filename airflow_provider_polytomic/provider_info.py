@@ -1,8 +1,10 @@
-"""What Airflow reads about the package; imports nothing, since Airflow loads it at every start."""
+"""What Airflow reads about the package; imports nothing of Airflow, which loads it at every start."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from airflow_provider_polytomic import __version__
 
 CONNECTION_FIELDS: dict[str, Any] = {
     "api_version": {
@@ -56,12 +58,13 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
 def get_provider_info() -> dict[str, Any]:
     """Return what the entry point group ``apache_airflow_provider`` asks for."""
     package = "airflow_provider_polytomic"
+    operators = ("syncs", "bulk_syncs", "listing", "connections")
     integration = "Polytomic"
     return {
         "package-name": "airflow-provider-polytomic",
         "name": integration,
         "description": "Start, wait for, cancel and observe syncs of `Polytomic <https://www.polytomic.com>`__.",
-        "versions": ["0.1.0"],
+        "versions": [__version__],
         "integrations": [
             {
                 "integration-name": integration,
@@ -73,7 +76,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": integration,
-                "python-modules": [f"{package}.operators.{area}" for area in ("syncs", "bulk_syncs", "connections")],
+                "python-modules": [
+                    f"{package}.operators.{area}" for area in ("syncs", "bulk_syncs", "listing", "connections")
+                ],
             }
         ],
         "sensors": [

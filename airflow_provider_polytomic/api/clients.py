@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -77,10 +78,10 @@ class _Client:
         }
 
     def _request(self, call: Call[Any]) -> dict[str, Any]:
+        query = "?" + urlencode(call.query, quote_via=quote) if call.query else ""
         return {
             "method": call.method,
-            "url": self.config.base_url + call.path,
-            "params": list(call.query) or None,
+            "url": self.config.base_url + call.path + query,
             "json": None if call.body is None else dict(call.body),
             "headers": {"Idempotency-Key": call.idempotency_key} if call.idempotency_key else None,
         }

@@ -11,7 +11,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airflow_provider_polytomic.emulator import bulk_sync_routes, connection_routes, model_sync_routes
+from airflow_provider_polytomic.emulator import (
+    bulk_sync_routes,
+    connection_routes,
+    event_routes,
+    log_routes,
+    model_sync_routes,
+    organization_routes,
+    source_routes,
+)
 from airflow_provider_polytomic.emulator.edge import Edge
 from airflow_provider_polytomic.emulator.incoming import Handler, endpoint
 from airflow_provider_polytomic.emulator.refusals import Refused
@@ -51,7 +59,11 @@ def _handlers() -> dict[tuple[str, str], Handler]:
         **_below("/api/syncs/{sync_id}", shared_handlers(MODEL)),
         **bulk_sync_routes.HANDLERS,
         **_below("/api/bulk/syncs/{sync_id}", shared_handlers(BULK)),
+        **log_routes.HANDLERS,
         **connection_routes.HANDLERS,
+        **source_routes.HANDLERS,
+        **event_routes.HANDLERS,
+        **organization_routes.HANDLERS,
     }
 
 

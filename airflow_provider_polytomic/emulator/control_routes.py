@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -36,13 +37,22 @@ def _endpoint(controls: Controls, action: Action) -> Callable[[Request], Any]:
             body = json.loads(await request.body() or b"{}")
             if not isinstance(body, dict):
                 raise ValueError("The body must be a JSON object.")
-            return JSONResponse(action(controls, dict(request.path_params), body) or {})
+            return JSONResponse(_without_infinity(action(controls, dict(request.path_params), body) or {}))
         except Refused as refused:
             return JSONResponse(refused.body(), refused.status)
         except (TypeError, ValueError, KeyError) as error:
             return JSONResponse(Refused(400, f"{type(error).__name__}: {error}").body(), 400)
 
     return answer
+
+
+def _without_infinity(value: Any) -> Any:
+    """Write ``math.inf``, which JSON does not know, as the word that the controls also read."""
+    if isinstance(value, dict):
+        return {name: _without_infinity(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_infinity(each) for each in value]
+    return "inf" if value == math.inf else value
 
 
 def _about(controls: Controls, ids: Ids, body: Body) -> Any:
@@ -69,6 +79,35 @@ def _add_bulk_sync(controls: Controls, ids: Ids, body: Body) -> Any:
 def _add_connection(controls: Controls, ids: Ids, body: Body) -> Any:
     connection = controls.add_connection(**body)
     return {"id": connection.id, "name": connection.name, "type": connection.type}
+
+
+def _list_connections(controls: Controls, ids: Ids, body: Body) -> Any:
+    fields = ("id", "name", "type", "organization_id", "parent_id", "status", "status_error")
+    return {"data": [{name: getattr(each, name) for name in fields} for each in controls.connections]}
+
+
+def _set_connection(controls: Controls, ids: Ids, body: Body) -> Any:
+    controls.set_connection(ids["connection_id"], **body)
+
+
+def _add_model(controls: Controls, ids: Ids, body: Body) -> Any:
+    return asdict(controls.add_model(**body))
+
+
+def _add_organization(controls: Controls, ids: Ids, body: Body) -> Any:
+    return {"id": controls.add_organization(**body)}
+
+
+def _add_job(controls: Controls, ids: Ids, body: Body) -> Any:
+    return asdict(controls.add_job(**body))
+
+
+def _add_delivery(controls: Controls, ids: Ids, body: Body) -> Any:
+    return asdict(controls.add_delivery(**body))
+
+
+def _events(controls: Controls, ids: Ids, body: Body) -> Any:
+    return {"data": controls.events}
 
 
 def _add_samples(controls: Controls, ids: Ids, body: Body) -> Any:
@@ -152,6 +191,13 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "/model_syncs"): _add_model_sync,
     ("POST", "/bulk_syncs"): _add_bulk_sync,
     ("POST", "/connections"): _add_connection,
+    ("GET", "/connections"): _list_connections,
+    ("PATCH", "/connections/{connection_id}"): _set_connection,
+    ("POST", "/models"): _add_model,
+    ("POST", "/organizations"): _add_organization,
+    ("POST", "/jobs"): _add_job,
+    ("POST", "/deliveries"): _add_delivery,
+    ("GET", "/events"): _events,
     ("POST", "/samples"): _add_samples,
     ("GET", "/syncs"): _list_syncs,
     ("PATCH", "/syncs/{sync_id}/plan"): _plan,

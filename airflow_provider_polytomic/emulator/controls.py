@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from airflow_provider_polytomic.emulator.clock import Clock, timestamp
+from airflow_provider_polytomic.emulator import definitions, events
+from airflow_provider_polytomic.emulator.clock import Clock
 from airflow_provider_polytomic.emulator.connections import Connection
-from airflow_provider_polytomic.emulator.executions import Execution
 from airflow_provider_polytomic.emulator.faults import Fault
+from airflow_provider_polytomic.emulator.jobs import Job
+from airflow_provider_polytomic.emulator.models import Model
 from airflow_provider_polytomic.emulator.plans import Plan
+from airflow_provider_polytomic.emulator.records import ExecutionRecord, record
+from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.samples import add_samples
 from airflow_provider_polytomic.emulator.state import API_KEY, ORGANIZATION_ID, RecordedRequest, State
 from airflow_provider_polytomic.emulator.switches import Switches
 from airflow_provider_polytomic.emulator.syncs import BULK, MODEL, Sync
+from airflow_provider_polytomic.emulator.webhooks import Delivery
 
 _DEFAULT_SCHEMAS = ({"id": "contact", "duration": 5.0}, {"id": "account", "duration": 10.0})
-
-
-@dataclass(frozen=True)
-class ExecutionRecord:
-    """What the emulator knows of one execution at the moment of asking.
-
-    :param type: ``scheduled`` for one that no API caller started.
-    :param cancel_requests: cancel requests that reached it before it ended.
-    :param request: body of the start request.
-    """
-
-    id: str
-    sync_id: str
-    kind: str
-    type: str
-    status: str
-    ended: bool
-    created_at: str | None
-    started_at: str | None
-    completed_at: str | None
-    idempotency_key: str | None
-    user_agent: str | None
-    cancel_requests: int
-    request: Mapping[str, Any]
 
 
 class Controls:
@@ -76,6 +57,24 @@ class Controls:
         return self._state.switches
 
     @property
+    def partner_key(self) -> str:
+        """The key of the partner, which opens the organizations, and each of them together with its id."""
+        return self._state.partner_key
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All connections with what they are configured with in clear, copies for other organizations included."""
+        with self._state.lock:
+            return list(self._state.connections.values())
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events that callers can see now, oldest first, as the API shows them."""
+        with self._state.lock:
+            seen = sorted(events.visible(self._state), key=lambda each: (each.at, each.id))
+            return [events.shown(each, self.organization_id, self.switches) for each in seen]
+
+    @property
     def syncs(self) -> list[Sync]:
         """All syncs, oldest first."""
         with self._state.lock:
@@ -102,25 +101,24 @@ class Controls:
         mode: str = "updateOrCreate",
         target_connection_id: str | None = None,
         target_object: str = "contacts",
+        model_ids: Iterable[str] | None = None,
+        problems: Iterable[Mapping[str, Any]] | None = None,
         next_execution_time: str | None = None,
         next_executions: Iterable[Mapping[str, Any]] = (),
         **plan: Any,
     ) -> Sync:
         """Add a model sync.
 
+        :param model_ids: the models it reads; default one that there is not.
+        :param problems: what keeps it from running, as the API shows it.
         :param next_executions: changes to the plan for the first executions, one each.
         :param plan: fields of ``Plan``: ``duration``, ``outcome``, ``counts``, ``errors``, ``statuses``, …
         """
+        target = {"connection_id": target_connection_id or str(uuid4()), "object": target_object}
         attributes = {
-            "mode": mode,
-            "schedule": {"frequency": "manual"},
-            "target": {"connection_id": target_connection_id or str(uuid4()), "object": target_object},
-            "model_ids": [str(uuid4())],
-            "fields": [],
-            "problems": None,
-            "sync_all_records": False,
-            "skip_initial_backfill": False,
-            "only_enrich_updates": False,
+            **definitions.model_sync({"mode": mode, "schedule": {"frequency": "manual"}, "target": target}),
+            "model_ids": list(model_ids or [str(uuid4())]),
+            "problems": list(problems) if problems else None,
         }
         return self._add_sync(MODEL, id, name, active, plan, next_executions, attributes, next_execution_time)
 
@@ -144,16 +142,15 @@ class Controls:
         :param next_executions: changes to the plan for the first executions, one each.
         :param plan: other fields of ``Plan``: ``duration``, ``outcome``, ``message``, ``statuses``, …
         """
-        attributes = {
-            "mode": mode,
-            "source_connection_id": source_connection_id or str(uuid4()),
-            "source_configuration": {},
-            "destination_connection_id": destination_connection_id or str(uuid4()),
-            "destination_configuration": {"schema": "replica"},
-            "default_schedule": {"frequency": "manual"},
-            "additional_schedules": [],
-            "policies": [],
-        }
+        attributes = definitions.bulk_sync(
+            {
+                "mode": mode,
+                "source_connection_id": source_connection_id or str(uuid4()),
+                "destination_connection_id": destination_connection_id or str(uuid4()),
+                "destination_configuration": {"schema": "replica"},
+                "default_schedule": {"frequency": "manual"},
+            }
+        )
         plan = {**plan, "schemas": schemas}
         return self._add_sync(BULK, id, name, active, plan, next_executions, attributes, next_execution_time)
 
@@ -192,6 +189,62 @@ class Controls:
         with self._state.lock:
             return self._state.add_connection(name=name, type=type, configuration=configuration or {}, id=id)
 
+    def set_connection(
+        self,
+        connection_id: str,
+        *,
+        status: str | None = None,
+        status_error: str | None = None,
+        proxy_answer: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change what is found behind a connection.
+
+        :param status: its ``status``; ``healthy`` or any other word.
+        :param status_error: why it is not healthy.
+        :param proxy_answer: ``status``, ``contentType`` and ``body`` that its proxy answers from now on.
+        """
+        with self._state.lock:
+            connection = self._state.connection(connection_id)
+            if status is not None:
+                connection.status, connection.status_error = status, status_error
+            if proxy_answer is not None:
+                connection.proxy_answer = proxy_answer
+
+    def add_model(self, *, connection_id: str, name: str = "Model", id: str | None = None, **more: Any) -> Model:
+        """Add a model.
+
+        :param more: fields of ``Model``: ``type``, ``configuration``, ``identifier``, ``fields``.
+        """
+        now = self.clock()
+        model = Model(id or str(uuid4()), name, connection_id, now, now, **more)
+        with self._state.lock:
+            self._state.models[model.id] = model
+        return model
+
+    def add_organization(self, *, name: str, id: str | None = None) -> str:
+        """Add an organization of the partner and give its id; its own things are not emulated."""
+        id = id or str(uuid4())
+        with self._state.lock:
+            self._state.organizations[id] = name
+        return id
+
+    def add_job(self, type: str, *, duration: float = 0.0, result: Any = None, error: str | None = None) -> Job:
+        """Begin a job as another operation of the API would; see ``Job``."""
+        with self._state.lock:
+            return self._state.add_job(type, duration=float(duration), result=result, error=error)
+
+    def add_delivery(self, *, event_id: str, success: bool = True, **shown: Any) -> Delivery:
+        """Note an attempt to reach the webhook, which must have been created; nothing is sent.
+
+        :param shown: what the API shows of it besides: ``event_type``, ``status_code``, ``error``, …
+        """
+        with self._state.lock:
+            if self._state.webhook is None:
+                raise Refused(404, "There is no webhook.")
+            delivery = Delivery(str(uuid4()), event_id, self.clock(), success, shown)
+            self._state.webhook.deliveries.append(delivery)
+            return delivery
+
     def add_samples(self) -> list[Sync]:
         """Add the sample syncs and connections, whose ids stand in ``samples``."""
         return add_samples(self)
@@ -215,7 +268,7 @@ class Controls:
         with self._state.lock:
             now = self.clock()
             execution = self._state.sync(sync_id).start(now, self._state.switches, type="scheduled", request={})
-            return _record(execution, now)
+            return record(execution, now)
 
     def activate(self, sync_id: str, active: bool) -> None:
         """Switch the schedule of a sync on or off, as a person would in Polytomic."""
@@ -230,18 +283,18 @@ class Controls:
             now = self.clock()
             execution = self._state.execution(execution_id)
             execution.finish(now, outcome, None if errors is None else tuple(errors))
-            return _record(execution, now)
+            return record(execution, now)
 
     def executions(self, sync_id: str) -> list[ExecutionRecord]:
         """Give the executions of a sync, oldest first."""
         with self._state.lock:
             now = self.clock()
-            return [_record(each, now) for each in self._state.sync(sync_id).executions]
+            return [record(each, now) for each in self._state.sync(sync_id).executions]
 
     def execution(self, execution_id: str) -> ExecutionRecord:
         """Give one execution."""
         with self._state.lock:
-            return _record(self._state.execution(execution_id), self.clock())
+            return record(self._state.execution(execution_id), self.clock())
 
     def set_switch(self, name: str, value: Any) -> None:
         """Choose what the emulator does where Polytomic is not documented; see ``Switches``."""
@@ -267,24 +320,6 @@ class Controls:
             self._state.requests.clear()
 
     def reset(self) -> None:
-        """Forget every sync, connection, request, fault, kept outcome and switch. The clock stays as it is."""
+        """Forget everything there is, was and was asked, faults and switches too. The clock stays as it is."""
         with self._state.lock:
             self._state.reset()
-
-
-def _record(execution: Execution, now: float) -> ExecutionRecord:
-    return ExecutionRecord(
-        id=execution.id,
-        sync_id=execution.sync_id,
-        kind=execution.kind,
-        type=execution.type,
-        status=execution.status(now),
-        ended=execution.ended(now),
-        created_at=timestamp(execution.created_at),
-        started_at=timestamp(execution.started_at(now)),
-        completed_at=timestamp(execution.completed_at(now)),
-        idempotency_key=execution.idempotency_key,
-        user_agent=execution.user_agent,
-        cancel_requests=execution.cancel_requests,
-        request=dict(execution.request),
-    )

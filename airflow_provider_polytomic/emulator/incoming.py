@@ -92,6 +92,13 @@ class Incoming:
             raise Refused(400, f"{name} must be of type {type.__name__}.")
         return value
 
+    def objects(self, name: str, *, required: bool = False) -> list[dict[str, Any]]:
+        """Read a field of the body that is a list of objects, empty where it is absent."""
+        values = self.field(name, list, required=required) or []
+        if not all(isinstance(each, dict) for each in values):
+            raise Refused(400, f"{name} must be a list of objects.")
+        return list(values)
+
     def word(self, name: str, known: tuple[str, ...], *, required: bool = False) -> str | None:
         """Read a field of the body that is one of the words ``known``."""
         value: str | None = self.field(name, str, required=required)
@@ -121,7 +128,7 @@ def endpoint(handler: Handler, state: State) -> Callable[[Request], Any]:
 
 def _written(result: Any, state: State) -> Answer:
     if result is None:
-        return Answer(200, b"")
+        return Answer(state.switches.no_body_status, b"")
     return Answer.of_json(_without_empty_lists(result) if state.switches.empty_list == "null" else result)
 
 

@@ -1,11 +1,13 @@
-"""Answer the model sync operations: ``/api/syncs``."""
+"""Answer the operations on model syncs and on the models they read: ``/api/syncs``, ``/api/models``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_polytomic.emulator import rendering, sync_routes
+from airflow_provider_polytomic.emulator import catalog, definitions, rendering, sync_routes
+from airflow_provider_polytomic.emulator.connections import unmasked
 from airflow_provider_polytomic.emulator.incoming import Incoming
+from airflow_provider_polytomic.emulator.paging import by_creation, newest_change_first, page
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.syncs import MODEL, Sync
 
@@ -23,11 +25,61 @@ def list_all(incoming: Incoming) -> dict[str, Any]:
     return sync_routes.list_syncs(incoming, MODEL, wanted, rendering.model_sync_in_list)
 
 
+def create(incoming: Incoming) -> dict[str, Any]:
+    """Create a model sync."""
+    return sync_routes.create(incoming, MODEL, _definition(incoming))
+
+
+def update(incoming: Incoming) -> dict[str, Any]:
+    """Replace a model sync as a whole."""
+    sync = incoming.state.sync(incoming.ids["sync_id"], MODEL)
+    attributes = _definition(incoming, sync)
+    reading = incoming.state.switches.masked_secret
+    attributes["encryption_passphrase"] = unmasked(
+        attributes["encryption_passphrase"], sync.attributes["encryption_passphrase"], reading
+    )
+    return sync_routes.update(incoming, sync, attributes)
+
+
+def _definition(incoming: Incoming, sync: Sync | None = None) -> dict[str, Any]:
+    """Read the body; the target must be there, unless ``sync`` has it already."""
+    incoming.word("mode", definitions.MODEL_MODES, required=True)
+    incoming.field("name", str, required=True)
+    incoming.objects("fields", required=True)
+    incoming.objects("filters")
+    for name in ("schedule", "target"):
+        incoming.field(name, dict, required=True)
+    for name in ("identity", "identities", "model_filters", "target_filters"):
+        incoming.field(name, dict)
+    attributes = definitions.model_sync(incoming.body)
+    sync_routes.require_connections(incoming, [attributes["target"].get("connection_id")], sync)
+    return attributes
+
+
+def get_schedule_options(incoming: Incoming) -> dict[str, Any]:
+    """List the ways in which a model sync can be scheduled."""
+    return {"data": {"schedule_options": catalog.schedule_options()}}
+
+
+def list_models(incoming: Incoming) -> dict[str, Any]:
+    """List the models, the last changed first."""
+    state = incoming.state
+    here, token = page(state.models.values(), newest_change_first, incoming.page_request())
+    return sync_routes.page_of([rendering.model(each, state.organization_id) for each in here], token)
+
+
+def get_model(incoming: Incoming) -> dict[str, Any]:
+    """Give one model."""
+    model = incoming.state.models.get(incoming.ids["model_id"])
+    if model is None:
+        raise Refused(404, "The model was not found.")
+    return {"data": rendering.model(model, incoming.state.organization_id)}
+
+
 def list_executions(incoming: Incoming) -> dict[str, Any]:
     """List the executions of a model sync; the page size is the server's."""
-    return sync_routes.list_executions(
-        incoming, MODEL, incoming.flag("only_completed") or False, incoming.page_request()
-    )
+    only_ended = incoming.flag("only_completed") or False
+    return sync_routes.list_executions(incoming, MODEL, only_ended, by_creation, incoming.page_request())
 
 
 def start(incoming: Incoming) -> dict[str, Any]:
@@ -46,7 +98,12 @@ def start(incoming: Incoming) -> dict[str, Any]:
 
 
 HANDLERS = {
+    ("GET", "/api/models"): list_models,
+    ("GET", "/api/models/{model_id}"): get_model,
     ("GET", "/api/syncs"): list_all,
+    ("POST", "/api/syncs"): create,
+    ("GET", "/api/syncs/schedules"): get_schedule_options,
+    ("PUT", "/api/syncs/{sync_id}"): update,
     ("GET", "/api/syncs/{sync_id}/executions"): list_executions,
     ("POST", "/api/syncs/{sync_id}/executions"): start,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_provider_polytomic.emulator.executions import Execution
+from airflow_provider_polytomic.emulator.models import Model
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.syncs import Sync
 
@@ -35,21 +36,35 @@ def page(items: Iterable[T], position: Callable[[T], Position], wanted: PageRequ
     return here, _write(position(here[-1])) if len(ordered) > len(here) else None
 
 
-def newest_change_first(sync: Sync) -> Position:
-    """Order syncs by ``updated_at`` descending, then id."""
-    return (-sync.updated_at, sync.id)
+def newest_change_first(changed: Sync | Model) -> Position:
+    """Order syncs or models by ``updated_at`` descending, then id."""
+    return (-changed.updated_at, changed.id)
+
+
+ExecutionOrder = Callable[[list[Execution], bool], Callable[[Execution], Position]]
 
 
 def by_creation(executions: list[Execution], ascending: bool) -> Callable[[Execution], Position]:
     """Order executions by when they were created, those of one instant by who came first."""
+    return _by(lambda each: each.created_at, executions, ascending)
+
+
+def by_change(executions: list[Execution], ascending: bool) -> Callable[[Execution], Position]:
+    """Order executions that have ended by when they did, their last change."""
+    return _by(lambda each: each.ending.at, executions, ascending)
+
+
+def _by(
+    moment: Callable[[Execution], float], executions: list[Execution], ascending: bool
+) -> Callable[[Execution], Position]:
     place = {each.id: number for number, each in enumerate(executions)}
     last = len(executions)
 
     def position(execution: Execution) -> Position:
         number = place[execution.id]
         if ascending:
-            return (execution.created_at, f"{number:09}")
-        return (-execution.created_at, f"{last - number:09}")
+            return (moment(execution), f"{number:09}")
+        return (-moment(execution), f"{last - number:09}")
 
     return position
 

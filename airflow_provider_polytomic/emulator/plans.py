@@ -21,6 +21,7 @@ class SchemaPlan:
     :param duration: seconds; None takes the duration of the plan.
     :param outcome: the schema's last status.
     :param message: its ``status_message`` once it ended.
+    :param settings: what else the API lets a caller set of it.
     """
 
     id: str
@@ -32,6 +33,7 @@ class SchemaPlan:
     message: str | None = None
     output_name: str | None = None
     enabled: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _default_counts() -> dict[str, int]:
@@ -52,6 +54,7 @@ class Plan:
     :param cancel_takes: seconds from the first cancel request to the end.
     :param cancel_ends: last status of a canceled execution, as a cancel may come too late.
     :param schemas: the schemas of a bulk execution; empty for a model execution.
+    :param log_every: seconds between two lines of progress in the console log.
     """
 
     duration: float = 10.0
@@ -63,6 +66,7 @@ class Plan:
     cancel_takes: float = 2.0
     cancel_ends: str = "canceled"
     schemas: tuple[SchemaPlan, ...] = ()
+    log_every: float = 1.0
 
     def changed(self, changes: Mapping[str, Any]) -> Plan:
         """Give the plan with ``changes``, which may come as plain JSON."""
@@ -116,6 +120,8 @@ class Plan:
 def _converted(name: str, value: Any) -> Any:
     if name in ("duration", "cancel_takes"):
         return float(value)
+    if name == "log_every":
+        return _positive(name, float(value))
     if name == "counts":
         unknown = set(value) - set(COUNTS)
         if unknown:
@@ -127,6 +133,12 @@ def _converted(name: str, value: Any) -> Any:
         return tuple((str(word), float(second)) for word, second in value)
     if name == "schemas":
         return tuple(_schema(each) for each in value)
+    return value
+
+
+def _positive(name: str, value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"{name} must be greater than 0.")
     return value
 
 

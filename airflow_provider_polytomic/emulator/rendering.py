@@ -1,20 +1,25 @@
-"""Write syncs, executions and connections as the API shows them."""
+"""Write syncs, executions and models as the API shows them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow_provider_polytomic.emulator.clock import timestamp
-from airflow_provider_polytomic.emulator.connections import Connection, redacted
+from airflow_provider_polytomic.emulator.connections import MASK
 from airflow_provider_polytomic.emulator.executions import Execution, SchemaState
-from airflow_provider_polytomic.emulator.plans import SchemaPlan
-from airflow_provider_polytomic.emulator.state import ORGANIZATION_NAME, USER_EMAIL, USER_ID, State
+from airflow_provider_polytomic.emulator.models import Model
+from airflow_provider_polytomic.emulator.state import USER_EMAIL, USER_ID
 from airflow_provider_polytomic.emulator.switches import Switches
 from airflow_provider_polytomic.emulator.syncs import BULK, Sync
 
 _VERSION = "emulator"
-_ACTOR = {"id": USER_ID, "name": USER_EMAIL, "type": "user"}
+ACTOR = {"id": USER_ID, "name": USER_EMAIL, "type": "user"}
 _DISPOSITIONS = {"resync": "truncate", "rebuild": "rebuild"}
+_IN_LIST = (
+    *("id", "name", "active", "mode", "schedule", "model_ids", "organization_id"),
+    *("created_at", "created_by", "updated_at", "updated_by"),
+    *("sync_all_records", "skip_initial_backfill", "only_enrich_updates"),
+)
 
 
 def execution(each: Execution, now: float) -> dict[str, Any]:
@@ -119,85 +124,52 @@ def batch_status(sync: Sync, now: float) -> dict[str, Any]:
 
 
 def sync(each: Sync, organization_id: str) -> dict[str, Any]:
-    """Write a sync in full."""
+    """Write a sync in full, its passphrase masked."""
+    passphrase = {"encryption_passphrase": MASK} if each.attributes.get("encryption_passphrase") else {}
     return {
         "id": each.id,
         "name": each.name,
         "active": each.active,
         "organization_id": organization_id,
         "created_at": timestamp(each.created_at),
-        "created_by": _ACTOR,
+        "created_by": ACTOR,
         "updated_at": timestamp(each.updated_at),
-        "updated_by": _ACTOR,
+        "updated_by": ACTOR,
         **each.attributes,
+        **passphrase,
     }
 
 
 def model_sync_in_list(each: Sync, organization_id: str) -> dict[str, Any]:
     """Write a model sync as its list shows it: without target, fields and filters."""
     whole = sync(each, organization_id)
-    target = whole.pop("target")
-    for name in ("fields", "problems"):
-        whole.pop(name)
-    return {**whole, "target_connection_id": target["connection_id"], "target_object": target["object"]}
-
-
-def bulk_schema(schema: SchemaPlan) -> dict[str, Any]:
-    """Write one schema of a bulk sync."""
+    target = whole["target"]
     return {
-        "id": schema.id,
-        "enabled": schema.enabled,
-        "output_name": schema.output_name or schema.id,
-        "user_output_name": None,
-        "partition_key": None,
-        "tracking_field": None,
-        "disable_data_cutoff": False,
-        "data_cutoff_timestamp": None,
-        "history_enabled": False,
+        **{name: whole[name] for name in _IN_LIST},
+        "target_connection_id": target["connection_id"],
+        "target_object": target.get("object"),
     }
 
 
-def connection(each: Connection, organization_id: str) -> dict[str, Any]:
-    """Write a connection with its secrets masked."""
+def model(each: Model, organization_id: str) -> dict[str, Any]:
+    """Write a model."""
     return {
         "id": each.id,
         "name": each.name,
-        "type": {"id": each.type, "name": each.type, "operations": []},
+        "type": each.type,
+        "connection_id": each.connection_id,
         "organization_id": organization_id,
-        "configuration": redacted(each.configuration),
-        "policies": list(each.policies),
-        "saved": True,
-        "status": each.status,
-        "status_error": each.status_error,
-        "parent_connection_id": None,
-        "api_calls_last_24_hours": None,
-        "rate_limit": None,
+        "configuration": dict(each.configuration),
+        "identifier": each.identifier,
+        "fields": [{"id": field.get("name"), **field} for field in each.fields],
+        "relations": [],
+        "tracking_columns": [],
+        "labels": [],
+        "policies": [],
+        "enricher": None,
+        "version": 1,
         "created_at": timestamp(each.created_at),
-        "created_by": _ACTOR,
+        "created_by": ACTOR,
         "updated_at": timestamp(each.updated_at),
-        "updated_by": _ACTOR,
-    }
-
-
-def created_connection(each: Connection, organization_id: str) -> dict[str, Any]:
-    """Write a connection as the answer to its creation, which has no times."""
-    whole = connection(each, organization_id)
-    for name in ("created_at", "created_by", "updated_at", "updated_by", "parent_connection_id", "rate_limit"):
-        whole.pop(name)
-    return {**whole, "healthcheck_interval": each.healthcheck_interval, "auth_url": None, "auth_code": None}
-
-
-def identity(state: State, auth: str | None) -> dict[str, Any]:
-    """Write who the caller is: a user by a bearer key, the organization by a basic one."""
-    is_user = auth == "bearer"
-    user = {"id": USER_ID, "email": USER_EMAIL, "role": "admin"} if is_user else {}
-    return {
-        **user,
-        "organization_id": state.organization_id,
-        "organization_name": ORGANIZATION_NAME,
-        "is_user": is_user,
-        "is_organization": not is_user,
-        "is_partner": False,
-        "is_system": False,
-        "credential": {"method": "api_key"},
+        "updated_by": ACTOR,
     }

@@ -13,11 +13,15 @@ from airflow_provider_polytomic.emulator.connections import Connection
 from airflow_provider_polytomic.emulator.executions import Execution
 from airflow_provider_polytomic.emulator.faults import Faults
 from airflow_provider_polytomic.emulator.idempotency import IdempotencyStore
+from airflow_provider_polytomic.emulator.jobs import Job
+from airflow_provider_polytomic.emulator.models import Model
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.switches import Switches
 from airflow_provider_polytomic.emulator.syncs import Sync
+from airflow_provider_polytomic.emulator.webhooks import Webhook
 
 API_KEY = "emulator-key-not-a-secret"
+PARTNER_KEY = "emulator-partner-key-not-a-secret"
 ORGANIZATION_ID = "00000000-0000-4000-8000-00000000e301"
 ORGANIZATION_NAME = "Emulated Organization"
 USER_ID = "00000000-0000-4000-8000-00000000e302"
@@ -50,7 +54,9 @@ class RecordedRequest:
 
 @dataclass(eq=False)
 class State:
-    """The organization, its syncs and connections, and what was done to them.
+    """The organization, its syncs, connections and the rest, and what was done to them.
+
+    :param partner_key: key of the partner that the organization belongs to.
 
     Whoever touches it holds ``lock``: the server's thread and a test's thread both do.
     """
@@ -58,6 +64,7 @@ class State:
     clock: Clock = field(default_factory=Clock)
     api_key: str = API_KEY
     organization_id: str = ORGANIZATION_ID
+    partner_key: str = PARTNER_KEY
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -66,8 +73,13 @@ class State:
     def reset(self) -> None:
         """Forget everything but the clock, the key and the organization."""
         self.switches = Switches()
+        self.organizations = {self.organization_id: ORGANIZATION_NAME}
         self.syncs: dict[str, Sync] = {}
+        self.deleted_syncs: list[Sync] = []
+        self.models: dict[str, Model] = {}
         self.connections: dict[str, Connection] = {}
+        self.jobs: dict[str, Job] = {}
+        self.webhook: Webhook | None = None
         self.idempotency = IdempotencyStore(self.switches)
         self.faults = Faults()
         self.requests: list[RecordedRequest] = []
@@ -83,6 +95,12 @@ class State:
         """Give all syncs of one ``kind``."""
         return [each for each in self.syncs.values() if each.kind == kind]
 
+    def delete_sync(self, sync: Sync) -> None:
+        """Delete a sync and cancel what it runs; its executions go on to their end and still have events."""
+        for each in sync.running(self.clock()):
+            each.request_cancel(self.clock())
+        self.deleted_syncs.append(self.syncs.pop(sync.id))
+
     def execution(self, execution_id: str) -> Execution:
         """Give the execution ``execution_id`` of whichever sync."""
         for sync in self.syncs.values():
@@ -94,7 +112,7 @@ class State:
     def connection(self, connection_id: str) -> Connection:
         """Give the connection ``connection_id``."""
         connection = self.connections.get(connection_id)
-        if connection is None:
+        if connection is None or connection.organization_id != self.organization_id:
             raise Refused(404, "The connection was not found.")
         return connection
 
@@ -103,12 +121,25 @@ class State:
     ) -> Connection:
         """Add a connection; two may have one name."""
         now = self.clock()
+        more.setdefault("organization_id", self.organization_id)
         connection = Connection(id or str(uuid4()), name, type, dict(configuration), now, now, **more)
         self.connections[connection.id] = connection
         return connection
+
+    def copies(self, connection: Connection) -> list[Connection]:
+        """Give the copies of a connection in other organizations."""
+        return [each for each in self.connections.values() if each.parent_id == connection.id]
 
     def try_configuration(self, configuration: Mapping[str, Any]) -> None:
         """Pretend to reach the system behind a connection; fail where told to by the configuration or a switch."""
         message = configuration.get("fail") or self.switches.connection_failure
         if message:
             raise Refused(self.switches.connection_failure_status, str(message))
+
+    def add_job(
+        self, type: str, *, duration: float, result: Any = None, error: str | None = None, id: str | None = None
+    ) -> Job:
+        """Begin a job."""
+        job = Job(id or str(uuid4()), type, self.clock(), duration, result, error)
+        self.jobs[job.id] = job
+        return job

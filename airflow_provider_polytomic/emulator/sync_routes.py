@@ -1,21 +1,24 @@
-"""Answer what model syncs and bulk syncs have in common: get, status, cancel, activate and executions."""
+"""Answer what model syncs and bulk syncs have in common: creation, update, deletion, status, executions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
-from airflow_provider_polytomic.emulator import rendering
+from airflow_provider_polytomic.emulator import dependents, rendering
 from airflow_provider_polytomic.emulator.executions import Execution
 from airflow_provider_polytomic.emulator.incoming import Handler, Incoming
-from airflow_provider_polytomic.emulator.paging import PageRequest, by_creation, newest_change_first, page
+from airflow_provider_polytomic.emulator.paging import ExecutionOrder, PageRequest, newest_change_first, page
+from airflow_provider_polytomic.emulator.plans import Plan, SchemaPlan
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.syncs import MODEL, Sync
 
 _CANCEL_QUEUED = {"message": "Cancellation has been requested."}
 
 
-def _page_of(incoming: Incoming, data: list[dict[str, Any]], next_page_token: str | None) -> dict[str, Any]:
+def page_of(data: list[dict[str, Any]], next_page_token: str | None) -> dict[str, Any]:
     """Envelope a page of a list."""
     pagination = {"next_page_token": next_page_token} if next_page_token else {}
     return {"data": data, "pagination": pagination}
@@ -28,16 +31,64 @@ def list_syncs(
     active = incoming.flag("active")
     syncs = (each for each in incoming.state.syncs_of(kind) if active in (None, each.active) and wanted(each))
     here, token = page(syncs, newest_change_first, incoming.page_request())
-    return _page_of(incoming, [write(each, incoming.state.organization_id) for each in here], token)
+    return page_of([write(each, incoming.state.organization_id) for each in here], token)
 
 
-def list_executions(incoming: Incoming, kind: str, only_ended: bool, wanted: PageRequest) -> dict[str, Any]:
+def create(
+    incoming: Incoming, kind: str, attributes: dict[str, Any], schemas: tuple[SchemaPlan, ...] = ()
+) -> dict[str, Any]:
+    """Create a sync."""
+    state, now = incoming.state, incoming.state.clock()
+    sync = Sync(
+        id=str(uuid4()),
+        kind=kind,
+        name=incoming.body["name"],
+        plan=Plan(schemas=schemas),
+        created_at=now,
+        updated_at=now,
+        active=_active(incoming),
+        attributes=attributes,
+    )
+    state.syncs[sync.id] = sync
+    return {"data": rendering.sync(sync, state.organization_id)}
+
+
+def update(
+    incoming: Incoming, sync: Sync, attributes: dict[str, Any], schemas: tuple[SchemaPlan, ...] | None = None
+) -> dict[str, Any]:
+    """Replace a sync as a whole, but for its schemas where none are given."""
+    now = incoming.state.clock()
+    active = _active(incoming)
+    if active != sync.active:
+        sync.activate(active, now)
+    sync.name, sync.attributes, sync.updated_at = incoming.body["name"], attributes, now
+    if schemas is not None:
+        sync.plan = replace(sync.plan, schemas=schemas)
+    return {"data": rendering.sync(sync, incoming.state.organization_id)}
+
+
+def _active(incoming: Incoming) -> bool:
+    active: bool | None = incoming.field("active", bool)
+    return incoming.state.switches.default_active if active is None else active
+
+
+def require_connections(incoming: Incoming, connection_ids: Iterable[str | None], sync: Sync | None) -> None:
+    """Refuse connections that there are not, except those that ``sync`` has already."""
+    has = dependents.connection_ids(sync) if sync else ()
+    for each in connection_ids:
+        if each not in has:
+            incoming.state.connection(str(each))
+
+
+def list_executions(
+    incoming: Incoming, kind: str, only_ended: bool, order: ExecutionOrder, wanted: PageRequest
+) -> dict[str, Any]:
     """List the executions of a sync, the newest first unless asked otherwise."""
     now = incoming.state.clock()
     executions = incoming.state.sync(incoming.ids["sync_id"], kind).executions
-    position = by_creation(executions, ascending=incoming.flag("ascending") or False)
+    position = order(executions, incoming.flag("ascending") or False)
     here, token = page((each for each in executions if not only_ended or each.ended(now)), position, wanted)
-    return _page_of(incoming, [rendering.execution(each, now) for each in here], token)
+    return page_of([rendering.execution(each, now) for each in here], token)
 
 
 def start(incoming: Incoming, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +97,8 @@ def start(incoming: Incoming, kind: str, request: Mapping[str, Any]) -> dict[str
     sync = state.sync(incoming.ids["sync_id"], kind)
     if kind == MODEL and not sync.active and state.switches.start_inactive != "accept":
         raise Refused(int(state.switches.start_inactive), "The sync is not active.")
+    if kind == MODEL and sync.attributes["problems"] and state.switches.start_broken != "accept":
+        raise Refused(int(state.switches.start_broken), "The sync has problems.")
     now = state.clock()
     execution = sync.start(
         now, state.switches, type=state.switches.execution_type, request=request, caller=incoming.caller
@@ -70,8 +123,13 @@ def shared_handlers(kind: str) -> dict[tuple[str, str], Handler]:
 
     def activate(incoming: Incoming) -> dict[str, Any]:
         active = incoming.field("active", bool, required=True)
+        if active and sync(incoming).attributes.get("problems"):
+            raise Refused(422, "The sync has problems.")
         sync(incoming).activate(active, incoming.state.clock())
         return {"data": {"id": sync(incoming).id, "active": active}}
+
+    def delete(incoming: Incoming) -> None:
+        incoming.state.delete_sync(sync(incoming))
 
     def cancel(incoming: Incoming) -> dict[str, Any]:
         sync(incoming).cancel(incoming.state.clock(), incoming.state.switches)
@@ -86,6 +144,7 @@ def shared_handlers(kind: str) -> dict[tuple[str, str], Handler]:
 
     return {
         ("GET", ""): get,
+        ("DELETE", ""): delete,
         ("GET", "/status"): get_status,
         ("POST", "/activate"): activate,
         ("POST", "/cancel"): cancel,

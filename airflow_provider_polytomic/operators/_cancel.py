@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
-from airflow_provider_polytomic.exceptions import PolytomicRunTimeout, refusal
+from airflow_provider_polytomic.exceptions import PolytomicRunTimeout, refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ class PolytomicCancelOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Cancel, and return the execution that was running; None where none was."""
-        from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.runs import DeadlinePassed, cancel_current, kind_of
 
         sync_id = self._sync_id
@@ -56,14 +55,13 @@ class PolytomicCancelOperator(BaseOperator):
         patience = self.timeout if self.wait_for_completion else None
         canceling = cancel_current(self.kind, sync_id, every=self.poll_interval, patience=patience)
         try:
-            execution = PolytomicHook(self.polytomic_conn_id).get_conn().run(canceling)
+            with refusing(f"{label} could not be canceled", self.polytomic_conn_id):
+                execution = PolytomicHook(self.polytomic_conn_id).get_conn().run(canceling)
         except DeadlinePassed as passed:
             raise PolytomicRunTimeout(
                 f"{label}: {passed} after its cancellation",
                 passed.execution.result() if passed.execution else None,
             ) from None
-        except PolytomicError as error:
-            raise refusal(error, f"{label} could not be canceled", self.polytomic_conn_id) from None
         if execution is None:
             self.log.info("%s: nothing was running", label)
             return None

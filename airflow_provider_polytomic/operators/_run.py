@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,7 +16,7 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicRunFailed,
     PolytomicRunTimeout,
     PolytomicTaskError,
-    refusal,
+    refusing,
     shortfall,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
@@ -101,6 +101,13 @@ class PolytomicRunOperator(BaseOperator):
     def _start_parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
         """Return the start's body, given our unsuccessful executions so far."""
 
+    def _check(self, client: PolytomicClient) -> None:
+        """Refuse what Polytomic is known to refuse, with a better explanation."""
+
+    def _carried(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
+        """Return the rows that belong to the result although earlier executions of ours have earned them."""
+        return []
+
     def _standard(self) -> Standard:
         from airflow_provider_polytomic.runs import Standard
 
@@ -133,10 +140,10 @@ class PolytomicRunOperator(BaseOperator):
         role = Role(event["role"])
         if event["status"] == "deadline":
             run = Run(self.kind, self._sync_id, event["execution_id"])
-            return self._time_is_up(context, run, role)
+            return self._time_is_up(context, run, role, event["carried"])
         if role is Role.IN_THE_WAY:
             return self._start_and_wait(context, event["latest_end"])
-        return self._judge(context, Execution.from_result(event["execution"]))
+        return self._judge(context, Execution.from_result(event["execution"]), event["carried"])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; where Airflow ended it because of its timeout, cancel the execution first."""
@@ -181,24 +188,27 @@ class PolytomicRunOperator(BaseOperator):
             if not self.wait_for_completion:
                 StateStore(context).delete()
                 return execution.result()
+            carried = self._carried(found.earlier)
             if execution.outcome.final:
-                return self._judge(context, execution)
+                return self._judge(context, execution, carried)
             deadline = self._deadline(found, latest_end)
             if self.deferrable:
-                self._defer(context, run, found.role, deadline, latest_end)
+                self._defer(context, run, found.role, deadline, latest_end, carried)
             try:
                 waiting = wait_for_end(run, every=self.poll_interval, deadline=deadline, pause_first=True)
                 with self._refusing("cannot be waited for"):
                     execution = client.run(waiting)
             except DeadlinePassed:
-                return self._time_is_up(context, run, found.role)
-            return self._judge(context, execution)
+                return self._time_is_up(context, run, found.role, carried)
+            return self._judge(context, execution, carried)
 
     def _find(self, client: PolytomicClient, context: Context, latest_end: float | None) -> Found:
         """Start the execution or find the one to wait for; whatever is in the way is waited for before."""
         from airflow_provider_polytomic.runs import AlreadyRunning, Role, Run, start_once, wait_for_end
 
         order = self._order(context)
+        with self._refusing("could not be started"):
+            self._check(client)
         while True:
             try:
                 with self._refusing("could not be started"):
@@ -266,7 +276,13 @@ class PolytomicRunOperator(BaseOperator):
         return min(began + self.timeout, latest_end or float("inf"))
 
     def _defer(
-        self, context: Context, run: Run, role: Role, deadline: float | None, latest_end: float | None
+        self,
+        context: Context,
+        run: Run,
+        role: Role,
+        deadline: float | None,
+        latest_end: float | None,
+        carried: list[dict[str, Any]] | None = None,
     ) -> NoReturn:
         from airflow_provider_polytomic.runs import Role
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
@@ -289,18 +305,22 @@ class PolytomicRunOperator(BaseOperator):
                 role=role.value,
                 try_number=context["ti"].try_number,
                 latest_end=latest_end,
+                carried=carried,
             ),
             method_name="execute_complete",
             timeout=backstop,
         )
         raise AssertionError("a deferral does not return")
 
-    def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
+    def _judge(
+        self, context: Context, execution: Execution, carried: Sequence[Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
         """Return the result of an ended execution, or push it and raise what it lacks."""
         from airflow_provider_polytomic.runs import Outcome, report
 
         self._ours = None
         StateStore(context).delete()
+        execution = execution.including(carried or ())
         lacking = shortfall(execution, self._standard())
         if lacking:
             self._push_result(context, execution)
@@ -314,14 +334,16 @@ class PolytomicRunOperator(BaseOperator):
         if self.do_xcom_push:
             context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=execution.result())
 
-    def _time_is_up(self, context: Context, run: Run, role: Role) -> dict[str, Any]:
+    def _time_is_up(
+        self, context: Context, run: Run, role: Role, carried: Sequence[Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
         """End an execution that takes too long, unless it has just ended by itself."""
         from airflow_provider_polytomic.runs import Role, cancel_and_confirm, report
 
         with self._connected() as client, self._refusing("could not be canceled at its deadline"):
             execution = client.run(run.look())
             if execution.outcome.final and role is not Role.IN_THE_WAY:
-                return self._judge(context, execution)
+                return self._judge(context, execution, carried)
             advice = "allow more time, or see in Polytomic why it is slow"
             if role is Role.OURS and self.cancel_on_kill:
                 execution = client.run(cancel_and_confirm(run, patience=CONFIRM_PATIENCE)) or execution
@@ -340,14 +362,8 @@ class PolytomicRunOperator(BaseOperator):
         with PolytomicClient(config=self._config, sleep=self._sleep) as client:
             yield client
 
-    @contextmanager
-    def _refusing(self, what: str) -> Iterator[None]:
-        from airflow_provider_polytomic.api import PolytomicError
-
-        try:
-            yield
-        except PolytomicError as error:
-            raise refusal(error, f"{self._label} {what}", self.polytomic_conn_id) from None
+    def _refusing(self, what: str) -> AbstractContextManager[None]:
+        return refusing(f"{self._label} {what}", self.polytomic_conn_id)
 
     def _sleep(self, seconds: float) -> None:
         """Sleep in slices: in Airflow 3 the signal handler calls ``on_kill`` and comes back here."""

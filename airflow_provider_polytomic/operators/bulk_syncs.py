@@ -11,6 +11,7 @@ from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
 from airflow_provider_polytomic.operators._run import PolytomicRunOperator
 
 if TYPE_CHECKING:
+    from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.runs import Execution, Standard
 
 
@@ -25,6 +26,8 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
     :param fetch_mode: ``none``, ``incremental`` or ``full``, for sources that know it (templated)
     :param test: sync a few records of each schema; not together with ``resync_mode``; default False (templated)
     :param fail_on_partial: fail when some schemas were not synced; False: only warn
+    :param retry_failed_schemas: a retry of the task syncs only the schemas that have not completed; ``schemas`` of the
+        result then has the final state of each across the attempts; default False
     """
 
     kind = "bulk"
@@ -41,6 +44,7 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         fetch_mode: str | None = None,
         test: bool = False,
         fail_on_partial: bool = True,
+        retry_failed_schemas: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -50,6 +54,7 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         self.fetch_mode = fetch_mode
         self.test = test
         self.fail_on_partial = fail_on_partial
+        self.retry_failed_schemas = retry_failed_schemas
 
     @property
     def _sync_id(self) -> str:
@@ -60,16 +65,46 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
 
         return Standard(self.max_errors, self.fail_on_partial)
 
+    def _check(self, client: PolytomicClient) -> None:
+        from airflow_provider_polytomic.api import bulk_syncs
+
+        wanted = as_list(self.schemas, "schemas")
+        if not wanted:
+            return
+        known = [schema.id for schema in client.pages(bulk_syncs.list_schemas(self._sync_id)) if schema.id]
+        unknown = [schema for schema in wanted if schema not in known]
+        if unknown:
+            raise PolytomicRequestRefused(
+                f"{self._label} has no schema {', '.join(map(repr, unknown))}. Next: choose among {', '.join(known)}"
+            )
+
     def _start_parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
         test = as_bool(self.test, "test")
         if test and self.resync_mode:
             raise PolytomicRequestRefused("test=True and resync_mode exclude each other. Next: give one of them")
+        schemas = as_list(self.schemas, "schemas")
+        if self.retry_failed_schemas and earlier:
+            schemas = _uncompleted(earlier) or schemas
         return {
-            "schemas": as_list(self.schemas, "schemas"),
+            "schemas": schemas,
             "resync_mode": self.resync_mode or None,
             "fetch_mode": self.fetch_mode or None,
             "test": test or None,
         }
+
+    def _carried(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
+        return list(_latest_rows(earlier).values()) if self.retry_failed_schemas else []
+
+
+def _latest_rows(executions: Sequence[Execution]) -> dict[str, dict[str, Any]]:
+    """Return the row that each schema had last."""
+    return {row["schema"]: row for execution in executions for row in execution.schemas}
+
+
+def _uncompleted(executions: Sequence[Execution]) -> list[str]:
+    from airflow_provider_polytomic.runs.outcome import is_completed_schema
+
+    return [schema for schema, row in _latest_rows(executions).items() if not is_completed_schema(row["status"])]
 
 
 class PolytomicCancelBulkSyncOperator(PolytomicCancelOperator):

@@ -52,7 +52,7 @@ def cancel_and_confirm(
     :return: the execution as it was last seen; None if it was not
     :raises PolytomicError: if it could not be asked
     """
-    yield from cancel(run, patience=patience)
+    yield from cancel(run, patience=patience, clock=clock)
     try:
         return (yield from wait_for_end(run, every=every, deadline=clock() + patience, clock=clock))
     except DeadlinePassed as passed:
@@ -63,6 +63,8 @@ def cancel_current(
     kind: str, sync_id: str, *, every: float, patience: float | None, clock: Callable[[], float] = time.time
 ) -> Protocol[Execution | None]:
     """Cancel whatever execution of a sync runs.
+
+    It is named in the request: a request for "whatever runs" would, repeated after a lost answer, hit the next one.
 
     :param every: seconds between two looks at it
     :param patience: seconds to wait for its end; None: do not wait
@@ -78,7 +80,7 @@ def cancel_current(
     if execution.outcome.final:
         return None
     run = Run(kind, sync_id, execution.id)
-    yield from _request(calls.cancel_current(sync_id), REQUEST_PATIENCE, time.monotonic)
+    yield from cancel(run, patience=REQUEST_PATIENCE, clock=clock)
     if patience is None:
         return (yield from run.look())
     return (yield from wait_for_end(run, every=every, deadline=clock() + patience, clock=clock))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +49,11 @@ class Execution:
     def failed_schemas(self) -> list[dict[str, Any]]:
         """The rows of the schemas that have not been synced."""
         return [row for row in self.schemas if is_unsuccessful_schema(row["status"])]
+
+    def including(self, rows: Sequence[Mapping[str, Any]]) -> Execution:
+        """Return the execution with the rows of schemas that it did not sync itself, as earlier attempts left them."""
+        own = {row["schema"] for row in self.schemas}
+        return replace(self, schemas=(*(dict(row) for row in rows if row["schema"] not in own), *self.schemas))
 
     def result(self) -> dict[str, Any]:
         """Return the execution as JSON: what a task hands on, and what crosses the trigger boundary."""

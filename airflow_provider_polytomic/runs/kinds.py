@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from airflow_provider_polytomic.api import bulk_syncs, syncs
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.base import Message, Page
+from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
 from airflow_provider_polytomic.api.models.executions import (
     BulkSyncExecution,
     BulkSyncStatus,
@@ -16,6 +17,7 @@ from airflow_provider_polytomic.api.models.executions import (
     SyncExecution,
     SyncStatus,
 )
+from airflow_provider_polytomic.api.models.syncs import Sync
 from airflow_provider_polytomic.runs.execution import Execution
 
 E = TypeVar("E", SyncExecution, BulkSyncExecution)
@@ -26,6 +28,10 @@ class Kind(ABC, Generic[E]):
 
     name: str
     label: str
+
+    @abstractmethod
+    def list(self, active: bool | None) -> Call[Page[Any]]:
+        """Ask for all syncs of this kind that are, or are not, active."""
 
     @abstractmethod
     def status(self, sync_id: str) -> Call[Any]:
@@ -48,10 +54,6 @@ class Kind(ABC, Generic[E]):
         """Ask for the end of one execution."""
 
     @abstractmethod
-    def cancel_current(self, sync_id: str) -> Call[Message]:
-        """Ask for the end of whatever runs."""
-
-    @abstractmethod
     def read(self, sync_id: str, told: E) -> Execution:
         """Normalize an execution."""
 
@@ -59,6 +61,9 @@ class Kind(ABC, Generic[E]):
 class _ModelSyncs(Kind[SyncExecution]):
     name = "model"
     label = "model sync"
+
+    def list(self, active: bool | None) -> Call[Page[Sync]]:
+        return syncs.list(active=active)
 
     def status(self, sync_id: str) -> Call[SyncStatus]:
         return syncs.get_status(sync_id)
@@ -75,9 +80,6 @@ class _ModelSyncs(Kind[SyncExecution]):
     def cancel(self, sync_id: str, execution_id: str) -> Call[Message]:
         return syncs.cancel_execution(sync_id, execution_id)
 
-    def cancel_current(self, sync_id: str) -> Call[Message]:
-        return syncs.cancel(sync_id)
-
     def read(self, sync_id: str, told: SyncExecution) -> Execution:
         return Execution.of_model_sync(sync_id, told)
 
@@ -85,6 +87,9 @@ class _ModelSyncs(Kind[SyncExecution]):
 class _BulkSyncs(Kind[BulkSyncExecution]):
     name = "bulk"
     label = "bulk sync"
+
+    def list(self, active: bool | None) -> Call[Page[BulkSync]]:
+        return bulk_syncs.list(active=active)
 
     def status(self, sync_id: str) -> Call[BulkSyncStatus]:
         return bulk_syncs.get_status(sync_id)
@@ -100,9 +105,6 @@ class _BulkSyncs(Kind[BulkSyncExecution]):
 
     def cancel(self, sync_id: str, execution_id: str) -> Call[Message]:
         return bulk_syncs.cancel_execution(sync_id, execution_id)
-
-    def cancel_current(self, sync_id: str) -> Call[Message]:
-        return bulk_syncs.cancel(sync_id)
 
     def read(self, sync_id: str, told: BulkSyncExecution) -> Execution:
         return Execution.of_bulk_sync(sync_id, told)

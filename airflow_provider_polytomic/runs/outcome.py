@@ -64,3 +64,8 @@ def outcome_of(status: str, completed_at: datetime | None, schema_statuses: Iter
 def is_unsuccessful_schema(status: str) -> bool:
     """Tell whether a schema of an ended execution has not been synced."""
     return status in ("failed", "canceled", _INTERRUPTED)
+
+
+def is_completed_schema(status: str) -> bool:
+    """Tell whether a schema has been synced."""
+    return status == "completed"

@@ -4,6 +4,10 @@ The start carries an Idempotency-Key that is made of what the task instance is, 
 again by another process, is answered with the execution that the first one started. Key number *n* stands for the
 execution after *n* unsuccessful ones; walking the keys from 0 finds everything that this task instance has started
 since it was last cleared, and where to go on.
+
+Going on from key *n* without an execution under it is the one dangerous step: if the refusal was not recorded, a later
+attempt finds key *n* fresh and starts again what already runs under *n + 1*. So a refusal counts as recorded only if it
+comes again after the status has been asked and does not explain it.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import count
 from typing import Any, Literal
@@ -24,7 +28,6 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicNotFoundError,
 )
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
-from airflow_provider_polytomic.api.retry import is_passing
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
 from airflow_provider_polytomic.runs.outcome import Outcome
@@ -32,8 +35,14 @@ from airflow_provider_polytomic.runs.run import Run
 
 log = logging.getLogger(__name__)
 
-CONFLICT_PAUSES = (0.5, 1.0, 2.0, 4.0)
+CONFLICT_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between repetitions of a start answered 409, while the same start may still be in flight."""
+
+BUSY_PATIENCE = 4
+"""Repetitions after which a 409 is taken to be about the execution that runs: the start in flight may be its cause."""
+
+MOST_REPETITIONS = 12
+"""Starts under one key, after which an API that gives ever other answers is given up."""
 
 MOST_RECORDED_CONFLICTS = 5
 """Keys answered 409 although nothing runs, after which the 409 is taken to mean something else."""
@@ -104,17 +113,21 @@ class Order:
 
 @dataclass(frozen=True)
 class _Glance:
-    """The executions that a sync's status shows."""
+    """What was to be seen of a sync's executions at one moment.
 
+    :param running: the one that is current; what the last one is called does not matter, it must not block a start
+    :param executions: it and those before it, as far as they were asked for
+    """
+
+    running: Execution | None
     executions: tuple[Execution, ...]
 
-    @property
-    def running(self) -> Execution | None:
-        return next((execution for execution in self.executions if not execution.outcome.final), None)
+    def find(self, execution_id: str) -> Execution | None:
+        return next((known for known in self.executions if known.id == execution_id), None)
 
     def predates(self, execution: Execution) -> bool:
         """Tell whether the execution existed when this was seen; all times are the server's own."""
-        if any(known.id == execution.id for known in self.executions):
+        if self.find(execution.id):
             return True
         times = [known.created_at for known in self.executions if known.created_at]
         return bool(times and execution.created_at and execution.created_at < max(times))
@@ -123,8 +136,10 @@ class _Glance:
 def start_once(order: Order, on_started: Callable[[Run], None]) -> Protocol[Found]:
     """Start an execution, unless this task instance has already started the one it needs.
 
-    It may be run again at any time, by any process: it then finds what was started before. Where another execution must
-    end first, that one is returned with :attr:`Role.IN_THE_WAY`, to be waited for before this is run again.
+    It may be run again at any time, by any process: it then finds what was started before. An attempt starts one at
+    most, so one more unsuccessful execution than there were attempts is this one's own, and its result. Where another
+    execution must end first, that one is returned with :attr:`Role.IN_THE_WAY`, to be waited for before this is run
+    again.
 
     :param on_started: told of an execution as soon as it is known to be ours, so that it can be canceled and found
     :raises AlreadyRunning: if an execution that is not ours runs and the order says to fail or skip
@@ -136,43 +151,35 @@ def start_once(order: Order, on_started: Callable[[Run], None]) -> Protocol[Foun
             on_started(Run(order.kind, order.sync_id, remembered.id))
             return Found(remembered, Role.IN_THE_WAY if remembered.canceling else Role.OURS)
 
-    before = yield from _glance(order)
+    before = yield from _look_back(order)
     if before.running and not order.attempts_before:
         return _not_ours(order, before.running)
 
     earlier: list[Execution] = []
     refusals = conflicts = 0
     for key in map(order.key, count()):
-        try:
-            run = yield from _start_under(order, key, earlier)
-        except PolytomicConflictError as error:
-            running = (yield from _glance(order)).running
-            if running:
-                return _not_ours(order, running)
+        answer = yield from _start_under(order, key, earlier, before, may_skip=refusals <= order.attempts_before)
+        if isinstance(answer, Found):
+            return answer
+        if isinstance(answer, PolytomicConflictError):
             conflicts += 1
             if conflicts > MOST_RECORDED_CONFLICTS + order.attempts_before:
-                raise
-            log.info("%s; nothing runs, so the answer is a recorded one: going on to the next key", error)
+                raise answer
             continue
-        except PolytomicAPIError as error:
+        if isinstance(answer, PolytomicAPIError):
             refusals += 1
-            if refusals > order.attempts_before + is_passing(error):
-                raise
-            appeared = (yield from _glance(order)).running
-            if appeared and not before.predates(appeared):
-                log.warning("%s; yet execution %s has appeared: waiting for it, never canceling it", error, appeared.id)
-                return Found(appeared, Role.JOINED, tuple(earlier))
-            log.warning("%s; the answer may be a recorded one: going on to the next key", error)
             continue
-        on_started(run)
-        execution = yield from _look_at_started(run)
+        on_started(answer)
+        execution = yield from _look_at_started(answer, before)
         if not before.predates(execution):
             return Found(execution, Role.OURS, tuple(earlier), adopted=False)
         if execution.canceling:
             return Found(execution, Role.IN_THE_WAY)
         if not execution.outcome.final or order.succeeded(execution):
             return Found(execution, Role.OURS, tuple(earlier))
-        log.info("%s was started by an earlier attempt and is %s", run, execution.status)
+        if len(earlier) == order.attempts_before:
+            return Found(execution, Role.OURS, tuple(earlier))
+        log.info("%s was started by an earlier attempt and is %s", answer, execution.status)
         earlier.append(execution)
     raise AssertionError("there is always another key")
 
@@ -182,40 +189,97 @@ def _recall(order: Order, execution_id: str) -> Protocol[Execution | None]:
         execution = yield from Run(order.kind, order.sync_id, execution_id).look()
     except PolytomicNotFoundError:
         return None
-    return execution if not execution.outcome.final or order.succeeded(execution) else None
+    needed = execution.outcome.final and not order.succeeded(execution) and order.attempts_before
+    return None if needed else execution
 
 
 def _glance(order: Order) -> Protocol[_Glance]:
     kind = kind_of(order.kind)
     status = yield from send(kind.status(order.sync_id))
     told = (status.current_execution, status.last_execution)
-    return _Glance(tuple(kind.read(order.sync_id, one) for one in told if one))
+    running = kind.read(order.sync_id, told[0]) if told[0] else None
+    return _Glance(
+        running=running if running and not running.outcome.final else None,
+        executions=tuple(kind.read(order.sync_id, one) for one in told if one),
+    )
+
+
+def _look_back(order: Order) -> Protocol[_Glance]:
+    """See what there is before anything is started.
+
+    Where earlier attempts may have started something, the history is asked too: the status shows two executions at
+    most, and its last one may lag behind, so that an old failure would be taken for that of a fresh start.
+    """
+    status = yield from _glance(order)
+    if not order.attempts_before:
+        return status
+    kind = kind_of(order.kind)
+    history = yield from send(kind.executions(order.sync_id))
+    return replace(status, executions=(*status.executions, *(kind.read(order.sync_id, one) for one in history.rows)))
 
 
 def _not_ours(order: Order, running: Execution) -> Found:
+    """Apply the policy; one that is about to end is always waited for, since after a clear it is our own."""
+    if running.canceling:
+        return Found(running, Role.IN_THE_WAY)
     if order.if_running in ("fail", "skip"):
         raise AlreadyRunning(running)
-    if order.if_running == "join" and not running.canceling:
-        return Found(running, Role.JOINED)
-    return Found(running, Role.IN_THE_WAY)
+    return Found(running, Role.JOINED if order.if_running == "join" else Role.IN_THE_WAY)
 
 
-def _start_under(order: Order, key: str, earlier: Sequence[Execution]) -> Protocol[Run]:
+def _start_under(
+    order: Order, key: str, earlier: Sequence[Execution], before: _Glance, *, may_skip: bool
+) -> Protocol[Run | Found | PolytomicAPIError]:
+    """Start under one key.
+
+    :param may_skip: False: a refusal other than 409 is final
+    :return: what was started; what there is instead of it; or the refusal that is recorded under the key
+    """
     call = kind_of(order.kind).start(order.sync_id, key, order.parameters(earlier))
-    for pause in CONFLICT_PAUSES:
+    refusal: PolytomicAPIError | None = None
+    seen: _Glance | None = None
+    for number in count():
         try:
             started = yield from send(call)
-        except PolytomicConflictError:
-            yield Pause(pause)
-        else:
             return Run(order.kind, order.sync_id, started.id)
-    started = yield from send(call)
-    return Run(order.kind, order.sync_id, started.id)
+        except PolytomicAPIError as error:
+            conflict = isinstance(error, PolytomicConflictError)
+            if number == MOST_REPETITIONS or not (conflict or (may_skip and _may_be_recorded(order, error))):
+                raise
+            again = refusal is not None and refusal.status_code == error.status_code
+            refusal = error
+        now = yield from _glance(order)
+        if conflict:
+            if now.running and number >= BUSY_PATIENCE:
+                return _not_ours(order, now.running)
+            if again and now == seen and number >= len(CONFLICT_PAUSES):
+                break
+            yield Pause(CONFLICT_PAUSES[min(number, len(CONFLICT_PAUSES) - 1)])
+        else:
+            appeared = next((one for one in now.executions if not before.predates(one)), None)
+            if appeared:
+                log.warning("%s; yet execution %s has appeared: it is waited for, never canceled", refusal, appeared.id)
+                return Found(appeared, Role.JOINED, tuple(earlier))
+            if again:
+                break
+        seen = now
+    log.warning("%s; the answer is taken for a recorded one: going on to the next key", refusal)
+    assert refusal is not None
+    return refusal
 
 
-def _look_at_started(run: Run) -> Protocol[Execution]:
+def _may_be_recorded(order: Order, error: PolytomicAPIError) -> bool:
+    """Tell whether a refusal may be what an earlier request got; a first attempt can only have met its own 500.
+
+    Any other failure of a first attempt comes from in front of the application, or would be the same under every key.
+    """
+    return bool(order.attempts_before) or error.status_code == 500
+
+
+def _look_at_started(run: Run, before: _Glance) -> Protocol[Execution]:
     try:
         return (yield from run.look())
     except PolytomicError as error:
         log.warning("%s has been started, and could not be looked at yet: %s", run, error)
-        return Execution(run.kind, run.sync_id, run.execution_id, "created", Outcome.RUNNING)
+        unseen = Execution(run.kind, run.sync_id, run.execution_id, "created", Outcome.RUNNING)
+        return before.find(run.execution_id) or unseen

@@ -10,6 +10,9 @@ from airflow_provider_polytomic.runs.kinds import kind_of
 from airflow_provider_polytomic.runs.outcome import Outcome
 
 ERRORS_SHOWN = 5
+SCHEMAS_SHOWN = 15
+LONGEST_LINE = 300
+"""How much of Polytomic's words stands in a message; all of them are in the result."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,14 @@ def _lines(execution: Execution, headline: str, advice: str) -> Iterator[str]:
     label = kind_of(execution.kind).label.capitalize()
     state = f"execution {execution.id} is {execution.status!r}{_duration(execution)}"
     yield f"{label} {execution.sync_id} {headline}: {state}."
-    for row in execution.failed_schemas[:ERRORS_SHOWN]:
-        yield f"  schema {row['schema']} {row['status']}: {row['status_message'] or 'no message'}"
+    for row in execution.failed_schemas[:SCHEMAS_SHOWN]:
+        yield f"  schema {row['schema']} {row['status']}: {_in_one_line(row['status_message'] or 'no message')}"
+    if len(execution.failed_schemas) > SCHEMAS_SHOWN:
+        others = ", ".join(row["schema"] for row in execution.failed_schemas[SCHEMAS_SHOWN:])
+        yield f"  and {len(execution.failed_schemas) - SCHEMAS_SHOWN} more schemas: {_in_one_line(others)}"
     told = [error for error in execution.errors if not _is_of_a_schema(execution, error)]
     for error in told[:ERRORS_SHOWN]:
-        yield f"  Polytomic says: {error}"
+        yield f"  Polytomic says: {_in_one_line(error)}"
     if len(told) > ERRORS_SHOWN:
         yield f"  and {len(told) - ERRORS_SHOWN} more errors, in the task's XCom"
     if not told and not execution.failed_schemas and execution.outcome is Outcome.FAILED:
@@ -62,6 +68,11 @@ def _lines(execution: Execution, headline: str, advice: str) -> Iterator[str]:
         yield f"  {execution.url}"
     if advice:
         yield f"  Next: {advice}"
+
+
+def _in_one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
 
 
 def _is_of_a_schema(execution: Execution, error: str) -> bool:

@@ -110,7 +110,7 @@ class _Journal:
         if self._failures & (self._failures - 1):
             return
         good = "none yet"
-        if self.last and self._heard_at:
+        if self.last and self._heard_at is not None:
             at = datetime.fromtimestamp(self._heard_at, timezone.utc).isoformat(timespec="seconds")
             good = f"{self.last.status} at {at}"
         log.warning("%s: %d failed polls, last good status %s: %s", self._run, self._failures, good, error)

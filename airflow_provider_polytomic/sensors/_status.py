@@ -19,7 +19,7 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunError,
     PolytomicTaskError,
-    refusal,
+    refusing,
     shortfall,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
@@ -185,15 +185,16 @@ class PolytomicStatusSensor(BaseSensorOperator):
         from airflow_provider_polytomic.api.retry import is_passing
 
         self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
-        try:
-            if self._awaited is None:
-                self._awaited = self._hook.get_conn().run(self._choose(context))
-            return self._hook.get_conn().run(self._awaited.look())
-        except PolytomicError as error:
-            if is_passing(error):
+        with refusing(f"{self._label} cannot be waited for", self.polytomic_conn_id):
+            try:
+                if self._awaited is None:
+                    self._awaited = self._hook.get_conn().run(self._choose(context))
+                return self._hook.get_conn().run(self._awaited.look())
+            except PolytomicError as error:
+                if not is_passing(error):
+                    raise
                 self.log.warning("%s could not be looked at: %s", self._label, error)
                 return None
-            raise refusal(error, f"{self._label} cannot be waited for", self.polytomic_conn_id) from None
 
     def _choose(self, context: Context) -> Protocol[Run | Completion]:
         from airflow_provider_polytomic.runs import Completion, current_execution, execution_current_at

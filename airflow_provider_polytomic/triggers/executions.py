@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_polytomic._compat import trigger_has_on_kill
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.triggers.guard import was_killed
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
 
-CANCEL_PATIENCE = 10.0
-"""Seconds for requesting a cancellation from the triggerer."""
+SETTLING = 8.0
+"""Seconds before the first poll of a deferred task. Airflow's executor reports the end of the worker that deferred
+about 5 seconds late, and the scheduler takes that report for the end of a task that was resumed in the meantime."""
+
+CANCEL_PATIENCE = 8.0
+"""Seconds for a request of a cancellation, and within which another begins; see ``[triggerer] on_kill_timeout``."""
 
 
 class PolytomicExecutionTrigger(BaseTrigger):
     """Wait for the end of one execution; without ``execution_id``, of the first that ends from a moment on.
 
     Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
-    of an ended one, else None), ``message`` (of a refusal), and ``role``, ``try_number`` and ``latest_end`` as given.
+    of an ended one, else None), ``message`` (of a refusal), and ``role``, ``try_number``, ``latest_end`` and
+    ``carried`` as given.
 
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
@@ -36,6 +43,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         executions that they started, and have written the id to XCom before
     :param role: what the execution is to the task: ``ours``, ``joined`` or ``in the way``
     :param try_number: the attempt that waits
+    :param carried: rows of the result that earlier executions have earned, handed back in the event
     :param completed_after: moment in ISO 8601; only where ``execution_id`` is None
     :param latest_end: when the task's ``execution_timeout`` passes, in seconds since the epoch
     """
@@ -53,6 +61,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         role: str = "joined",
         try_number: int | None = None,
         latest_end: float | None = None,
+        carried: list[dict[str, Any]] | None = None,
         completed_after: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -66,6 +75,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         self.role = role
         self.try_number = try_number
         self.latest_end = latest_end
+        self.carried = carried
         self.completed_after = completed_after
         self._config: asyncio.Future[ClientConfig] | None = None
         self._ended = False
@@ -85,6 +95,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
                 "role": self.role,
                 "try_number": self.try_number,
                 "latest_end": self.latest_end,
+                "carried": self.carried,
                 "completed_after": self.completed_after,
             },
         )
@@ -95,7 +106,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
             event = await self._wait()
         except asyncio.CancelledError:
             if not trigger_has_on_kill():
-                await asyncio.shield(asyncio.ensure_future(self._cancel_if_killed()))
+                await asyncio.shield(self._cancel_if_killed())
             raise
         self._ended = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
@@ -109,22 +120,30 @@ class PolytomicExecutionTrigger(BaseTrigger):
         from airflow_provider_polytomic.api import PolytomicError, shared_client
         from airflow_provider_polytomic.runs import Completion, DeadlinePassed, Run, wait_for_end
 
-        self._config = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
         awaited: Run | Completion
         if self.execution_id is not None:
             awaited = Run(self.kind, self.sync_id, self.execution_id)
         else:
             since = datetime.fromisoformat(self.completed_after or "1970-01-01T00:00:00+00:00")
             awaited = Completion(self.kind, self.sync_id, since)
+        self.log.info("Waiting for %s", awaited)
         waiting = wait_for_end(awaited, every=self.poll_interval, deadline=self.deadline, pause_first=True)
         try:
-            async with shared_client(await asyncio.shield(self._config)) as client:
+            if self.task_instance is not None:
+                await asyncio.sleep(max(0.0, SETTLING - self.poll_interval))
+            async with shared_client(await self._find_config()) as client:
                 execution = await client.run(waiting)
         except DeadlinePassed:
             return self._event("deadline")
-        except PolytomicError as error:
+        except (PolytomicError, PolytomicRequestRefused) as error:
             return self._event("refused", message=str(error))
         return self._event("ended", execution.result())
+
+    async def _find_config(self) -> ClientConfig:
+        """Look the connection up once; shielded, since Airflow 3.0 and 3.1 do not survive a look-up cut short."""
+        if self._config is None:
+            self._config = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
+        return await asyncio.shield(self._config)
 
     def _event(self, status: str, execution: dict[str, Any] | None = None, message: str = "") -> dict[str, Any]:
         return {
@@ -135,17 +154,19 @@ class PolytomicExecutionTrigger(BaseTrigger):
             "role": self.role,
             "try_number": self.try_number,
             "latest_end": self.latest_end,
+            "carried": self.carried,
         }
 
     async def _cancel_if_killed(self) -> None:
         from airflow_provider_polytomic.api import AsyncPolytomicClient
         from airflow_provider_polytomic.runs import Run, cancel
 
-        if not self.cancel_on_kill or self._config is None or self.execution_id is None:
+        if not self.cancel_on_kill or self.execution_id is None:
             return
         if not await was_killed(self.task_instance, self.execution_id):
             return
         run = Run(self.kind, self.sync_id, self.execution_id)
         self.log.info("The task no longer waits for %s: canceling it", run)
-        async with AsyncPolytomicClient(config=await self._config) as client:
+        hurried = replace(await self._find_config(), timeout=CANCEL_PATIENCE)
+        async with AsyncPolytomicClient(config=hurried) as client:
             await client.run(cancel(run, patience=CANCEL_PATIENCE))

@@ -193,8 +193,8 @@ class Cluster:
 
     def kill_task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> int:
         """Kill the process that runs a task with SIGKILL and return its id."""
-        pid = self.task_instance(dag_id, run_id, task_id, map_index).pid
-        assert pid, f"no process runs {task_id}"
+        instance = (dag_id, run_id, task_id, map_index)
+        pid = self.wait_for(lambda: self.task_instance(*instance).pid, 20, f"process of {task_id}")
         os.kill(pid, signal.SIGKILL)
         return pid
 
@@ -253,14 +253,14 @@ class Cluster:
             folder /= f"map_index={map_index}"
         return "".join(file.read_text(errors="replace") for file in sorted(folder.glob("attempt=*")))
 
-    def wait_for(self, predicate: Callable[[], T], timeout: float, what: str) -> T:
+    def wait_for(self, predicate: Callable[[], T | None], timeout: float, what: str) -> T:
         """Ask until the answer is true, and return it.
 
         :raises TimeoutError: it stayed false for so many seconds, with states and the ends of all logs.
         :raises RuntimeError: a component ended meanwhile and nobody asked it to, with the same.
         """
 
-        def answer() -> T:
+        def answer() -> T | None:
             for process in self.components.values():
                 if process.exit_code is not None and not process.ended_on_purpose:
                     raise RuntimeError(f"{process.name} ended by itself, waiting for {what}\n{self.report()}")

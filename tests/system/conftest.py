@@ -76,18 +76,15 @@ class Scenario:
         return str(self.wait_until(state, f"state {' or '.join(states)}"))
 
     def wait_for_waiting(self, executions: int = 1) -> None:
-        """Wait until the triggerer, or the worker, polls the latest of so many executions."""
+        """Wait until the triggerer, or the worker, waits for the latest of so many executions."""
 
-        def polled() -> bool:
-            return len(self.executions) == executions and any(
-                request.method == "GET" and request.path.endswith(f"/executions/{self.executions[-1].id}")
-                for request in self.emulator.requests[-200:]
-                if request.status == 200
-            )
+        def is_waited_for() -> bool:
+            if len(self.executions) != executions:
+                return False
+            word = "ours, created" if "worker" in self.dag_id else "Waiting for"
+            return any(word in line and self.executions[-1].id in line for line in self.log().splitlines())
 
-        self.wait_until(polled, "a poll")
-        if "deferred" in self.dag_id or "mapped" in self.dag_id:
-            self.wait_for_state("deferred")
+        self.wait_until(is_waited_for, "a task that waits for its execution")
 
     def finish(self, outcome: str = "completed") -> None:
         self.emulator.finish(self.executions[-1].id, outcome)

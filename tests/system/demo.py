@@ -29,7 +29,7 @@ AIRFLOW_PORT = 8080
 EMULATOR_PORT = 8765
 EXPLANATIONS = {
     "queued": "a worker slot will take it",
-    "running": "in process {pid} of a worker slot",
+    "running": "in a worker slot",
     "deferred": "the triggerer waits for Polytomic",
 }
 
@@ -59,7 +59,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         say("Interrupted; everything that was started has been ended")
-        return 130
+        return 0 if stay else 130
 
 
 @contextlib.contextmanager
@@ -122,13 +122,13 @@ def watch(cluster: Cluster, run_id: str) -> Seen:
         state = cluster.task_state(DAG_ID, run_id, TASK_ID)
         if state and seen.states[-1:] != [state]:
             seen.states.append(state)
-            pid = cluster.task_instance(DAG_ID, run_id, TASK_ID).pid
-            explanation = EXPLANATIONS.get(state, "").format(pid=pid)
+            explanation = EXPLANATIONS.get(state, "")
             if state == "deferred":
+                pid = cluster.task_instance(DAG_ID, run_id, TASK_ID).pid
                 seen.has_process = not poll(lambda: not (pid and is_running(pid)), 5)
                 seen.slots = cluster.rest("GET", "pools/default_pool")["running_slots"]
                 process = "still runs" if seen.has_process else "ended"
-                explanation += f"; process {pid} {process}, {seen.slots} worker slots in use"
+                explanation += f"; task process {pid} {process}, {seen.slots} worker slots in use"
             say(f"task {TASK_ID}: {state:<9} {explanation}".rstrip())
         return cluster.run_state(DAG_ID, run_id) in ("success", "failed")
 

@@ -171,3 +171,20 @@ def test_batch_status_of_an_unknown_id(emulator, http):
     assert [each["sync_id"] for each in batch(http, sync_id=["none", sync.id])] == [sync.id]
     emulator.set_switch("batch_status_unknown_id", "refuse")
     assert http.get("/api/bulk/syncs/status", params={"sync_id": ["none", sync.id]}).status_code == 404
+
+
+def test_only_terminal_executions_are_ordered_by_their_end(emulator, clock, http):
+    emulator.set_switch("start_while_running", "queue")
+    sync = emulator.add_bulk_sync(schemas=[{"id": "a", "duration": 5}])
+    first, second = (data(start(http, sync))["id"] for _ in range(2))
+    emulator.finish(second, "failed")
+    clock.advance(5)
+    path = f"/api/bulk/syncs/{sync.id}/executions"
+    assert [each["id"] for each in data(http.get(path))] == [second, first]
+    ended = data(http.get(path, params={"only_terminal": "true"}))
+    assert [each["id"] for each in ended] == [first, second]
+    assert ended[0]["updated_at"] > ended[1]["updated_at"]
+    ascending = {"only_terminal": "true", "ascending": "true"}
+    page = http.get(path, params={**ascending, "limit": 1}).json()
+    following = http.get(path, params={**ascending, "page_token": page["pagination"]["next_page_token"]}).json()
+    assert [each["id"] for each in page["data"] + following["data"]] == [second, first]

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def control(emulator):
-    with httpx.Client(base_url=f"{emulator.url}/_emulator") as client:
+    with httpx.Client(base_url=f"{emulator.url}/_emulator", verify=False) as client:
         yield client
 
 
@@ -98,6 +98,7 @@ def test_switches(emulator, control):
     assert control.patch("/switches", json={"no_such_switch": 1}).status_code == 400
     assert control.patch("/switches", json={"empty_list": "full"}).status_code == 400
     assert ok(control.get("/switches"))["empty_list"] == "list"
+    assert ok(control.patch("/switches", json={"job_seconds": "inf"}))["job_seconds"] == "inf"
 
 
 def test_clock(emulator, control):
@@ -153,3 +154,40 @@ def test_mistakes_are_told(control, path, content, status):
 
 def test_about_lists_the_routes(control):
     assert "POST /_emulator/faults" in ok(control.get("/"))["routes"]
+
+
+def test_controls_of_the_rest(emulator, control, http, partner):
+    connection = emulator.add_connection(name="c", type="s3", configuration={"password": "hunter2"})
+    ok(control.patch(f"/connections/{connection.id}", json={"status": "error"}))
+    listed = control.get("/connections")
+    assert ok(listed)["data"][0]["status"] == "error"
+    assert "hunter2" not in listed.text
+    model = ok(control.post("/models", json={"connection_id": connection.id, "name": "m"}))
+    assert http.get(f"/api/models/{model['id']}").json()["data"]["name"] == "m"
+    child = ok(control.post("/organizations", json={"name": "Child"}))["id"]
+    assert partner.get("/api/organizations").json()["data"][1]["id"] == child
+    job = ok(control.post("/jobs", json={"type": "exportlogs", "result": {"url": "u"}}))["id"]
+    assert http.get(f"/api/jobs/exportlogs/{job}").json()["data"]["result"] == {"url": "u"}
+    assert control.post("/deliveries", json={"event_id": "e"}).status_code == 404
+
+
+def test_events_are_what_callers_see(emulator, control, clock, http):
+    emulator.start(emulator.add_model_sync(duration=5).id)
+    clock.advance(5)
+    assert ok(control.get("/events"))["data"] == http.get("/api/events").json()["data"][::-1]
+
+
+def test_reset_forgets_all(emulator, control, clock, http, partner):
+    emulator.add_model(connection_id="c")
+    emulator.add_organization(name="Child")
+    job = emulator.add_job("exportlogs")
+    http.post("/api/webhooks", json={"endpoint": "https://example.com", "secret": "x"})
+    sync = emulator.add_model_sync(duration=1)
+    emulator.start(sync.id)
+    http.delete(f"/api/syncs/{sync.id}")
+    clock.advance(10)
+    ok(control.post("/reset"))
+    assert http.get(f"/api/jobs/exportlogs/{job.id}").status_code == 404
+    for path in ("/api/models", "/api/webhooks", "/api/events"):
+        assert http.get(path).json()["data"] == []
+    assert len(partner.get("/api/organizations").json()["data"]) == 1

@@ -1,0 +1,48 @@
+"""Measure what importing an operator costs a DAG file that has imported ``airflow.sdk`` already.
+
+Prints the median of five fresh processes for each module, in milliseconds: ``python benchmarks/import_time.py [module …]``.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+PROCESSES = 5
+MODULES = (
+    "airflow_provider_polytomic.operators.syncs",
+    "airflow_provider_polytomic.operators.bulk_syncs",
+    "airflow_provider_polytomic.operators.connections",
+    "airflow_provider_polytomic.sensors.syncs",
+)
+
+MEASURE = """
+import sys, time
+try:
+    from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
+except ImportError:  # Airflow 2
+    from airflow.models.dag import DAG
+    from airflow.sensors.base import BaseSensorOperator
+began = time.perf_counter()
+__import__(sys.argv[1])
+print((time.perf_counter() - began) * 1000)
+"""
+
+
+def milliseconds(module: str) -> float:
+    """Import ``module`` in a process of its own."""
+    ran = subprocess.run([sys.executable, "-c", MEASURE, module], capture_output=True, text=True, check=True)
+    return float(ran.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure, and print."""
+    for module in sys.argv[1:] or MODULES:
+        milliseconds(module)
+        times = sorted(milliseconds(module) for _ in range(PROCESSES))
+        print(f"{statistics.median(times):6.1f} ms  {module}  ({times[0]:.1f} to {times[-1]:.1f})")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Keep a connection as code: create it, try it, then sync through it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+try:
+    from airflow.sdk import DAG, Param
+except ImportError:  # Airflow 2
+    from airflow.models.dag import DAG
+    from airflow.models.param import Param
+
+from airflow_provider_polytomic.operators.connections import (
+    PolytomicCreateConnectionOperator,
+    PolytomicTestConnectionOperator,
+)
+from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+
+with DAG(
+    dag_id="example_polytomic_connection",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    catchup=False,
+    params={"sync_id": Param("00000000-0000-4000-8000-000000000001", type="string", title="Id of the model sync")},
+    tags=["example", "polytomic"],
+):
+    # [START howto_operator_polytomic_create_connection]
+    create = PolytomicCreateConnectionOperator(
+        task_id="create",
+        name="Warehouse",
+        connection_type="postgresql",
+        configuration={"hostname": "db.example.com", "port": 5432, "database": "warehouse", "username": "polytomic"},
+        # In production add configuration_conn_id="warehouse": its password and extra are added to the configuration.
+        if_exists="update",
+    )
+    # [END howto_operator_polytomic_create_connection]
+
+    # [START howto_operator_polytomic_test_connection]
+    test = PolytomicTestConnectionOperator(
+        task_id="test",
+        connection_id="{{ ti.xcom_pull(task_ids='create')['id'] }}",
+    )
+    # [END howto_operator_polytomic_test_connection]
+
+    sync = PolytomicStartSyncOperator(task_id="sync", sync_id="{{ params.sync_id }}", deferrable=True, poll_interval=5)
+
+    create >> test >> sync

@@ -1,0 +1,43 @@
+"""Run many syncs, a mapped task each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import task
+    from airflow.models.dag import DAG
+    from airflow.models.param import Param
+
+from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+
+with DAG(
+    dag_id="example_polytomic_mapped_syncs",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    catchup=False,
+    render_template_as_native_obj=True,
+    params={"sync_ids": Param(["00000000-0000-4000-8000-000000000001"], type="array", title="Ids of model syncs")},
+    tags=["example", "polytomic"],
+):
+
+    @task
+    def choose(params: dict | None = None) -> list[str]:
+        return params["sync_ids"]
+
+    # [START howto_operator_polytomic_sync_mapped]
+    sync = PolytomicStartSyncOperator.partial(
+        task_id="sync",
+        deferrable=True,
+        poll_interval=5,
+        max_active_tis_per_dag=16,
+    ).expand(sync_id=choose())
+    # [END howto_operator_polytomic_sync_mapped]
+
+    @task
+    def total(results: list[dict]) -> int:
+        return sum(result["counts"]["total"] for result in results)
+
+    total(sync.output)

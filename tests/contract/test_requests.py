@@ -1,0 +1,191 @@
+"""Our operations against the shapes of the API: methods, paths, and the names of everything in them.
+
+``api_requests.json`` holds the names that requests may use, ``api_shapes.json`` the schemas of answers; both are taken
+from the API's OpenAPI description, without its texts.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import AliasChoices, BaseModel
+
+from airflow_provider_polytomic import api
+from airflow_provider_polytomic.api import Call
+
+HERE = Path(__file__).parent
+REQUESTS: dict[str, dict[str, list[str]]] = json.loads((HERE / "api_requests.json").read_text())
+SHAPES: dict[str, Any] = json.loads((HERE / "api_shapes.json").read_text())
+
+NAMED_IN_PROSE_ONLY = {("GET /api/bulk/syncs", "limit"), ("GET /api/models", "limit")}
+"""Parameters that the API describes in words and forgets in its schema."""
+
+LEFT_TO_THE_CLIENT = {"page_token"}
+"""Parameters that following the pages sets."""
+
+LEFT_OUT = {
+    ("GET /api/models/{id}", "async"),
+    ("DELETE /api/bulk/syncs/{id}", "refresh_schemas"),
+}
+"""Parameters without use here: answers as jobs, and one that makes no sense where it stands."""
+
+NOWHERE_IN_THE_SCHEMAS = {("ModelField", "example")}
+"""Fields that ``api_shapes.json`` lost together with the examples."""
+
+CONTRACT = """
+    connections.list_types connections.get_type connections.get_type_parameter_values connections.list
+    connections.create connections.connect connections.test connections.get connections.update connections.delete
+    connections.get_parameter_values connections.execute_proxy connections.get_proxy_info connections.list_shared
+    connections.list_shared_for_partner connections.create_shared
+    syncs.get_source syncs.get_source_fields syncs.list syncs.create syncs.get_schedule_options syncs.get syncs.update
+    syncs.delete syncs.activate syncs.cancel syncs.start syncs.get_status
+"""
+
+
+def operations() -> Iterator[tuple[str, Callable[..., Call[Any]]]]:
+    for area_name in api.__all__:
+        area = getattr(api, area_name)
+        if not isinstance(area, ModuleType):
+            continue
+        for name, function in vars(area).items():
+            ours = inspect.isfunction(function) and function.__module__ == area.__name__
+            if ours and not name.startswith("_") and function.__annotations__["return"].startswith("Call["):
+                yield f"{area_name}.{name}", function
+
+
+OPERATIONS = dict(operations())
+
+
+def with_everything(function: Callable[..., Call[Any]]) -> Call[Any]:
+    """Call an operation with a value for each of its parameters, options included."""
+    positional, named = [], {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            options = re.fullmatch(r"Unpack\[(\w+)\]", parameter.annotation)
+            assert options
+            for option, kind in vars(inspect.getmodule(function))[options[1]].__annotations__.items():
+                named[option] = value_for(option, kind.__forward_arg__)
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            named[name] = value_for(name, parameter.annotation)
+        else:
+            positional.append(value_for(name, parameter.annotation))
+    return function(*positional, **named)
+
+
+def value_for(name: str, annotation: str) -> Any:
+    """Make a value of a type as it is written; the first word decides."""
+    text = f"the-{name}"
+    values = {"Mapping": {"key": "v"}, "Sequence": [text], "bool": True, "int": 1, "str": text, "datetime": text}
+    return values[re.findall(r"\w+", annotation)[0]]
+
+
+def endpoint_of(call: Call[Any]) -> str:
+    """Find the API's template for a call's path: the one with the fewest places that fits."""
+    fitting = [
+        known for known in REQUESTS if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), f"{call.method} {call.path}")
+    ]
+    assert fitting, f"the API has no {call.method} {call.path}"
+    return min(fitting, key=lambda known: known.count("{"))
+
+
+every_operation = pytest.mark.parametrize("name", OPERATIONS)
+
+
+def test_the_operations_of_the_contract_are_there():
+    promised = CONTRACT.split()
+    assert len(promised) == 28
+    assert set(promised) <= OPERATIONS.keys()
+
+
+def test_each_endpoint_is_served_by_one_operation():
+    served = [endpoint_of(with_everything(function)) for function in OPERATIONS.values()]
+    assert sorted(served) == sorted(REQUESTS)
+
+
+@every_operation
+def test_query_names(name: str):
+    call = with_everything(OPERATIONS[name])
+    endpoint = endpoint_of(call)
+    ours = {query.partition("[")[0] for query, _ in call.query}
+    theirs = set(REQUESTS[endpoint]["query"])
+    assert {query for query in ours - theirs if (endpoint, query) not in NAMED_IN_PROSE_ONLY} == set()
+    assert {query for query in theirs - ours - LEFT_TO_THE_CLIENT if (endpoint, query) not in LEFT_OUT} == set()
+
+
+@every_operation
+def test_body_names(name: str):
+    call = with_everything(OPERATIONS[name])
+    request = REQUESTS[endpoint_of(call)]
+    assert sorted(call.body or {}) == request.get("body", [])
+
+
+@every_operation
+def test_required_names_are_required_by_us(name: str):
+    function = OPERATIONS[name]
+    ours = {
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    assert set(REQUESTS[endpoint_of(with_everything(function))].get("required", [])) <= ours
+
+
+def test_fields_of_answers():
+    """Each field of our models stands in the schema of at least one endpoint that the model serves."""
+    found: dict[tuple[str, str], bool] = {}
+    for function in OPERATIONS.values():
+        call = with_everything(function)
+        answers = SHAPES["answers"][endpoint_of(call)]["answers"]
+        [schema] = [shape for status, shape in answers.items() if status.startswith("2")]
+        if call.model is None:
+            assert schema is None or "properties" not in resolved(schema)
+            continue
+        for field, known in compared(call.model, within(schema, "data") if call.enveloped else schema):
+            found[field] = found.get(field, False) or known
+    assert {field for field, known in found.items() if not known} <= NOWHERE_IN_THE_SCHEMAS
+    assert len(found) > 150
+
+
+def compared(kind: Any, schema: dict[str, Any] | None) -> Iterator[tuple[tuple[str, str], bool]]:
+    """Say of each field of our models whether the schema has it; one without properties says nothing."""
+    schema = resolved(schema)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        properties = schema.get("properties")
+        for own_name, field in kind.model_fields.items() if properties is not None else ():
+            known = [name for name in _names(own_name, field) if name in properties]
+            yield (kind.__name__.partition("[")[0], own_name), bool(known)
+            if known:
+                yield from compared(field.annotation, properties[known[0]])
+        return
+    inner = schema.get("items") or schema.get("additionalProperties")
+    for part in typing.get_args(kind):
+        below = inner if typing.get_origin(kind) in (list, dict) else schema
+        yield from compared(part, below if isinstance(below, dict) else None)
+
+
+def within(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    return typing.cast("dict[str, Any]", resolved(schema)["properties"][name])
+
+
+def resolved(schema: dict[str, Any] | None) -> dict[str, Any]:
+    """Follow references, and leave null out of alternatives."""
+    if schema is None:
+        return {}
+    if "$ref" in schema:
+        return resolved(SHAPES["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    alternatives = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
+    return resolved(alternatives[0]) if len(alternatives) == 1 else schema
+
+
+def _names(own_name: str, field: Any) -> list[str]:
+    if isinstance(field.validation_alias, AliasChoices):
+        return [str(choice) for choice in field.validation_alias.choices]
+    return [field.alias or own_name]

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pickle
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_polytomic.api import Call, PolytomicResponseError, syncs
+from airflow_provider_polytomic.api.call import given, path, query
+from airflow_provider_polytomic.api.models.base import Message, Page
+from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncStatus
+from airflow_provider_polytomic.api.models.syncs import Sync
+
+
+@pytest.mark.parametrize(
+    ("value", "pairs"),
+    [
+        (None, ()),
+        (True, (("p", "true"),)),
+        (False, (("p", "false"),)),
+        (0, (("p", "0"),)),
+        ("", (("p", ""),)),
+        (["a", None, "b"], (("p", "a"), ("p", "b"))),
+        ({"k": True, "l": ["x", "y"], "m": None}, (("p[k]", "true"), ("p[l]", "x"), ("p[l]", "y"))),
+        (datetime(2026, 1, 1), (("p", "2026-01-01T00:00:00Z"),)),
+        (datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=-2))), (("p", "2026-01-01T02:00:00Z"),)),
+    ],
+)
+def test_query(value, pairs):
+    assert query(p=value) == pairs
+
+
+def test_body_leaves_out_what_is_not_given_and_nothing_else():
+    assert given(a=None, b=False, c=[], d={"e": None}, f=0) == {"b": False, "c": [], "d": {"e": None}, "f": 0}
+
+
+def test_path_encodes_whatever_stands_in_an_id():
+    assert path("/a/{}/b/{}", "x/../y", "%2e") == "/a/x%2F..%2Fy/b/%252e"
+
+
+def test_a_call_is_immutable_and_shows_no_body():
+    call = syncs.start("1", identities=["somebody@example.com"])
+    with pytest.raises(AttributeError):
+        call.method = "GET"  # type: ignore[misc]
+    assert "somebody" not in repr(call)
+
+
+def test_once_is_the_same_call_sent_once():
+    call = syncs.get("1")
+    assert (call.repeatable, call.once().repeatable) == (True, False)
+    assert call.once().path == call.path
+
+
+def test_an_unknown_field_is_kept_and_an_unknown_word_accepted():
+    sync = syncs.get("1").read({"data": {"id": "1", "mode": "mirror", "color": "blue"}})
+    assert (sync.mode, sync.color) == ("mirror", "blue")
+
+
+def test_null_lists_and_counts_are_empty():
+    execution = Call("GET", "/", BulkSyncExecution).read({"data": {"id": "1", "schemas": None, "record_count": None}})
+    assert (execution.schemas, execution.record_count) == ([], 0)
+    assert syncs.list().read({"data": None}).rows == []
+
+
+def test_an_absent_execution_is_none():
+    status = Call("GET", "/", SyncStatus).read({"data": {}})
+    assert (status.current_execution, status.last_execution) == (None, None)
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00"])
+def test_moments_are_in_utc(moment: str):
+    sync = syncs.get("1").read({"data": {"id": "1", "created_at": moment}})
+    assert sync.created_at == datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert sync.created_at.tzinfo is timezone.utc
+
+
+@pytest.mark.parametrize(
+    ("call", "payload"),
+    [
+        (Call("GET", "/x", Sync), {}),
+        (Call("GET", "/x", Sync), []),
+        (Call("GET", "/x", Sync), None),
+        (Call("GET", "/x", Sync), {"data": None}),
+        (Call("GET", "/x", Sync), {"data": {"name": "without an id"}}),
+        (Call("GET", "/x", Sync), {"data": {"id": ""}}),
+        (Call("GET", "/x", Sync), {"data": {"id": 7}}),
+        (Call("GET", "/x", Message), {"data": "text"}),
+        (Call("GET", "/x", Page[Sync], enveloped=False), {}),
+        (Call("GET", "/x", Page[Sync], enveloped=False), {"status": "ok"}),
+        (Call("GET", "/x", Page[Sync], enveloped=False), {"data": {"id": "1"}}),
+        (Call("GET", "/x", Sync), {"data": {"id": "1", "created_at": "0001-01-01T00:00:00+14:00"}}),
+    ],
+)
+def test_another_shape_than_promised(call, payload):
+    with pytest.raises(PolytomicResponseError, match="GET /x: ") as caught:
+        call.read(payload)
+    assert caught.value.__context__ is None
+
+
+def test_the_message_names_the_place_and_not_the_value():
+    with pytest.raises(PolytomicResponseError, match=r"data\.1\.name: ") as caught:
+        syncs.list().read({"data": [{"id": "1"}, {"id": "2", "name": {"personal": "data"}}]})
+    assert "personal" not in str(caught.value)
+
+
+def test_errors_survive_a_process_boundary():
+    error = PolytomicResponseError("odd", method="GET", path="/x", passing=False)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.__dict__) == (type(error), str(error), error.__dict__)

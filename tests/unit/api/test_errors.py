@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+from airflow_provider_polytomic import api
+from airflow_provider_polytomic.api import PolytomicAPIError, PolytomicValidationError, connections, syncs
+
+from .server import Answer, answer
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (400, "PolytomicValidationError"),
+        (401, "PolytomicAuthError"),
+        (403, "PolytomicPermissionError"),
+        (404, "PolytomicNotFoundError"),
+        (405, "PolytomicAPIError"),
+        (408, "PolytomicAPIError"),
+        (409, "PolytomicConflictError"),
+        (410, "PolytomicAPIError"),
+        (422, "PolytomicValidationError"),
+        (429, "PolytomicRateLimitError"),
+        (500, "PolytomicServerError"),
+        (503, "PolytomicServerError"),
+        (599, "PolytomicServerError"),
+    ],
+)
+def test_class_by_status(status: int, name: str, server, driver):
+    said = {"key": "some_key", "message": "some words", "metadata": {"a": [1]}, "status": 200}
+    server.answers(answer(said, status, Retry_After="9"))
+    with pytest.raises(PolytomicAPIError) as caught:
+        driver.send(syncs.get("x y"), max_retries=0)
+    error = caught.value
+    assert type(error) is getattr(api, name)
+    assert (error.status_code, error.key, error.message) == (status, "some_key", "some words")
+    assert (error.metadata, error.method, error.path) == ({"a": [1]}, "GET", "/api/syncs/x%20y")
+    assert error.retry_after == 9
+    assert str(error) == f"GET /api/syncs/x%20y was answered {status}: some words"
+
+
+def test_what_uses_a_connection_is_named(server, driver):
+    users = [{"type": "sync", "name": "CRM", "id": "1"}, {"type": "bulk_sync", "name": None, "id": "2"}, "odd"]
+    server.answers(answer({"message": "connection in use", "metadata": {"used_by": users}}, 422))
+    with pytest.raises(PolytomicValidationError) as caught:
+        driver.send(connections.delete("c"))
+    assert str(caught.value).endswith("connection in use; used by sync 'CRM' (1), bulk_sync None (2)")
+    assert caught.value.metadata["used_by"][1]["id"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the answer is empty"),
+        (b"<html>Bad gateway</html>", "the answer is an HTML page"),
+        (b'{"message": "cut sho', "cut short"),
+        (b'"text"', "not JSON as the API gives it"),
+        (b"null", "not JSON as the API gives it"),
+        (b"{}", "no message"),
+        (b'{"message": null, "metadata": null, "key": null}', "no message"),
+        (b'{"error": "said elsewhere"}', "said elsewhere"),
+        (b'{"message": {"nested": "words"}, "metadata": [1], "key": 5}', "{'nested': 'words'}"),
+        (b'{"metadata": {"used_by": {"not": "a list"}}}', "no message"),
+        (b'{"message": "\\ud800"}', "\ud800"),
+        (b'{"metadata": ' + b"[" * 400 + b"]" * 400 + b"}", ""),
+        (b'{"metadata": ' + b"[" * 90_000 + b"]" * 90_000 + b"}", ""),
+        (b'{"message": "\xff"}', "malformed"),
+    ],
+)
+def test_bodies_of_errors(body: bytes, message: str, server, driver):
+    server.answers(Answer(500, body, {"Content-Type": "application/json"}))
+    with pytest.raises(PolytomicAPIError) as caught:
+        driver.send(syncs.get("1"), max_retries=0)
+    assert caught.value.status_code == 500
+    assert message in caught.value.message
+
+
+def test_errors_can_be_copied_and_pickled():
+    error = PolytomicValidationError(422, method="PUT", path="/x", message="m", key="k", metadata={"a": 1})
+    for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert type(other) is type(error)
+        assert (str(other), other.__dict__) == (str(error), error.__dict__)

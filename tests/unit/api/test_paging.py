@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_polytomic.api import (
+    Call,
+    PolytomicClient,
+    PolytomicResponseError,
+    bulk_syncs,
+    data_models,
+    events,
+    syncs,
+    webhooks,
+)
+from airflow_provider_polytomic.api.call import next_page
+
+from .conftest import KEY
+from .server import answer
+
+
+def page(*ids: str, token: str | None = None) -> dict[str, object]:
+    return {"data": [{"id": one} for one in ids], "pagination": {"next_page_token": token}}
+
+
+def lines(*ids: str, cursor: str | None) -> dict[str, object]:
+    return {"data": {"entries": [{"id": one} for one in ids], "next_cursor": cursor}}
+
+
+PAGED = {
+    "syncs": syncs.list(active=True),
+    "model executions": syncs.list_executions("1", ascending=True),
+    "bulk syncs": bulk_syncs.list(active=True),
+    "bulk executions": bulk_syncs.list_executions("1", limit=2),
+    "models": data_models.list(limit=2),
+    "events": events.list(limit=2),
+    "deliveries": webhooks.list_deliveries("1", success=True),
+}
+
+
+@pytest.mark.parametrize("call", PAGED.values(), ids=PAGED)
+def test_lists_are_followed_with_all_parameters(call: Call, server, driver):
+    server.answers(answer(page("1", "2", token="t/1 &")), answer(page(token="t2")), answer(page("3")))
+    assert [row.id for row in driver.pages(call)] == ["1", "2", "3"]
+    first, second, third = [request.target for request in server.received]
+    assert "page_token" not in first
+    assert second == f"{first}&page_token=t%2F1%20%26"
+    assert third == f"{first}&page_token=t2"
+
+
+@pytest.mark.parametrize(
+    "last", [{"data": [{"id": "1"}]}, page("1"), page("1", token=""), {"data": [{"id": "1"}], "pagination": None}]
+)
+def test_the_last_page(last, server, driver):
+    server.answers(answer(last))
+    assert [row.id for row in driver.pages(syncs.list())] == ["1"]
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    "call", [syncs.get_console_log("1", "2", limit=2), bulk_syncs.get_console_log("1", "2", limit=2)]
+)
+@pytest.mark.parametrize(
+    "end",
+    [
+        lines("3", cursor="c2"),
+        lines("3", cursor=None),
+        lines("3", cursor=""),
+        lines(cursor="c2"),
+        lines(cursor="c3"),
+        lines(cursor=None),
+        {"data": {"entries": None}},
+    ],
+)
+def test_a_console_log_ends_whatever_its_last_cursor_is(call: Call, end, server, driver):
+    server.answers(answer(lines("1", cursor="c1")), answer(lines("2", cursor="c2")), answer(end))
+    shown = [row.id for row in driver.pages(call)]
+    assert shown == ["1", "2", *(line["id"] for line in end["data"]["entries"] or [])]
+    path = server.received[0].target
+    assert [request.target for request in server.received] == [path, f"{path}&after=c1", f"{path}&after=c2"]
+
+
+def test_a_console_log_can_be_continued_after_its_end():
+    log = syncs.get_console_log("1", "2").read(lines(cursor="c9"))
+    assert (log.cursor, log.next_cursor) == (None, "c9")
+
+
+def test_a_page_that_points_at_itself_is_an_error_and_no_endless_loop(server, driver):
+    server.answers(answer(page("1", token="t")))
+    with pytest.raises(PolytomicResponseError, match="is the page itself"):
+        driver.pages(syncs.list())
+    assert len(server.received) == 2
+
+
+def test_pages_are_fetched_only_when_needed(server):
+    server.answers(answer(page("1", "2", token="t")), answer(page("3")))
+    with PolytomicClient(KEY, base_url=server.url) as client:
+        rows = client.pages(syncs.list())
+        assert server.received == []
+        assert [next(rows).id, next(rows).id] == ["1", "2"]
+        assert len(server.received) == 1
+        assert next(rows).id == "3"
+
+
+def test_next_page_leaves_the_call_alone():
+    call = syncs.list(limit=2)
+    following = next_page(call, call.read(page("1", token="t")))
+    assert following is not None
+    assert (call.query, following.query) == ((("limit", "2"),), (("limit", "2"), ("page_token", "t")))
