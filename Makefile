@@ -5,6 +5,8 @@ PYTHON ?= python3
 NEWEST := 3.3.2
 MATRIX := 2.11.2 3.0.6 3.1.8 3.2.2 3.3.2
 SYSTEM_TESTS ?= tests/system
+# The tests with Airflow components share one Airflow, so they stay in one worker; they mostly wait.
+IN_PARALLEL := -n 3 --dist loadgroup
 MATRIX_TESTS := $(wildcard tests/unit tests/integration) $(SYSTEM_TESTS)
 
 # Today's newest dependencies break these releases; packages as old as they are do not.
@@ -25,7 +27,7 @@ help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | while IFS='	' read -r name what; do printf '  %-13s %s\n' "$$name" "$$what"; done
 
 test: $(VENV)/.installed  ## Run every test, those with real Airflow components too
-	$(RUN) pytest
+	$(RUN) pytest $(IN_PARALLEL)
 
 test-system: $(VENV)/.installed  ## Run the tests with real Airflow components
 	$(RUN) pytest $(SYSTEM_TESTS)
@@ -33,7 +35,7 @@ test-system: $(VENV)/.installed  ## Run the tests with real Airflow components
 test-matrix: $(MATRIX:%=test-on-%)  ## Run unit, integration and system tests on every supported Airflow
 
 $(MATRIX:%=test-on-%): test-on-%: .venv-%/.installed
-	.venv-$*/bin/python -m pytest $(MATRIX_TESTS)
+	.venv-$*/bin/python -m pytest $(IN_PARALLEL) $(MATRIX_TESTS)
 
 lint: $(VENV)/.installed  ## Check style and types
 	$(RUN) ruff check .

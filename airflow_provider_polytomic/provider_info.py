@@ -58,7 +58,6 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
 def get_provider_info() -> dict[str, Any]:
     """Return what the entry point group ``apache_airflow_provider`` asks for."""
     package = "airflow_provider_polytomic"
-    operators = ("syncs", "bulk_syncs", "listing", "connections")
     integration = "Polytomic"
     return {
         "package-name": "airflow-provider-polytomic",

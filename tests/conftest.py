@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -192,6 +193,22 @@ def wait_for_event() -> Callable[[Any], Any]:
 
 
 @pytest.fixture
-def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    with caplog.at_level("DEBUG"):
-        yield caplog
+def logged(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Return a function that gives everything logged or printed so far, from DEBUG on, by whichever logging Airflow uses."""
+    loggers = [logging.getLogger(), logging.getLogger("airflow.task"), logging.getLogger("airflow.task.hooks")]
+    levels = [logger.level for logger in loggers]
+    printed: list[str] = []
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    for logger in loggers[1:]:
+        logger.addHandler(caplog.handler)
+
+    def text() -> str:
+        printed.extend(capfd.readouterr())
+        return "".join([*printed, caplog.text])
+
+    yield text
+    for logger, level in zip(loggers, levels):
+        logger.setLevel(level)
+    for logger in loggers[1:]:
+        logger.removeHandler(caplog.handler)

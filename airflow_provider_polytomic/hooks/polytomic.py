@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import ssl
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._compat import BaseHook, find_connection
@@ -120,7 +123,7 @@ class PolytomicHook(BaseHook):
         from airflow_provider_polytomic.api import PolytomicError, identity
 
         try:
-            me = self.send(identity.get())
+            me = self.send(identity.get().once())
         except (PolytomicError, PolytomicRequestRefused) as error:
             return False, f"{error}. {_advice(error)}".rstrip()
         who = me.email or me.id or "an organization key"
@@ -216,17 +219,17 @@ def _advice(error: Exception) -> str:
 def _config_of(connection: Connection, conn_id: str) -> ClientConfig:
     from airflow_provider_polytomic.api import ClientConfig
 
+    key = (connection.password or "").strip()
     try:
-        settings = _settings(json.loads(connection.extra) if connection.extra else {})
-        if not connection.password:
+        if not key:
             raise ValueError("there is no API key in its password")
         return ClientConfig(
-            api_key=connection.password.strip(),
+            api_key=key,
             base_url=_base_url(connection),
             organization_id=(connection.login or "").strip() or None,
-            **settings,
+            **_settings(connection.extra),
         )
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise PolytomicRequestRefused(f"The Airflow connection {conn_id!r} cannot be used: {error}") from None
 
 
@@ -239,31 +242,51 @@ def _base_url(connection: Connection) -> str:
     if separator == "" and scheme not in ("", "http", "https"):
         raise ValueError(f"its schema is {scheme!r}, neither https nor http")
     authority, slash, path = rest.partition("/")
+    if _is_ipv6(authority):
+        authority = f"[{authority}]"
     if connection.port and ":" not in authority.rpartition("]")[2]:
         authority = f"{authority}:{connection.port}"
     return f"{scheme or 'https'}://{authority}{slash}{path}"
 
 
-def _settings(extra: dict[str, Any]) -> dict[str, Any]:
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _settings(extra: str | None) -> dict[str, Any]:
     """Read the connection's extra; forms and URIs bring numbers and booleans as text."""
-    readers: dict[str, Callable[[Any], Any]] = {
-        "api_version": str,
-        "timeout": _positive,
-        "verify": _boolean_or_path,
-        "proxy": str,
-        "max_retries": _whole,
-        "allow_http": _boolean,
+    try:
+        given = json.loads(extra) if extra else {}
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise ValueError("its extra is not a JSON object")
+    readers: dict[str, tuple[Callable[[Any], Any], str]] = {
+        "api_version": (_date, "a date like 2025-09-18"),
+        "timeout": (_positive, "a number of seconds above 0"),
+        "verify": (_boolean_or_bundle, "true, false, or the path of a CA bundle that can be read"),
+        "proxy": (str, "a URL"),
+        "max_retries": (_whole, "a whole number from 0"),
+        "allow_http": (_boolean, "true or false"),
     }
     settings = {}
-    for name, read in readers.items():
-        value = extra.get(name)
+    for name, (read, what) in readers.items():
+        value = given.get(name)
         if value is None or value == "":
             continue
         try:
             settings[name] = read(value)
-        except (ValueError, TypeError):
-            raise ValueError(f"its extra {name!r} is not what it must be") from None
+        except (ValueError, TypeError, OverflowError, OSError):
+            raise ValueError(f"its extra {name!r} is not {what}") from None
     return settings
+
+
+def _date(value: Any) -> str:
+    return datetime.strptime(str(value).strip(), "%Y-%m-%d").date().isoformat()
 
 
 def _positive(value: Any) -> float:
@@ -275,7 +298,7 @@ def _positive(value: Any) -> float:
 
 def _whole(value: Any) -> int:
     number = int(value)
-    if number < 0:
+    if number < 0 or number != float(value):
         raise ValueError
     return number
 
@@ -288,8 +311,9 @@ def _boolean(value: Any) -> bool:
         raise ValueError from None
 
 
-def _boolean_or_path(value: Any) -> bool | str:
+def _boolean_or_bundle(value: Any) -> bool | str:
     try:
         return _boolean(value)
     except ValueError:
+        ssl.create_default_context(cafile=str(value))
         return str(value)

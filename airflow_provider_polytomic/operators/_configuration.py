@@ -48,17 +48,20 @@ class PolytomicConnectionOperator(BaseOperator):
     def _settings(self, context: Context) -> dict[str, Any]:
         """Render the configuration and add the secrets."""
         rendered = self.render_template(self.configuration or {}, context)
-        if isinstance(rendered, str):
-            rendered = json.loads(rendered)
-        if not isinstance(rendered, Mapping):
+        given = _mapping(rendered)
+        if given is None:
             raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders to")
         if not self.configuration_conn_id:
-            return dict(rendered)
+            return given
         connection = BaseHook.get_connection(self.configuration_conn_id)
-        kept = json.loads(connection.extra) if connection.extra else {}
+        kept = _mapping(connection.extra or {})
+        if kept is None:
+            raise PolytomicRequestRefused(
+                f"The extra of the Airflow connection {self.configuration_conn_id!r} is not a JSON object"
+            )
         if connection.password:
             kept["password"] = connection.password
-        return {**kept, **rendered}
+        return {**kept, **given}
 
     @contextmanager
     def _refusing(self, what: str, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
@@ -68,6 +71,16 @@ class PolytomicConnectionOperator(BaseOperator):
                 yield
         except ValueError as error:
             raise PolytomicRequestRefused(f"{what}: {error}") from None
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    """Return a mapping, or the JSON object in a text, as a new dictionary; None if it is neither."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return dict(value) if isinstance(value, Mapping) else None
 
 
 def _texts(value: Any) -> list[str]:

@@ -21,6 +21,7 @@ from airflow_provider_polytomic.exceptions import (
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._attempt import Attempt
+from airflow_provider_polytomic.triggers._event import checked_event
 from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ KILL_PATIENCE = 0.5
 CONFIRM_PATIENCE = 60.0
 """Seconds to wait for the end of an execution that was canceled because its time was up."""
 
-DEFERRAL_SLACK = 60.0
+DEFERRAL_SLACK = 120.0
 """Seconds after which Airflow itself ends a deferral whose trigger has not kept the deadline."""
 
 
@@ -130,17 +131,17 @@ class PolytomicRunOperator(BaseOperator):
         """Go on after the triggerer has waited."""
         from airflow_provider_polytomic.runs import Execution, Role, Run
 
-        if not event or "status" not in event:
-            raise PolytomicTaskError(f"The trigger handed back what no trigger of this provider does: {event!r}")
+        event = checked_event(event)
         if event["try_number"] not in (None, context["ti"].try_number):
             self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
             return self.execute(context)
         if event["status"] == "refused":
-            raise PolytomicRequestRefused(f"{self._label} cannot be waited for: {event['message']}")
+            raise PolytomicRequestRefused(event["message"])
         role = Role(event["role"])
         if event["status"] == "deadline":
             run = Run(self.kind, self._sync_id, event["execution_id"])
-            return self._time_is_up(context, run, role, event["carried"])
+            canceled = Execution.from_result(event["execution"]) if event["execution"] else None
+            return self._time_is_up(context, run, role, event["carried"], canceled)
         if role is Role.IN_THE_WAY:
             return self._start_and_wait(context, event["latest_end"])
         return self._judge(context, Execution.from_result(event["execution"]), event["carried"])
@@ -206,9 +207,9 @@ class PolytomicRunOperator(BaseOperator):
         """Start the execution or find the one to wait for; whatever is in the way is waited for before."""
         from airflow_provider_polytomic.runs import AlreadyRunning, Role, Run, start_once, wait_for_end
 
-        order = self._order(context)
         with self._refusing("could not be started"):
             self._check(client)
+        order = self._order(context, self._recall(client, context))
         while True:
             try:
                 with self._refusing("could not be started"):
@@ -230,11 +231,30 @@ class PolytomicRunOperator(BaseOperator):
             with self._refusing("cannot be waited for"):
                 client.run(wait_for_end(other, every=self.poll_interval, pause_first=True))
 
-    def _order(self, context: Context) -> Order:
+    def _recall(self, client: PolytomicClient, context: Context) -> str | None:
+        """Return the execution that an earlier attempt has started and kept.
+
+        One from before a clear is canceled instead: where no triggerer had its trigger then, nobody else has done it.
+        """
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.runs import Run, cancel
+
+        kept = StateStore(context).get()
+        if not kept or kept.get("generation") == Attempt.of(context).generation:
+            return kept["execution_id"] if kept else None
+        orphan = Run(self.kind, self._sync_id, kept["execution_id"])
+        try:
+            if self.cancel_on_kill and not client.run(orphan.look()).outcome.final:
+                client.run(cancel(orphan, patience=CONFIRM_PATIENCE))
+        except PolytomicError as error:
+            self.log.warning("%s, from before the task was cleared, could not be canceled: %s", orphan, error)
+        StateStore(context).delete()
+        return None
+
+    def _order(self, context: Context, remembered: str | None) -> Order:
         from airflow_provider_polytomic.runs import Order
 
         attempt = Attempt.of(context)
-        remembered = StateStore(context).get() or {}
         return Order(
             kind=self.kind,
             sync_id=self._sync_id,
@@ -244,7 +264,7 @@ class PolytomicRunOperator(BaseOperator):
             parameters=self._start_parameters,
             if_running=self.if_running,
             succeeded=self._standard().met_by,
-            remembered=remembered.get("execution_id") if remembered.get("generation") == attempt.generation else None,
+            remembered=remembered,
         )
 
     def _own(self, context: Context, run: Run) -> None:
@@ -335,24 +355,33 @@ class PolytomicRunOperator(BaseOperator):
             context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=execution.result())
 
     def _time_is_up(
-        self, context: Context, run: Run, role: Role, carried: Sequence[Mapping[str, Any]] | None = None
+        self,
+        context: Context,
+        run: Run,
+        role: Role,
+        carried: Sequence[Mapping[str, Any]] | None = None,
+        canceled: Execution | None = None,
     ) -> dict[str, Any]:
-        """End an execution that takes too long, unless it has just ended by itself."""
+        """End an execution that takes too long, unless it has just ended by itself.
+
+        :param canceled: the execution, where the trigger has canceled it already
+        """
         from airflow_provider_polytomic.runs import Role, cancel_and_confirm, report
 
-        with self._connected() as client, self._refusing("could not be canceled at its deadline"):
-            execution = client.run(run.look())
-            if execution.outcome.final and role is not Role.IN_THE_WAY:
-                return self._judge(context, execution, carried)
-            advice = "allow more time, or see in Polytomic why it is slow"
-            if role is Role.OURS and self.cancel_on_kill:
-                execution = client.run(cancel_and_confirm(run, patience=CONFIRM_PATIENCE)) or execution
-            else:
-                advice = f"it was left running; {advice}"
-        if execution.outcome.final:
+        advice = "allow more time, or see in Polytomic why it is slow"
+        if canceled is None:
+            with self._connected() as client, self._refusing("could not be canceled at its deadline"):
+                canceled = client.run(run.look())
+                if canceled.outcome.final and role is not Role.IN_THE_WAY:
+                    return self._judge(context, canceled, carried)
+                if role is Role.OURS and self.cancel_on_kill:
+                    canceled = client.run(cancel_and_confirm(run, patience=CONFIRM_PATIENCE)) or canceled
+                else:
+                    advice = f"it was left running; {advice}"
+        if canceled.outcome.final:
             StateStore(context).delete()
-        self._push_result(context, execution)
-        raise PolytomicRunTimeout(report(execution, "has not ended in time", advice), execution.result())
+        self._push_result(context, canceled)
+        raise PolytomicRunTimeout(report(canceled, "has not ended in time", advice), canceled.result())
 
     @contextmanager
     def _connected(self) -> Iterator[PolytomicClient]:

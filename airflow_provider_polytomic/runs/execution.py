@@ -115,12 +115,12 @@ class Execution:
     def of_bulk_sync(cls, sync_id: str, told: BulkSyncExecution) -> Execution:
         """Normalize an execution of a bulk sync."""
         status = told.status or ""
-        schemas = tuple(
+        schemas: tuple[dict[str, Any], ...] = tuple(
             {
                 "schema": row.schema_id or "",
                 "output_name": row.output_name,
                 "status": row.status or "",
-                "status_message": redact(row.status_message),
+                "status_message": _clean(row.status_message) if row.status_message else None,
                 "record_count": row.record_count,
                 "error_count": row.error_count,
                 "warning_count": row.warning_count,
@@ -158,7 +158,12 @@ class Execution:
 
 
 def _shortened(errors: list[str]) -> tuple[str, ...]:
-    return tuple(redact(error)[:LONGEST_ERROR] for error in errors[:MOST_ERRORS])
+    return tuple(_clean(error) for error in errors[:MOST_ERRORS])
+
+
+def _clean(text: str) -> str:
+    cleaned: str = redact(text)
+    return cleaned[:LONGEST_ERROR]
 
 
 def _text(moment: datetime | None) -> str | None:

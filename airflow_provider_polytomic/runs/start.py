@@ -257,7 +257,7 @@ def _start_under(
             yield Pause(CONFLICT_PAUSES[min(number, len(CONFLICT_PAUSES) - 1)])
         else:
             appeared = next((one for one in now.executions if not before.predates(one)), None)
-            if appeared:
+            if appeared and refusal.status_code >= 500:
                 log.warning("%s; yet execution %s has appeared: it is waited for, never canceled", refusal, appeared.id)
                 return Found(appeared, Role.JOINED, tuple(earlier))
             if again:

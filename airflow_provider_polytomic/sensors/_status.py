@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,12 @@ from airflow_provider_polytomic._compat import (
 from airflow_provider_polytomic._templated import as_id, as_moment
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
-    PolytomicRunError,
     PolytomicTaskError,
     refusing,
     shortfall,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers._event import checked_event
 from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class PolytomicStatusSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Poke, or wait in the triggerer."""
         if self.deferrable:
-            return self._look_and_defer(context)
+            with self._failing_softly():
+                return self._look_and_defer(context)
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException):
@@ -104,25 +106,20 @@ class PolytomicStatusSensor(BaseSensorOperator):
         if execution is None or not execution.outcome.final:
             return False
         self._awaited = None
-        try:
+        with self._failing_softly():
             return PokeReturnValue(is_done=True, xcom_value=self._judge(context, execution))
-        except PolytomicRunError as error:
-            if self.soft_fail:
-                raise AirflowSkipException(f"Skipping, since soft_fail is set: {error}") from None
-            raise
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the triggerer has waited."""
         from airflow_provider_polytomic.runs import Execution
 
-        if not event or "status" not in event:
-            raise PolytomicTaskError(f"The trigger handed back what no trigger of this provider does: {event!r}")
+        event = checked_event(event)
         if event["try_number"] not in (None, context["ti"].try_number):
             self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
             result: dict[str, Any] = self.execute(context)
             return result
         if event["status"] == "refused":
-            raise PolytomicRequestRefused(f"{self._label} cannot be waited for: {event['message']}")
+            raise PolytomicRequestRefused(event["message"])
         if event["status"] == "deadline":
             self._awaited = self._run(event["execution_id"]) if event["execution_id"] else None
             self._cancel_if_waiting()
@@ -144,6 +141,16 @@ class PolytomicStatusSensor(BaseSensorOperator):
         from airflow_provider_polytomic.runs import kind_of
 
         return f"{kind_of(self.kind).label.capitalize()} {self._sync_id}"
+
+    @contextmanager
+    def _failing_softly(self) -> Iterator[None]:
+        """Skip instead of failing where ``soft_fail`` is set, also where Airflow itself does not see to it."""
+        try:
+            yield
+        except PolytomicTaskError as error:
+            if self.soft_fail:
+                raise AirflowSkipException(f"Skipping, since soft_fail is set: {error}") from None
+            raise
 
     def _run(self, execution_id: str) -> Run:
         from airflow_provider_polytomic.runs import Run

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_polytomic._compat import trigger_has_on_kill
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill
+from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.triggers.guard import was_killed
 
@@ -25,13 +25,19 @@ about 5 seconds late, and the scheduler takes that report for the end of a task 
 CANCEL_PATIENCE = 8.0
 """Seconds for a request of a cancellation, and within which another begins; see ``[triggerer] on_kill_timeout``."""
 
+LATE_PATIENCE = 30.0
+"""Seconds for canceling an execution whose time is up, and again for seeing its end."""
+
+_settling: set[asyncio.Future[None]] = set()
+"""Cancellations at work, kept from the garbage collector: their triggers may be gone."""
+
 
 class PolytomicExecutionTrigger(BaseTrigger):
     """Wait for the end of one execution; without ``execution_id``, of the first that ends from a moment on.
 
     Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
-    of an ended one, else None), ``message`` (of a refusal), and ``role``, ``try_number``, ``latest_end`` and
-    ``carried`` as given.
+    of one that has ended, or was canceled at the deadline; else None), ``message`` (of a refusal), and ``role``,
+    ``try_number``, ``latest_end`` and ``carried`` as given.
 
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
@@ -106,7 +112,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
             event = await self._wait()
         except asyncio.CancelledError:
             if not trigger_has_on_kill():
-                await asyncio.shield(self._cancel_if_killed())
+                await self._settle_kill()
             raise
         self._ended = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
@@ -114,10 +120,17 @@ class PolytomicExecutionTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the execution, if it was a person who ended the task; called by Airflow 3.3 and later."""
         if not self._ended:
-            await self._cancel_if_killed()
+            await self._settle_kill()
+
+    async def _settle_kill(self) -> None:
+        """Cancel the execution if it should be, to the end: the triggerer cancels a trigger again while it is at it."""
+        settling = asyncio.ensure_future(self._cancel_if_killed())
+        _settling.add(settling)
+        settling.add_done_callback(_settling.discard)
+        await asyncio.shield(settling)
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_polytomic.api import PolytomicError, shared_client
+        from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.runs import Completion, DeadlinePassed, Run, wait_for_end
 
         awaited: Run | Completion
@@ -131,13 +144,33 @@ class PolytomicExecutionTrigger(BaseTrigger):
         try:
             if self.task_instance is not None:
                 await asyncio.sleep(max(0.0, SETTLING - self.poll_interval))
-            async with shared_client(await self._find_config()) as client:
-                execution = await client.run(waiting)
+            with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
+                async with shared_client(await self._find_config()) as client:
+                    execution = await client.run(waiting)
         except DeadlinePassed:
-            return self._event("deadline")
-        except (PolytomicError, PolytomicRequestRefused) as error:
+            return self._event("deadline", await self._cancel_late())
+        except PolytomicTaskError as error:
             return self._event("refused", message=str(error))
         return self._event("ended", execution.result())
+
+    async def _cancel_late(self) -> dict[str, Any] | None:
+        """Cancel the execution whose time is up, and return it as it was last seen; None if the task must do it.
+
+        Airflow 2 does not call a task any more whose ``execution_timeout`` has passed when it is resumed.
+        """
+        from airflow_provider_polytomic.api import PolytomicError, shared_client
+        from airflow_provider_polytomic.runs import Run, cancel_and_confirm
+
+        if not self.cancel_on_kill or self.execution_id is None:
+            return None
+        run = Run(self.kind, self.sync_id, self.execution_id)
+        try:
+            async with shared_client(await self._find_config()) as client:
+                execution = await client.run(cancel_and_confirm(run, patience=LATE_PATIENCE))
+        except PolytomicError as error:
+            self.log.warning("%s could not be canceled at its deadline: %s", run, error)
+            return None
+        return execution.result() if execution else None
 
     async def _find_config(self) -> ClientConfig:
         """Look the connection up once; shielded, since Airflow 3.0 and 3.1 do not survive a look-up cut short."""
@@ -158,7 +191,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
         }
 
     async def _cancel_if_killed(self) -> None:
-        from airflow_provider_polytomic.api import AsyncPolytomicClient
+        from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicError
         from airflow_provider_polytomic.runs import Run, cancel
 
         if not self.cancel_on_kill or self.execution_id is None:
@@ -167,6 +200,9 @@ class PolytomicExecutionTrigger(BaseTrigger):
             return
         run = Run(self.kind, self.sync_id, self.execution_id)
         self.log.info("The task no longer waits for %s: canceling it", run)
-        hurried = replace(await self._find_config(), timeout=CANCEL_PATIENCE)
-        async with AsyncPolytomicClient(config=hurried) as client:
-            await client.run(cancel(run, patience=CANCEL_PATIENCE))
+        try:
+            hurried = replace(await self._find_config(), timeout=CANCEL_PATIENCE)
+            async with AsyncPolytomicClient(config=hurried) as client:
+                await client.run(cancel(run, patience=CANCEL_PATIENCE))
+        except (PolytomicError, AirflowException) as error:
+            self.log.warning("%s could not be canceled: %s", run, error)

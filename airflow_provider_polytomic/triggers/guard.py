@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 EXECUTION_XCOM_KEY = "polytomic_execution"
 """Where an operator writes which execution it waits for: ``execution_id``, ``role`` and ``try_number``."""
 
-PATIENCE = 8.0
-"""Seconds for the question: ``[triggerer] on_kill_timeout`` leaves 30 for it and the cancellation."""
+PATIENCE = 18.0
+"""Seconds for the question: ``[triggerer] on_kill_timeout`` leaves 30 for it and the cancellation, and the first
+question of a triggerer's life takes seconds, on a busy machine many."""
 
 
 async def was_killed(task_instance: Any, execution_id: str) -> bool:

@@ -23,6 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.system)
+            item.add_marker(pytest.mark.xdist_group("airflow"))
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +82,7 @@ class Scenario:
         def is_waited_for() -> bool:
             if len(self.executions) != executions:
                 return False
-            word = "ours, created" if "worker" in self.dag_id else "Waiting for"
+            word = ": ours, " if "worker" in self.dag_id else "Waiting for"
             return any(word in line and self.executions[-1].id in line for line in self.log().splitlines())
 
         self.wait_until(is_waited_for, "a task that waits for its execution")

@@ -48,12 +48,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.system.demo", description=__doc__)
     parser.add_argument("--stay", action="store_true", help="run no DAG, leave Airflow up until Ctrl-C")
     stay = parser.parse_args().stay
+    ports = (AIRFLOW_PORT, EMULATOR_PORT) if stay else ()
+    show = invite if stay else demonstrate
     interrupt_on_sigterm()
     try:
-        with running(AIRFLOW_PORT if stay else 0, EMULATOR_PORT if stay else 0) as (cluster, emulator):
-            if stay:
-                return invite(cluster, emulator)
-            return 0 if demonstrate(cluster, emulator) else 1
+        with running(*ports) as (cluster, emulator):
+            return 0 if show(cluster, emulator) else 1
     except (TimeoutError, RuntimeError) as error:
         say(f"FAILED: {error}")
         return 1
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def running(airflow_port: int, emulator_port: int) -> Iterator[tuple[Cluster, Emulator]]:
+def running(airflow_port: int | None = None, emulator_port: int | None = None) -> Iterator[tuple[Cluster, Emulator]]:
     """Run the emulator and an Airflow whose connection `polytomic_default` points at it."""
     say(f"Starting a Polytomic emulator and Airflow {AIRFLOW_VERSION}; ready in about 15 seconds")
     with Emulator(port=free_port(emulator_port)) as emulator:
@@ -78,8 +78,11 @@ def running(airflow_port: int, emulator_port: int) -> Iterator[tuple[Cluster, Em
             say("Ending everything that was started")
 
 
-def invite(cluster: Cluster, emulator: Emulator) -> int:
-    """Say where everything is and wait for Ctrl-C."""
+def invite(cluster: Cluster, emulator: Emulator) -> bool:
+    """Say where everything is and wait for Ctrl-C.
+
+    :raises RuntimeError: a part of Airflow ended by itself.
+    """
     for line in (
         "",
         f"Airflow    {cluster.url}   no login is asked for: whoever reaches this address is admin",
@@ -90,8 +93,7 @@ def invite(cluster: Cluster, emulator: Emulator) -> int:
         "Ctrl-C ends all of it.",
     ):
         print(line, flush=True)
-    cluster.wait_for(lambda: False, math.inf, "Ctrl-C")
-    return 0
+    return cluster.wait_for(lambda: False, math.inf, "Ctrl-C")
 
 
 def demonstrate(cluster: Cluster, emulator: Emulator) -> bool:

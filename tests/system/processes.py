@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -33,16 +34,19 @@ def poll(predicate: Callable[[], T], timeout: float, interval: float = POLL_SECO
         time.sleep(interval)
 
 
-def free_port(preferred: int = 0) -> int:
-    """Find a port of the loopback interface that nobody listens on, the preferred one if it is free."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", preferred))
-        except OSError:
-            return free_port()
-        port: int = listener.getsockname()[1]
-        return port
+def free_port(preferred: int | None = None) -> int:
+    """Find a loopback port that nobody listens on.
+
+    All candidates lie below the range that outgoing connections take their ports from: such a connection could come
+    before the program that is to listen.
+    """
+    candidates = random.sample(range(20000, 32000), 100)
+    for port in [preferred, *candidates] if preferred else candidates:
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port between 20000 and 32000")
 
 
 def is_running(pid: int) -> bool:

@@ -132,14 +132,23 @@ def test_the_hook_gives_older_airflow_the_same_fields():
 
 
 def test_the_form_of_airflow_3_shows_every_field():
-    services = pytest.importorskip(
-        "airflow.api_fastapi.core_api.services.ui.connections", reason="Airflow 2 has another form"
+    if find_spec("airflow.sdk") is None:
+        pytest.skip("Airflow 2 has another form")
+    # In a process of its own, as the API server asks for it: some versions show no fields once hooks have been used.
+    code = (
+        "from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService\n"
+        "shown = {one.connection_type: one.model_dump(mode='json') for one in HookMetaService.hook_meta_data()}\n"
+        "import json; print('\\n' + json.dumps(shown))"
     )
-    [meta] = [one for one in services.HookMetaService.hook_meta_data() if one.connection_type == "polytomic"]
-    assert meta.hook_name == "Polytomic"
-    assert list(meta.extra_fields) == list(CONNECTION_FIELDS)
-    assert (meta.standard_fields.password.title, meta.standard_fields.login.title) == ("API key", "Organization id")
-    assert meta.standard_fields.host.placeholder == "https://app.polytomic.com"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = json.loads(ran.stdout.splitlines()[-1])
+    meta = shown.pop("polytomic")
+    if not any(other["extra_fields"] for other in shown.values()):
+        pytest.skip("this Airflow shows no provider's fields without Flask-AppBuilder")
+    assert meta["hook_name"] == "Polytomic"
+    standard = meta["standard_fields"]
+    assert (standard["password"]["title"], standard["login"]["title"]) == ("API key", "Organization id")
+    assert standard["host"]["placeholder"] == "https://app.polytomic.com"
+    assert list(meta["extra_fields"]) == list(CONNECTION_FIELDS)
     for name, declared in CONNECTION_FIELDS.items():
-        shown = json.loads(json.dumps(meta.extra_fields[name], default=lambda each: each.dump()))
-        assert declared["description"] in json.dumps(shown)
+        assert declared["description"] in json.dumps(meta["extra_fields"][name])

@@ -113,6 +113,12 @@ def test_a_proxy_that_cannot_be_used_is_not_repeated(proxy: str):
     assert "ary" not in str(caught.value)
 
 
+def test_certificates_are_checked_unless_told_otherwise():
+    assert ClientConfig("k").verify is True
+    with PolytomicClient("k", verify=False), pytest.raises(FileNotFoundError):
+        PolytomicClient("k", verify="/no/such/bundle.pem")
+
+
 def test_nothing_secret_in_a_repr():
     config = ClientConfig("canary-key", organization_id="o", proxy="http://u:canary-password@proxy")
     with PolytomicClient(config=config) as client:

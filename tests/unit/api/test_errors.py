@@ -65,7 +65,7 @@ def test_what_uses_a_connection_is_named(server, driver):
         (b'{"message": {"nested": "words"}, "metadata": [1], "key": 5}', "{'nested': 'words'}"),
         (b'{"metadata": {"used_by": {"not": "a list"}}}', "no message"),
         (b'{"message": "\\ud800"}', "\ud800"),
-        (b'{"metadata": ' + b"[" * 400 + b"]" * 400 + b"}", ""),
+        (b'{"metadata": ' + b"[" * 800 + b"]" * 800 + b"}", ""),
         (b'{"metadata": ' + b"[" * 90_000 + b"]" * 90_000 + b"}", ""),
         (b'{"message": "\xff"}', "malformed"),
     ],

@@ -106,6 +106,12 @@ def test_a_connection_keeps_what_is_not_changed():
     }
 
 
+def test_the_type_of_a_connection_can_change():
+    shown = {"id": "1", "name": "n", "configuration": None, "type": {"id": "mysql"}}
+    kept = {"name": "n", "configuration": {}, "type": "postgresql"}
+    assert put_by(connections.change("1", type="postgresql"), shown) == kept
+
+
 def test_a_mask_is_never_written_over_a_secret():
     with pytest.raises(ValueError, match=r"configuration\.password, configuration\.ssh\.keys\.0$"):
         put_by(connections.change("1", name="m"), SHOWN)

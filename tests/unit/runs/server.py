@@ -33,7 +33,7 @@ EPOCH = 1_700_000_000.0
 KEYS_LIVE = 24 * 3600.0
 CANCELING_TAKES = 5.0
 
-EDGE = ("401", "403", "404", "502", "503")
+EDGE = ("401", "403", "404", "422", "502", "503")
 """Answers from in front of the application: they act on nothing, and no key keeps them."""
 
 LIVE = ("running", "canceling", "queued")

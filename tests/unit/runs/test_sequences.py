@@ -47,6 +47,7 @@ class Sequences(RuleBasedStateMachine):
         self.starts: dict[int, list[Made]] = {}
         self.acting = 0
         self.follower = "begin"
+        self.broken = False
         self.begin("begin")
 
     # ---- counting ---------------------------------------------------------------------------------------------------
@@ -56,9 +57,6 @@ class Sequences(RuleBasedStateMachine):
         if made.key is None:
             return
         generation, number = self.place(made)
-        if self.server.delivering is None and made.heard:
-            self.starts.setdefault(self.acting, []).append(made)
-            assert len(self.starts[self.acting]) == 1 or generation in self.excused, "a process started two"
         for rival in self.task.ours(generation):
             if rival.status in ("running", "queued", "completed"):
                 excuse = self.excuse(made, number, rival, self.place(rival)[1])
@@ -66,6 +64,9 @@ class Sequences(RuleBasedStateMachine):
                 self.excused.add(generation)
         if not made.heard or made.flew >= sum(CONFLICT_PAUSES) or self.server.forgotten & set(self.task.keys(generation)):
             self.excused.add(generation)
+        if self.server.delivering is None and made.heard:
+            self.starts.setdefault(self.acting, []).append(made)
+            assert len(self.starts[self.acting]) == 1 or generation in self.excused, "a process started two"
         if generation == self.task.generation and generation not in self.excused:
             assert len(self.task.ours()) <= self.task.attempts_before, "more executions than attempts"
 
@@ -107,7 +108,6 @@ class Sequences(RuleBasedStateMachine):
         self.acting += 1
         self.there = [one.id for one in self.server.made if not one.live]
         self.existed = {one.id for one in self.server.made}
-        self.faulted = False
         self.follower = follower
         begins = {"begin": self.task.begin, "retry": self.task.retry, "again": self.task.begin}
         begins |= {"clear": self.task.clear, "resume": self.task.resume}
@@ -156,7 +156,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: not self.process.ended)
     @rule(fault=st.sampled_from(FAULTS), times=st.sampled_from([1, 2, 4, 6]))
     def fail(self, fault: str, times: int) -> None:
-        self.faulted = True
+        self.broken |= fault.startswith("5")
         for _ in range(times):
             if not self.process.ended:
                 self.process.step(fault)
@@ -166,7 +166,7 @@ class Sequences(RuleBasedStateMachine):
     @rule(fault=st.sampled_from(["429", "500", "503", "403"]), times=st.sampled_from([2, 4, 6]))
     def refuse_starts(self, fault: str, times: int) -> None:
         """Refuse the next starts, and nothing else, as a limit or a broken part of the application does."""
-        self.faulted = True
+        self.broken |= fault.startswith("5")
         for _ in range(40):
             if self.process.ended or not times:
                 break
@@ -224,7 +224,7 @@ class Sequences(RuleBasedStateMachine):
             if self.follower == "retry" and self.task.generation not in self.excused and truth.status != "completed":
                 assert truth.id not in self.there, "the failure of an earlier attempt, taken for its own"
         elif self.task.if_running != "join" and self.follower != "resume":
-            assert self.faulted
+            assert self.broken, "joined without a reason"
             assert truth.id not in self.existed or self.server.status_lags
 
     @invariant()

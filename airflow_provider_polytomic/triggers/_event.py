@@ -1,0 +1,30 @@
+"""What a trigger hands back, as the task that waited reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_polytomic.exceptions import PolytomicTaskError
+
+
+def checked_event(event: Any) -> dict[str, Any]:
+    """Return the event, if it is one of this provider's triggers; nothing else may end a task as a success.
+
+    :raises PolytomicTaskError: if it is something else
+    """
+    known = isinstance(event, dict) and (
+        event.get("status") in ("deadline", "refused") or (event.get("status") == "ended" and event.get("execution"))
+    )
+    if not known:
+        raise PolytomicTaskError(
+            f"The trigger handed back what no trigger of this provider does: {event!r}. Next: a retry of the task goes "
+            "on waiting for its execution"
+        )
+    event_of_any_release: dict[str, Any] = {
+        "execution": None,
+        "try_number": None,
+        "latest_end": None,
+        "carried": None,
+        **event,
+    }
+    return event_of_any_release

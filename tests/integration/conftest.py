@@ -1,0 +1,104 @@
+"""A migrated Airflow database for the whole session, and DAGs that run in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+FOLDERS = {"examples": HERE.parents[1] / "example_dags", "tests": HERE / "dags"}
+
+os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
+    [
+        {
+            "name": name,
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(path)},
+        }
+        for name, path in FOLDERS.items()
+    ]
+)
+
+
+def parse(folder: Path) -> Any:
+    """Parse the DAG files of a folder as Airflow does."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:
+        from airflow.models.dagbag import DagBag
+    return DagBag(str(folder))
+
+
+@dataclass
+class DagRun:
+    """What became of a DAG run, and what it left in the database."""
+
+    state: str
+    tasks: dict[str, str]
+    xcoms: dict[tuple[str, str], Any]
+
+    def result(self, task_id: str = "task") -> Any:
+        return self.xcoms.get((task_id, "return_value"))
+
+
+@pytest.fixture(scope="session")
+def database() -> Path:
+    from airflow.utils.db import initdb
+
+    initdb()
+    return Path(os.environ["AIRFLOW_HOME"]) / "airflow.db"
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict[str, Any]:
+    bags = [parse(folder) for folder in FOLDERS.values()]
+    assert [bag.import_errors for bag in bags] == [{}, {}]
+    return {dag_id: dag for bag in bags for dag_id, dag in bag.dags.items()}
+
+
+@pytest.fixture
+def run_dag(database: Path, dags: dict[str, Any], no_waiting: None) -> Callable[..., DagRun]:
+    """Return a function that runs a DAG by ``dag.test()``."""
+
+    def run(dag_id: str, **conf: Any) -> DagRun:
+        dag_run = dags[dag_id].test(run_conf=conf or None)
+        with closing(sqlite3.connect(database)) as connection:
+            where = "dag_id = ? AND run_id = ?", (dag_id, dag_run.run_id)
+            tasks = connection.execute(f"SELECT task_id, state FROM task_instance WHERE {where[0]}", where[1])
+            xcoms = connection.execute(f"SELECT task_id, key, value FROM xcom WHERE {where[0]}", where[1])
+            return DagRun(
+                state=str(getattr(dag_run.state, "value", dag_run.state)),
+                tasks=dict(tasks.fetchall()),
+                xcoms={(task_id, key): plain(value) for task_id, key, value in xcoms.fetchall()},
+            )
+
+    return run
+
+
+def plain(value: Any) -> Any:
+    """Read an XCom; Airflow 3 keeps JSON in a JSON column, so that it is JSON twice."""
+    while isinstance(value, (str, bytes)):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            break
+    return value
+
+
+@pytest.fixture
+def everything_kept(database: Path, logged: Callable[[], str]) -> Iterator[Callable[[], bytes]]:
+    """Return a function that gives all that is in the database, the log files and the log."""
+
+    def read() -> bytes:
+        files = [*database.parent.glob("airflow.db*"), *(path for path in (database.parent / "logs").rglob("*.log"))]
+        return b"\n".join([logged().encode(), *(path.read_bytes() for path in files)])
+
+    return read

@@ -1,0 +1,123 @@
+"""Operators and sensors in DAGs that Airflow itself runs, against the emulator."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+CHAINED = ("During handling of the above exception", "direct cause of the following exception")
+VOLATILE = ("sync_id", "execution_id", "created_at", "started_at", "completed_at")
+
+KINDS = ["model", "bulk"]
+MODES = ["worker", "deferrable"]
+
+
+def add(emulator, kind, **plan):
+    plan = {"duration": 60, **plan}
+    if kind == "model":
+        return emulator.add_model_sync(**plan)
+    return emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}, {"id": "account"}], **plan})
+
+
+def lasting(result):
+    """Leave out of a result what differs from one execution to the next."""
+    rows = [{name: value for name, value in row.items() if name not in VOLATILE} for row in result["schemas"]]
+    return {**{name: value for name, value in result.items() if name not in VOLATILE}, "schemas": rows}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+def test_both_modes_hand_on_the_same_result(run_dag, emulator, kind, outcome):
+    results = []
+    for mode in MODES:
+        sync = add(emulator, kind, outcome=outcome)
+        run = run_dag(f"start_{kind}_{mode}", sync_id=sync.id)
+        assert run.state == ("success" if outcome == "completed" else "failed")
+        [execution] = emulator.executions(sync.id)
+        assert run.result()["execution_id"] == execution.id
+        assert all(run.result()[name] for name in VOLATILE)
+        results.append(lasting(run.result()))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sensor_waits_for_the_execution_that_is_current(run_dag, emulator, monkeypatch, kind, mode):
+    monkeypatch.setattr("time.sleep", emulator.clock.advance)
+    sync = add(emulator, kind)
+    execution = emulator.start(sync.id)
+    run = run_dag(f"sense_{kind}_{mode}", sync_id=sync.id)
+    assert run.state == "success"
+    assert run.result()["execution_id"] == execution.id
+
+
+@pytest.fixture
+def fails(run_dag, emulator, everything_kept, monkeypatch):
+    """Run a DAG that fails, and check what holds for every failure."""
+
+    def run(dag_id, sync_id, says, key=None):
+        found = run_dag(dag_id, sync_id=sync_id)
+        kept = everything_kept()
+        log = kept.decode(errors="replace")
+        assert (found.state, found.tasks) == ("failed", {"task": "failed"})
+        assert [each for each in (sync_id, "Next: ", *says) if each not in log] == []
+        assert [each for each in CHAINED if each in log] == []
+        assert (key or emulator.api_key).encode() not in kept
+        return found
+
+    return run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", MODES)
+class TestBadInput:
+    """Each ends the task in one message that names the sync, what Polytomic said and what to do."""
+
+    def test_an_unknown_sync_id(self, fails, kind, mode):
+        fails(f"start_{kind}_{mode}", "unknown-sync", ["404", "is the id right"])
+
+    def test_an_execution_that_fails(self, fails, emulator, kind, mode):
+        more = {"errors": ["the target is full"]} if kind == "model" else {"message": "the target is full"}
+        sync = add(emulator, kind, outcome="failed", **more)
+        found = fails(f"start_{kind}_{mode}", sync.id, ["failed", "the target is full"])
+        assert found.result()["errors"][0] == "the target is full"
+
+
+@pytest.mark.parametrize("mode", MODES)
+class TestBadConnection:
+    def test_a_refused_key(self, fails, emulator, monkeypatch, mode):
+        key = "canary-5ecret-4pi-key"
+        defined = {"conn_type": "polytomic", "host": emulator.url, "password": key}
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
+        fails(f"start_model_{mode}", "some-sync", ["401", "does not accept the API key", "polytomic_default"], key)
+
+    def test_an_unreachable_host(self, fails, emulator, monkeypatch, mode):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            host = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        defined = {"conn_type": "polytomic", "host": host, "password": emulator.api_key}
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
+        fails(f"start_model_{mode}", "some-sync", ["got no answer", host, "is the host of the Airflow connection"])
+
+    def test_an_answer_that_is_html(self, fails, emulator, mode):
+        sync = add(emulator, "model")
+        emulator.fault("malformed", malformed="html", count=None)
+        fails(f"start_model_{mode}", sync.id, ["HTML", "is the host of the Airflow connection"])
+
+    def test_a_key_that_is_revoked_during_the_wait(self, fails, emulator, mode):
+        sync = add(emulator, "model", duration=float("inf"))
+        emulator.fault("status", status=401, path="/**/executions/*", method="GET", skip=1, count=None)
+        fails(f"start_model_{mode}", sync.id, ["401", "does not accept the API key"])
+
+
+def test_a_configurations_secret_is_kept_nowhere(run_dag, emulator, everything_kept, monkeypatch):
+    canary = "canary-warehouse-passw0rd"
+    secret = {"conn_type": "postgres", "password": canary, "extra": {"private_key": canary}}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(secret))
+    assert run_dag("create_connection").state == "success"
+    assert emulator.connections[0].configuration["password"] == canary
+    kept = everything_kept()
+    assert canary.encode() not in kept
+    assert emulator.api_key.encode() not in kept

@@ -1,0 +1,249 @@
+"""Each line of the connection's table, however the connection is defined."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+
+KEY = "canary-5ecret-4pi-key"
+
+
+@pytest.fixture
+def config(monkeypatch):
+    """Define the connection as JSON, and read it."""
+
+    def read(**fields: Any) -> Any:
+        defined = {"conn_type": "polytomic", "password": KEY, **fields}
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
+        return PolytomicHook().config()
+
+    return read
+
+
+@pytest.fixture
+def config_of_uri(monkeypatch):
+    def read(uri: str) -> Any:
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", uri)
+        return PolytomicHook().config()
+
+    return read
+
+
+def refused(read: Any, **fields: Any) -> str:
+    with pytest.raises(PolytomicRequestRefused) as raised:
+        read(**fields)
+    message = str(raised.value)
+    assert KEY not in message
+    assert "'polytomic_default'" in message
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+    return message
+
+
+def test_a_key_alone_is_sent_as_a_bearer_token(config):
+    assert config().headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_key_with_an_organization_is_sent_as_basic_credentials(config):
+    assert config(login="org", password="key").headers["Authorization"] == "Basic b3JnOmtleQ=="
+
+
+def test_space_around_key_and_organization_does_not_count(config):
+    assert config(login=" \n", password=f" {KEY}\n").headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("password", ["", " \n", None])
+def test_without_a_key_it_is_refused_whatever_the_environment_has(config, monkeypatch, password):
+    monkeypatch.setenv("POLYTOMIC_API_KEY", KEY)
+    assert "there is no API key in its password" in refused(config, password=password)
+
+
+@pytest.mark.parametrize("password", [f"{KEY}\nand", f"{KEY}é"])
+def test_a_key_that_no_key_can_be_is_refused(config, password):
+    assert "characters that no key has" in refused(config, password=password)
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({}, "https://app.polytomic.com"),
+        ({"host": ""}, "https://app.polytomic.com"),
+        ({"host": " "}, "https://app.polytomic.com"),
+        ({"host": "polytomic.example.com"}, "https://polytomic.example.com"),
+        ({"host": "https://polytomic.example.com"}, "https://polytomic.example.com"),
+        ({"host": "https://polytomic.example.com/"}, "https://polytomic.example.com"),
+        ({"host": " polytomic.example.com "}, "https://polytomic.example.com"),
+        ({"host": "polytomic.example.com/some/prefix"}, "https://polytomic.example.com/some/prefix"),
+        ({"host": "https://polytomic.example.com/prefix/"}, "https://polytomic.example.com/prefix"),
+        ({"host": "polytomic.example.com", "port": 8443}, "https://polytomic.example.com:8443"),
+        ({"host": "polytomic.example.com/prefix", "port": 8443}, "https://polytomic.example.com:8443/prefix"),
+        ({"host": "https://polytomic.example.com/prefix", "port": 1}, "https://polytomic.example.com:1/prefix"),
+        ({"host": "polytomic.example.com:444", "port": 8443}, "https://polytomic.example.com:444"),
+        ({"host": "polytomic.example.com", "schema": "https"}, "https://polytomic.example.com"),
+        ({"host": "localhost", "schema": "http", "port": 8765}, "http://localhost:8765"),
+        ({"host": "http://127.0.0.1:8765"}, "http://127.0.0.1:8765"),
+        ({"host": "http://127.0.0.1", "port": 8765, "schema": "https"}, "http://127.0.0.1:8765"),
+        ({"host": "[2001:db8::1]"}, "https://[2001:db8::1]"),
+        ({"host": "2001:db8::1"}, "https://[2001:db8::1]"),
+        ({"host": "2001:db8::1", "port": 8443}, "https://[2001:db8::1]:8443"),
+        ({"host": "[2001:db8::1]", "port": 8443}, "https://[2001:db8::1]:8443"),
+        ({"host": "http://[::1]:8765/prefix"}, "http://[::1]:8765/prefix"),
+        ({"host": "::1", "schema": "http", "port": 8765}, "http://[::1]:8765"),
+    ],
+)
+def test_the_host_is_taken_in_every_form(config, fields, url):
+    assert config(**fields).base_url == url
+
+
+@pytest.mark.parametrize("host", ["http://polytomic.example.com", "http://10.0.0.1", "http://[2001:db8::1]"])
+def test_a_key_never_crosses_a_network_in_clear(config, host):
+    assert "in clear" in refused(config, host=host)
+    assert "in clear" in refused(config, host=host.removeprefix("http://"), schema="http")
+
+
+@pytest.mark.parametrize("allowed", [True, "true", "1"])
+def test_plain_http_can_be_allowed(config, allowed):
+    fields = {"host": "http://polytomic.example.com", "extra": {"allow_http": allowed}}
+    assert config(**fields).base_url == "http://polytomic.example.com"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": "ftp://polytomic.example.com"},
+        {"host": "polytomic.example.com", "schema": "ftp"},
+        {"host": "https://"},
+        {"host": "https://polytomic.example.com:port"},
+        {"host": f"https://user:{KEY}@polytomic.example.com"},
+        {"host": f"https://polytomic.example.com?key={KEY}"},
+    ],
+)
+def test_a_host_that_is_none_is_refused(config, fields):
+    refused(config, **fields)
+
+
+def test_without_extras_the_defaults_hold(config):
+    told = config(extra={"api_version": "", "timeout": None, "verify": "", "proxy": "", "max_retries": None})
+    assert (told.api_version, told.timeout, told.verify) == ("2025-09-18", 30.0, True)
+    assert (told.proxy, told.max_retries, told.allow_http) == (None, 5, False)
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ({"api_version": "2024-02-08"}, {"api_version": "2024-02-08"}),
+        ({"timeout": 7}, {"timeout": 7.0}),
+        ({"timeout": 2.5}, {"timeout": 2.5}),
+        ({"timeout": "7"}, {"timeout": 7.0}),
+        ({"verify": False}, {"verify": False}),
+        ({"verify": "false"}, {"verify": False}),
+        ({"verify": "True"}, {"verify": True}),
+        ({"proxy": "http://user:pass@proxy.example.com:3128"}, {"proxy": "http://user:pass@proxy.example.com:3128"}),
+        ({"max_retries": 0}, {"max_retries": 0}),
+        ({"max_retries": "3"}, {"max_retries": 3}),
+        ({"something_else": object.__name__}, {}),
+    ],
+)
+def test_extras_come_as_json_types_and_as_text(config, extra, expected):
+    told = config(extra=extra)
+    assert {name: getattr(told, name) for name in expected} == expected
+
+
+def test_verify_takes_the_path_of_a_bundle(config, tmp_path):
+    certifi = pytest.importorskip("certifi")
+    assert config(extra={"verify": certifi.where()}).verify == certifi.where()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_version", "newest"),
+        ("api_version", "2025-09-18\r\nX-Other: 1"),
+        ("timeout", "soon"),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", "nan"),
+        ("timeout", "inf"),
+        ("timeout", [30]),
+        ("verify", "/no/such/bundle.pem"),
+        ("max_retries", "many"),
+        ("max_retries", -1),
+        ("max_retries", 2.5),
+        ("max_retries", float("inf")),
+        ("allow_http", "perhaps"),
+    ],
+)
+def test_an_extra_that_cannot_be_meant_is_named(config, name, value):
+    assert f"its extra {name!r} is not" in refused(config, extra={name: value})
+
+
+def test_a_proxy_that_is_no_url_is_named_without_its_password(config):
+    message = refused(config, extra={"proxy": f"user:{KEY}@proxy"})
+    assert "the proxy must look like" in message
+
+
+def test_a_bundle_that_is_none_is_named(config, tmp_path):
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("not a certificate")
+    assert "its extra 'verify' is not" in refused(config, extra={"verify": str(bundle)})
+
+
+@pytest.mark.parametrize("extra", ["[]", '"text"', "3", "{", "null"])
+def test_an_extra_that_is_no_object_is_named(monkeypatch, extra):
+    class Connection:
+        host = schema = login = port = None
+        password = KEY
+
+    connection = Connection()
+    connection.extra = extra
+    monkeypatch.setattr(PolytomicHook, "get_connection", lambda self, conn_id: connection)
+    with pytest.raises(PolytomicRequestRefused, match="its extra is not a JSON object"):
+        PolytomicHook().config()
+
+
+def test_a_uri_says_the_same_as_json(config_of_uri):
+    told = config_of_uri(
+        f"polytomic://org:{KEY}@polytomic.example.com:8443/https"
+        "?timeout=7&verify=false&max_retries=2&api_version=2024-02-08&proxy=http%3A%2F%2Fproxy.example.com%3A3128"
+    )
+    assert (told.base_url, told.organization_id) == ("https://polytomic.example.com:8443", "org")
+    assert (told.timeout, told.verify, told.max_retries) == (7.0, False, 2)
+    assert (told.api_version, told.proxy) == ("2024-02-08", "http://proxy.example.com:3128")
+
+
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        (f"polytomic://:{KEY}@", "https://app.polytomic.com"),
+        (f"polytomic://:{KEY}@localhost:8765/http", "http://localhost:8765"),
+        (f"polytomic://:{KEY}@{quote('https://polytomic.example.com/prefix', safe='')}", None),
+        (f"polytomic://:{KEY}@[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        (f"polytomic://:{KEY}@polytomic.example.com/http?allow_http=true", "http://polytomic.example.com"),
+    ],
+)
+def test_a_uri_names_the_host(config_of_uri, uri, url):
+    assert config_of_uri(uri).base_url == (url or "https://polytomic.example.com/prefix")
+
+
+def test_a_key_in_a_uri_may_have_any_character(config_of_uri):
+    assert config_of_uri(f"polytomic://:{quote('k/e?y#@:', safe='')}@").api_key == "k/e?y#@:"
+
+
+async def test_the_connection_is_the_same_from_an_event_loop(config):
+    told = config(host="localhost", extra={"timeout": "7"})
+    assert await PolytomicHook().aconfig() == told
+
+
+def test_the_key_stands_in_no_repr_and_no_log(config, caplog):
+    with caplog.at_level(logging.DEBUG):
+        told = config(extra={"proxy": f"http://user:{KEY}@proxy.example.com"})
+        hook = PolytomicHook()
+        hook.get_conn()
+    assert KEY not in repr(told) + repr(hook) + repr(hook.get_conn()) + caplog.text

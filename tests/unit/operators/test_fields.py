@@ -1,0 +1,153 @@
+"""What holds for every operator: its constructor, its template fields, and values that templates render natively."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import datetime
+
+import pytest
+
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow.models.dag import DAG
+
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.operators.bulk_syncs import (
+    PolytomicCancelBulkSyncOperator,
+    PolytomicStartBulkSyncOperator,
+)
+from airflow_provider_polytomic.operators.connections import (
+    PolytomicCreateConnectionOperator,
+    PolytomicDeleteConnectionOperator,
+    PolytomicTestConnectionOperator,
+    PolytomicUpdateConnectionOperator,
+)
+from airflow_provider_polytomic.operators.listing import PolytomicListSyncsOperator
+from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
+from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+
+REQUIRED = {
+    PolytomicStartSyncOperator: {"sync_id": "s"},
+    PolytomicCancelSyncOperator: {"sync_id": "s"},
+    PolytomicStartBulkSyncOperator: {"bulk_sync_id": "s"},
+    PolytomicCancelBulkSyncOperator: {"bulk_sync_id": "s"},
+    PolytomicListSyncsOperator: {},
+    PolytomicCreateConnectionOperator: {"name": "n", "connection_type": "t"},
+    PolytomicTestConnectionOperator: {},
+    PolytomicUpdateConnectionOperator: {"connection_id": "c"},
+    PolytomicDeleteConnectionOperator: {"connection_id": "c"},
+    PolytomicSyncStatusSensor: {"sync_id": "s"},
+    PolytomicBulkSyncStatusSensor: {"bulk_sync_id": "s"},
+}
+
+every_operator = pytest.mark.parametrize("operator", REQUIRED, ids=lambda each: each.__name__)
+
+
+@every_operator
+def test_every_template_field_is_kept_as_it_was_given(operator):
+    given = {field: object() for field in operator.template_fields}
+    made = operator(task_id="t", **{**REQUIRED[operator], **given})
+    assert {field: getattr(made, field) for field in operator.template_fields} == given
+    assert "polytomic_conn_id" in operator.template_fields
+
+
+@every_operator
+def test_a_constructor_does_no_io(operator, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a constructor has read a connection")
+
+    monkeypatch.setattr("airflow_provider_polytomic.hooks.polytomic.PolytomicHook.__init__", refuse)
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    operator(task_id="t", polytomic_conn_id="no such connection", **REQUIRED[operator])
+
+
+@every_operator
+def test_parameters_are_keyword_only(operator):
+    for owner in operator.__mro__:
+        if owner.__module__.startswith("airflow_provider_polytomic") and "__init__" in vars(owner):
+            kinds = {each.kind for each in inspect.signature(owner.__init__).parameters.values()}
+            assert kinds <= {
+                inspect.Parameter.KEYWORD_ONLY,
+                inspect.Parameter.VAR_KEYWORD,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            }
+            code = inspect.unwrap(owner.__init__).__code__
+            assert code.co_argcount == 1, owner
+
+
+@pytest.mark.parametrize("wrong", [{"if_running": "hope"}, {"poll_interval": 0}])
+def test_an_option_that_is_none_is_refused_when_the_dag_is_parsed(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        PolytomicStartSyncOperator(task_id="t", sync_id="s", **wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, "", " ", ".", "..", "None"])
+def test_what_is_no_id_is_refused_before_anything_is_asked(wrong, kind, task_instance, no_waiting, deferrable):
+    with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*no id. Next: "):
+        task_instance(kind.start(wrong, deferrable=deferrable)).execute()
+    with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*no id. Next: "):
+        task_instance(kind.cancel(wrong)).execute()
+    assert kind.emulator.requests == []
+
+
+def test_an_id_that_looks_like_a_path_stays_one_id(kind, task_instance, no_waiting):
+    with pytest.raises(PolytomicRequestRefused):
+        task_instance(kind.start("../connections/é?x#y")).execute()
+    assert {one.path.count("/") for one in kind.emulator.requests} == {4 if kind.name == "model" else 5}
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_template_fields_are_rendered_as_text_or_natively(emulator, task_instance, no_waiting, native):
+    emulator.add_model_sync(id="42", duration=0)
+    with DAG(dag_id="dag", start_date=datetime(2026, 1, 1), schedule=None, render_template_as_native_obj=native):
+        operator = PolytomicStartSyncOperator(
+            task_id="sync", sync_id="{{ id }}", resync="{{ yes }}", test="{{ no }}", identities="{{ people }}"
+        )
+    people = ["a", "b"] if native else "a"
+    operator.render_template_fields({"id": 42, "yes": True, "no": False, "people": people})
+    assert (operator.sync_id, operator.resync) == ((42, True) if native else ("42", "True"))
+    assert task_instance(operator).finish()["sync_id"] == "42"
+    [start] = [one for one in emulator.requests if one.method == "POST"]
+    assert start.body == {"resync": True, "identities": ["a", "b"] if native else ["a"]}
+
+
+@pytest.mark.parametrize("value", ["perhaps", 2, ["x"]])
+def test_a_switch_that_is_neither_yes_nor_no_is_refused(emulator, task_instance, no_waiting, value):
+    sync = emulator.add_model_sync(duration=0)
+    operator = PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, resync=value)
+    with pytest.raises(PolytomicRequestRefused, match="resync is .*, neither true nor false"):
+        task_instance(operator).execute()
+    assert emulator.executions(sync.id) == []
+
+
+def test_a_list_that_is_none_is_refused(emulator, task_instance, no_waiting):
+    sync = emulator.add_model_sync(duration=0)
+    operator = PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, identities=7)
+    with pytest.raises(PolytomicRequestRefused, match="identities is 7, not a list"):
+        task_instance(operator).execute()
+    assert emulator.executions(sync.id) == []
+
+
+def test_test_and_resync_mode_exclude_each_other(emulator, task_instance, no_waiting):
+    sync = emulator.add_bulk_sync()
+    operator = PolytomicStartBulkSyncOperator(
+        task_id="sync", bulk_sync_id=sync.id, test="{{ true }}".strip("{} "), resync_mode="rebuild"
+    )
+    with pytest.raises(PolytomicRequestRefused, match="exclude each other"):
+        task_instance(operator).execute()
+    assert emulator.executions(sync.id) == []
+
+
+def test_unknown_schemas_are_refused_with_those_that_there_are(emulator, task_instance, no_waiting):
+    sync = emulator.add_bulk_sync()
+    operator = PolytomicStartBulkSyncOperator(task_id="sync", bulk_sync_id=sync.id, schemas=["contact", "lead"])
+    with pytest.raises(PolytomicRequestRefused, match="no schema 'lead'. Next: choose among contact, account"):
+        task_instance(operator).execute()
+    assert emulator.executions(sync.id) == []
+
+
+def test_the_default_of_deferrable_is_airflows(monkeypatch):
+    parameter = inspect.signature(PolytomicStartSyncOperator.__mro__[1].__init__).parameters["deferrable"]
+    assert parameter.default is False

@@ -1,0 +1,329 @@
+"""Waiting for executions that somebody else has started, in all three modes."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_polytomic.exceptions import (
+    PolytomicRequestRefused,
+    PolytomicRunCanceled,
+    PolytomicRunFailed,
+    PolytomicRunIncomplete,
+    PolytomicTaskError,
+)
+from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+
+NEVER = float("inf")
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+class Kind:
+    """One kind of sync: its sensor, and its syncs in the emulator."""
+
+    def __init__(self, name: str, emulator: Any) -> None:
+        self.name, self.emulator = name, emulator
+
+    def add(self, **plan: Any) -> str:
+        if self.name == "model":
+            return self.emulator.add_model_sync(**plan).id
+        return self.emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan}).id
+
+    def sensor(self, sync_id: Any, **options: Any) -> Any:
+        options = {"task_id": "wait", "poke_interval": 5, "timeout": 600, "deferrable": False, **options}
+        if self.name == "model":
+            return PolytomicSyncStatusSensor(sync_id=sync_id, **options)
+        return PolytomicBulkSyncStatusSensor(bulk_sync_id=sync_id, **options)
+
+    @property
+    def cancels(self) -> int:
+        return len([one for one in self.emulator.requests if one.path.endswith("/cancel")])
+
+
+@pytest.fixture(params=["model", "bulk"])
+def kind(request, emulator) -> Kind:
+    return Kind(request.param, emulator)
+
+
+@pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
+def deferrable(request, monkeypatch, emulator) -> bool:
+    monkeypatch.setattr("time.sleep", emulator.clock.advance)
+    return request.param
+
+
+def moment(emulator: Any, seconds: float = 0) -> datetime:
+    return datetime.fromtimestamp(emulator.clock() + seconds, timezone.utc)
+
+
+class TestWhatIsAwaited:
+    def test_the_execution_that_is_named(self, kind, task_instance, deferrable):
+        sync_id = kind.add(duration=60)
+        execution = kind.emulator.start(sync_id)
+        result = task_instance(kind.sensor(sync_id, execution_id=execution.id, deferrable=deferrable)).finish()
+        assert (result["kind"], result["execution_id"], result["outcome"]) == (kind.name, execution.id, "success")
+        assert {one.method for one in kind.emulator.requests} == {"GET"}
+
+    def test_one_that_has_ended_long_ago(self, kind, task_instance, deferrable):
+        sync_id = kind.add(duration=0)
+        execution = kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(1000)
+        sensor = kind.sensor(sync_id, execution_id=execution.id, deferrable=deferrable)
+        assert task_instance(sensor).finish()["execution_id"] == execution.id
+
+    def test_the_one_that_is_current_even_if_it_started_long_ago(self, kind, task_instance, deferrable):
+        sync_id = kind.add(duration=60)
+        execution = kind.emulator.start(sync_id)
+        result = task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()
+        assert result["execution_id"] == execution.id
+
+    def test_where_none_is_current_the_next_that_completes(self, kind, task_instance, deferrable):
+        sync_id = kind.add(duration=30)
+        kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(60)
+        task = task_instance(
+            kind.sensor(sync_id, deferrable=deferrable, completed_after=moment(kind.emulator).isoformat())
+        )
+        schedule = kind.emulator.clock.advance
+        started: list[str] = []
+
+        def advance(seconds: float) -> None:
+            schedule(seconds)
+            if not started:
+                started.append(kind.emulator.start(sync_id).id)
+
+        kind.emulator.clock.advance = advance
+        result = self.finish_with(advance, task, deferrable)
+        assert result["execution_id"] == started[0]
+
+    @staticmethod
+    def finish_with(advance: Any, task: Any, deferrable: bool) -> Any:
+        from airflow_provider_polytomic.api import AsyncPolytomicClient
+
+        async def pause(seconds: float) -> None:
+            advance(seconds)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("time.sleep", advance)
+            patch.setitem(AsyncPolytomicClient.__init__.__kwdefaults__, "sleep", pause)
+            return task.finish()
+
+    @pytest.mark.parametrize("seconds", [-1, 0])
+    def test_one_that_completed_at_or_after_the_moment_will_do(self, kind, task_instance, deferrable, seconds):
+        sync_id = kind.add(duration=0)
+        execution = kind.emulator.start(sync_id)
+        completed = datetime.fromisoformat(kind.emulator.execution(execution.id).completed_at.replace("Z", "+00:00"))
+        after = completed + timedelta(seconds=seconds)
+        kind.emulator.clock.advance(100)
+        sensor = kind.sensor(sync_id, deferrable=deferrable, completed_after=after)
+        assert task_instance(sensor).finish()["execution_id"] == execution.id
+
+    @pytest.mark.parametrize("interval", [True, False], ids=["data interval", "DAG run"])
+    def test_the_moment_is_the_start_of_the_data_interval_else_of_the_dag_run(self, kind, task_instance, interval):
+        class Run:
+            start_date = moment(kind.emulator, -10)
+
+        begin = moment(kind.emulator, -1000) if interval else None
+        sync_id = kind.add(duration=0)
+        kind.emulator.clock.advance(-500)
+        kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(500)
+        task = task_instance(kind.sensor(sync_id), data_interval_start=begin, dag_run=Run())
+        assert bool(task.task.poke(task.context)) is interval
+
+    @pytest.mark.parametrize("wrong", ["yesterday", "", 7])
+    def test_a_moment_that_is_none_is_refused(self, kind, task_instance, wrong):
+        sensor = kind.sensor(kind.add(), completed_after=wrong)
+        with pytest.raises(PolytomicRequestRefused, match="completed_after is .*not a time"):
+            task_instance(sensor).execute()
+
+    @pytest.mark.parametrize("name", ["sync", "execution_id"])
+    @pytest.mark.parametrize("wrong", ["", "..", " "])
+    def test_what_is_no_id_is_refused(self, kind, task_instance, deferrable, name, wrong):
+        sensor = (
+            kind.sensor(wrong, deferrable=deferrable)
+            if name == "sync"
+            else kind.sensor("s", execution_id=wrong, deferrable=deferrable)
+        )
+        with pytest.raises(PolytomicRequestRefused, match="no id"):
+            task_instance(sensor).execute()
+        assert kind.emulator.requests == []
+
+
+class TestReschedule:
+    """A sensor that is rescheduled forgets all it knew between two pokes but the date of its first."""
+
+    def test_the_execution_that_was_current_at_first_is_awaited_to_its_end(self, kind, task_instance):
+        sync_id = kind.add(duration=60)
+        execution = kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(1)
+        first = moment(kind.emulator)
+        assert not self.poke(kind, task_instance, sync_id, None)
+        kind.emulator.clock.advance(20)
+        assert not self.poke(kind, task_instance, sync_id, first)
+        kind.emulator.clock.advance(100)
+        kind.emulator.start(sync_id)
+        found = self.poke(kind, task_instance, sync_id, first)
+        assert found.xcom_value["execution_id"] == execution.id
+
+    def test_where_none_was_current_the_next_completion_counts(self, kind, task_instance):
+        sync_id = kind.add(duration=30)
+        kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(60)
+        first, after = moment(kind.emulator), moment(kind.emulator)
+        assert not self.poke(kind, task_instance, sync_id, None, completed_after=after)
+        kind.emulator.clock.advance(10)
+        execution = kind.emulator.start(sync_id)
+        assert not self.poke(kind, task_instance, sync_id, first, completed_after=after)
+        kind.emulator.clock.advance(60)
+        assert self.poke(kind, task_instance, sync_id, first, completed_after=after).xcom_value["execution_id"] == (
+            execution.id
+        )
+
+    @staticmethod
+    def poke(kind: Kind, task_instance: Any, sync_id: str, first: datetime | None, **options: Any) -> Any:
+        task = task_instance(kind.sensor(sync_id, mode="reschedule", **options))
+        task.first_reschedule = first
+        return task.task.poke(task.context)
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(("outcome", "error"), [("failed", PolytomicRunFailed), ("canceled", PolytomicRunCanceled)])
+    def test_an_unsuccessful_end_fails_the_task_and_hands_the_result_on(
+        self, kind, task_instance, deferrable, outcome, error
+    ):
+        sync_id = kind.add(duration=60, outcome=outcome)
+        execution = kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, deferrable=deferrable))
+        with pytest.raises(error, match=execution.id) as raised:
+            task.finish()
+        assert task.xcoms["return_value"] == raised.value.result
+
+    def test_nothing_is_pushed_where_the_task_pushes_nothing(self, kind, task_instance, deferrable):
+        sync_id = kind.add(duration=60, outcome="failed")
+        kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, deferrable=deferrable, do_xcom_push=False))
+        with pytest.raises(PolytomicRunFailed):
+            task.finish()
+        assert "return_value" not in task.xcoms
+
+    def test_soft_fail_skips_instead(self, kind, task_instance):
+        sync_id = kind.add(duration=0, outcome="failed")
+        execution = kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, execution_id=execution.id, soft_fail=True))
+        with pytest.raises(AirflowSkipException, match="failed"):
+            task.execute()
+
+    def test_soft_fail_skips_after_a_deferral_too(self, kind, task_instance, deferred, wait_for_event):
+        sync_id = kind.add(duration=60, outcome="failed")
+        kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, deferrable=True, soft_fail=True))
+        with pytest.raises(deferred) as raised:
+            task.execute()
+        event = asyncio.run(wait_for_event(raised.value.trigger))
+        with pytest.raises(AirflowSkipException):
+            task.task.resume_execution("execute_complete", {"event": event}, task.context)
+
+    def test_soft_fail_skips_before_a_deferral_too(self, kind, task_instance):
+        sync_id = kind.add(duration=0, outcome="failed")
+        execution = kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, execution_id=execution.id, deferrable=True, soft_fail=True))
+        with pytest.raises(AirflowSkipException, match="failed"):
+            task.execute()
+
+    @pytest.mark.parametrize(("allowed", "fails"), [(None, False), (3, False), (2, True)])
+    def test_record_errors_fail_the_task_only_above_max_errors(
+        self, emulator, task_instance, deferrable, allowed, fails
+    ):
+        sync = emulator.add_model_sync(duration=60, counts={"total": 10, "error": 3})
+        emulator.start(sync.id)
+        task = task_instance(Kind("model", emulator).sensor(sync.id, max_errors=allowed, deferrable=deferrable))
+        if fails:
+            with pytest.raises(PolytomicRunIncomplete):
+                task.finish()
+        else:
+            assert task.finish()["counts"]["error"] == 3
+
+    @pytest.mark.parametrize("fails", [True, False])
+    def test_a_partial_end_fails_the_task_unless_it_is_accepted(self, emulator, task_instance, deferrable, fails):
+        schemas = [{"id": "contact"}, {"id": "account", "outcome": "failed"}]
+        sync = emulator.add_bulk_sync(schemas=schemas, duration=60)
+        emulator.start(sync.id)
+        task = task_instance(Kind("bulk", emulator).sensor(sync.id, fail_on_partial=fails, deferrable=deferrable))
+        if fails:
+            with pytest.raises(PolytomicRunIncomplete, match="account"):
+                task.finish()
+        else:
+            assert task.finish()["outcome"] == "partial"
+
+
+class TestAnswers:
+    def test_looks_that_fail_decide_nothing(self, kind, task_instance, deferrable, logged):
+        sync_id = kind.add(duration=60)
+        kind.emulator.start(sync_id)
+        kind.emulator.fault("status", status=503, count=20)
+        assert task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()["outcome"] == "success"
+        assert "could not be looked at" in logged()
+
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    def test_what_no_waiting_mends_ends_the_task(self, kind, task_instance, deferrable, status):
+        sync_id = kind.add(duration=NEVER)
+        kind.emulator.start(sync_id)
+        kind.emulator.fault("status", status=status, count=None)
+        says = f"(?s){sync_id} cannot be waited for: .*{status}.*Next: "
+        with pytest.raises(PolytomicRequestRefused, match=says) as raised:
+            task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()
+        assert raised.value.__cause__ is None
+
+    def test_an_event_of_another_attempt_starts_afresh(self, kind, task_instance):
+        sync_id = kind.add(duration=0)
+        execution = kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, execution_id=execution.id, deferrable=True, retries=1)).retry()
+        assert task.resume({"status": "deadline", "try_number": 1, "execution_id": "e"})["outcome"] == "success"
+
+    @pytest.mark.parametrize("event", [None, {}, {"status": "success"}, {"status": "ended", "execution": None}])
+    def test_what_no_trigger_of_ours_hands_back_fails_the_task(self, kind, task_instance, event):
+        with pytest.raises(PolytomicTaskError, match="handed back"):
+            task_instance(kind.sensor("s", deferrable=True)).resume(event)
+
+
+class TestTimeout:
+    def test_the_sensors_timeout_is_airflows(self, kind, task_instance, deferrable):
+        sync_id = kind.add(duration=NEVER)
+        kind.emulator.start(sync_id)
+        with pytest.raises(AirflowSensorTimeout):
+            task_instance(kind.sensor(sync_id, timeout=0, deferrable=deferrable)).finish()
+        assert kind.cancels == 0
+
+    def test_cancel_on_timeout_cancels(self, kind, task_instance, deferrable):
+        sync_id = kind.add(duration=NEVER)
+        execution = kind.emulator.start(sync_id)
+        with pytest.raises(AirflowSensorTimeout):
+            task_instance(kind.sensor(sync_id, timeout=0, deferrable=deferrable, cancel_on_timeout=True)).finish()
+        assert kind.emulator.execution(execution.id).cancel_requests == 1
+
+    def test_airflows_own_deferral_timeout_cancels_too(self, kind, task_instance, deferred):
+        sync_id = kind.add(duration=NEVER)
+        execution = kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, deferrable=True, cancel_on_timeout=True))
+        with pytest.raises(deferred) as raised:
+            task.execute()
+        assert raised.value.timeout.total_seconds() > 600
+        with pytest.raises(Exception, match="(?i)timeout|"):
+            task.task.resume_execution("__fail__", {"error": "Trigger timeout"}, task.context)
+        assert kind.emulator.execution(execution.id).cancel_requests == 1
+
+    def test_a_kill_never_cancels_what_a_sensor_waits_for(self, kind, task_instance, deferred):
+        sync_id = kind.add(duration=NEVER)
+        kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, deferrable=True, cancel_on_timeout=True))
+        with pytest.raises(deferred) as raised:
+            task.execute()
+        task.task.on_kill()
+        assert not raised.value.trigger.cancel_on_kill
+        assert kind.cancels == 0

@@ -1,0 +1,297 @@
+"""The wait in the triggerer, and what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime, timezone
+from importlib import import_module
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from airflow_provider_polytomic._compat import trigger_has_on_kill
+from airflow_provider_polytomic.triggers import executions
+from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+
+NEVER = float("inf")
+FACTS = {
+    "kind": "model",
+    "sync_id": "s",
+    "execution_id": "e",
+    "polytomic_conn_id": "other",
+    "poll_interval": 7.5,
+    "deadline": 1.5,
+    "cancel_on_kill": True,
+    "role": "ours",
+    "try_number": 2,
+    "latest_end": 3.5,
+    "carried": [{"schema": "contact"}],
+    "completed_after": None,
+}
+
+
+@pytest.fixture(params=["model", "bulk"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def started(emulator: Any, kind: str) -> Any:
+    """Return a function that plans and starts an execution, and makes its trigger."""
+
+    def start(plan: dict[str, Any] | None = None, **facts: Any) -> PolytomicExecutionTrigger:
+        plan = {"duration": 60, **(plan or {})}
+        if kind == "model":
+            sync = emulator.add_model_sync(**plan)
+        else:
+            sync = emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan})
+        execution = emulator.start(sync.id)
+        facts = {"execution_id": execution.id, "poll_interval": 5.0, **facts}
+        return PolytomicExecutionTrigger(kind=kind, sync_id=sync.id, **facts)
+
+    return start
+
+
+class TestSerialization:
+    def test_everything_it_was_made_of_survives_json(self):
+        path, facts = json.loads(json.dumps(PolytomicExecutionTrigger(**FACTS).serialize()))
+        module, _, name = path.rpartition(".")
+        again = getattr(import_module(module), name)(**facts)
+        assert facts == FACTS
+        assert again.serialize() == (path, facts)
+
+    def test_only_the_execution_is_required(self):
+        trigger = PolytomicExecutionTrigger(kind="model", sync_id="s", execution_id="e")
+        assert trigger.poll_interval == 30
+        assert (trigger.polytomic_conn_id, trigger.cancel_on_kill) == ("polytomic_default", False)
+
+    def test_parameters_are_keyword_only(self):
+        with pytest.raises(TypeError):
+            PolytomicExecutionTrigger("model", "s", "e")
+
+    def test_no_secret_is_in_it(self, emulator, started):
+        assert emulator.api_key not in json.dumps(started().serialize())
+
+
+@pytest.mark.usefixtures("no_waiting")
+class TestEvents:
+    async def test_an_end_is_handed_back_with_the_result(self, emulator, started, wait_for_event):
+        trigger = started(role="ours", try_number=3, latest_end=9.5, carried=[{"schema": "a"}])
+        event = await wait_for_event(trigger)
+        assert event.pop("execution")["execution_id"] == trigger.execution_id
+        assert event == {
+            "status": "ended",
+            "execution_id": trigger.execution_id,
+            "message": "",
+            "role": "ours",
+            "try_number": 3,
+            "latest_end": 9.5,
+            "carried": [{"schema": "a"}],
+        }
+
+    async def test_an_unsuccessful_end_is_an_end(self, started, wait_for_event):
+        event = await wait_for_event(started({"outcome": "failed"}))
+        assert (event["status"], event["execution"]["outcome"]) == ("ended", "failed")
+
+    async def test_the_first_poll_comes_after_a_pause(self, emulator, started, wait_for_event):
+        before = emulator.clock()
+        await wait_for_event(started({"duration": 0}, poll_interval=20))
+        assert emulator.requests[0].at >= before + 20
+
+    async def test_the_deadline_is_told_without_a_result(self, started, wait_for_event):
+        event = await wait_for_event(started({"duration": NEVER}, deadline=1.0))
+        assert (event["status"], event["execution"]) == ("deadline", None)
+
+    async def test_the_status_is_asked_before_the_deadline_is_applied(self, started, wait_for_event):
+        assert (await wait_for_event(started({"duration": 0}, deadline=1.0)))["status"] == "ended"
+
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    async def test_what_no_waiting_mends_is_told_with_what_to_do(self, emulator, started, wait_for_event, status):
+        emulator.fault("status", status=status, count=None)
+        trigger = started()
+        event = await wait_for_event(trigger)
+        assert (event["status"], event["execution"]) == ("refused", None)
+        assert all(each in event["message"] for each in (trigger.sync_id, str(status), "Next: "))
+
+    async def test_a_connection_that_cannot_be_used_is_told(self, started, wait_for_event, monkeypatch):
+        trigger = started()
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({"conn_type": "polytomic"}))
+        event = await wait_for_event(trigger)
+        assert event["status"] == "refused"
+        assert "no API key" in event["message"]
+
+    async def test_polls_that_fail_are_ridden_out(self, emulator, started, wait_for_event, caplog):
+        emulator.fault("status", status=503, count=3)
+        emulator.fault("reset", count=1)
+        emulator.fault("malformed", malformed="html", count=1)
+        with caplog.at_level("INFO"):
+            assert (await wait_for_event(started()))["status"] == "ended"
+        assert "failed polls, last good status none yet" in caplog.text
+
+    async def test_a_poll_is_one_request(self, emulator, started, wait_for_event):
+        emulator.fault("status", status=503, count=2)
+        await wait_for_event(started({"duration": 1}))
+        assert len(emulator.requests) == 3
+
+    async def test_without_an_execution_it_waits_for_the_next_end(self, emulator, started, wait_for_event, kind):
+        since = datetime.fromtimestamp(emulator.clock(), timezone.utc).isoformat()
+        trigger = started(execution_id=None, completed_after=since)
+        event = await wait_for_event(trigger)
+        assert event["execution"]["execution_id"] == emulator.executions(trigger.sync_id)[0].id
+
+
+@pytest.mark.parametrize(("waits", "expected"), [(False, []), (True, [6.0])])
+async def test_only_a_task_that_was_deferred_is_given_time_to_settle(
+    emulator, started, monkeypatch, wait_for_event, waits, expected
+):
+    """In ``dag.test()`` there is no executor whose late report could be mistaken."""
+    from airflow_provider_polytomic.api import AsyncPolytomicClient
+
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    monkeypatch.setitem(AsyncPolytomicClient.__init__.__kwdefaults__, "sleep", asyncio.sleep)
+    trigger = started({"duration": 0}, poll_interval=2.0, deadline=1.0)
+    trigger.task_instance = MagicMock() if waits else None
+    monkeypatch.setattr(executions, "SETTLING", 8.0)
+    monkeypatch.setattr(executions, "asyncio", _with_sleep(pause))
+    await wait_for_event(trigger)
+    assert paused == expected
+
+
+def _with_sleep(pause: Any) -> Any:
+    class Asyncio:
+        sleep = staticmethod(pause)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+    return Asyncio()
+
+
+class TestKill:
+    """A trigger that is ended: who asked, and whether this Airflow says so by ``on_kill``."""
+
+    @pytest.fixture(autouse=True)
+    def _settled(self, monkeypatch):
+        monkeypatch.setattr(executions, "SETTLING", 0.0)
+
+    @pytest.fixture
+    def killed(self, monkeypatch):
+        """Decide what the guard answers, and note what it was asked."""
+
+        def decide(answer: bool) -> list[Any]:
+            asked: list[Any] = []
+
+            async def was_killed(*question: Any) -> bool:
+                asked.append(question)
+                return answer
+
+            monkeypatch.setattr(executions, "was_killed", was_killed)
+            return asked
+
+        return decide
+
+    @staticmethod
+    async def cancel_while_waiting(emulator: Any, trigger: PolytomicExecutionTrigger) -> None:
+        waiting = asyncio.ensure_future(trigger.run().__anext__())
+        while not emulator.requests:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    def cancels(self, emulator: Any) -> int:
+        return len([one for one in emulator.requests if one.path.endswith("/cancel")])
+
+    @pytest.mark.parametrize(("on_kill", "canceled"), [(False, 1), (True, 0)])
+    async def test_a_cancelled_run_cancels_only_where_there_is_no_on_kill(
+        self, emulator, started, killed, monkeypatch, on_kill, canceled
+    ):
+        killed(True)
+        monkeypatch.setattr(executions, "trigger_has_on_kill", lambda: on_kill)
+        trigger = started({"duration": NEVER}, cancel_on_kill=True, poll_interval=0.01)
+        await self.cancel_while_waiting(emulator, trigger)
+        assert self.cancels(emulator) == canceled
+        if on_kill:
+            await trigger.on_kill()
+            assert self.cancels(emulator) == 1
+
+    async def test_on_kill_asks_the_guard_about_its_execution(self, emulator, started, killed):
+        asked = killed(True)
+        trigger = started({"duration": NEVER}, cancel_on_kill=True)
+        trigger.task_instance = task_instance = MagicMock()
+        await trigger.on_kill()
+        assert asked == [(task_instance, trigger.execution_id)]
+        assert emulator.execution(trigger.execution_id).cancel_requests == 1
+
+    async def test_where_nobody_killed_it_nothing_is_canceled(self, emulator, started, killed, monkeypatch):
+        killed(False)
+        monkeypatch.setattr(executions, "trigger_has_on_kill", lambda: False)
+        trigger = started({"duration": NEVER}, cancel_on_kill=True, poll_interval=0.01)
+        await self.cancel_while_waiting(emulator, trigger)
+        await trigger.on_kill()
+        assert self.cancels(emulator) == 0
+
+    async def test_without_cancel_on_kill_nobody_is_even_asked(self, emulator, started, killed):
+        asked = killed(True)
+        trigger = started({"duration": NEVER}, cancel_on_kill=False)
+        await trigger.on_kill()
+        assert (asked, self.cancels(emulator)) == ([], 0)
+
+    async def test_without_an_execution_there_is_nothing_to_cancel(self, emulator, started, killed):
+        asked = killed(True)
+        await started({"duration": NEVER}, cancel_on_kill=True, execution_id=None).on_kill()
+        assert (asked, self.cancels(emulator)) == ([], 0)
+
+    async def test_after_the_end_nothing_is_canceled(self, emulator, started, killed):
+        asked = killed(True)
+        trigger = started({"duration": 0}, cancel_on_kill=True, poll_interval=0.01)
+        events = trigger.run()
+        await events.__anext__()
+        await trigger.on_kill()
+        with pytest.raises(asyncio.CancelledError):
+            await events.athrow(asyncio.CancelledError())
+        assert (asked, self.cancels(emulator)) == ([], 0)
+
+    async def test_a_cancellation_that_is_refused_is_logged_and_raises_nothing(self, emulator, started, killed, logged):
+        killed(True)
+        emulator.fault("status", status=403, count=None)
+        await started({"duration": NEVER}, cancel_on_kill=True).on_kill()
+        assert "could not be canceled" in logged()
+
+    async def test_it_is_asked_again_while_there_is_no_answer(self, emulator, started, killed):
+        killed(True)
+        emulator.fault("reset", method="POST")
+        await started({"duration": NEVER}, cancel_on_kill=True).on_kill()
+        assert self.cancels(emulator) == 2
+
+    async def test_another_cancellation_of_the_trigger_does_not_stop_it(self, emulator, started, monkeypatch):
+        """The triggerer cancels a trigger again while it is at it."""
+        asked = asyncio.Event()
+        answer = asyncio.Event()
+
+        async def was_killed(*question: Any) -> bool:
+            asked.set()
+            await answer.wait()
+            return True
+
+        monkeypatch.setattr(executions, "was_killed", was_killed)
+        trigger = started({"duration": NEVER}, cancel_on_kill=True)
+        killing = asyncio.ensure_future(trigger.on_kill())
+        await asked.wait()
+        killing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await killing
+        answer.set()
+        while not emulator.execution(trigger.execution_id).cancel_requests:
+            await asyncio.sleep(0)
+
+    def test_the_ability_is_airflows(self):
+        from airflow.triggers.base import BaseTrigger
+
+        assert trigger_has_on_kill() is hasattr(BaseTrigger, "on_kill")
