@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.connections import Connection
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
 from airflow_provider_polytomic.api.retry import is_passing
+
+log = logging.getLogger(__name__)
 
 
 class AlreadyExists(ValueError):
@@ -90,7 +93,7 @@ def replace_settings(
     policies: Sequence[str] | None = None,
     validate: bool | None = None,
 ) -> Protocol[tuple[Connection, Connection]]:
-    """Replace a connection's configuration as a whole, and keep its name and policies where no others are given.
+    """Replace a connection's configuration as a whole, and keep what else is known of it where nothing else is given.
 
     :return: the connection before and after
     """
@@ -102,6 +105,7 @@ def replace_settings(
             configuration=configuration,
             type=before.type.id if before.type else None,
             policies=before.policies if policies is None else policies,
+            healthcheck_interval=(before.model_extra or {}).get("healthcheck_interval"),
             validate=validate,
         )
     )
@@ -119,19 +123,25 @@ def refresh(
 ) -> Protocol[None]:
     """Have a connection's schemas read anew, and wait until they are.
 
+    The old ``fresh`` may still show after the request, so the end is a ``refreshing`` that is over, or a new time of
+    the last refresh. How a failed refresh shows is not known: any other word than ``fresh`` at the end is warned about.
+
     :param patience: seconds to wait
     :param every: seconds between two looks
     :raises RefreshTimeout: if it takes longer
     """
     end = clock() + patience
+    before = yield from send(schemas.get_status(connection_id))
     yield from send(schemas.refresh(connection_id))
+    has_begun = False
     while True:
         yield Pause(every)
         status = yield from send(schemas.get_status(connection_id))
-        if status.cache_status == "fresh":
-            return
-        begun, finished = status.last_refresh_started, status.last_refresh_finished
-        if status.cache_status != "refreshing" and begun and finished and finished > begun:
+        if status.cache_status == "refreshing":
+            has_begun = True
+        elif has_begun or status.last_refresh_finished != before.last_refresh_finished:
+            if status.cache_status != "fresh":
+                log.warning("The refresh of connection %s has ended as %r", connection_id, status.cache_status)
             return
         if clock() >= end:
             raise RefreshTimeout(f"its schemas are still {status.cache_status!r} after {patience:.0f} s")

@@ -246,7 +246,9 @@ class Server:
         if plan is None:
             plan = self.plans.pop(0) if self.plans else Plan()
         status = "queued" if self.busy else "running"
-        one = Made(f"execution-{next(self._ids)}", self.now, key, plan, status, heard=heard, flew=self.delivering or 0.0)
+        one = Made(
+            f"execution-{next(self._ids)}", self.now, key, plan, status, heard=heard, flew=self.delivering or 0.0
+        )
         if self.on_start:
             self.on_start(one)
         self.made.append(one)
@@ -266,7 +268,9 @@ class Server:
         running = next((one for one in self.made if one.status in ("running", "canceling")), None)
         ended = [one for one in self.made if one.completed is not None and one.completed + self.status_lags <= self.now]
         last = max(ended, key=lambda one: one.created, default=None)
-        told = {name: self._told(one) for name, one in (("current_execution", running), ("last_execution", last)) if one}
+        told = {
+            name: self._told(one) for name, one in (("current_execution", running), ("last_execution", last)) if one
+        }
         if self.nothing == "null":
             told = {"current_execution": None, "last_execution": None, **told}
         return told

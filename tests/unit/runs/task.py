@@ -128,9 +128,7 @@ class Task:
         run = Run(self.server.kind, SYNC, execution.id)
         deadline = None if timeout is None else self.server.now + timeout
         return (
-            yield from wait_for_end(
-                run, every=POLL, deadline=deadline, pause_first=True, clock=lambda: self.server.now
-            )
+            yield from wait_for_end(run, every=POLL, deadline=deadline, pause_first=True, clock=lambda: self.server.now)
         )
 
     def _own(self, run: Run, generation: int) -> None:

@@ -62,7 +62,11 @@ class Sequences(RuleBasedStateMachine):
                 excuse = self.excuse(made, number, rival, self.place(rival)[1])
                 assert excuse, f"{made} while there is {rival}"
                 self.excused.add(generation)
-        if not made.heard or made.flew >= sum(CONFLICT_PAUSES) or self.server.forgotten & set(self.task.keys(generation)):
+        if (
+            not made.heard
+            or made.flew >= sum(CONFLICT_PAUSES)
+            or self.server.forgotten & set(self.task.keys(generation))
+        ):
             self.excused.add(generation)
         if self.server.delivering is None and made.heard:
             self.starts.setdefault(self.acting, []).append(made)
@@ -244,7 +248,7 @@ class Sequences(RuleBasedStateMachine):
         if not self.process.ended:
             self.process.die(acted=True)
         for one in self.server.made:
-            if one.live and one.key is None:
+            if one.live and one not in self.task.ours():
                 self.server.end(one, "completed")
         self.server.advance(100.0)
         if self.succeeded:

@@ -156,7 +156,9 @@ def test_no_pause_exceeds_the_interval_or_the_deadline(
         process.step()
     if deadline is None:
         assert process.result.status == "completed"
-        assert server.now <= EPOCH + after + (len(faults) + 1) * (every + 0.01), "an end goes unnoticed for one interval"
+        assert server.now <= EPOCH + after + (len(faults) + 1) * (every + 0.01), (
+            "an end goes unnoticed for one interval"
+        )
     else:
         assert server.now <= max(EPOCH, deadline) + 0.05
         assert process.result or isinstance(process.error, DeadlinePassed)

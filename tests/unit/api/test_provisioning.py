@@ -1,0 +1,97 @@
+"""Connections as code, against the emulator."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from airflow_provider_polytomic.api import PolytomicClient, PolytomicServerError, connections
+from airflow_provider_polytomic.api.provisioning import (
+    AlreadyExists,
+    RefreshTimeout,
+    cleared_settings,
+    create_once,
+    refresh,
+    replace_settings,
+)
+
+SETTINGS = {"hostname": "db.example.com", "password": "hunter2-hunter2"}
+
+
+@pytest.fixture
+def client(emulator):
+    client = PolytomicClient(emulator.api_key, base_url=emulator.url, sleep=emulator.clock.advance)
+    with client:
+        yield client
+
+
+def create(client, **options):
+    return client.run(create_once("Warehouse", "postgresql", SETTINGS, key_facts=("task", 0), **options))
+
+
+def names(client):
+    return [connection.name for connection in client.pages(connections.list())]
+
+
+def test_a_repetition_finds_what_was_created(client):
+    first = create(client)
+    assert create(client, attempts_before=1).id == first.id
+    assert names(client) == ["Warehouse"]
+
+
+def test_what_somebody_else_created_is_not_taken_for_ours(client, emulator):
+    other = emulator.add_connection(name="Warehouse", type="postgresql", configuration={})
+    for attempts_before in (0, 1):
+        with pytest.raises(AlreadyExists, match=other.id):
+            create(client, attempts_before=attempts_before)
+    assert names(client) == ["Warehouse"]
+
+
+@pytest.mark.parametrize("if_exists", ["reuse", "update"])
+def test_an_existing_one_may_be_taken(client, emulator, if_exists):
+    other = emulator.add_connection(name="Warehouse", type="postgresql", configuration={"hostname": "old"})
+    emulator.add_connection(name="Warehouse", type="mysql", configuration={})
+    assert create(client, if_exists=if_exists).id == other.id
+    shown = client.send(connections.get(other.id)).configuration
+    assert shown["hostname"] == ("old" if if_exists == "reuse" else "db.example.com")
+
+
+def test_a_recorded_failure_is_left_behind_by_the_next_attempt(client, emulator):
+    emulator.fault("status", when="within", method="POST", path="/api/connections", status=500)
+    with pytest.raises(PolytomicServerError):
+        client.send(connections.create("Warehouse", "postgresql", SETTINGS, idempotency_key="k" * 8))
+    emulator.fault("status", when="within", method="POST", path="/api/connections", status=500)
+    assert create(client).name == "Warehouse"
+    assert names(client) == ["Warehouse"]
+
+
+def test_a_replacement_keeps_the_name_and_says_what_it_clears(client, emulator):
+    old = emulator.add_connection(
+        name="Warehouse", type="postgresql", configuration={"hostname": "old", "ssl": True, "password": "x" * 9}
+    )
+    before, after = client.run(replace_settings(old.id, {"hostname": "new"}))
+    assert (after.name, after.configuration) == ("Warehouse", {"hostname": "new"})
+    assert cleared_settings(before, {"hostname": "new"}) == ["password", "ssl"]
+
+
+@pytest.mark.parametrize("lag", [0, 7])
+@pytest.mark.parametrize("finishes", [True, False])
+@pytest.mark.parametrize("ends", ["fresh", "failed"])
+def test_a_refresh_is_waited_for_in_every_reading_of_its_status(client, emulator, lag, finishes, ends, caplog):
+    connection = create(client)
+    for switch, value in {"seconds": 20, "lag": lag, "finishes": finishes, "ends": ends}.items():
+        emulator.set_switch(f"schema_refresh_{switch}", value)
+    emulator.clock.freeze()
+    began = emulator.clock()
+    client.run(refresh(connection.id, patience=100, every=2, clock=emulator.clock))
+    assert emulator.clock() - began >= 20
+    assert ("has ended as 'failed'" in caplog.text) == (ends == "failed")
+
+
+def test_a_refresh_that_does_not_end_is_given_up(client, emulator):
+    connection = create(client)
+    emulator.set_switch("schema_refresh_seconds", math.inf)
+    emulator.clock.freeze()
+    with pytest.raises(RefreshTimeout, match="refreshing"):
+        client.run(refresh(connection.id, patience=30, clock=emulator.clock))
