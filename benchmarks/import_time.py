@@ -1,6 +1,6 @@
 """Measure what importing an operator costs a DAG file that has imported ``airflow.sdk`` already.
 
-Prints the median of five fresh processes for each module, in milliseconds: ``python benchmarks/import_time.py [module …]``.
+Prints the median of five fresh processes for each module: ``python benchmarks/import_time.py [module …]``.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ def wait_for_event() -> Callable[[Any], Any]:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """Return a function that gives everything logged or printed so far, from DEBUG on, by whichever logging Airflow uses."""
+    """Return a function that gives everything logged and printed so far, from DEBUG on, whichever way Airflow logs."""
     loggers = [logging.getLogger(), logging.getLogger("airflow.task"), logging.getLogger("airflow.task.hooks")]
     levels = [logger.level for logger in loggers]
     printed: list[str] = []

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import ssl
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._compat import BaseHook, find_connection
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
-from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
     from airflow_provider_polytomic.api import Call, ClientConfig, PolytomicClient
     from airflow_provider_polytomic.api.call import Listing
     from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
@@ -52,6 +45,8 @@ class PolytomicHook(BaseHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return the form's labels and placeholders for Airflow before 3.2; later ones read the provider metadata."""
+        from airflow_provider_polytomic.provider_info import FIELD_BEHAVIOUR
+
         return {
             "hidden_fields": FIELD_BEHAVIOUR["hidden-fields"],
             "relabeling": FIELD_BEHAVIOUR["relabeling"],
@@ -65,6 +60,8 @@ class PolytomicHook(BaseHook):
         from flask_babel import lazy_gettext
         from wtforms import BooleanField, IntegerField, PasswordField, StringField
         from wtforms.validators import Optional
+
+        from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS
 
         makers: dict[str, Any] = {"boolean": BooleanField, "integer": IntegerField, "number": IntegerField}
         widgets: dict[str, Any] = {}
@@ -94,11 +91,15 @@ class PolytomicHook(BaseHook):
 
         :raises PolytomicRequestRefused: if it cannot be used as it is
         """
-        return _config_of(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        from airflow_provider_polytomic.hooks._connection import config_of
+
+        return config_of(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
 
     async def aconfig(self) -> ClientConfig:
         """Read the Airflow connection from an event loop; otherwise as :meth:`config`."""
-        return _config_of(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        from airflow_provider_polytomic.hooks._connection import config_of
+
+        return config_of(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
 
     def send(self, call: Call[T]) -> T:
         """Send one call.
@@ -214,106 +215,3 @@ def _advice(error: Exception) -> str:
     if isinstance(error, api.PolytomicTransportError):
         return "Is the host right, and can it be reached from here?"
     return ""
-
-
-def _config_of(connection: Connection, conn_id: str) -> ClientConfig:
-    from airflow_provider_polytomic.api import ClientConfig
-
-    key = (connection.password or "").strip()
-    try:
-        if not key:
-            raise ValueError("there is no API key in its password")
-        return ClientConfig(
-            api_key=key,
-            base_url=_base_url(connection),
-            organization_id=(connection.login or "").strip() or None,
-            **_settings(connection.extra),
-        )
-    except ValueError as error:
-        raise PolytomicRequestRefused(f"The Airflow connection {conn_id!r} cannot be used: {error}") from None
-
-
-def _base_url(connection: Connection) -> str:
-    host = (connection.host or "").strip()
-    if not host:
-        return ""
-    scheme, separator, rest = host.rpartition("://")
-    scheme = scheme or (connection.schema or "").strip()
-    if separator == "" and scheme not in ("", "http", "https"):
-        raise ValueError(f"its schema is {scheme!r}, neither https nor http")
-    authority, slash, path = rest.partition("/")
-    if _is_ipv6(authority):
-        authority = f"[{authority}]"
-    if connection.port and ":" not in authority.rpartition("]")[2]:
-        authority = f"{authority}:{connection.port}"
-    return f"{scheme or 'https'}://{authority}{slash}{path}"
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _settings(extra: str | None) -> dict[str, Any]:
-    """Read the connection's extra; forms and URIs bring numbers and booleans as text."""
-    try:
-        given = json.loads(extra) if extra else {}
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise ValueError("its extra is not a JSON object")
-    readers: dict[str, tuple[Callable[[Any], Any], str]] = {
-        "api_version": (_date, "a date like 2025-09-18"),
-        "timeout": (_positive, "a number of seconds above 0"),
-        "verify": (_boolean_or_bundle, "true, false, or the path of a CA bundle that can be read"),
-        "proxy": (str, "a URL"),
-        "max_retries": (_whole, "a whole number from 0"),
-        "allow_http": (_boolean, "true or false"),
-    }
-    settings = {}
-    for name, (read, what) in readers.items():
-        value = given.get(name)
-        if value is None or value == "":
-            continue
-        try:
-            settings[name] = read(value)
-        except (ValueError, TypeError, OverflowError, OSError):
-            raise ValueError(f"its extra {name!r} is not {what}") from None
-    return settings
-
-
-def _date(value: Any) -> str:
-    return datetime.strptime(str(value).strip(), "%Y-%m-%d").date().isoformat()
-
-
-def _positive(value: Any) -> float:
-    seconds = float(value)
-    if not 0 < seconds < float("inf"):
-        raise ValueError
-    return seconds
-
-
-def _whole(value: Any) -> int:
-    number = int(value)
-    if number < 0 or number != float(value):
-        raise ValueError
-    return number
-
-
-def _boolean(value: Any) -> bool:
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    try:
-        return words[str(value).strip().lower()]
-    except KeyError:
-        raise ValueError from None
-
-
-def _boolean_or_bundle(value: Any) -> bool | str:
-    try:
-        return _boolean(value)
-    except ValueError:
-        ssl.create_default_context(cafile=str(value))
-        return str(value)

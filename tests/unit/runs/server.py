@@ -122,7 +122,7 @@ class Server:
     on_start: Callable[[Made], None] | None = None
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
-    # ---- what happens at the server by itself, or by others -------------------------------------------------------
+    # ---- what happens at the server by itself, or by others
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and with it executions and keys."""
@@ -167,7 +167,7 @@ class Server:
     def canceled_ids(self) -> set[str]:
         return {one.id for one in self.made if one.cancels}
 
-    # ---- requests ---------------------------------------------------------------------------------------------------
+    # ---- requests
 
     def handle(self, call: Call[T], fault: str = "") -> T:
         """Answer a call; the first fault, if there is one, happens to it.
@@ -268,12 +268,9 @@ class Server:
         running = next((one for one in self.made if one.status in ("running", "canceling")), None)
         ended = [one for one in self.made if one.completed is not None and one.completed + self.status_lags <= self.now]
         last = max(ended, key=lambda one: one.created, default=None)
-        told = {
-            name: self._told(one) for name, one in (("current_execution", running), ("last_execution", last)) if one
-        }
-        if self.nothing == "null":
-            told = {"current_execution": None, "last_execution": None, **told}
-        return told
+        shown = {"current_execution": running, "last_execution": last}
+        told = {name: self._told(one) if one else None for name, one in shown.items()}
+        return {name: one for name, one in told.items() if one or self.nothing == "null"}
 
     def _told(self, one: Made) -> dict[str, Any]:
         return {

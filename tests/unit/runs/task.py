@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from airflow_provider_polytomic.api.protocol import Protocol
 from airflow_provider_polytomic.runs import (
@@ -57,7 +58,7 @@ class Task:
         if made.key:
             self.starts.append((self.attempt, made))
 
-    # ---- the keys, written down once more ---------------------------------------------------------------------------
+    # ---- the keys, written down once more
 
     def keys(self, generation: int | None = None) -> list[str]:
         generation = self.generation if generation is None else generation
@@ -84,7 +85,7 @@ class Task:
         )
 
     def needs(self, follower: str) -> int:
-        """Count the executions that the next process must start where nobody else's runs, given what there really is."""
+        """Count what the next process must start where nobody else's execution runs, given what there really is."""
         if follower in ("resume", "clear"):
             return int(follower == "clear")
         ours = self.ours()
@@ -93,14 +94,15 @@ class Task:
         attempts = self.attempts_before + 1 + (follower == "retry")
         return int(len(ours) < attempts)
 
-    # ---- what an attempt does ---------------------------------------------------------------------------------------
+    # ---- what an attempt does
 
     def work(self) -> Protocol[Found]:
         """Start, wait, and cancel where the time is up, as the operator does."""
         self.found = None
         order = self.order()
+        own = partial(self._own, order.generation)
         while True:
-            found = yield from start_once(order, lambda run: self._own(run, order.generation))
+            found = yield from start_once(order, own)
             if found.role is not Role.IN_THE_WAY:
                 break
             yield from self._wait(found.execution)
@@ -131,14 +133,14 @@ class Task:
             yield from wait_for_end(run, every=POLL, deadline=deadline, pause_first=True, clock=lambda: self.server.now)
         )
 
-    def _own(self, run: Run, generation: int) -> None:
+    def _own(self, generation: int, run: Run) -> None:
         self.owned.append(run.execution_id)
         self.memory = (run.execution_id, generation)
 
     def _remembered(self, generation: int) -> str | None:
         return self.memory[0] if self.remembers and self.memory and self.memory[1] == generation else None
 
-    # ---- what Airflow does ------------------------------------------------------------------------------------------
+    # ---- what Airflow does
 
     def begin(self, stop: Stop | None = None) -> Process:
         """Begin the attempt; again, if it has begun before, which is the same try."""

@@ -90,7 +90,7 @@ def test_a_new_word_is_warned_about_once(caplog: pytest.LogCaptureFixture, monke
     assert ["'a new word'" in line or "''" in line or "'another'" in line for line in caplog.messages] == [True] * 3
 
 
-# ---- the result -------------------------------------------------------------------------------------------------------
+# ---- the result
 
 MOMENTS = st.one_of(st.none(), st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(datetime.isoformat))
 NUMBERS = st.one_of(st.none(), st.integers(0, 10**12))
@@ -213,7 +213,7 @@ def test_what_a_task_asks(outcome: str, errors: int, standard: Standard, met: bo
     assert standard.met_by(model(status=outcome, counts={"error": errors})) is met
 
 
-# ---- what is said -----------------------------------------------------------------------------------------------------
+# ---- what is said
 
 TIMES = {"created_at": "2026-01-01T00:00:00Z", "started_at": "2026-01-01T00:00:00Z"}
 TABLES = [

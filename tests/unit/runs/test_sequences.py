@@ -50,7 +50,7 @@ class Sequences(RuleBasedStateMachine):
         self.broken = False
         self.begin("begin")
 
-    # ---- counting ---------------------------------------------------------------------------------------------------
+    # ---- counting
 
     def count(self, made: Made) -> None:
         """Check an execution the moment it is started."""
@@ -106,16 +106,15 @@ class Sequences(RuleBasedStateMachine):
                 return generation, keys.index(made.key)
         raise AssertionError("a key that is not of this task")
 
-    # ---- what Airflow does ------------------------------------------------------------------------------------------
+    # ---- what Airflow does
 
     def begin(self, follower: str) -> None:
         self.acting += 1
         self.there = [one.id for one in self.server.made if not one.live]
         self.existed = {one.id for one in self.server.made}
         self.follower = follower
-        begins = {"begin": self.task.begin, "retry": self.task.retry, "again": self.task.begin}
-        begins |= {"clear": self.task.clear, "resume": self.task.resume}
-        began = begins[follower]()
+        begins = {"begin": "begin", "again": "begin", "retry": "retry", "clear": "clear", "resume": "resume"}
+        began = getattr(self.task, begins[follower])()
         assert began
         self.process: Process = began
 
@@ -179,7 +178,7 @@ class Sequences(RuleBasedStateMachine):
             times -= bool(starting)
         self.judge()
 
-    # ---- what happens by itself, or by others -----------------------------------------------------------------------
+    # ---- what happens by itself, or by others
 
     @rule(seconds=st.sampled_from([0.3, 10.0, 70.0, 400.0, 2000.0]))
     def wait(self, seconds: float) -> None:
@@ -208,7 +207,7 @@ class Sequences(RuleBasedStateMachine):
     def deliver(self) -> None:
         self.server.deliver(next(iter(self.server.in_flight)))
 
-    # ---- what must hold ---------------------------------------------------------------------------------------------
+    # ---- what must hold
 
     def judge(self) -> None:
         """Check the verdict of a process that has come to its end."""
@@ -264,7 +263,7 @@ class Sequences(RuleBasedStateMachine):
 
 TestSequences = Sequences.TestCase
 TestSequences.settings = settings(
-    max_examples=400,
+    max_examples=300,
     stateful_step_count=30,
     derandomize=True,
     database=None,

@@ -50,7 +50,7 @@ def fail_starts(process: Process, fault: str, times: int) -> None:
         times -= starting
 
 
-# ---- the key ----------------------------------------------------------------------------------------------------------
+# ---- the key
 
 ORDER = Order("model", "S", ("dag", "run", "task", -1))
 
@@ -76,7 +76,7 @@ def test_every_fact_changes_the_key() -> None:
         assert same.key(2) == ORDER.key(2)
 
 
-# ---- what an attempt finds --------------------------------------------------------------------------------------------
+# ---- what an attempt finds
 
 
 def test_a_first_attempt_looks_and_starts(server: Server) -> None:
@@ -143,7 +143,7 @@ def test_the_same_try_takes_the_success_it_has_not_heard_of(server: Server) -> N
     assert (found.execution.status, len(server.made)) == ("completed", 1)
 
 
-# ---- timestamps and a status that lags --------------------------------------------------------------------------------
+# ---- timestamps and a status that lags
 
 
 def test_an_execution_started_in_the_second_of_the_last_one_is_new() -> None:
@@ -200,7 +200,7 @@ def test_a_last_execution_that_never_ends_by_its_word_blocks_nothing(server: Ser
     assert Task(server).begin().run().result.role is Role.OURS
 
 
-# ---- conflicts --------------------------------------------------------------------------------------------------------
+# ---- conflicts
 
 
 @pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
@@ -318,7 +318,7 @@ def test_conflicts_without_end_are_an_error(server: Server) -> None:
     assert server.made == []
 
 
-# ---- refusals ---------------------------------------------------------------------------------------------------------
+# ---- refusals
 
 
 def test_a_recorded_500_leads_to_the_next_key(server: Server) -> None:
@@ -419,7 +419,7 @@ def test_answers_that_are_ever_others_are_an_error(server: Server) -> None:
     assert set(starts(server)) == {task.keys()[0]}
 
 
-# ---- a 500 that acted -------------------------------------------------------------------------------------------------
+# ---- a 500 that acted
 
 
 @pytest.mark.parametrize("after", [0.0, 70.0])
@@ -460,7 +460,7 @@ def test_what_appears_behind_a_429_is_not_joined(server: Server) -> None:
     assert len(task.ours()) == 1
 
 
-# ---- memory -----------------------------------------------------------------------------------------------------------
+# ---- memory
 
 
 def lost_worker(server: Server, task: Task) -> Made:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -54,7 +55,7 @@ def waiting(
     return wait_for_end(run, every=every, deadline=deadline, pause_first=pause_first, clock=clock(server))
 
 
-def drive(server: Server, protocol: Protocol[Execution]) -> tuple[Process, list[float]]:
+def drive(server: Server, protocol: Protocol[Any]) -> tuple[Process, list[float]]:
     """Run a protocol to its end and return it with the pauses that it made."""
     process, pauses = Process(server, protocol), []
     while not process.ended:
@@ -69,7 +70,7 @@ def posts(server: Server) -> list[Call[object]]:
     return [call for call, _ in server.requests if call.method == "POST"]
 
 
-# ---- waiting ----------------------------------------------------------------------------------------------------------
+# ---- waiting
 
 
 @pytest.mark.parametrize("fault", POLL_FAULTS)
@@ -215,7 +216,7 @@ def test_the_log_tells_changes_and_failures_sparsely(server: Server, caplog: pyt
     ]
 
 
-# ---- canceling --------------------------------------------------------------------------------------------------------
+# ---- canceling
 
 
 @pytest.mark.parametrize("fault", [*POLL_FAULTS, "500 acted"])

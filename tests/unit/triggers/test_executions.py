@@ -104,6 +104,22 @@ class TestEvents:
         event = await wait_for_event(started({"duration": NEVER}, deadline=1.0))
         assert (event["status"], event["execution"]) == ("deadline", None)
 
+    async def test_an_execution_to_be_canceled_is_canceled_at_the_deadline_and_handed_back(
+        self, emulator, started, wait_for_event
+    ):
+        trigger = started({"duration": NEVER}, deadline=1.0, cancel_on_kill=True, role="ours")
+        event = await wait_for_event(trigger)
+        assert (event["status"], event["execution"]["outcome"]) == ("deadline", "canceled")
+        assert emulator.execution(trigger.execution_id).cancel_requests == 1
+
+    async def test_a_cancellation_that_is_refused_at_the_deadline_is_left_to_the_task(
+        self, emulator, started, wait_for_event, logged
+    ):
+        emulator.fault("status", status=403, method="POST", count=None)
+        event = await wait_for_event(started({"duration": NEVER}, deadline=1.0, cancel_on_kill=True))
+        assert (event["status"], event["execution"]) == ("deadline", None)
+        assert "could not be canceled at its deadline" in logged()
+
     async def test_the_status_is_asked_before_the_deadline_is_applied(self, started, wait_for_event):
         assert (await wait_for_event(started({"duration": 0}, deadline=1.0)))["status"] == "ended"
 

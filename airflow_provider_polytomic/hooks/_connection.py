@@ -1,0 +1,121 @@
+"""What the fields of an Airflow connection mean; apart from the hook, since a DAG file does not need it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic.api.config import ClientConfig
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+
+def config_of(connection: Connection, conn_id: str) -> ClientConfig:
+    """Read a connection as the settings of a client.
+
+    :raises PolytomicRequestRefused: if it cannot be used as it is
+    """
+    key = (connection.password or "").strip()
+    try:
+        if not key:
+            raise ValueError("there is no API key in its password")
+        return ClientConfig(
+            api_key=key,
+            base_url=_base_url(connection),
+            organization_id=(connection.login or "").strip() or None,
+            **_settings(connection.extra),
+        )
+    except ValueError as error:
+        raise PolytomicRequestRefused(f"The Airflow connection {conn_id!r} cannot be used: {error}") from None
+
+
+def _base_url(connection: Connection) -> str:
+    host = (connection.host or "").strip()
+    if not host:
+        return ""
+    scheme, separator, rest = host.rpartition("://")
+    scheme = scheme or (connection.schema or "").strip()
+    if separator == "" and scheme not in ("", "http", "https"):
+        raise ValueError(f"its schema is {scheme!r}, neither https nor http")
+    authority, slash, path = rest.partition("/")
+    if _is_ipv6(authority):
+        authority = f"[{authority}]"
+    if connection.port and ":" not in authority.rpartition("]")[2]:
+        authority = f"{authority}:{connection.port}"
+    return f"{scheme or 'https'}://{authority}{slash}{path}"
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _settings(extra: str | None) -> dict[str, Any]:
+    """Read the connection's extra; forms and URIs bring numbers and booleans as text."""
+    try:
+        given = json.loads(extra) if extra else {}
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise ValueError("its extra is not a JSON object")
+    readers: dict[str, tuple[Callable[[Any], Any], str]] = {
+        "api_version": (_date, "a date like 2025-09-18"),
+        "timeout": (_positive, "a number of seconds above 0"),
+        "verify": (_boolean_or_bundle, "true, false, or the path of a CA bundle that can be read"),
+        "proxy": (str, "a URL"),
+        "max_retries": (_whole, "a whole number from 0"),
+        "allow_http": (_boolean, "true or false"),
+    }
+    settings = {}
+    for name, (read, what) in readers.items():
+        value = given.get(name)
+        if value is None or value == "":
+            continue
+        try:
+            settings[name] = read(value)
+        except (ValueError, TypeError, OverflowError, OSError):
+            raise ValueError(f"its extra {name!r} is not {what}") from None
+    return settings
+
+
+def _date(value: Any) -> str:
+    return datetime.strptime(str(value).strip(), "%Y-%m-%d").date().isoformat()
+
+
+def _positive(value: Any) -> float:
+    seconds = float(value)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
+def _whole(value: Any) -> int:
+    number = int(value)
+    if number < 0 or number != float(value):
+        raise ValueError
+    return number
+
+
+def _boolean(value: Any) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    try:
+        return words[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError from None
+
+
+def _boolean_or_bundle(value: Any) -> bool | str:
+    try:
+        return _boolean(value)
+    except ValueError:
+        ssl.create_default_context(cafile=str(value))
+        return str(value)
