@@ -53,8 +53,7 @@ def create_once(
     if existing and if_exists == "reuse":
         return existing
     if existing and if_exists == "update":
-        _, after = yield from replace_settings(existing.id, configuration, policies=policies, validate=validate)
-        return after
+        return (yield from replace_settings(existing.id, configuration, policies=policies, validate=validate))
     if existing and not attempts_before:
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
     created = yield from _create_under_keys(
@@ -92,12 +91,15 @@ def replace_settings(
     name: str | None = None,
     policies: Sequence[str] | None = None,
     validate: bool | None = None,
-) -> Protocol[tuple[Connection, Connection]]:
+) -> Protocol[Connection]:
     """Replace a connection's configuration as a whole, and keep what else is known of it where nothing else is given.
 
-    :return: the connection before and after
+    The log names the settings that this clears, before it does.
     """
     before = yield from send(connections.get(connection_id))
+    cleared = _cleared(before, configuration)
+    if cleared:
+        log.warning("The update of connection %s clears: %s", connection_id, ", ".join(cleared))
     after = yield from send(
         connections.update(
             connection_id,
@@ -109,10 +111,10 @@ def replace_settings(
             validate=validate,
         )
     )
-    return before, after
+    return after
 
 
-def cleared_settings(before: Connection, configuration: Mapping[str, Any]) -> list[str]:
+def _cleared(before: Connection, configuration: Mapping[str, Any]) -> list[str]:
     """List the settings that a connection had and ``configuration`` does not give again."""
     had = {name for name, value in (before.configuration or {}).items() if value not in (None, "", [], {})}
     return sorted(had - configuration.keys())

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class PolytomicConnectionOperator(BaseOperator):
-    """What the operators for Polytomic's connections share.
+class PolytomicConfigurationOperator(BaseOperator):
+    """What the operators share that take the configuration of a Polytomic connection.
 
     ``configuration`` is templated, but not among the template fields: those are shown in the UI, stored in the metadata
     database, and logged by some versions of Airflow, and it holds secrets.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSkipException, BaseOperator, StateStore, conf
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
 
 RESULT_XCOM_KEY = "return_value"
 
-KILL_TIMEOUT = 1.5
-KILL_PATIENCE = 0.5
-"""Seconds for one phase of a request, and for beginning another, so that ``on_kill`` takes less than 4 seconds."""
+KILL_SECONDS = 3.5
+"""Seconds that ``on_kill`` takes at the most: Airflow ends the process 5 seconds after it has asked it to end."""
 
 CONFIRM_PATIENCE = 60.0
 """Seconds to wait for the end of an execution that was canceled because its time was up."""
@@ -164,14 +164,21 @@ class PolytomicRunOperator(BaseOperator):
         self._killed = True
         if not (self.cancel_on_kill and self._ours and self._config):
             return
+        cancellation = Thread(target=self._cancel_hurriedly, args=(self._ours, self._config), daemon=True)
+        cancellation.start()
+        cancellation.join(KILL_SECONDS)
+        if cancellation.is_alive():
+            self.log.warning("%s: no answer to its cancellation within %s s", self._ours, KILL_SECONDS)
+
+    def _cancel_hurriedly(self, run: Run, config: ClientConfig) -> None:
         from airflow_provider_polytomic.api import PolytomicClient, PolytomicError
         from airflow_provider_polytomic.runs import cancel
 
         try:
-            with PolytomicClient(config=replace(self._config, timeout=KILL_TIMEOUT)) as client:
-                client.run(cancel(self._ours, patience=KILL_PATIENCE))
+            with PolytomicClient(config=replace(config, timeout=KILL_SECONDS)) as client:
+                client.run(cancel(run, patience=KILL_SECONDS))
         except PolytomicError as error:
-            self.log.warning("%s could not be canceled: %s", self._ours, error)
+            self.log.warning("%s could not be canceled: %s", run, error)
 
     def _start_and_wait(self, context: Context, latest_end: float | None) -> dict[str, Any]:
         """Start and wait.
@@ -179,7 +186,7 @@ class PolytomicRunOperator(BaseOperator):
         :param latest_end: when ``execution_timeout`` passes, in seconds since the epoch; Airflow 3 does not enforce it
             while a task is deferred
         """
-        from airflow_provider_polytomic.runs import DeadlinePassed, Run, wait_for_end
+        from airflow_provider_polytomic.runs import DeadlinePassed, Run, deadline_of, wait_for_end
 
         with self._connected() as client:
             found = self._find(client, context, latest_end)
@@ -192,7 +199,7 @@ class PolytomicRunOperator(BaseOperator):
             carried = self._carried(found.earlier)
             if execution.outcome.final:
                 return self._judge(context, execution, carried)
-            deadline = self._deadline(found, latest_end)
+            deadline = deadline_of(found.execution, found.adopted, self.timeout, latest_end)
             if self.deferrable:
                 self._defer(context, run, found.role, deadline, latest_end, carried)
             try:
@@ -281,19 +288,6 @@ class PolytomicRunOperator(BaseOperator):
         ti = context["ti"]
         value = {"execution_id": run.execution_id, "role": role.value, "try_number": ti.try_number}
         ti.xcom_push(key=EXECUTION_XCOM_KEY, value=value)
-
-    def _deadline(self, found: Found, latest_end: float | None) -> float | None:
-        """Return when waiting ends, in seconds since the epoch.
-
-        The server's time is believed only for an execution that an earlier attempt started: a clock that is off must
-        not shorten the time of a fresh one.
-        """
-        if self.timeout is None:
-            return latest_end
-        now = time.time()
-        created = found.execution.created_at
-        began = min(now, created.timestamp()) if found.adopted and created else now
-        return min(began + self.timeout, latest_end or float("inf"))
 
     def _defer(
         self,

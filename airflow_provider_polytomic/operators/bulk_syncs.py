@@ -55,6 +55,7 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         self.test = test
         self.fail_on_partial = fail_on_partial
         self.retry_failed_schemas = retry_failed_schemas
+        self._wanted: list[str] = []
 
     @property
     def _sync_id(self) -> str:
@@ -69,10 +70,12 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         from airflow_provider_polytomic.api import bulk_syncs
 
         wanted = as_list(self.schemas, "schemas")
-        if not wanted:
+        if not (wanted or self.retry_failed_schemas):
             return
-        known = [schema.id for schema in client.pages(bulk_syncs.list_schemas(self._sync_id)) if schema.id]
-        unknown = [schema for schema in wanted if schema not in known]
+        schemas = list(client.pages(bulk_syncs.list_schemas(self._sync_id)))
+        known = [schema.id for schema in schemas if schema.id]
+        self._wanted = wanted or [schema.id for schema in schemas if schema.id and schema.enabled is not False]
+        unknown = [schema for schema in self._wanted if schema not in known]
         if unknown:
             raise PolytomicRequestRefused(
                 f"{self._label} has no schema {', '.join(map(repr, unknown))}. Next: choose among {', '.join(known)}"
@@ -84,7 +87,7 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
             raise PolytomicRequestRefused("test=True and resync_mode exclude each other. Next: give one of them")
         schemas = as_list(self.schemas, "schemas")
         if self.retry_failed_schemas and earlier:
-            schemas = _uncompleted(earlier) or schemas
+            schemas = _uncompleted(self._wanted, earlier) or schemas
         return {
             "schemas": schemas,
             "resync_mode": self.resync_mode or None,
@@ -101,10 +104,12 @@ def _latest_rows(executions: Sequence[Execution]) -> dict[str, dict[str, Any]]:
     return {row["schema"]: row for execution in executions for row in execution.schemas}
 
 
-def _uncompleted(executions: Sequence[Execution]) -> list[str]:
+def _uncompleted(wanted: Sequence[str], executions: Sequence[Execution]) -> list[str]:
+    """List the schemas that have not completed; one that an execution has not even begun has no row in it."""
     from airflow_provider_polytomic.runs.outcome import is_completed_schema
 
-    return [schema for schema, row in _latest_rows(executions).items() if not is_completed_schema(row["status"])]
+    rows = _latest_rows(executions)
+    return [schema for schema in wanted if schema not in rows or not is_completed_schema(rows[schema]["status"])]
 
 
 class PolytomicCancelBulkSyncOperator(PolytomicCancelOperator):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._templated import as_bool, as_id
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._attempt import Attempt
-from airflow_provider_polytomic.operators._configuration import PolytomicConnectionOperator
+from airflow_provider_polytomic.operators._configuration import PolytomicConfigurationOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 IfExists = Literal["fail", "reuse", "update"]
 
 
-class PolytomicCreateConnectionOperator(PolytomicConnectionOperator):
+class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
     """Create a connection; a retry of the task does not create another one: ``POST /api/connections``.
 
     Returns the connection without its configuration.
@@ -35,7 +36,7 @@ class PolytomicCreateConnectionOperator(PolytomicConnectionOperator):
     """
 
     template_fields: Sequence[str] = (
-        "name", "connection_type", "policies", *PolytomicConnectionOperator.template_fields,
+        "name", "connection_type", "policies", *PolytomicConfigurationOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +92,7 @@ class PolytomicCreateConnectionOperator(PolytomicConnectionOperator):
         return _without_secrets(connection)
 
 
-class PolytomicTestConnectionOperator(PolytomicConnectionOperator):
+class PolytomicTestConnectionOperator(PolytomicConfigurationOperator):
     """Try a connection's settings; fails with Polytomic's words if they do not work: ``POST /api/connections/test``.
 
     :param connection_id: a saved connection whose settings are taken where ``configuration`` has none (templated)
@@ -99,7 +100,7 @@ class PolytomicTestConnectionOperator(PolytomicConnectionOperator):
     """
 
     template_fields: Sequence[str] = (
-        "connection_id", "connection_type", *PolytomicConnectionOperator.template_fields,
+        "connection_id", "connection_type", *PolytomicConfigurationOperator.template_fields,
     )  # fmt: skip
 
     def __init__(self, *, connection_id: str | None = None, connection_type: str | None = None, **kwargs: Any) -> None:
@@ -126,7 +127,7 @@ class PolytomicTestConnectionOperator(PolytomicConnectionOperator):
         self.log.info("%s works", label)
 
 
-class PolytomicUpdateConnectionOperator(PolytomicConnectionOperator):
+class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
     """Replace a connection as a whole, its secrets included: ``PUT /api/connections/{id}``.
 
     What is not given is cleared; the log names each setting that is.
@@ -138,7 +139,7 @@ class PolytomicUpdateConnectionOperator(PolytomicConnectionOperator):
     """
 
     template_fields: Sequence[str] = (
-        "connection_id", "name", "policies", *PolytomicConnectionOperator.template_fields,
+        "connection_id", "name", "policies", *PolytomicConfigurationOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -159,36 +160,42 @@ class PolytomicUpdateConnectionOperator(PolytomicConnectionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Replace the connection."""
-        from airflow_provider_polytomic.api.provisioning import cleared_settings, replace_settings
+        from airflow_provider_polytomic.api.provisioning import replace_settings
 
         settings = self._settings(context)
         connection_id = as_id(self.connection_id, "connection_id")
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
         with self._refusing(f"Connection {connection_id} could not be updated", settings):
-            before, after = client.run(
+            updated = client.run(
                 replace_settings(
                     connection_id, settings, name=self.name, policies=self.policies, validate=self.validate
                 )
             )
-        cleared = cleared_settings(before, settings)
-        if cleared:
-            self.log.warning("The update of connection %s has cleared: %s", connection_id, ", ".join(cleared))
-        return _without_secrets(after)
+        return _without_secrets(updated)
 
 
-class PolytomicDeleteConnectionOperator(PolytomicConnectionOperator):
+class PolytomicDeleteConnectionOperator(BaseOperator):
     """Delete a connection; one that is gone already is a success: ``DELETE /api/connections/{id}``.
 
     :param connection_id: id of the connection (templated)
     :param force: delete the syncs and everything else that uses it as well; default False (templated)
+    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
     """
 
     template_fields: Sequence[str] = ("connection_id", "force", "polytomic_conn_id")
 
-    def __init__(self, *, connection_id: str, force: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        connection_id: str,
+        force: bool = False,
+        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.connection_id = connection_id
         self.force = force
+        self.polytomic_conn_id = polytomic_conn_id
 
     def execute(self, context: Context) -> None:
         """Delete the connection."""
@@ -196,7 +203,7 @@ class PolytomicDeleteConnectionOperator(PolytomicConnectionOperator):
 
         connection_id = as_id(self.connection_id, "connection_id")
         deletion = connections.delete(connection_id, force=as_bool(self.force, "force"))
-        with self._refusing(f"Connection {connection_id} could not be deleted"):
+        with refusing(f"Connection {connection_id} could not be deleted", self.polytomic_conn_id):
             try:
                 PolytomicHook(self.polytomic_conn_id).send(deletion)
             except PolytomicNotFoundError:

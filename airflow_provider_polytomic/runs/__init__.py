@@ -10,7 +10,7 @@ from airflow_provider_polytomic.runs.outcome import Outcome
 from airflow_provider_polytomic.runs.run import Run
 from airflow_provider_polytomic.runs.start import AlreadyRunning, Found, IfRunning, Order, Role, start_once
 from airflow_provider_polytomic.runs.verdict import Standard, report
-from airflow_provider_polytomic.runs.wait import DeadlinePassed, wait_for_end
+from airflow_provider_polytomic.runs.wait import DeadlinePassed, deadline_of, wait_for_end
 
 __all__ = [
     "AlreadyRunning",
@@ -28,6 +28,7 @@ __all__ = [
     "cancel_and_confirm",
     "cancel_current",
     "current_execution",
+    "deadline_of",
     "execution_current_at",
     "kind_of",
     "report",

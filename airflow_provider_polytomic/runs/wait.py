@@ -39,6 +39,28 @@ class DeadlinePassed(Exception):
         super().__init__(f"{run} has not ended in time")
 
 
+def deadline_of(
+    execution: Execution,
+    adopted: bool,
+    timeout: float | None,
+    latest: float | None,
+    clock: Callable[[], float] = time.time,
+) -> float | None:
+    """Return when waiting for an execution ends, in seconds since the epoch; None for never.
+
+    The server's time is believed only for an execution that an earlier attempt started: a clock that is off must not
+    shorten the time of a fresh one.
+
+    :param timeout: seconds that it has from its start on; None for any number
+    :param latest: when waiting ends whatever the execution has; None for never
+    """
+    if timeout is None:
+        return latest
+    now, created = clock(), execution.created_at
+    began = min(now, created.timestamp()) if adopted and created else now
+    return began + timeout if latest is None else min(began + timeout, latest)
+
+
 def wait_for_end(
     run: Run | Completion,
     *,
