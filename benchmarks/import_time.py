@@ -13,6 +13,7 @@ PROCESSES = 5
 MODULES = (
     "airflow_provider_polytomic.operators.syncs",
     "airflow_provider_polytomic.operators.bulk_syncs",
+    "airflow_provider_polytomic.operators.listing",
     "airflow_provider_polytomic.operators.connections",
     "airflow_provider_polytomic.sensors.syncs",
 )

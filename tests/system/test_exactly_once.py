@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_polytomic._compat import trigger_has_on_kill
+
 from .cluster import AIRFLOW_VERSION, Cluster
 
 KINDS = ["model", "bulk"]
@@ -67,7 +69,12 @@ def test_a_trigger_that_moves_to_another_triggerer_leaves_the_execution_alone(be
 
 @pytest.mark.parametrize(
     ("mode", "kind", "state"),
-    [("deferred", "model", "failed"), ("deferred", "bulk", "success"), ("worker", "model", "failed")],
+    [
+        ("deferred", "model", "failed"),
+        ("deferred", "model", "success"),
+        ("deferred", "bulk", "success"),
+        ("worker", "model", "failed"),
+    ],
 )
 def test_marking_the_task_cancels_the_execution(begin, mode, kind, state):
     run = begin(f"{kind}_{mode}_plain")
@@ -129,6 +136,19 @@ def test_a_worker_lost_after_the_accepted_start_does_not_start_again(begin, clus
         run.wait_for_state("failed")
     assert len(run.executions) == 1
     assert run.cancels == [0]
+
+
+@pytest.mark.skipif(not trigger_has_on_kill(), reason="this Airflow keeps no state for the attempts of a task")
+def test_a_retry_after_the_key_has_expired_finds_its_execution_by_the_state_store(begin, cluster, emulator):
+    run = begin("model_worker_retry")
+    run.wait_for_waiting()
+    emulator.clock.advance(25 * 3600)
+    cluster.kill_task(run.dag_id, run.run_id, "sync")
+    run.wait_until(lambda: run.task.try_number == 2 and run.log().count(": ours, ") == 2, "the second attempt")
+    run.finish()
+    run.wait_for_state("success")
+    assert len(run.executions) == 1
+    assert "state store failed" not in run.log()
 
 
 def test_a_lost_answer_to_the_start_does_not_start_again(begin, emulator):

@@ -188,7 +188,7 @@ class TestUpdate:
         [after] = emulator.connections
         assert (after.name, after.type, after.configuration) == ("Warehouse", "postgresql", {"hostname": "new"})
         assert (result["id"], "configuration" in result) == (saved.id, False)
-        assert f"The update of connection {saved.id} has cleared: password, schema" in logged()
+        assert f"The update of connection {saved.id} clears: password, schema" in logged()
 
     def test_an_unknown_connection_is_refused(self, emulator, task_instance):
         operator = PolytomicUpdateConnectionOperator(task_id="t", connection_id="unknown", configuration={})
