@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import datetime, timezone
 from typing import Any
 
@@ -33,10 +34,15 @@ def as_bool(value: Any, name: str) -> bool:
 
 
 def as_list(value: Any, name: str) -> list[Any] | None:
-    """Return a list; a text counts as a list of one, None and an empty list as none.
+    """Return a list; None and what is empty count as none, a text as a list of one unless it is a list itself.
 
     :raises PolytomicRequestRefused: if it is nothing that can be a list
     """
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            raise PolytomicRequestRefused(f"{name} is {value!r}, not a list") from None
     if value is None or value == "" or value == []:
         return None
     if isinstance(value, str):
@@ -44,6 +50,12 @@ def as_list(value: Any, name: str) -> list[Any] | None:
     if isinstance(value, (list, tuple, set, frozenset)):
         return list(value)
     raise PolytomicRequestRefused(f"{name} is {value!r}, not a list")
+
+
+def as_ids(value: Any, name: str) -> list[str] | None:
+    """Return a list of texts, such as ids; otherwise as :func:`as_list`."""
+    items = as_list(value, name)
+    return None if items is None else [str(item) for item in items]
 
 
 def as_moment(value: Any, name: str) -> datetime:

@@ -90,20 +90,25 @@ def _refusal(error: PolytomicError, what: str, conn_id: str, hidden: Sequence[st
     )
 
 
-def shortfall(execution: Execution, standard: Standard) -> PolytomicRunError | None:
-    """Say what an ended execution lacks of what the task asks; None if it lacks nothing."""
+def shortfall(
+    execution: Execution, standard: Standard, again: str = "a retry or a clear of the task starts it again"
+) -> PolytomicRunError | None:
+    """Say what an ended execution lacks of what the task asks; None if it lacks nothing.
+
+    :param again: how it comes to another execution
+    """
     from airflow_provider_polytomic.runs import Outcome, report
 
     if standard.met_by(execution):
         return None
     result = execution.result()
     if execution.outcome is Outcome.CANCELED:
-        return PolytomicRunCanceled(report(execution, "was canceled", "clear the task to run it again"), result)
+        return PolytomicRunCanceled(report(execution, "was canceled", again), result)
     if execution.outcome is Outcome.FAILED:
-        return PolytomicRunFailed(report(execution, "failed", "mend the cause; a retry starts it again"), result)
+        return PolytomicRunFailed(report(execution, "failed", f"mend the cause; {again}"), result)
     if standard.exceeded_by(execution):
         count = execution.counts["error"]
         said = f"has {count} record errors, more than the {standard.max_errors} that max_errors allows"
         return PolytomicRunIncomplete(report(execution, said, "mend the records, or allow more errors"), result)
-    advice = "mend the schemas named above; a retry starts it again, and fail_on_partial=False accepts it as it is"
+    advice = f"mend the schemas named above; {again}; fail_on_partial=False accepts it as it is"
     return PolytomicRunIncomplete(report(execution, "is incomplete", advice), result)

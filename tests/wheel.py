@@ -16,7 +16,7 @@ DISTRIBUTION = "airflow-provider-polytomic"
 PACKAGE = "airflow_provider_polytomic"
 EXPECTED = {
     ("providers", "list"): [DISTRIBUTION],
-    ("providers", "get", DISTRIBUTION): [DISTRIBUTION, "Polytomic"],
+    ("providers", "get", DISTRIBUTION): [DISTRIBUTION],
     ("providers", "hooks"): ["polytomic", "PolytomicHook"],
 }
 

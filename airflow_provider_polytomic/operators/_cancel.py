@@ -59,7 +59,7 @@ class PolytomicCancelOperator(BaseOperator):
                 execution = PolytomicHook(self.polytomic_conn_id).get_conn().run(canceling)
         except DeadlinePassed as passed:
             raise PolytomicRunTimeout(
-                f"{label}: {passed} after its cancellation",
+                f"{label}: {passed} after its cancellation. Next: see in Polytomic why, or allow more time",
                 passed.execution.result() if passed.execution else None,
             ) from None
         if execution is None:

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_provider_polytomic._compat import AirflowSkipException, BaseOperator, StateStore, conf
+from airflow_provider_polytomic._compat import AirflowSkipException, BaseOperator, conf
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunFailed,
@@ -22,16 +22,17 @@ from airflow_provider_polytomic.exceptions import (
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._attempt import Attempt
+from airflow_provider_polytomic.operators._ledger import Ledger
 from airflow_provider_polytomic.triggers._event import checked_event
-from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.api import ClientConfig, PolytomicClient
+    from airflow_provider_polytomic.api.protocol import Protocol
     from airflow_provider_polytomic.runs import Execution, Found, IfRunning, Order, Role, Run, Standard
 
-RESULT_XCOM_KEY = "return_value"
+T = TypeVar("T")
 
 KILL_SECONDS = 3.5
 """Seconds that ``on_kill`` takes at the most: Airflow ends the process 5 seconds after it has asked it to end."""
@@ -150,13 +151,14 @@ class PolytomicRunOperator(BaseOperator):
         """Go on after a deferral; where Airflow ended it because of its timeout, cancel the execution first."""
         from airflow_provider_polytomic.runs import Role, Run
 
-        if next_method != "__fail__" or "timeout" not in str((next_kwargs or {}).get("error", "")).lower():
+        if next_method != "__fail__":
             return super().resume_execution(next_method, next_kwargs, context)
-        ti = context["ti"]
-        waited = ti.xcom_pull(task_ids=self.task_id, key=EXECUTION_XCOM_KEY, map_indexes=ti.map_index)
-        if not waited or waited["try_number"] != ti.try_number:
-            self.log.info("The deferral that timed out is of an earlier attempt: starting afresh")
+        waited = Ledger(context).waited_for()
+        if waited is None:
+            self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
             return self.execute(context)
+        if "timeout" not in str((next_kwargs or {}).get("error", "")).lower():
+            return super().resume_execution(next_method, next_kwargs, context)
         return self._time_is_up(context, Run(self.kind, self._sync_id, waited["execution_id"]), Role(waited["role"]))
 
     def on_kill(self) -> None:
@@ -189,14 +191,17 @@ class PolytomicRunOperator(BaseOperator):
         from airflow_provider_polytomic.runs import DeadlinePassed, Run, deadline_of, wait_for_end
 
         with self._connected() as client:
-            found = self._find(client, context, latest_end)
+            kept = self._recall(client, context)
+            found = self._find(client, context, latest_end, kept.get("execution_id"))
             execution = found.execution
             run = Run(self.kind, self._sync_id, execution.id)
             self.log.info("%s: %s, %s", run, found.role.value, execution.status)
             if not self.wait_for_completion:
-                StateStore(context).delete()
+                Ledger(context).forget()
                 return execution.result()
-            carried = self._carried(found.earlier)
+            carried = self._carried(found.earlier) or kept.get("carried", [])
+            if carried and not execution.outcome.final:
+                Ledger(context).keep(execution.id, carried)
             if execution.outcome.final:
                 return self._judge(context, execution, carried)
             deadline = deadline_of(found.execution, found.adopted, self.timeout, latest_end)
@@ -210,19 +215,21 @@ class PolytomicRunOperator(BaseOperator):
                 return self._time_is_up(context, run, found.role, carried)
             return self._judge(context, execution, carried)
 
-    def _find(self, client: PolytomicClient, context: Context, latest_end: float | None) -> Found:
+    def _find(
+        self, client: PolytomicClient, context: Context, latest_end: float | None, remembered: str | None
+    ) -> Found:
         """Start the execution or find the one to wait for; whatever is in the way is waited for before."""
         from airflow_provider_polytomic.runs import AlreadyRunning, Role, Run, start_once, wait_for_end
 
         with self._refusing("could not be started"):
             self._check(client)
-        order = self._order(context, self._recall(client, context))
+        order = self._order(context, remembered)
         while True:
             try:
                 with self._refusing("could not be started"):
                     found = client.run(start_once(order, lambda run: self._own(context, run)))
             except AlreadyRunning as running:
-                message = f"{self._label} is running already: {running}"
+                message = f"{self._label} is running already: {running}. Next: see if_running"
                 if self.if_running == "skip":
                     raise AirflowSkipException(message) from None
                 raise PolytomicRunFailed(message, running.execution.result()) from None
@@ -238,25 +245,22 @@ class PolytomicRunOperator(BaseOperator):
             with self._refusing("cannot be waited for"):
                 client.run(wait_for_end(other, every=self.poll_interval, pause_first=True))
 
-    def _recall(self, client: PolytomicClient, context: Context) -> str | None:
-        """Return the execution that an earlier attempt has started and kept.
+    def _recall(self, client: PolytomicClient, context: Context) -> dict[str, Any]:
+        """Return what an earlier attempt has kept of the execution that it started.
 
         One from before a clear is canceled instead: where no triggerer had its trigger then, nobody else has done it.
         """
-        from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.runs import Run, cancel
 
-        kept = StateStore(context).get()
-        if not kept or kept.get("generation") == Attempt.of(context).generation:
-            return kept["execution_id"] if kept else None
+        kept, from_before_a_clear = Ledger(context).kept()
+        if not from_before_a_clear:
+            return kept
         orphan = Run(self.kind, self._sync_id, kept["execution_id"])
-        try:
-            if self.cancel_on_kill and not client.run(orphan.look()).outcome.final:
-                client.run(cancel(orphan, patience=CONFIRM_PATIENCE))
-        except PolytomicError as error:
-            self.log.warning("%s, from before the task was cleared, could not be canceled: %s", orphan, error)
-        StateStore(context).delete()
-        return None
+        last = self._try(client, orphan.look()) if self.cancel_on_kill else None
+        if last and not last.outcome.final:
+            self._try(client, cancel(orphan, patience=CONFIRM_PATIENCE))
+        Ledger(context).forget()
+        return {}
 
     def _order(self, context: Context, remembered: str | None) -> Order:
         from airflow_provider_polytomic.runs import Order
@@ -281,13 +285,8 @@ class PolytomicRunOperator(BaseOperator):
         self._ours = run
         if self._killed:
             self.on_kill()
-        self._note(context, run, Role.OURS)
-        StateStore(context).set({"execution_id": run.execution_id, "generation": Attempt.of(context).generation})
-
-    def _note(self, context: Context, run: Run, role: Role) -> None:
-        ti = context["ti"]
-        value = {"execution_id": run.execution_id, "role": role.value, "try_number": ti.try_number}
-        ti.xcom_push(key=EXECUTION_XCOM_KEY, value=value)
+        Ledger(context).waits_for(run.execution_id, Role.OURS.value)
+        Ledger(context).keep(run.execution_id)
 
     def _defer(
         self,
@@ -302,7 +301,7 @@ class PolytomicRunOperator(BaseOperator):
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
         self._stop_if_killed()
-        self._note(context, run, role)
+        Ledger(context).waits_for(run.execution_id, role.value)
         backstop = None
         if deadline is not None:
             left = max(0.0, deadline - time.time())
@@ -333,20 +332,15 @@ class PolytomicRunOperator(BaseOperator):
         from airflow_provider_polytomic.runs import Outcome, report
 
         self._ours = None
-        StateStore(context).delete()
+        Ledger(context).forget()
         execution = execution.including(carried or ())
         lacking = shortfall(execution, self._standard())
         if lacking:
-            self._push_result(context, execution)
+            Ledger(context).push_result(execution.result())
             raise lacking
         if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
             self.log.warning(report(execution, "has ended with errors"))
         return execution.result()
-
-    def _push_result(self, context: Context, execution: Execution) -> None:
-        """Hand the result on although the task is about to fail."""
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key=RESULT_XCOM_KEY, value=execution.result())
 
     def _time_is_up(
         self,
@@ -360,22 +354,38 @@ class PolytomicRunOperator(BaseOperator):
 
         :param canceled: the execution, where the trigger has canceled it already
         """
-        from airflow_provider_polytomic.runs import Role, cancel_and_confirm, report
+        from airflow_provider_polytomic.runs import Execution, Role, cancel_and_confirm, report
 
         advice = "allow more time, or see in Polytomic why it is slow"
-        if canceled is None:
-            with self._connected() as client, self._refusing("could not be canceled at its deadline"):
-                canceled = client.run(run.look())
-                if canceled.outcome.final and role is not Role.IN_THE_WAY:
-                    return self._judge(context, canceled, carried)
+        last = canceled
+        if last is None:
+            with self._connected() as client:
+                last = self._try(client, run.look())
+                if last and last.outcome.final and role is not Role.IN_THE_WAY:
+                    return self._judge(context, last, carried)
                 if role is Role.OURS and self.cancel_on_kill:
-                    canceled = client.run(cancel_and_confirm(run, patience=CONFIRM_PATIENCE)) or canceled
-                else:
-                    advice = f"it was left running; {advice}"
-        if canceled.outcome.final:
-            StateStore(context).delete()
-        self._push_result(context, canceled)
-        raise PolytomicRunTimeout(report(canceled, "has not ended in time", advice), canceled.result())
+                    last = self._try(client, cancel_and_confirm(run, patience=CONFIRM_PATIENCE)) or last
+        if role is Role.IN_THE_WAY:
+            raise PolytomicRunTimeout(f"{self._label} could not start in time: {run} is in its way. Next: {advice}")
+        if not (role is Role.OURS and self.cancel_on_kill):
+            advice = f"it was left running; {advice}"
+        elif last is None or not last.outcome.final:
+            advice = f"it may still be running; {advice}"
+        else:
+            Ledger(context).forget()
+        last = last or Execution.unseen(run.kind, run.sync_id, run.execution_id)
+        Ledger(context).push_result(last.result())
+        raise PolytomicRunTimeout(report(last, "has not ended in time", advice), last.result())
+
+    def _try(self, client: PolytomicClient, protocol: Protocol[T]) -> T | None:
+        """Run what may fail without changing the verdict."""
+        from airflow_provider_polytomic.api import PolytomicError
+
+        try:
+            return client.run(protocol)
+        except PolytomicError as error:
+            self.log.warning("%s: %s", self._label, error)
+            return None
 
     @contextmanager
     def _connected(self) -> Iterator[PolytomicClient]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._templated import as_bool, as_id, as_list
+from airflow_provider_polytomic._templated import as_bool, as_id, as_ids
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
 from airflow_provider_polytomic.operators._run import PolytomicRunOperator
@@ -69,7 +69,7 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
     def _check(self, client: PolytomicClient) -> None:
         from airflow_provider_polytomic.api import bulk_syncs
 
-        wanted = as_list(self.schemas, "schemas")
+        wanted = as_ids(self.schemas, "schemas")
         if not (wanted or self.retry_failed_schemas):
             return
         schemas = list(client.pages(bulk_syncs.list_schemas(self._sync_id)))
@@ -85,7 +85,7 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         test = as_bool(self.test, "test")
         if test and self.resync_mode:
             raise PolytomicRequestRefused("test=True and resync_mode exclude each other. Next: give one of them")
-        schemas = as_list(self.schemas, "schemas")
+        schemas = as_ids(self.schemas, "schemas")
         if self.retry_failed_schemas and earlier:
             schemas = _uncompleted(self._wanted, earlier) or schemas
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._templated import as_bool, as_id, as_list
+from airflow_provider_polytomic._templated import as_bool, as_id, as_ids, as_list
 from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
 from airflow_provider_polytomic.operators._run import PolytomicRunOperator
 
@@ -56,13 +56,13 @@ class PolytomicStartSyncOperator(PolytomicRunOperator):
         return {
             "resync": as_bool(self.resync, "resync") or None,
             "test": as_bool(self.test, "test") or None,
-            "identities": as_list(self.identities, "identities"),
+            "identities": as_ids(self.identities, "identities"),
             "source_identities": as_list(self.source_identities, "source_identities"),
         }
 
 
 class PolytomicCancelSyncOperator(PolytomicCancelOperator):
-    """Cancel whatever execution of a model sync runs: ``POST /api/syncs/{id}/cancel``.
+    """Cancel whatever execution of a model sync runs: ``POST /api/syncs/{id}/executions/{execution id}/cancel``.
 
     :param sync_id: id of the model sync (templated)
     """

@@ -33,12 +33,12 @@ class Completion:
         """
         status = kind_of(self.kind).status(self.sync_id)
         told = yield from send(status.once() if once else status)
-        for one in (told.last_execution, told.current_execution):
-            if one and one.completed_at and one.completed_at >= self.since:
-                execution: Execution = kind_of(self.kind).read(self.sync_id, one)
-                if execution.outcome.final:
-                    return execution
-        return None
+        shown = [
+            kind_of(self.kind).read(self.sync_id, one) for one in (told.last_execution, told.current_execution) if one
+        ]
+        ended = {one.completed_at: one for one in shown if one.outcome.final and one.completed_at}
+        latest = max(ended, default=self.since)
+        return ended.get(latest) if latest >= self.since else None
 
 
 def current_execution(kind: str, sync_id: str) -> Protocol[Execution | None]:

@@ -12,8 +12,6 @@ comes again after the status has been asked and does not explain it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +25,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicError,
     PolytomicNotFoundError,
 )
+from airflow_provider_polytomic.api.idempotency import idempotency_key
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
@@ -107,8 +106,7 @@ class Order:
 
     def key(self, number: int) -> str:
         """Return the Idempotency-Key for the execution after ``number`` unsuccessful ones."""
-        facts = [*self.identity, self.kind, self.sync_id, self.generation, number]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        return idempotency_key(*self.identity, self.kind, self.sync_id, self.generation, number)
 
 
 @dataclass(frozen=True)
@@ -281,5 +279,5 @@ def _look_at_started(run: Run, before: _Glance) -> Protocol[Execution]:
         return (yield from run.look())
     except PolytomicError as error:
         log.warning("%s has been started, and could not be looked at yet: %s", run, error)
-        unseen = Execution(run.kind, run.sync_id, run.execution_id, "created", Outcome.RUNNING)
+        unseen = Execution.unseen(run.kind, run.sync_id, run.execution_id)
         return before.find(run.execution_id) or unseen

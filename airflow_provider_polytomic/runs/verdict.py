@@ -28,9 +28,8 @@ class Standard:
 
     def met_by(self, execution: Execution) -> bool:
         """Tell whether the execution has ended as the task wants it."""
-        if execution.outcome is Outcome.PARTIAL:
-            return not self.fail_on_partial
-        return execution.outcome is Outcome.SUCCESS and not self.exceeded_by(execution)
+        accepted = (Outcome.SUCCESS,) if self.fail_on_partial else (Outcome.SUCCESS, Outcome.PARTIAL)
+        return execution.outcome in accepted and not self.exceeded_by(execution)
 
     def exceeded_by(self, execution: Execution) -> bool:
         """Tell whether more records had errors than are allowed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,8 +24,8 @@ from airflow_provider_polytomic.exceptions import (
     shortfall,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.operators._ledger import Ledger
 from airflow_provider_polytomic.triggers._event import checked_event
-from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -102,7 +103,11 @@ class PolytomicStatusSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at the execution once; a look that fails is logged and decides nothing."""
-        execution = self._look(context)
+        try:
+            execution = self._look(context)
+        except PolytomicTaskError:
+            self._awaited = None
+            raise
         if execution is None or not execution.outcome.final:
             return False
         self._awaited = None
@@ -128,10 +133,13 @@ class PolytomicStatusSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; where Airflow ended it because of its timeout, cancel the execution if wanted."""
-        if next_method == "__fail__" and "timeout" in str((next_kwargs or {}).get("error", "")).lower():
-            ti = context["ti"]
-            waited = ti.xcom_pull(task_ids=self.task_id, key=EXECUTION_XCOM_KEY, map_indexes=ti.map_index)
-            if waited:
+        if next_method == "__fail__":
+            waited = Ledger(context).waited_for()
+            if waited is None:
+                self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
+                return self.execute(context)
+            timed_out = "timeout" in str((next_kwargs or {}).get("error", "")).lower()
+            if timed_out and waited["execution_id"]:
                 self._awaited = self._run(waited["execution_id"])
                 self._cancel_if_waiting()
         return super().resume_execution(next_method, next_kwargs, context)
@@ -161,15 +169,16 @@ class PolytomicStatusSensor(BaseSensorOperator):
         from airflow_provider_polytomic.runs import Run
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
+        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
+        with refusing(f"{self._label} cannot be waited for", self.polytomic_conn_id):
+            self._awaited = self._hook.get_conn().run(self._choose_patiently(context))
         execution = self._look(context)
         if execution is not None and execution.outcome.final:
             return self._judge(context, execution)
         ti = context["ti"]
         awaited = self._awaited
         execution_id = awaited.execution_id if isinstance(awaited, Run) else None
-        if execution_id:
-            note = {"execution_id": execution_id, "role": "joined", "try_number": ti.try_number}
-            ti.xcom_push(key=EXECUTION_XCOM_KEY, value=note)
+        Ledger(context).waits_for(execution_id, "joined")
         self.defer(
             trigger=PolytomicExecutionTrigger(
                 kind=self.kind,
@@ -203,6 +212,21 @@ class PolytomicStatusSensor(BaseSensorOperator):
                 self.log.warning("%s could not be looked at: %s", self._label, error)
                 return None
 
+    def _choose_patiently(self, context: Context) -> Protocol[Run | Completion]:
+        """Choose, again while Polytomic gives no answer: to wait for another execution instead would be a guess."""
+        from airflow_provider_polytomic.api import Pause, PolytomicError
+        from airflow_provider_polytomic.api.retry import is_passing
+
+        end = time.monotonic() + self.timeout
+        while True:
+            try:
+                return (yield from self._choose(context))
+            except PolytomicError as error:
+                if not is_passing(error) or time.monotonic() > end:
+                    raise
+                self.log.warning("%s could not be looked at: %s", self._label, error)
+            yield Pause(self.poke_interval)
+
     def _choose(self, context: Context) -> Protocol[Run | Completion]:
         from airflow_provider_polytomic.runs import Completion, current_execution, execution_current_at
 
@@ -224,11 +248,10 @@ class PolytomicStatusSensor(BaseSensorOperator):
         return as_moment(begin, "the start of the DAG run")
 
     def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
-        lacking = shortfall(execution, self._standard())
+        lacking = shortfall(execution, self._standard(), again="see its history in Polytomic")
         if lacking is None:
             return execution.result()
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key="return_value", value=execution.result())
+        Ledger(context).push_result(execution.result())
         raise lacking
 
     def _cancel_if_waiting(self) -> None:

@@ -22,6 +22,9 @@ def checked_event(event: Any) -> dict[str, Any]:
         )
     event_of_any_release: dict[str, Any] = {
         "execution": None,
+        "execution_id": None,
+        "role": "joined",
+        "message": "",
         "try_number": None,
         "latest_end": None,
         "carried": None,

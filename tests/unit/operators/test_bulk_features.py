@@ -14,7 +14,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSy
 
 SCHEMAS = [
     {"id": "contact", "duration": 1, "records": 10},
-    {"id": "company", "duration": 1, "records": 20, "outcome": "failed", "message": "column x is gone"},
+    {"id": "company", "duration": 1, "records": 20, "outcome": "failed", "message": "column x is gone", "errors": 2},
     {"id": "deal", "duration": 1, "records": 30},
 ]
 MENDED = [{**schema, "outcome": "completed"} for schema in SCHEMAS]
@@ -126,3 +126,23 @@ def test_deactivating_cancels_the_running_execution(begin, bulk, emulator):
     with pytest.raises(PolytomicRunCanceled):
         waiting.finish()
     assert emulator.executions(bulk.id)[0].status == "canceled"
+
+
+def test_what_was_completed_before_survives_a_lost_worker(begin, bulk, emulator, deferred, state_store):
+    ti = begin(retry_failed_schemas=True, retries=3)
+    if not ti.task.deferrable:
+        pytest.skip("a lost worker is what a deferral that nobody resumes looks like")
+    ti.context["task_state_store"] = state_store
+    with pytest.raises(PolytomicRunIncomplete):
+        ti.finish()
+    emulator.plan(bulk.id, schemas=MENDED)
+    with pytest.raises(deferred):
+        ti.retry().execute()
+    result = ti.retry().finish()
+    assert started_schemas(emulator, bulk.id) == [None, ["company"]]
+    assert sorted(row["schema"] for row in result["schemas"]) == ["company", "contact", "deal"]
+
+
+def test_record_errors_count_in_a_partial_success_too(begin):
+    with pytest.raises(PolytomicRunIncomplete, match="more than the 0"):
+        begin(fail_on_partial=False, max_errors=0, schemas=["contact", "company"]).finish()

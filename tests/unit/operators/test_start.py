@@ -27,6 +27,7 @@ from airflow_provider_polytomic.exceptions import (
 )
 from airflow_provider_polytomic.operators import _run
 from airflow_provider_polytomic.runs import Run
+from airflow_provider_polytomic.triggers import executions
 
 NEVER = float("inf")
 
@@ -327,6 +328,40 @@ class TestDeadlines:
         assert kind.cancels == []
 
 
+class TestDeadlinesInAnOutage:
+    """The API fails just when the time is up: the execution is canceled, and the task says what it is."""
+
+    @pytest.fixture(params=[503, "reset"])
+    def outage(self, request, kind):
+        def outage(sync_id):
+            fault = {"kind": "reset"} if request.param == "reset" else {"kind": "status", "status": request.param}
+            kind.emulator.fault(**fault, method="GET", path=f"/**/{sync_id}/executions/*", count=None, skip=1)
+
+        return outage
+
+    def test_it_is_canceled_and_the_task_has_timed_out(self, kind, task_instance, monkeypatch, deferrable, outage):
+        monkeypatch.setattr(_run, "CONFIRM_PATIENCE", 0.01)
+        monkeypatch.setattr(executions, "LATE_PATIENCE", 0.01)
+        sync_id = kind.add(duration=NEVER)
+        outage(sync_id)
+        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01, poll_interval=5))
+        with pytest.raises(PolytomicRunTimeout, match="has not ended in time"):
+            task.finish()
+        assert len(kind.cancels) >= 1
+        assert task.xcoms["return_value"]["outcome"] == "running"
+
+
+def test_a_trigger_that_failed_in_an_earlier_attempt_is_no_news(kind, task_instance, deferred):
+    """Airflow 3.0 starts a retry with the ``next_method`` of the attempt before."""
+    sync_id = kind.add(duration=60)
+    task = task_instance(kind.start(sync_id, deferrable=True, retries=1))
+    with pytest.raises(deferred):
+        task.execute()
+    task.retry()
+    with pytest.raises(deferred):
+        task._call(task.task.resume_execution, "__fail__", {"error": "Trigger failure"}, task.context)
+
+
 class TestOnKill:
     def test_before_anything_was_started_nothing_is_canceled(self, kind, task_instance):
         task_instance(kind.start(kind.add(duration=NEVER))).task.on_kill()
@@ -504,7 +539,9 @@ class TestStateStore:
         with pytest.raises(deferred):
             task.execute()
         [execution] = kind.emulator.executions(sync_id)
-        assert state_store.values == {"polytomic_execution": {"execution_id": execution.id, "generation": 0}}
+        assert state_store.values == {
+            "polytomic_execution": {"execution_id": execution.id, "generation": 0, "carried": []}
+        }
         task.finish()
         assert state_store.values == {}
 

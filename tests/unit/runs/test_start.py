@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_polytomic.api import syncs
+from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.errors import (
     PolytomicConflictError,
     PolytomicError,
@@ -44,10 +45,16 @@ def starts(server: Server) -> list[str]:
 
 def fail_starts(process: Process, fault: str, times: int) -> None:
     """Let the next starts fail, and nothing else."""
+    fail_calls(process, "POST", "/executions", fault, times)
+
+
+def fail_calls(process: Process, method: str, ending: str, fault: str, times: int) -> None:
+    """Let the next calls to a path fail, and nothing else."""
     while times:
-        starting = bool(getattr(process.waiting, "idempotency_key", None))
-        process.step(fault if starting else "")
-        times -= starting
+        meant = isinstance(process.waiting, Call) and process.waiting.method == method
+        meant = meant and process.waiting.path.endswith(ending)
+        process.step(fault if meant else "")
+        times -= meant
 
 
 # ---- the key
@@ -184,10 +191,7 @@ def test_an_old_failure_that_cannot_be_looked_at_is_known_from_the_history(serve
     task = Task(server)
     task.begin().run()
     retry = task.retry()
-    while not getattr(retry.waiting, "path", "").endswith("/execution-1"):
-        retry.step()
-    retry.step("503")
-    retry.step("503")
+    fail_calls(retry, "GET", "/execution-1", "503", 2)
     assert retry.run().result.execution.status == "completed"
     assert len(server.made) == 2
 
@@ -477,6 +481,7 @@ def test_what_is_remembered_outlives_its_key(server: Server) -> None:
     found = task.retry().run().result
     assert (found.execution.id, found.role, len(server.made)) == (made.id, Role.OURS, 1)
     assert starts(server) == [made.key]
+    assert task.owned == [made.id] * 2, "the process that goes on must know what to cancel"
 
 
 def test_a_remembered_failure_is_followed_by_one_start(server: Server) -> None:
@@ -485,6 +490,14 @@ def test_a_remembered_failure_is_followed_by_one_start(server: Server) -> None:
     lost_worker(server, task)
     assert task.retry().run().result.execution.status == "completed"
     assert len(server.made) == 2
+
+
+def test_a_remembered_failure_is_the_result_of_the_same_try(server: Server) -> None:
+    server.plans = [Plan("failed")]
+    task = Task(server, remembers=True)
+    lost_worker(server, task)
+    assert task.begin().run().result.execution.status == "failed"
+    assert len(server.made) == 1
 
 
 def test_what_is_remembered_of_another_generation_counts_for_nothing(server: Server) -> None:

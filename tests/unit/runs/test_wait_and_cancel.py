@@ -216,6 +216,19 @@ def test_the_log_tells_changes_and_failures_sparsely(server: Server, caplog: pyt
     ]
 
 
+def test_the_log_tells_each_change_at_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airflow_provider_polytomic.runs")
+    made, run = runs(server, Plan(after=1000.0))
+    process = Process(server, waiting(server, run, every=1.0))
+    for status in ("scheduled", "running", "running", "processing", "completed"):
+        made.status = status
+        process.step()
+        if not process.ended:
+            process.step()
+    words = [record.message.split(": ")[1] for record in caplog.records if record.name.endswith("wait")]
+    assert words == [f"{status}, 0 records" for status in ("scheduled", "running", "processing", "completed")]
+
+
 # ---- canceling
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib import import_module
 from typing import Any
@@ -189,6 +190,16 @@ def _with_sleep(pause: Any) -> Any:
     return Asyncio()
 
 
+async def until(happened: Callable[[], Any]) -> None:
+    """Let the event loop go on until something has happened; far longer than it ever takes is a failure."""
+
+    async def look() -> None:
+        while not happened():
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(look(), 20)
+
+
 class TestKill:
     """A trigger that is ended: who asked, and whether this Airflow says so by ``on_kill``."""
 
@@ -215,8 +226,7 @@ class TestKill:
     @staticmethod
     async def cancel_while_waiting(emulator: Any, trigger: PolytomicExecutionTrigger) -> None:
         waiting = asyncio.ensure_future(trigger.run().__anext__())
-        while not emulator.requests:
-            await asyncio.sleep(0)
+        await until(lambda: emulator.requests)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -304,8 +314,7 @@ class TestKill:
         with pytest.raises(asyncio.CancelledError):
             await killing
         answer.set()
-        while not emulator.execution(trigger.execution_id).cancel_requests:
-            await asyncio.sleep(0)
+        await until(lambda: emulator.execution(trigger.execution_id).cancel_requests)
 
     def test_the_ability_is_airflows(self):
         from airflow.triggers.base import BaseTrigger
