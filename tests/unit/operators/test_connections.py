@@ -281,6 +281,13 @@ def test_a_secret_is_read_by_nobody(emulator, task_instance, monkeypatch, logged
         assert [text for text in shown if secret in text] == []
 
 
+def test_a_setting_that_is_not_named_like_a_secret_may_be_one_and_is_not_repeated(emulator, task_instance, logged):
+    emulator.set_switch("connection_failure", f"cannot use {CANARY} at db.example.org")
+    with pytest.raises(PolytomicRequestRefused, match="db.example.org") as raised:
+        task_instance(create(configuration={"hostname": "db", "nested": [{"line": CANARY}]})).finish()
+    assert CANARY not in str(raised.value) + logged()
+
+
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 def test_a_secret_in_an_executions_errors_is_read_by_nobody(emulator, task_instance, logged, kind):
     from airflow_provider_polytomic.exceptions import PolytomicRunFailed
