@@ -51,8 +51,8 @@ def fail_starts(process: Process, fault: str, times: int) -> None:
 def fail_calls(process: Process, method: str, ending: str, fault: str, times: int) -> None:
     """Let the next calls to a path fail, and nothing else."""
     while times:
-        meant = isinstance(process.waiting, Call) and process.waiting.method == method
-        meant = meant and process.waiting.path.endswith(ending)
+        call = process.waiting
+        meant = isinstance(call, Call) and call.method == method and call.path.endswith(ending)
         process.step(fault if meant else "")
         times -= meant
 
