@@ -20,6 +20,9 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
 
     Exactly-once is as for model syncs. Stands on ``POST /api/bulk/syncs/{id}/executions``.
 
+    The other parameters, from ``wait_for_completion`` to ``max_errors``, are those of
+    :class:`~airflow_provider_polytomic.operators._run.PolytomicRunOperator`.
+
     :param bulk_sync_id: id of the bulk sync (templated)
     :param schemas: ids of the schemas to sync; default: all that are enabled (templated)
     :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; default: only what has changed (templated)
@@ -28,6 +31,12 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
     :param fail_on_partial: fail when some schemas were not synced; False: only warn
     :param retry_failed_schemas: a retry of the task syncs only the schemas that have not completed; ``schemas`` of the
         result then has the final state of each across the attempts; default False
+    :raises PolytomicRunFailed: if the execution fails, or another one runs and ``if_running`` is ``"fail"``
+    :raises PolytomicRunCanceled: if it is canceled
+    :raises PolytomicRunIncomplete: if schemas were not synced, or more records have errors than ``max_errors``
+    :raises PolytomicRunTimeout: if it has not ended in time
+    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic gives no usable answer
     """
 
     kind = "bulk"

@@ -19,11 +19,20 @@ class PolytomicStartSyncOperator(PolytomicRunOperator):
     A retry after a lost worker finds the execution that this task instance has started; a retry after a failed
     execution starts a new one; a clear always runs again. Stands on ``POST /api/syncs/{id}/executions``.
 
+    The other parameters, from ``wait_for_completion`` to ``max_errors``, are those of
+    :class:`~airflow_provider_polytomic.operators._run.PolytomicRunOperator`.
+
     :param sync_id: id of the model sync (templated)
     :param resync: sync all records, not only the changed ones; default False (templated)
     :param test: passed on to Polytomic as it is; default False (templated)
     :param identities: values of the identity field: only these records are synced (templated)
     :param source_identities: records named by model, field and value; not together with ``identities`` (templated)
+    :raises PolytomicRunFailed: if the execution fails, or another one runs and ``if_running`` is ``"fail"``
+    :raises PolytomicRunCanceled: if it is canceled
+    :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``
+    :raises PolytomicRunTimeout: if it has not ended in time
+    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic gives no usable answer
     """
 
     kind = "model"

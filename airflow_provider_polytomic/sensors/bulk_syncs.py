@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class PolytomicBulkSyncStatusSensor(PolytomicStatusSensor):
     """Wait for the end of an execution of a bulk sync: ``GET /api/bulk/syncs/{id}/executions/{execution id}``.
 
+    The other parameters are those of :class:`~airflow_provider_polytomic.sensors._status.PolytomicStatusSensor` and of
+    every Airflow sensor. Raises what the start operators do, and ``AirflowSensorTimeout`` when ``timeout`` passes.
+
     :param bulk_sync_id: id of the bulk sync (templated)
     :param fail_on_partial: fail when some schemas were not synced; default True
     """

@@ -12,6 +12,9 @@ from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
 class PolytomicSyncStatusSensor(PolytomicStatusSensor):
     """Wait for the end of an execution of a model sync: ``GET /api/syncs/{id}/executions/{execution id}``.
 
+    The other parameters are those of :class:`~airflow_provider_polytomic.sensors._status.PolytomicStatusSensor` and of
+    every Airflow sensor. Raises what the start operators do, and ``AirflowSensorTimeout`` when ``timeout`` passes.
+
     :param sync_id: id of the model sync (templated)
     """
 
