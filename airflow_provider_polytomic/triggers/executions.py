@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.triggers.guard import was_killed
+from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE, PATIENCE, was_killed
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
@@ -112,7 +112,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
             event = await self._wait()
         except asyncio.CancelledError:
             if not trigger_has_on_kill():
-                await self._settle_kill()
+                await self._settle_kill(PATIENCE)
             raise
         self._ended = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
@@ -120,11 +120,11 @@ class PolytomicExecutionTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the execution, if it was a person who ended the task; called by Airflow 3.3 and later."""
         if not self._ended:
-            await self._settle_kill()
+            await self._settle_kill(LONG_PATIENCE)
 
-    async def _settle_kill(self) -> None:
+    async def _settle_kill(self, patience: float) -> None:
         """Cancel the execution if it should be, to the end: the triggerer cancels a trigger again while it is at it."""
-        settling = asyncio.ensure_future(self._cancel_if_killed())
+        settling = asyncio.ensure_future(self._cancel_if_killed(patience))
         _settling.add(settling)
         settling.add_done_callback(_settling.discard)
         await asyncio.shield(settling)
@@ -190,13 +190,13 @@ class PolytomicExecutionTrigger(BaseTrigger):
             "carried": self.carried,
         }
 
-    async def _cancel_if_killed(self) -> None:
+    async def _cancel_if_killed(self, patience: float) -> None:
         from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicError
         from airflow_provider_polytomic.runs import Run, cancel
 
         if not self.cancel_on_kill or self.execution_id is None:
             return
-        if not await was_killed(self.task_instance, self.execution_id):
+        if not await was_killed(self.task_instance, self.execution_id, patience):
             return
         run = Run(self.kind, self.sync_id, self.execution_id)
         self.log.info("The task no longer waits for %s: canceling it", run)

@@ -25,25 +25,28 @@ EXECUTION_XCOM_KEY = "polytomic_execution"
 """Where an operator writes which execution it waits for: ``execution_id``, ``role`` and ``try_number``."""
 
 PATIENCE = 18.0
-"""Seconds for the question: ``[triggerer] on_kill_timeout`` leaves 30 for it and the cancellation, and the first
-question of a triggerer's life takes seconds, on a busy machine many."""
+"""Seconds for the question: it may be the triggerer's end that ends the trigger, and that must not be held up."""
+
+LONG_PATIENCE = 60.0
+"""Seconds for the question otherwise: the first one of a triggerer's life takes seconds, on a busy machine many."""
 
 
-async def was_killed(task_instance: Any, execution_id: str) -> bool:
+async def was_killed(task_instance: Any, execution_id: str, patience: float = PATIENCE) -> bool:
     """Tell whether a person has taken the task instance away from its execution.
 
     Whatever cannot be decided counts as no: an execution that goes on can still be canceled by hand, one that was
     canceled by mistake cannot be mended.
 
     :param task_instance: the trigger's task instance; None where it has none, as in ``dag.test()``
+    :param patience: seconds to wait for the answer
     """
     if task_instance is None:
         return False
     question = asyncio.ensure_future(xcom_of_deferred(task_instance, EXECUTION_XCOM_KEY))
-    answered, _ = await asyncio.wait({question}, timeout=PATIENCE)
+    answered, _ = await asyncio.wait({question}, timeout=patience)
     try:
         if not answered:
-            raise Undecided(f"no answer within {PATIENCE:.0f} s")
+            raise Undecided(f"no answer within {patience:.0f} s")
         waits_for = question.result()
     except Exception as error:
         log.warning(

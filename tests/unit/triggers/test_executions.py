@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_polytomic._compat import trigger_has_on_kill
 from airflow_provider_polytomic.triggers import executions
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE
 
 NEVER = float("inf")
 FACTS = {
@@ -252,7 +253,7 @@ class TestKill:
         trigger = started({"duration": NEVER}, cancel_on_kill=True)
         trigger.task_instance = task_instance = MagicMock()
         await trigger.on_kill()
-        assert asked == [(task_instance, trigger.execution_id)]
+        assert asked == [(task_instance, trigger.execution_id, LONG_PATIENCE)]
         assert emulator.execution(trigger.execution_id).cancel_requests == 1
 
     async def test_where_nobody_killed_it_nothing_is_canceled(self, emulator, started, killed, monkeypatch):
