@@ -52,10 +52,10 @@ def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(AsyncPolytomicClient.__init__.__kwdefaults__, "sleep", pause)
     monkeypatch.setattr(executions, "SETTLING", 0.0)
     try:
-        from airflow_provider_polytomic.operators._run import PolytomicRunOperator
+        from airflow_provider_polytomic.operators._killable import KillableOperator
     except ImportError:
         return
-    monkeypatch.setattr(PolytomicRunOperator, "_sleep", lambda self, seconds: emulator.clock.advance(seconds))
+    monkeypatch.setattr(KillableOperator, "_sleep", lambda self, seconds: emulator.clock.advance(seconds))
 
 
 class Deferred(Exception):

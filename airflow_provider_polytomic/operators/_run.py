@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_provider_polytomic._compat import AirflowSkipException, BaseOperator, conf
+from airflow_provider_polytomic._compat import AirflowSkipException, conf
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunFailed,
     PolytomicRunTimeout,
-    PolytomicTaskError,
     refusing,
-    shortfall,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._attempt import Attempt
+from airflow_provider_polytomic.operators._killable import KillableOperator
 from airflow_provider_polytomic.operators._ledger import Ledger
+from airflow_provider_polytomic.operators._verdict import conclude
 from airflow_provider_polytomic.triggers._event import checked_event
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.api import ClientConfig, PolytomicClient
+    from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.api.protocol import Protocol
     from airflow_provider_polytomic.runs import Execution, Found, IfRunning, Order, Role, Run, Standard
 
 T = TypeVar("T")
-
-KILL_SECONDS = 3.5
-"""Seconds that ``on_kill`` takes at the most: Airflow ends the process 5 seconds after it has asked it to end."""
 
 CONFIRM_PATIENCE = 60.0
 """Seconds to wait for the end of an execution that was canceled because its time was up."""
@@ -44,7 +39,7 @@ DEFERRAL_SLACK = 120.0
 """Seconds after which Airflow itself ends a deferral whose trigger has not kept the deadline."""
 
 
-class PolytomicRunOperator(BaseOperator):
+class PolytomicRunOperator(KillableOperator):
     """Start a sync exactly once, wait for its end, and judge it.
 
     :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default``
@@ -77,22 +72,17 @@ class PolytomicRunOperator(BaseOperator):
         max_errors: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(polytomic_conn_id=polytomic_conn_id, cancel_on_kill=cancel_on_kill, **kwargs)
         if if_running not in ("wait", "join", "fail", "skip"):
             raise ValueError(f"if_running is 'wait', 'join', 'fail' or 'skip', not {if_running!r}")
         if poll_interval <= 0:
             raise ValueError("poll_interval must be more than 0 seconds")
-        self.polytomic_conn_id = polytomic_conn_id
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         self.if_running = if_running
-        self.cancel_on_kill = cancel_on_kill
         self.max_errors = max_errors
-        self._config: ClientConfig | None = None
-        self._ours: Run | None = None
-        self._killed = False
 
     @property
     @abstractmethod
@@ -160,27 +150,6 @@ class PolytomicRunOperator(BaseOperator):
         if "timeout" not in str((next_kwargs or {}).get("error", "")).lower():
             return super().resume_execution(next_method, next_kwargs, context)
         return self._time_is_up(context, Run(self.kind, self._sync_id, waited["execution_id"]), Role(waited["role"]))
-
-    def on_kill(self) -> None:
-        """Cancel the execution that this task instance has started; nothing of Airflow is asked here."""
-        self._killed = True
-        if not (self.cancel_on_kill and self._ours and self._config):
-            return
-        cancellation = Thread(target=self._cancel_hurriedly, args=(self._ours, self._config), daemon=True)
-        cancellation.start()
-        cancellation.join(KILL_SECONDS)
-        if cancellation.is_alive():
-            self.log.warning("%s: no answer to its cancellation within %s s", self._ours, KILL_SECONDS)
-
-    def _cancel_hurriedly(self, run: Run, config: ClientConfig) -> None:
-        from airflow_provider_polytomic.api import PolytomicClient, PolytomicError
-        from airflow_provider_polytomic.runs import cancel
-
-        try:
-            with PolytomicClient(config=replace(config, timeout=KILL_SECONDS)) as client:
-                client.run(cancel(run, patience=KILL_SECONDS))
-        except PolytomicError as error:
-            self.log.warning("%s could not be canceled: %s", run, error)
 
     def _start_and_wait(self, context: Context, latest_end: float | None) -> dict[str, Any]:
         """Start and wait.
@@ -329,18 +298,9 @@ class PolytomicRunOperator(BaseOperator):
         self, context: Context, execution: Execution, carried: Sequence[Mapping[str, Any]] | None = None
     ) -> dict[str, Any]:
         """Return the result of an ended execution, or push it and raise what it lacks."""
-        from airflow_provider_polytomic.runs import Outcome, report
-
         self._ours = None
         Ledger(context).forget()
-        execution = execution.including(carried or ())
-        lacking = shortfall(execution, self._standard())
-        if lacking:
-            Ledger(context).push_result(execution.result())
-            raise lacking
-        if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
-            self.log.warning(report(execution, "has ended with errors"))
-        return execution.result()
+        return conclude(self, context, execution.including(carried or ()), self._standard())
 
     def _time_is_up(
         self,
@@ -387,24 +347,5 @@ class PolytomicRunOperator(BaseOperator):
             self.log.warning("%s: %s", self._label, error)
             return None
 
-    @contextmanager
-    def _connected(self) -> Iterator[PolytomicClient]:
-        from airflow_provider_polytomic.api import PolytomicClient
-
-        self._config = PolytomicHook(self.polytomic_conn_id).config()
-        with PolytomicClient(config=self._config, sleep=self._sleep) as client:
-            yield client
-
     def _refusing(self, what: str) -> AbstractContextManager[None]:
         return refusing(f"{self._label} {what}", self.polytomic_conn_id)
-
-    def _sleep(self, seconds: float) -> None:
-        """Sleep in slices: in Airflow 3 the signal handler calls ``on_kill`` and comes back here."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._stop_if_killed()
-            time.sleep(min(left, 0.5))
-
-    def _stop_if_killed(self) -> None:
-        if self._killed:
-            raise PolytomicTaskError(f"{self._label}: the task was killed")

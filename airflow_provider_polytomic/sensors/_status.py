@@ -21,10 +21,10 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicTaskError,
     refusing,
-    shortfall,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._ledger import Ledger
+from airflow_provider_polytomic.operators._verdict import conclude
 from airflow_provider_polytomic.triggers._event import checked_event
 
 if TYPE_CHECKING:
@@ -248,11 +248,7 @@ class PolytomicStatusSensor(BaseSensorOperator):
         return as_moment(begin, "the start of the DAG run")
 
     def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
-        lacking = shortfall(execution, self._standard(), again="see its history in Polytomic")
-        if lacking is None:
-            return execution.result()
-        Ledger(context).push_result(execution.result())
-        raise lacking
+        return conclude(self, context, execution, self._standard(), again="see its history in Polytomic")
 
     def _cancel_if_waiting(self) -> None:
         from airflow_provider_polytomic.api import PolytomicError

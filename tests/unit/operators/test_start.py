@@ -25,7 +25,7 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicTaskError,
     PolytomicUnavailable,
 )
-from airflow_provider_polytomic.operators import _run
+from airflow_provider_polytomic.operators import _killable, _run
 from airflow_provider_polytomic.runs import Run
 from airflow_provider_polytomic.triggers import executions
 
@@ -375,7 +375,7 @@ class TestOnKill:
             operator.on_kill()
             operator._stop_if_killed()
 
-        monkeypatch.setattr(_run.PolytomicRunOperator, "_sleep", pause)
+        monkeypatch.setattr(_killable.KillableOperator, "_sleep", pause)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         return task
@@ -399,7 +399,7 @@ class TestOnKill:
             operator.on_kill()
             operator._stop_if_killed()
 
-        monkeypatch.setattr(_run.PolytomicRunOperator, "_sleep", pause)
+        monkeypatch.setattr(_killable.KillableOperator, "_sleep", pause)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         assert len(kind.cancels) == 1
@@ -425,15 +425,15 @@ class TestOnKill:
     def test_no_answer_at_all_is_given_up_within_the_time_that_airflow_leaves(
         self, kind, task_instance, monkeypatch, logged
     ):
-        assert _run.KILL_SECONDS < 4
-        monkeypatch.setattr(_run, "KILL_SECONDS", 0.2)
+        assert _killable.KILL_SECONDS < 4
+        monkeypatch.setattr(_killable, "KILL_SECONDS", 0.2)
         kind.emulator.fault("delay", delay=60, count=None, method="POST", path="/**/cancel")
         self.killed_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
 
     def test_an_answer_that_drips_in_does_not_hold_the_task(self, kind, task_instance, monkeypatch, logged):
         """A time limit of httpx is for one phase of a request, and starts anew with each byte."""
-        monkeypatch.setattr(_run, "KILL_SECONDS", 0.2)
+        monkeypatch.setattr(_killable, "KILL_SECONDS", 0.2)
         dripping, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
         def drip() -> None:
