@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, Union
 
-from airflow_provider_polytomic.api.call import Call
+from airflow_provider_polytomic.api.call import Call, Listing, next_page
 
 T = TypeVar("T")
 
@@ -32,3 +32,14 @@ def send(call: Call[T]) -> Protocol[T]:
     """Send one call and return its answer, typed."""
     answer: T = yield call
     return answer
+
+
+def every_row(call: Call[Listing[T]]) -> Protocol[list[T]]:
+    """Follow a short list to its end and return its rows; for a long one see the clients' ``pages``."""
+    rows: list[T] = []
+    following: Call[Any] | None = call
+    while following is not None:
+        page = yield from send(following)
+        rows += page.rows
+        following = next_page(following, page)
+    return rows

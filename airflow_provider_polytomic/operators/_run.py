@@ -26,6 +26,7 @@ from airflow_provider_polytomic.triggers._event import checked_event
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_polytomic._starts import Start
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.api.protocol import Protocol
     from airflow_provider_polytomic.runs import Execution, Found, IfRunning, Order, Role, Run, Standard
@@ -84,21 +85,13 @@ class PolytomicRunOperator(KillableOperator):
         self.if_running = if_running
         self.max_errors = max_errors
 
+    @abstractmethod
+    def _start(self) -> Start:
+        """Return what is to be started, by the present values of the templated fields."""
+
     @property
-    @abstractmethod
     def _sync_id(self) -> str:
-        """The id of the sync, as text."""
-
-    @abstractmethod
-    def _start_parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
-        """Return the start's body, given our unsuccessful executions so far."""
-
-    def _check(self, client: PolytomicClient) -> None:
-        """Refuse what Polytomic is known to refuse, with a better explanation."""
-
-    def _carried(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
-        """Return the rows that belong to the result although earlier executions of ours have earned them."""
-        return []
+        return self._start().id
 
     def _standard(self) -> Standard:
         from airflow_provider_polytomic.runs import Standard
@@ -161,14 +154,15 @@ class PolytomicRunOperator(KillableOperator):
 
         with self._connected() as client:
             kept = self._recall(client, context)
-            found = self._find(client, context, latest_end, kept.get("execution_id"))
+            start = self._start()
+            found = self._find(client, context, start, latest_end, kept.get("execution_id"))
             execution = found.execution
             run = Run(self.kind, self._sync_id, execution.id)
             self.log.info("%s: %s, %s", run, found.role.value, execution.status)
             if not self.wait_for_completion:
                 Ledger(context).forget()
                 return execution.result()
-            carried = self._carried(found.earlier) or kept.get("carried", [])
+            carried = start.carried(found.earlier) or kept.get("carried", [])
             if carried and not execution.outcome.final:
                 Ledger(context).keep(execution.id, carried)
             if execution.outcome.final:
@@ -185,14 +179,19 @@ class PolytomicRunOperator(KillableOperator):
             return self._judge(context, execution, carried)
 
     def _find(
-        self, client: PolytomicClient, context: Context, latest_end: float | None, remembered: str | None
+        self,
+        client: PolytomicClient,
+        context: Context,
+        start: Start,
+        latest_end: float | None,
+        remembered: str | None,
     ) -> Found:
         """Start the execution or find the one to wait for; whatever is in the way is waited for before."""
         from airflow_provider_polytomic.runs import AlreadyRunning, Role, Run, start_once, wait_for_end
 
         with self._refusing("could not be started"):
-            self._check(client)
-        order = self._order(context, remembered)
+            client.run(start.check())
+        order = self._order(context, start, remembered)
         while True:
             try:
                 with self._refusing("could not be started"):
@@ -231,17 +230,17 @@ class PolytomicRunOperator(KillableOperator):
         Ledger(context).forget()
         return {}
 
-    def _order(self, context: Context, remembered: str | None) -> Order:
+    def _order(self, context: Context, start: Start, remembered: str | None) -> Order:
         from airflow_provider_polytomic.runs import Order
 
         attempt = Attempt.of(context)
         return Order(
             kind=self.kind,
-            sync_id=self._sync_id,
+            sync_id=start.id,
             identity=attempt.identity,
             generation=attempt.generation,
             attempts_before=attempt.before,
-            parameters=self._start_parameters,
+            parameters=start.parameters,
             if_running=self.if_running,
             succeeded=self._standard().met_by,
             remembered=remembered,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_polytomic._templated import as_bool, as_id, as_ids, as_list
+from airflow_provider_polytomic._starts import SyncStart
+from airflow_provider_polytomic._templated import as_id
 from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
 from airflow_provider_polytomic.operators._run import PolytomicRunOperator
-
-if TYPE_CHECKING:
-    from airflow_provider_polytomic.runs import Execution
 
 
 class PolytomicStartSyncOperator(PolytomicRunOperator):
@@ -57,17 +55,8 @@ class PolytomicStartSyncOperator(PolytomicRunOperator):
         self.identities = identities
         self.source_identities = source_identities
 
-    @property
-    def _sync_id(self) -> str:
-        return as_id(self.sync_id, "sync_id")
-
-    def _start_parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
-        return {
-            "resync": as_bool(self.resync, "resync") or None,
-            "test": as_bool(self.test, "test") or None,
-            "identities": as_ids(self.identities, "identities"),
-            "source_identities": as_list(self.source_identities, "source_identities"),
-        }
+    def _start(self) -> SyncStart:
+        return SyncStart(self.sync_id, self.resync, self.test, self.identities, self.source_identities)
 
 
 class PolytomicCancelSyncOperator(PolytomicCancelOperator):

@@ -17,8 +17,9 @@ BELOW = {
     "_compat": set(),
     "exceptions": {"_compat", "api", "runs"},
     "_templated": {"exceptions"},
+    "_starts": {"_templated", "exceptions", "runs", "api"},
     "hooks": {"hooks", "api", "provider_info", "exceptions", "_compat"},
-    "triggers": {"triggers", "hooks", "runs", "api", "exceptions", "_compat"},
+    "triggers": {"triggers", "hooks", "runs", "api", "exceptions", "_compat", "_starts"},
 }
 KNOW_AIRFLOW = {"_compat", "exceptions", "hooks", "triggers", "operators", "sensors"}
 
