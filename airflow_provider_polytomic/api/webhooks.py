@@ -15,7 +15,10 @@ def list() -> Call[Page[Webhook]]:
 
 
 def get(webhook_id: str) -> Call[Webhook]:
-    """Get one webhook: ``GET /api/webhooks/{id}``."""
+    """Get one webhook: ``GET /api/webhooks/{id}``.
+
+    :param webhook_id: id of the webhook
+    """
     return Call("GET", path("/api/webhooks/{}", webhook_id), Webhook, reads_only=True)
 
 
@@ -34,23 +37,40 @@ def create(
 
 
 def update(webhook_id: str, *, endpoint: str, secret: str, organization_id: str | None = None) -> Call[Webhook]:
-    """Replace address and secret of a webhook: ``PUT /api/webhooks/{id}``."""
+    """Replace address and secret of a webhook: ``PUT /api/webhooks/{id}``.
+
+    :param webhook_id: id of the webhook
+    :param endpoint: URL that events are posted to
+    :param secret: what each delivery is signed with
+    :param organization_id: organization that it belongs to, for keys of more than one
+    """
     body = given(endpoint=endpoint, secret=secret, organization_id=organization_id)
     return Call("PUT", path("/api/webhooks/{}", webhook_id), Webhook, body=body)
 
 
 def delete(webhook_id: str) -> Call[None]:
-    """Delete a webhook: ``DELETE /api/webhooks/{id}``."""
+    """Delete a webhook: ``DELETE /api/webhooks/{id}``.
+
+    :param webhook_id: id of the webhook
+    """
     return Call("DELETE", path("/api/webhooks/{}", webhook_id), destructive=True, enveloped=False)
 
 
 def enable(webhook_id: str, *, idempotency_key: str | None = None) -> Call[Webhook]:
-    """Push events again: ``POST /api/webhooks/{id}/enable``."""
+    """Push events again: ``POST /api/webhooks/{id}/enable``.
+
+    :param webhook_id: id of the webhook
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    """
     return Call("POST", path("/api/webhooks/{}/enable", webhook_id), Webhook, idempotency_key=idempotency_key)
 
 
 def disable(webhook_id: str, *, idempotency_key: str | None = None) -> Call[Webhook]:
-    """Push no more events: ``POST /api/webhooks/{id}/disable``. What happens meanwhile is not pushed later."""
+    """Push no more events: ``POST /api/webhooks/{id}/disable``. What happens meanwhile is not pushed later.
+
+    :param webhook_id: id of the webhook
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    """
     return Call("POST", path("/api/webhooks/{}/disable", webhook_id), Webhook, idempotency_key=idempotency_key)
 
 
@@ -64,6 +84,7 @@ def list_deliveries(
 ) -> Call[Page[WebhookDelivery]]:
     """List the attempts to push events, the newest first: ``GET /api/webhooks/{id}/deliveries``.
 
+    :param webhook_id: id of the webhook
     :param success: only those that did, or did not, arrive
     :param event_id: only those of this event
     :param start: only attempts at or after this moment; without a time zone it is read as UTC

@@ -10,8 +10,9 @@ from starlette.datastructures import Headers
 
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.state import State
+from airflow_provider_polytomic.emulator.switches import BASIC_KEY, BASIC_ORGANIZATION, BEARER
 
-USER, ORGANIZATION, PARTNER = "user", "organization", "partner"
+USER, ORGANIZATION, PARTNER, DEPLOYMENT = "user", "organization", "partner", "deployment"
 _PARTNERS_ONLY = "/api/organizations"
 _ANYONE = "/api/me"
 
@@ -43,7 +44,9 @@ def credentials(headers: Headers) -> Credentials:
 
 
 def role(given: Credentials, state: State) -> str | None:
-    """Tell what a caller with these credentials is: a user, the organization, a partner, or None for nobody."""
+    """Tell what a caller with these credentials is; None: nobody."""
+    if state.deployment_key in (given.key, given.organization_id):
+        return DEPLOYMENT if _deployment_form(given, state) in state.switches.deployment_key_forms else None
     if given.scheme == "bearer":
         return {state.api_key: USER, state.partner_key: PARTNER}.get(given.key)
     if given.scheme == "basic" and given.organization_id == state.organization_id:
@@ -51,14 +54,24 @@ def role(given: Credentials, state: State) -> str | None:
     return None
 
 
+def _deployment_form(given: Credentials, state: State) -> str | None:
+    """Tell in which form the deployment key was sent."""
+    if given.scheme == "bearer":
+        return BEARER
+    if given.organization_id == state.deployment_key:
+        return BASIC_KEY if not given.key else None
+    return BASIC_ORGANIZATION if given.organization_id == state.organization_id else None
+
+
 def admit(given: Credentials, path: str, state: State) -> None:
     """Refuse a caller who is nobody, or whose key does not open ``path``.
 
-    A partner's key sent as it is opens the organizations alone; one of them, with its id, opens the rest.
+    A partner's key sent as it is opens the organizations alone; one of them, with its id, opens the rest. A deployment
+    key opens everything.
     """
     who = role(given, state)
     if who is None:
         raise Refused(401, "The API key was not accepted.")
     partners_only = path == _PARTNERS_ONLY or path.startswith(_PARTNERS_ONLY + "/")
-    if path != _ANYONE and partners_only != (who == PARTNER):
+    if path != _ANYONE and who != DEPLOYMENT and partners_only != (who == PARTNER):
         raise Refused(403, "The API key does not allow this.")

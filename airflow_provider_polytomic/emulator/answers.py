@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.switches import Switches
 
 Headers = tuple[tuple[str, str], ...]
 _JSON: Headers = (("content-type", "application/json"),)
@@ -26,6 +27,6 @@ class Answer:
         return cls(status, json.dumps(value).encode(), _JSON + headers)
 
     @classmethod
-    def of_refusal(cls, refused: Refused) -> Answer:
-        """Answer with the error body of ``refused``."""
-        return cls.of_json(refused.body(), refused.status)
+    def of_refusal(cls, refused: Refused, switches: Switches, headers: Headers = ()) -> Answer:
+        """Answer with the error body of ``refused``, as the switches have it."""
+        return cls.of_json(refused.body(switches.error_key, switches.error_body), refused.status, headers)

@@ -15,6 +15,7 @@ from airflow_provider_polytomic.emulator.syncs import BULK, Sync
 _MOST_EXECUTIONS = 100
 _ENDS = ("source_connection_id", "destination_connection_id")
 _RESYNC_MODES = ("refetch", "resync", "rebuild")
+_WITHOUT_RESYNC = "2025-09-18"
 _FETCH_MODES = ("none", "incremental", "full")
 
 
@@ -74,10 +75,19 @@ def _chosen(incoming: Incoming) -> list[Sync]:
     if incoming.flag("active"):
         return [each for each in syncs if each.active]
     by_id = {each.id: each for each in syncs}
-    wanted = incoming.query.getlist("sync_id")
+    wanted = _as_many_as_fit(incoming, incoming.query.getlist("sync_id"))
     if incoming.state.switches.batch_status_unknown_id == "refuse" and not set(wanted) <= set(by_id):
         raise Refused(404, "A sync was not found.")
     return [by_id[sync_id] for sync_id in dict.fromkeys(wanted) if sync_id in by_id]
+
+
+def _as_many_as_fit(incoming: Incoming, ids: list[str]) -> list[str]:
+    switches = incoming.state.switches
+    if switches.batch_status_most_ids is None or len(ids) <= switches.batch_status_most_ids:
+        return ids
+    if switches.batch_status_too_many != "cut":
+        raise Refused(int(switches.batch_status_too_many), "There are too many ids.")
+    return ids[: switches.batch_status_most_ids]
 
 
 def list_executions(incoming: Incoming) -> dict[str, Any]:
@@ -89,11 +99,12 @@ def list_executions(incoming: Incoming) -> dict[str, Any]:
 
 def start(incoming: Incoming) -> dict[str, Any]:
     """Start a bulk sync, active or not, whole or for some schemas."""
-    if "resync" in incoming.body:
+    if "resync" in incoming.body and incoming.version >= _WITHOUT_RESYNC:
         raise Refused(400, "resync is no longer supported; use resync_mode.")
     request = {
         "test": incoming.field("test", bool),
-        "resync_mode": incoming.word("resync_mode", _RESYNC_MODES),
+        "resync_mode": incoming.word("resync_mode", _RESYNC_MODES)
+        or ("resync" if incoming.body.get("resync") else None),
         "fetch_mode": incoming.word("fetch_mode", _FETCH_MODES),
         "schemas": incoming.field("schemas", list),
     }

@@ -98,7 +98,7 @@ def proxy_info(each: Connection, now: float) -> dict[str, Any]:
 
 
 def identity(state: State, role: str | None) -> dict[str, Any]:
-    """Write who the caller is: a user by a bearer key, the organization by a basic one, or a partner."""
+    """Write who the caller is: a user by a bearer key, the organization by a basic one, a partner, or the system."""
     user = {"id": USER_ID, "email": USER_EMAIL, "role": "admin"} if role == access.USER else {}
     return {
         **user,
@@ -107,6 +107,6 @@ def identity(state: State, role: str | None) -> dict[str, Any]:
         "is_user": role == access.USER,
         "is_organization": role == access.ORGANIZATION,
         "is_partner": role == access.PARTNER,
-        "is_system": False,
+        "is_system": role == access.DEPLOYMENT,
         "credential": {"method": "api_key"},
     }

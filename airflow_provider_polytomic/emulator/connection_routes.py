@@ -127,7 +127,7 @@ def list_shared(incoming: Incoming) -> dict[str, Any]:
 def refresh_schemas(incoming: Incoming) -> Answer:
     """Begin to read the schemas of a connection, which must be healthy."""
     connection, switches = _connection(incoming), incoming.state.switches
-    if connection.status != "healthy":
+    if connection.status != switches.connection_status:
         raise Refused(400, "The connection is not healthy.")
     connection.begin_refresh(
         incoming.state.clock(),

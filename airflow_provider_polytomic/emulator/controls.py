@@ -62,6 +62,11 @@ class Controls:
         return self._state.partner_key
 
     @property
+    def deployment_key(self) -> str:
+        """The key of the whole installation; how it may be sent is a switch."""
+        return self._state.deployment_key
+
+    @property
     def connections(self) -> list[Connection]:
         """All connections with what they are configured with in clear, copies for other organizations included."""
         with self._state.lock:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
@@ -18,7 +20,7 @@ from airflow_provider_polytomic.emulator.faults import Fault
 from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.state import RecordedRequest, State
 
-DEFAULT_VERSION = "2025-09-18"
+_MINUTE = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Edge:
                 pass
             return
         exchange.record.status = answer.status
-        version = exchange.record.version or DEFAULT_VERSION
+        version = exchange.record.version or self._state.switches.default_version
         await _send(send, answer, (("x-polytomic-version", version),))
 
     def _exchange(self, scope: Scope, body: bytes) -> _Exchange:
@@ -82,33 +84,70 @@ class Edge:
             await asyncio.sleep(before.delay)
             if before.kind == "status":
                 return before.answer()
-        try:
-            admit(credentials(exchange.headers), exchange.record.path, self._state)
-            answer = await self._act_once(exchange)
-        except Refused as refused:
-            answer = Answer.of_refusal(refused)
+        answer = self._too_many(exchange) or await self._admitted(exchange)
         after = self._strike("after", exchange)
         return answer if after is None else await _struck(after, answer)
 
-    async def _act_once(self, exchange: _Exchange) -> Answer:
-        """Let the application act, unless an Idempotency-Key says that it has."""
-        key = exchange.record.idempotency_key
-        if key is None or exchange.record.method != "POST":
-            return await self._act(exchange)
+    def _too_many(self, exchange: _Exchange) -> Answer | None:
+        """Refuse what goes beyond the rate limit, if there is one."""
+        limit, now = self._state.switches.rate_limit, exchange.record.at
+        if limit is None:
+            return None
         with self._state.lock:
-            store = self._state.idempotency
-            kept = store.begin(key, (exchange.record.path, exchange.body), self._state.clock())
-        if kept is not None:
-            exchange.record.replayed = True
-            return kept
+            recent = [
+                each.at
+                for each in self._state.requests
+                if each is not exchange.record and each.at > now - _MINUTE and each.status != 429
+            ]
+        if len(recent) < limit:
+            return None
+        wait = math.ceil(recent[-limit] + _MINUTE - now) if limit else int(_MINUTE)
+        shown = {"seconds": str(wait), "date": formatdate(now + wait, usegmt=True)}
+        headers = tuple(
+            ("retry-after", value) for name, value in shown.items() if name == self._state.switches.retry_after
+        )
+        return Answer.of_refusal(Refused(429, "Too many requests."), self._state.switches, headers)
+
+    async def _admitted(self, exchange: _Exchange) -> Answer:
+        """Let in whoever may come in; whether an Idempotency-Key keeps a 401 is a switch."""
         try:
-            answer = await self._act(exchange)
+            admit(credentials(exchange.headers), exchange.record.path, self._state)
+        except Refused as refused:
+            answer = Answer.of_refusal(refused, self._state.switches)
+            return await self._once(exchange, answer) if refused.status == 401 else answer
+        return await self._once(exchange)
+
+    async def _once(self, exchange: _Exchange, refusal: Answer | None = None) -> Answer:
+        """Let the application act, unless an Idempotency-Key says that it has.
+
+        :param refusal: what it answers instead of acting.
+        """
+        name = exchange.record.idempotency_key
+        if name is None or exchange.record.method != "POST":
+            return refusal or await self._act(exchange)
+        key = (name, self._within(exchange))
+        store = self._state.idempotency
+        try:
+            with self._state.lock:
+                kept = store.begin(key, (exchange.record.path, exchange.body), self._state.clock())
+        except Refused as refused:
+            return refusal or Answer.of_refusal(refused, self._state.switches)
+        if kept is not None:
+            exchange.record.replayed = refusal is None
+            return refusal or kept
+        try:
+            answer = refusal or await self._act(exchange)
         except BaseException:
             store.abandon(key)
             raise
         with self._state.lock:
             store.finish(key, answer)
         return answer
+
+    def _within(self, exchange: _Exchange) -> str:
+        """Tell within what an Idempotency-Key is known."""
+        scopes = {"path": exchange.record.path, "credential": exchange.headers.get("authorization", "")}
+        return scopes.get(self._state.switches.idempotency_scope, "")
 
     async def _act(self, exchange: _Exchange) -> Answer:
         fault = self._strike("within", exchange)

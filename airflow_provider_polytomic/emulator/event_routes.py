@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from airflow_provider_polytomic.emulator import events
+from airflow_provider_polytomic.emulator.courier import take_up
 from airflow_provider_polytomic.emulator.incoming import Incoming
 from airflow_provider_polytomic.emulator.paging import PageRequest, page
 from airflow_provider_polytomic.emulator.refusals import Refused
@@ -62,6 +63,7 @@ def create_webhook(incoming: Incoming) -> dict[str, Any]:
     if state.webhook is not None:
         raise Refused(422, "The organization has a webhook already.")
     state.webhook = Webhook(str(uuid4()), endpoint, secret, state.organization_id, state.clock())
+    state.webhook.known.update(events.visible(state))
     return {"data": state.webhook.shown()}
 
 
@@ -87,14 +89,17 @@ def delete_webhook(incoming: Incoming) -> None:
 def enable_webhook(incoming: Incoming) -> dict[str, Any]:
     """Switch the webhook on."""
     webhook = _webhook(incoming)
+    take_up(incoming.state)
     webhook.disabled_at = None
     return {"data": webhook.shown()}
 
 
 def disable_webhook(incoming: Incoming) -> dict[str, Any]:
-    """Switch the webhook off."""
+    """Switch the webhook off; what has not arrived by then never will."""
     webhook = _webhook(incoming)
+    take_up(incoming.state)
     webhook.disabled_at = incoming.state.clock()
+    webhook.parcels.clear()
     return {"data": webhook.shown()}
 
 

@@ -44,6 +44,7 @@ class Execution:
     :param behind: the execution this one is queued behind.
     :param type: how it came to be: the ``type`` the API shows.
     :param request: body of the start request.
+    :param disposition: what becomes of the records that a bulk execution finds at its destination.
     :param cancel_requests: how many cancel requests reached it while it had not ended.
     """
 
@@ -57,6 +58,7 @@ class Execution:
     request: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     user_agent: str | None = None
+    disposition: str = "retain"
     cancel_requested_at: float | None = None
     cancel_requests: int = 0
     forced: Ending | None = None

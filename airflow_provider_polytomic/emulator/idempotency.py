@@ -11,6 +11,9 @@ from airflow_provider_polytomic.emulator.switches import Switches
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{8,255}")
 
+Key = tuple[str, str]
+"""An Idempotency-Key, and within what it is known."""
+
 Fingerprint = tuple[str, bytes]
 
 
@@ -26,16 +29,17 @@ class IdempotencyStore:
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
-        self._memories: dict[str, _Memory] = {}
+        self._memories: dict[Key, _Memory] = {}
 
-    def begin(self, key: str, fingerprint: Fingerprint, now: float) -> Answer | None:
+    def begin(self, key: Key, fingerprint: Fingerprint, now: float) -> Answer | None:
         """Give the kept answer to ``key``, or None and take the key as in flight.
 
         :param fingerprint: path and body, by which a key used for another request shows.
         :raises Refused: when the key is malformed, in flight, or known for another request that may not replay.
         """
-        if self._switches.malformed_idempotency_key == "refuse" and not _WELL_FORMED.fullmatch(key):
-            raise Refused(400, "Idempotency-Key must be 8 to 255 letters, digits, hyphens or underscores.")
+        reading = self._switches.malformed_idempotency_key
+        if reading != "accept" and not _WELL_FORMED.fullmatch(key[0]):
+            raise Refused(int(reading), "Idempotency-Key must be 8 to 255 letters, digits, hyphens or underscores.")
         memory = self._memories.get(key)
         if memory is None or now - memory.since >= self._switches.idempotency_seconds:
             self._memories[key] = _Memory(fingerprint, now)
@@ -46,13 +50,13 @@ class IdempotencyStore:
             raise Refused(409, "A request with this Idempotency-Key is still being processed.")
         return memory.answer
 
-    def finish(self, key: str, answer: Answer) -> None:
+    def finish(self, key: Key, answer: Answer) -> None:
         """Keep ``answer`` for ``key``, or forget the key where its status is not kept."""
         if self._switches.records(answer.status):
             self._memories[key].answer = answer
         else:
             self.abandon(key)
 
-    def abandon(self, key: str) -> None:
+    def abandon(self, key: Key) -> None:
         """Forget ``key``."""
         self._memories.pop(key, None)

@@ -29,6 +29,7 @@ class Incoming:
     """One API request, as its handler sees it.
 
     :param role: what the caller is; see ``access``.
+    :param version: API version that is spoken.
     :param base_url: where the caller reached the emulator, without a slash at the end.
     """
 
@@ -38,6 +39,7 @@ class Incoming:
     body: dict[str, Any]
     caller: Caller
     role: str | None
+    version: str
     base_url: str
 
     def page_request(self, largest: int | None = None) -> PageRequest:
@@ -120,7 +122,7 @@ def endpoint(handler: Handler, state: State) -> Callable[[Request], Any]:
                 result = handler(_incoming(request, body, state))
                 sent = result if isinstance(result, Answer) else _written(result, state)
         except Refused as refused:
-            sent = Answer.of_refusal(refused)
+            sent = Answer.of_refusal(refused, state.switches)
         return Response(sent.body, sent.status, dict(sent.headers))
 
     return answer
@@ -151,6 +153,7 @@ def _incoming(request: Request, body: bytes, state: State) -> Incoming:
         body=_json_object(body),
         caller=Caller(request.headers.get("idempotency-key"), request.headers.get("user-agent")),
         role=role(credentials(request.headers), state),
+        version=request.headers.get("x-polytomic-version", state.switches.default_version),
         base_url=str(request.base_url).rstrip("/"),
     )
 

@@ -79,11 +79,25 @@ class Plan:
         """Keep only the schemas ``ids``; all enabled ones where ``ids`` is empty."""
         return replace(self, schemas=tuple(each for each in self.schemas if (each.id in ids if ids else each.enabled)))
 
-    def as_test(self) -> Plan:
-        """Limit every schema to the few records that a test run moves."""
-        return replace(
-            self, schemas=tuple(replace(each, records=min(each.records, TEST_RECORDS)) for each in self.schemas)
-        )
+    def as_test(self, reading: str = "whole") -> Plan:
+        """Limit every schema to the few records that a test run moves, and a model sync as ``reading`` says."""
+        schemas = tuple(replace(each, records=min(each.records, TEST_RECORDS)) for each in self.schemas)
+        if reading == "whole":
+            return replace(self, schemas=schemas)
+        most = TEST_RECORDS if reading == "few" else 0
+        return replace(self, schemas=schemas, counts={name: min(count, most) for name, count in self.counts.items()})
+
+    def resumed(self, interrupted: str, errors: str) -> Plan:
+        """Let an execution go on and complete that would end ``interrupted`` or with ``errors``, where these say so.
+
+        It shows the word for as long as it took to come to it.
+        """
+        word, length = self.final_status, self.length
+        if {"interrupted": interrupted, "errors": errors}.get(word) != "resumes":
+            return self
+        schemas = tuple(replace(each, duration=2 * length, outcome="completed") for each in self.schemas)
+        words = (*self.words, (word, length))
+        return replace(self, outcome="completed", duration=2 * length, schemas=schemas, statuses=words)
 
     def schema_duration(self, schema: SchemaPlan) -> float:
         """Give the seconds ``schema`` takes."""

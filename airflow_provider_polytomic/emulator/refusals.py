@@ -29,11 +29,17 @@ class Refused(Exception):
         self.message = message
         self.metadata = metadata or {}
 
-    def body(self) -> dict[str, Any]:
-        """Give the error body."""
-        return {
-            "key": _KEYS.get(self.status, "error"),
+    def body(self, key: str | None = None, shape: str = "whole") -> dict[str, Any]:
+        """Give the error body.
+
+        :param key: its ``key``; None: a word that goes with the status.
+        :param shape: how much there is of it: see the switch ``error_body``.
+        """
+        whole = {
+            "key": _KEYS.get(self.status, "error") if key is None else key,
             "message": self.message,
             "metadata": self.metadata,
             "status": self.status,
         }
+        kept: dict[str, dict[str, Any]] = {"whole": whole, "message": {"message": self.message}, "empty": {}}
+        return kept[shape]

@@ -14,7 +14,6 @@ from airflow_provider_polytomic.emulator.syncs import BULK, Sync
 
 _VERSION = "emulator"
 ACTOR = {"id": USER_ID, "name": USER_EMAIL, "type": "user"}
-_DISPOSITIONS = {"resync": "truncate", "rebuild": "rebuild"}
 _IN_LIST = (
     *("id", "name", "active", "mode", "schedule", "model_ids", "organization_id"),
     *("created_at", "created_by", "updated_at", "updated_by"),
@@ -67,7 +66,7 @@ def _bulk_execution(each: Execution, now: float) -> dict[str, Any]:
         "is_resync": resync_mode is not None,
         "is_partial": bool(each.request.get("schemas")),
         "fetch_mode": each.request.get("fetch_mode") or "incremental",
-        "output_disposition": _DISPOSITIONS.get(resync_mode or "", "retain"),
+        "output_disposition": each.disposition,
         "version": _VERSION,
         "schemas": [_schema_execution(schema, each, now) for schema in schemas],
     }

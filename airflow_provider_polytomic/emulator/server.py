@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import socket
 import struct
@@ -19,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from airflow_provider_polytomic.emulator.app import build_app
 from airflow_provider_polytomic.emulator.control_routes import build_control_app
 from airflow_provider_polytomic.emulator.controls import Controls
+from airflow_provider_polytomic.emulator.courier import Courier, is_loopback
 from airflow_provider_polytomic.emulator.state import API_KEY, ORGANIZATION_ID, State
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -44,7 +44,7 @@ class Emulator(Controls):
         organization_id: str = ORGANIZATION_ID,
     ) -> None:
         super().__init__(clock=clock, api_key=api_key, organization_id=organization_id)
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise ValueError(f"The emulator serves loopback only, not {host!r}.")
         self._host = host
         self._port = port
@@ -97,6 +97,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, state: State, controls: Controls) -> None:
         self._transports: dict[_Peer, asyncio.Transport] = {}
+        self._courier = Courier(state)
         app = build_app(state, build_control_app(controls), self._reset)
         super().__init__(
             uvicorn.Config(
@@ -122,9 +123,11 @@ class _Server(uvicorn.Server):
         transport.abort()
 
     async def main_loop(self) -> None:
-        """Serve until told to end, looking often, since every test waits for that end."""
+        """Serve and deliver until told to end, looking often, since every test waits for that end."""
         while not self.should_exit:
+            self._courier.look()
             await asyncio.sleep(_LOOKS_EVERY)
+        await self._courier.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the listeners and every connection at once."""
@@ -152,13 +155,6 @@ def _tracking(transports: dict[_Peer, asyncio.Transport]) -> type[asyncio.Protoc
             super().connection_lost(exc)
 
     return TrackedProtocol
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _listen(host: str, port: int) -> socket.socket:

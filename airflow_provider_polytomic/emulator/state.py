@@ -22,6 +22,7 @@ from airflow_provider_polytomic.emulator.webhooks import Webhook
 
 API_KEY = "emulator-key-not-a-secret"
 PARTNER_KEY = "emulator-partner-key-not-a-secret"
+DEPLOYMENT_KEY = "emulator-deployment-key-not-a-secret"
 ORGANIZATION_ID = "00000000-0000-4000-8000-00000000e301"
 ORGANIZATION_NAME = "Emulated Organization"
 USER_ID = "00000000-0000-4000-8000-00000000e302"
@@ -57,6 +58,7 @@ class State:
     """The organization, its syncs, connections and the rest, and what was done to them.
 
     :param partner_key: key of the partner that the organization belongs to.
+    :param deployment_key: key of the whole installation.
 
     Whoever touches it holds ``lock``: the server's thread and a test's thread both do.
     """
@@ -65,6 +67,7 @@ class State:
     api_key: str = API_KEY
     organization_id: str = ORGANIZATION_ID
     partner_key: str = PARTNER_KEY
+    deployment_key: str = DEPLOYMENT_KEY
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -122,6 +125,7 @@ class State:
         """Add a connection; two may have one name."""
         now = self.clock()
         more.setdefault("organization_id", self.organization_id)
+        more.setdefault("status", self.switches.connection_status)
         connection = Connection(id or str(uuid4()), name, type, dict(configuration), now, now, **more)
         self.connections[connection.id] = connection
         return connection

@@ -73,18 +73,19 @@ class Sync:
         schema_ids = list(request.get("schemas") or [])
         self._refuse_unknown_schemas(schema_ids)
         changes = self.next_plans.pop(0) if self.next_plans else {}
-        plan = self.plan.changed(changes).of_schemas(schema_ids)
+        plan = self.plan.changed(changes).of_schemas(schema_ids).resumed(switches.interrupted, switches.errors)
         execution = Execution(
             id=str(uuid4()),
             sync_id=self.id,
             kind=self.kind,
-            plan=plan.as_test() if request.get("test") else plan,
+            plan=plan.as_test(switches.model_test) if request.get("test") else plan,
             created_at=now,
             type=type,
             behind=running[-1] if running else None,
             request=request,
             idempotency_key=caller.idempotency_key,
             user_agent=caller.user_agent,
+            disposition=switches.resync_dispositions.get(request.get("resync_mode") or "", "retain"),
         )
         self.executions.append(execution)
         return execution

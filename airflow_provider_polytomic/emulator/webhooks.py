@@ -1,11 +1,18 @@
-"""Keep the webhook of the organization and the attempts to reach it."""
+"""Keep the webhook of the organization, what is to be delivered to it and the attempts to do so."""
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_polytomic.emulator.clock import timestamp
+from airflow_provider_polytomic.emulator.switches import Switches
+
+SIGNATURE = "Polytomic-Signature"
+MOST_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,30 @@ class Delivery:
 
 
 @dataclass(eq=False)
+class Parcel:
+    """One event on its way.
+
+    :param event: the event as it is listed.
+    :param due_at: when the next attempt is to be made; None while one is being made.
+    """
+
+    event: dict[str, Any]
+    due_at: float | None
+    attempts: int = 0
+
+    def body(self, switches: Switches) -> bytes:
+        """Give what is posted."""
+        names = list(self.event) if switches.delivery_body == "whole" else ["type", "event"]
+        return json.dumps({name: self.event[name] for name in names}).encode()
+
+
+@dataclass(eq=False)
 class Webhook:
-    """The address that the organization's events are pushed to."""
+    """The address that the organization's events are pushed to.
+
+    :param known: the events that have been taken up or passed over.
+    :param parcels: what is on its way.
+    """
 
     id: str
     endpoint: str
@@ -33,6 +62,14 @@ class Webhook:
     created_at: float
     disabled_at: float | None = None
     deliveries: list[Delivery] = field(default_factory=list)
+    known: set[Any] = field(default_factory=set, repr=False)
+    parcels: list[Parcel] = field(default_factory=list)
+
+    def signature(self, body: bytes, switches: Switches) -> str:
+        """Sign what is posted."""
+        digest = hmac.digest(self.secret.encode(), body, switches.signature_hash)
+        text = digest.hex() if switches.signature_encoding == "hex" else base64.b64encode(digest).decode()
+        return f"{switches.signature_hash}={text}" if switches.signature_prefix else text
 
     def shown(self) -> dict[str, Any]:
         """Write the webhook as the API shows it."""

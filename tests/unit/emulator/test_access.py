@@ -61,3 +61,26 @@ def test_sharing_needs_the_owner_and_a_known_child(emulator, partner, shared):
     assert partner.post(elsewhere, json={"child_organization_id": child}).status_code == 404
     assert partner.post(shared, json={"child_organization_id": "none"}).status_code == 404
     assert partner.post(shared, json={}).status_code == 422
+
+
+@pytest.mark.parametrize("form", ["bearer", "basic_key", "basic_organization"])
+def test_a_deployment_key_opens_everything_in_the_forms_that_are_accepted(emulator, form):
+    key = emulator.deployment_key
+    forms = {
+        "bearer": {"headers": {"Authorization": f"Bearer {key}"}},
+        "basic_key": {"auth": (key, "")},
+        "basic_organization": {"auth": (emulator.organization_id, key)},
+    }
+    emulator.set_switch("deployment_key_forms", [form])
+    for name, sent in forms.items():
+        for path in ("/api/syncs", "/api/organizations", "/api/me"):
+            assert httpx.get(f"{emulator.url}{path}", **sent).status_code == (200 if name == form else 401)
+    me = httpx.get(f"{emulator.url}/api/me", **forms[form]).json()["data"]
+    assert (me["is_system"], me["is_user"], me["is_partner"]) == (True, False, False)
+
+
+@pytest.mark.parametrize("login", [("another", "KEY"), ("KEY", "something")])
+def test_a_deployment_key_in_no_form_at_all(emulator, login):
+    emulator.set_switch("deployment_key_forms", ["bearer", "basic_key", "basic_organization"])
+    user, password = (each.replace("KEY", emulator.deployment_key) for each in login)
+    assert httpx.get(f"{emulator.url}/api/me", auth=(user, password)).status_code == 401

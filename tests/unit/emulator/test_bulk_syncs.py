@@ -173,6 +173,33 @@ def test_batch_status_of_an_unknown_id(emulator, http):
     assert http.get("/api/bulk/syncs/status", params={"sync_id": ["none", sync.id]}).status_code == 404
 
 
+@pytest.mark.parametrize("reading", [400, 404, 414, "cut"])
+def test_batch_status_of_too_many_ids(emulator, http, reading):
+    ids = [emulator.add_bulk_sync().id for _ in range(4)]
+    assert len(batch(http, sync_id=ids)) == 4
+    emulator.set_switch("batch_status_most_ids", 3)
+    emulator.set_switch("batch_status_too_many", reading)
+    assert len(batch(http, sync_id=ids[:3])) == 3
+    if reading == "cut":
+        assert [each["sync_id"] for each in batch(http, sync_id=ids)] == ids[:3]
+    else:
+        assert http.get("/api/bulk/syncs/status", params={"sync_id": ids}).status_code == reading
+
+
+def test_dispositions_of_resync_modes(emulator, clock, http):
+    sync = emulator.add_bulk_sync(schemas=[{"id": "a", "duration": 5}])
+
+    def disposition(mode):
+        answer = data(start(http, sync, resync_mode=mode))
+        clock.advance(5)
+        return answer["output_disposition"]
+
+    modes = ("refetch", "resync", "rebuild")
+    assert [disposition(mode) for mode in modes] == ["retain", "truncate", "rebuild"]
+    emulator.set_switch("resync_dispositions", {"refetch": "rebuild"})
+    assert [disposition(mode) for mode in modes] == ["rebuild", "retain", "retain"]
+
+
 def test_only_terminal_executions_are_ordered_by_their_end(emulator, clock, http):
     emulator.set_switch("start_while_running", "queue")
     sync = emulator.add_bulk_sync(schemas=[{"id": "a", "duration": 5}])

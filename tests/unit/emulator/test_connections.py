@@ -103,3 +103,12 @@ def test_airflow_connection_names_address_and_key(emulator):
         "host": emulator.url,
         "password": emulator.api_key,
     }
+
+
+def test_the_word_of_a_connection_that_works(emulator, http):
+    emulator.set_switch("connection_status", "active")
+    connection = emulator.add_connection(name="c", type="postgresql")
+    assert http.get(f"/api/connections/{connection.id}").json()["data"]["status"] == "active"
+    assert http.post(f"/api/connections/{connection.id}/schemas/refresh").status_code == 202
+    emulator.set_connection(connection.id, status="broken")
+    assert http.post(f"/api/connections/{connection.id}/schemas/refresh").status_code == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -143,10 +144,63 @@ def test_rate_limits_are_kept_or_not(emulator, start):
     assert [start(key="second-key").status_code for _ in range(2)] == [429, 429]
 
 
-def test_a_refused_credential_is_not_kept(emulator, start):
+def test_a_refused_credential_is_kept_or_not(emulator, start):
     url = f"{emulator.url}/api/syncs/the-sync/executions"
     assert httpx.post(url, headers={"Idempotency-Key": KEY}).status_code == 401
     assert start().status_code == 200
+    assert httpx.post(url, headers={"Idempotency-Key": KEY}).status_code == 401
+    emulator.set_switch("record_unauthorized", True)
+    assert httpx.post(url, headers={"Idempotency-Key": "second-key"}, json={}).status_code == 401
+    assert start(key="second-key").status_code == 401
+    assert start().status_code == 200
+
+
+def test_keys_are_known_within_a_scope(emulator, start):
+    first, other = start(), emulator.add_model_sync()
+    assert start(sync_id=other.id).json() == first.json()
+    emulator.set_switch("idempotency_scope", "path")
+    assert start(sync_id=other.id).json() != first.json()
+    emulator.set_switch("idempotency_scope", "credential")
+    key = {"Idempotency-Key": "of-one-credential"}
+    url = f"{emulator.url}/api/syncs/{emulator.add_model_sync().id}/executions"
+    assert httpx.post(url, headers=key, json={}, auth=(emulator.organization_id, emulator.api_key)).status_code == 200
+    bearer = {"Authorization": f"Bearer {emulator.api_key}", **key}
+    assert httpx.post(url, headers=bearer, json={}).status_code == 409
+
+
+@pytest.mark.parametrize("retry_after", ["seconds", "date", "absent"])
+def test_a_rate_limit(emulator, clock, http, retry_after):
+    emulator.set_switch("rate_limit", 2)
+    emulator.set_switch("retry_after", retry_after)
+    assert [http.get("/api/syncs").status_code for _ in range(2)] == [200, 200]
+    clock.advance(20)
+    refused = http.get("/api/syncs")
+    assert refused.status_code == 429
+    shown = {"seconds": "40", "date": formatdate(clock() + 40, usegmt=True), "absent": None}
+    assert refused.headers.get("retry-after") == shown[retry_after]
+    clock.advance(40)
+    assert [http.get("/api/syncs").status_code for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize(("shape", "names"), [("whole", 4), ("message", 1), ("empty", 0)])
+def test_bodies_of_errors(emulator, http, shape, names):
+    emulator.set_switch("error_body", shape)
+    emulator.set_switch("error_key", "a.word")
+    body = http.get("/api/syncs/none").json()
+    assert len(body) == names
+    assert body.get("key", "a.word") == "a.word"
+
+
+def test_the_version_that_is_spoken_where_none_is_asked_for(emulator, http):
+    sync = emulator.add_bulk_sync()
+    url = f"/api/bulk/syncs/{sync.id}/executions"
+    assert http.get("/api/me").headers["x-polytomic-version"] == "2025-09-18"
+    assert http.post(url, json={"resync": True}).status_code == 400
+    emulator.set_switch("default_version", "2021-05-23")
+    assert http.get("/api/me").headers["x-polytomic-version"] == "2021-05-23"
+    newest = {"X-Polytomic-Version": "2025-09-18"}
+    assert http.post(url, json={"resync": True}, headers=newest).status_code == 400
+    assert http.post(url, json={"resync": True}).json()["data"]["is_resync"] is True
 
 
 def test_a_key_known_for_another_request(emulator, start):
@@ -163,6 +217,8 @@ def test_a_key_known_for_another_request(emulator, start):
 def test_malformed_keys(emulator, start, key):
     assert start(key=key).status_code == 400
     assert emulator.executions("the-sync") == []
+    emulator.set_switch("malformed_idempotency_key", 422)
+    assert start(key=key).status_code == 422
     emulator.set_switch("malformed_idempotency_key", "accept")
     assert start(key=key).status_code == 200
 

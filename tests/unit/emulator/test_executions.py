@@ -183,6 +183,25 @@ def test_test_run_moves_five_records_a_schema():
     assert [each.records for each in plan.schemas] == [5, 2]
 
 
+@pytest.mark.parametrize(("reading", "counts"), [("whole", (9, 8)), ("few", (5, 5)), ("nothing", (0, 0))])
+def test_test_run_of_a_model_sync(reading, counts):
+    plan = Plan().changed({"counts": {"total": 9, "insert": 8}}).as_test(reading)
+    assert (plan.counts["total"], plan.counts["insert"]) == counts
+
+
+@pytest.mark.parametrize("word", ["interrupted", "errors"])
+def test_an_execution_that_resumes(word):
+    schemas = [{"id": "a"}, {"id": "b", "duration": 4, "outcome": "failed"}]
+    plan = Plan().changed({"duration": 10, "outcome": word, "schemas": schemas})
+    assert plan.resumed("ends", "ends") == plan
+    readings = ("resumes", "ends") if word == "interrupted" else ("ends", "resumes")
+    assert plan.resumed(*reversed(readings)) == plan
+    execution = Execution("e", "s", "bulk", plan.resumed(*readings), created_at=0, type="manual")
+    assert [execution.status(at) for at in (9.9, 10, 19.9, 20)] == ["running", word, word, "completed"]
+    assert execution.completed_at(19.9) is None
+    assert [each.status for each in execution.schemas(20)] == ["completed", "completed"]
+
+
 @pytest.mark.parametrize("changes", [{"durration": 1}, {"counts": {"totl": 1}}])
 def test_a_misspelled_plan_is_refused(changes):
     with pytest.raises(ValueError, match="has no"):
