@@ -66,6 +66,7 @@ def list(*, active: bool | None = None, limit: int | None = None) -> Call[Page[B
 def get(bulk_sync_id: str, *, refresh_schemas: bool | None = None) -> Call[BulkSync]:
     """Get one bulk sync, without its schemas: ``GET /api/bulk/syncs/{id}``.
 
+    :param bulk_sync_id: id of the bulk sync
     :param refresh_schemas: passed on as it is; the API does not say what it does
     """
     parameters = query(refresh_schemas=refresh_schemas)
@@ -113,6 +114,13 @@ def update(
     Each field that is not given is cleared or falls back to its default, so use :func:`change` for some of them.
     ``schemas`` alone differs: given, it replaces the selection; left out or empty, the selection stays.
 
+    :param bulk_sync_id: id of the bulk sync
+    :param name: what people see
+    :param source_connection_id: connection that is read from
+    :param destination_connection_id: connection that is written to
+    :param destination_configuration: settings that this type of destination asks for, such as the schema written to
+    :param default_schedule: when it runs by itself, such as ``{"frequency": "manual"}``; times are in UTC
+    :param options: fields of :class:`BulkSyncOptions`
     :raises TypeError: if one of ``options`` is not of :class:`BulkSyncOptions`
     """
     ends = (source_connection_id, destination_connection_id, destination_configuration)
@@ -124,6 +132,7 @@ def change(bulk_sync_id: str, **changes: Unpack[BulkSyncChanges]) -> Protocol[Bu
 
     What somebody else writes between the two requests is lost; the API has no means against it.
 
+    :param bulk_sync_id: id of the bulk sync
     :param changes: fields of :class:`BulkSyncChanges` with their new values; None clears one
     :raises TypeError: if one of ``changes`` is none of those
     """
@@ -155,7 +164,10 @@ def _replace(bulk_sync_id: str, body: Mapping[str, Any]) -> Call[BulkSync]:
 
 
 def delete(bulk_sync_id: str) -> Call[None]:
-    """Delete a bulk sync with its schedules, schema settings and executions: ``DELETE /api/bulk/syncs/{id}``."""
+    """Delete a bulk sync with its schedules, schema settings and executions: ``DELETE /api/bulk/syncs/{id}``.
+
+    :param bulk_sync_id: id of the bulk sync
+    """
     return Call("DELETE", path("/api/bulk/syncs/{}", bulk_sync_id), destructive=True, enveloped=False)
 
 
@@ -164,7 +176,9 @@ def activate(bulk_sync_id: str, active: bool, *, idempotency_key: str | None = N
 
     Turning it off also asks for the end of the execution that runs, unlike for a model sync.
 
+    :param bulk_sync_id: id of the bulk sync
     :param active: whether it is to run by itself
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
     """
     return Call(
         "POST",
@@ -188,6 +202,7 @@ def start(
 
     Answered 409 while another execution runs.
 
+    :param bulk_sync_id: id of the bulk sync
     :param schemas: ids of the schemas to sync; by default all that are enabled
     :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; not together with ``test``
     :param fetch_mode: ``none``, ``incremental`` or ``full``; the latter two for Salesforce only
@@ -207,12 +222,18 @@ def cancel(bulk_sync_id: str, *, idempotency_key: str | None = None) -> Call[Mes
     """Ask for the end of whatever execution of a bulk sync runs: ``POST /api/bulk/syncs/{id}/cancel``.
 
     The API only queues the request: the execution may still end as completed.
+
+    :param bulk_sync_id: id of the bulk sync
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
     """
     return Call("POST", path("/api/bulk/syncs/{}/cancel", bulk_sync_id), Message, idempotency_key=idempotency_key)
 
 
 def get_status(bulk_sync_id: str) -> Call[BulkSyncStatus]:
-    """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``."""
+    """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``.
+
+    :param bulk_sync_id: id of the bulk sync
+    """
     return Call("GET", path("/api/bulk/syncs/{}/status", bulk_sync_id), BulkSyncStatus, reads_only=True)
 
 
@@ -242,6 +263,7 @@ def list_executions(
 ) -> Call[Page[BulkSyncExecution]]:
     """List the executions of a bulk sync: ``GET /api/bulk/syncs/{id}/executions``.
 
+    :param bulk_sync_id: id of the bulk sync
     :param only_terminal: leave out those that have not ended, and order the others by their last change
     :param ascending: the oldest first; by default the latest started is
     :param limit: rows of one page, at most 100
@@ -257,14 +279,23 @@ def list_executions(
 
 
 def get_execution(bulk_sync_id: str, execution_id: str) -> Call[BulkSyncExecution]:
-    """Get one execution of a bulk sync: ``GET /api/bulk/syncs/{id}/executions/{execution id}``."""
+    """Get one execution of a bulk sync: ``GET /api/bulk/syncs/{id}/executions/{execution id}``.
+
+    :param bulk_sync_id: id of the bulk sync
+    :param execution_id: id of the execution
+    """
     return Call(
         "GET", path("/api/bulk/syncs/{}/executions/{}", bulk_sync_id, execution_id), BulkSyncExecution, reads_only=True
     )
 
 
 def cancel_execution(bulk_sync_id: str, execution_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
-    """Ask for the end of one execution: ``POST /api/bulk/syncs/{id}/executions/{execution id}/cancel``."""
+    """Ask for the end of one execution: ``POST /api/bulk/syncs/{id}/executions/{execution id}/cancel``.
+
+    :param bulk_sync_id: id of the bulk sync
+    :param execution_id: id of the execution
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    """
     return Call(
         "POST",
         path("/api/bulk/syncs/{}/executions/{}/cancel", bulk_sync_id, execution_id),
@@ -274,7 +305,11 @@ def cancel_execution(bulk_sync_id: str, execution_id: str, *, idempotency_key: s
 
 
 def get_logs(bulk_sync_id: str, execution_id: str) -> Call[LogFiles]:
-    """Get signed URLs of an execution's log files: ``GET /api/bulk/syncs/{id}/executions/{execution id}/logs``."""
+    """Get signed URLs of an execution's log files: ``GET /api/bulk/syncs/{id}/executions/{execution id}/logs``.
+
+    :param bulk_sync_id: id of the bulk sync
+    :param execution_id: id of the execution
+    """
     return Call(
         "GET", path("/api/bulk/syncs/{}/executions/{}/logs", bulk_sync_id, execution_id), LogFiles, reads_only=True
     )
@@ -287,6 +322,8 @@ def get_console_log(
 
     The API keeps the latest 50 only: who asks too seldom misses lines.
 
+    :param bulk_sync_id: id of the bulk sync
+    :param execution_id: id of the execution
     :param after: ``next_cursor`` of an earlier answer: only what is newer
     :param limit: lines of one page, at most 50
     """
@@ -302,6 +339,7 @@ def get_console_log(
 def list_schemas(bulk_sync_id: str, *, filters: Mapping[str, Any] | None = None) -> Call[Page[BulkSchema]]:
     """List the schemas of a bulk sync, without fields and filters: ``GET /api/bulk/syncs/{id}/schemas``.
 
+    :param bulk_sync_id: id of the bulk sync
     :param filters: ``{"enabled": True}`` for those that are synced, ``{"enabled": False}`` for the others
     """
     return Call(
@@ -317,6 +355,7 @@ def list_schemas(bulk_sync_id: str, *, filters: Mapping[str, Any] | None = None)
 def update_schemas(bulk_sync_id: str, schemas: Sequence[Mapping[str, Any]]) -> Call[Page[BulkSchema]]:
     """Change some schemas of a bulk sync and leave the others: ``PATCH /api/bulk/syncs/{id}/schemas``.
 
+    :param bulk_sync_id: id of the bulk sync
     :param schemas: mappings with an ``id`` and what is to change, such as ``{"id": "contact", "enabled": False}``
     """
     return Call(

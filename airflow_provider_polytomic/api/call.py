@@ -31,6 +31,7 @@ class Call(Generic[T]):
     :param destructive: the request removes something for good
     :param enveloped: the answer stands under ``data``
     :param repeatable: the client may repeat it by its retry policy; see :meth:`once`
+    :param timeout: seconds for it, instead of the client's; see :meth:`within`
     """
 
     method: str
@@ -43,6 +44,7 @@ class Call(Generic[T]):
     destructive: bool = False
     enveloped: bool = True
     repeatable: bool = True
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
         key = self.idempotency_key
@@ -57,6 +59,10 @@ class Call(Generic[T]):
     def once(self) -> Call[T]:
         """Return the same call, to be sent a single time whatever the client's retry policy says."""
         return replace(self, repeatable=False)
+
+    def within(self, seconds: float) -> Call[T]:
+        """Return the same call, to be sent a single time and given up after so many seconds."""
+        return replace(self, repeatable=False, timeout=seconds)
 
     def read(self, payload: Any) -> T:
         """Turn the decoded JSON of the answer into the model.

@@ -8,6 +8,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
@@ -25,6 +26,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicTransportError,
     class_of_status,
 )
+from airflow_provider_polytomic.api.pacing import Pace, paced
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
 from airflow_provider_polytomic.api.redaction import redact, secrets_in
 from airflow_provider_polytomic.api.retry import RetryPolicy, read_retry_after, retrying
@@ -37,12 +39,23 @@ T = TypeVar("T")
 KEEP_ALIVE = 300.0
 """Seconds that an idle connection is kept: longer than any sensible poll interval, so that polls share one."""
 
-MOST_CONNECTIONS = 20
+MOST_CONNECTIONS = 10
+"""More requests at once would have httpx search its queue of them again and again, at milliseconds each."""
 
 HTTPCORE_LOGGERS = ("connection", "http11", "http2", "proxy", "socks")
 
 _sending: ContextVar[tuple[str | None, ...] | None] = ContextVar("polytomic_sending", default=None)
 """The secrets of the request that is being sent, while one is."""
+
+
+@contextmanager
+def unlogged(*secrets: str) -> Iterator[None]:
+    """Keep what is sent meanwhile, and these texts, out of what the HTTP library logs."""
+    sending = _sending.set(secrets)
+    try:
+        yield
+    finally:
+        _sending.reset(sending)
 
 
 def _without_secrets(record: logging.LogRecord) -> bool:
@@ -63,15 +76,21 @@ class _Client:
     def __init__(self, api_key: str | None = None, *, config: ClientConfig | None = None, **settings: Any) -> None:
         self.config = config or ClientConfig(api_key, **settings)
         self._policy = RetryPolicy(max_retries=self.config.max_retries)
+        limit = self.config.max_requests_per_minute
+        self._pace = Pace(limit) if limit else None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config.base_url!r})"
+
+    def _steps(self, protocol: Protocol[T]) -> Protocol[T]:
+        steps = retrying(protocol, self._policy, time.monotonic)
+        return paced(steps, self._pace, time.monotonic) if self._pace else steps
 
     def _httpx_settings(self) -> dict[str, Any]:
         return {
             "headers": self.config.headers,
             "timeout": self.config.timeout,
-            "verify": _tls_context(self.config.verify),
+            "verify": tls_context(self.config.verify),
             "proxy": self.config.proxy,
             "follow_redirects": False,
             "limits": httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
@@ -84,6 +103,7 @@ class _Client:
             "url": self.config.base_url + call.path + query,
             "json": None if call.body is None else dict(call.body),
             "headers": {"Idempotency-Key": call.idempotency_key} if call.idempotency_key else None,
+            "timeout": min(call.timeout or self.config.timeout, self.config.timeout),
         }
 
     def _read(self, call: Call[T], response: httpx.Response) -> T:
@@ -182,12 +202,17 @@ class PolytomicClient(_Client):
     def send(self, call: Call[T]) -> T:
         """Send one call, again where the retry policy allows it, and return its answer.
 
+        :param call: what a function of this package has built
         :raises PolytomicError: the last failure
         """
         return self.run(send(call))
 
     def pages(self, call: Call[Listing[T]]) -> Iterator[T]:
-        """Follow a list to its end, one row after another; a page is asked for when its first row is."""
+        """Follow a list to its end, one row after another; a page is asked for when its first row is.
+
+        :param call: the list, such as ``syncs.list()``
+        :raises PolytomicError: the last failure
+        """
         following: Call[Any] | None = call
         while following is not None:
             page = self.send(following)
@@ -197,9 +222,10 @@ class PolytomicClient(_Client):
     def run(self, protocol: Protocol[T]) -> T:
         """Drive a protocol to its result.
 
+        :param protocol: what takes more than one request, such as ``syncs.change("…", name="…")``
         :raises PolytomicError: what the protocol does not handle
         """
-        steps = retrying(protocol, self._policy, time.monotonic)
+        steps = self._steps(protocol)
         try:
             step = next(steps)
             while True:
@@ -233,7 +259,17 @@ class PolytomicClient(_Client):
 
 
 class AsyncPolytomicClient(_Client):
-    """Speaks to the Polytomic API on an event loop; otherwise as :class:`PolytomicClient`."""
+    """Speaks to the Polytomic API on an event loop; otherwise as :class:`PolytomicClient`.
+
+    >>> async with AsyncPolytomicClient(api_key="…") as client:
+    ...     status = await client.send(syncs.get_status("248df4b7-aa70-47b8-a036-33ac447e668d"))
+
+    :param api_key: API key; default: the environment variable ``POLYTOMIC_API_KEY``
+    :param config: all settings in one; excludes the others
+    :param settings: the other fields of :class:`~airflow_provider_polytomic.api.config.ClientConfig`
+    :param sleep: how a pause is spent
+    :raises ValueError: if there is no key, or the address would carry it in clear
+    """
 
     def __init__(
         self,
@@ -260,11 +296,19 @@ class AsyncPolytomicClient(_Client):
         await self._http.aclose()
 
     async def send(self, call: Call[T]) -> T:
-        """Send one call as :meth:`PolytomicClient.send` does."""
+        """Send one call as :meth:`PolytomicClient.send` does.
+
+        :param call: what a function of this package has built
+        :raises PolytomicError: the last failure
+        """
         return await self.run(send(call))
 
     async def pages(self, call: Call[Listing[T]]) -> AsyncIterator[T]:
-        """Follow a list as :meth:`PolytomicClient.pages` does."""
+        """Follow a list as :meth:`PolytomicClient.pages` does.
+
+        :param call: the list, such as ``syncs.list()``
+        :raises PolytomicError: the last failure
+        """
         following: Call[Any] | None = call
         while following is not None:
             page = await self.send(following)
@@ -273,8 +317,12 @@ class AsyncPolytomicClient(_Client):
             following = next_page(following, page)
 
     async def run(self, protocol: Protocol[T]) -> T:
-        """Drive a protocol as :meth:`PolytomicClient.run` does."""
-        steps = retrying(protocol, self._policy, time.monotonic)
+        """Drive a protocol as :meth:`PolytomicClient.run` does.
+
+        :param protocol: what takes more than one request, such as ``syncs.change("…", name="…")``
+        :raises PolytomicError: what the protocol does not handle
+        """
+        steps = self._steps(protocol)
         try:
             step = next(steps)
             while True:
@@ -319,7 +367,7 @@ def _decoded(response: httpx.Response) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _tls_context(verify: bool | str) -> ssl.SSLContext | bool:
+def tls_context(verify: bool | str) -> ssl.SSLContext | bool:
     """Build the TLS settings once for all clients: it costs more than a hundred requests."""
     if verify is False:
         return False

@@ -30,6 +30,8 @@ class ClientConfig:
     :param proxy: URL of a proxy; without it the usual environment variables hold
     :param max_retries: how often one request that may be repeated is repeated
     :param allow_http: send the key over plain HTTP to another host than this one
+    :param max_requests_per_minute: how many requests one client sends in any minute; None: as many as are needed
+    :param trust_events: look less often at executions that have run for long, as long as events tell of ends
     :raises ValueError: if there is no key, the address cannot be used, or it would carry the key in clear
     """
 
@@ -42,6 +44,8 @@ class ClientConfig:
     proxy: str | None = field(default=None, repr=False)
     max_retries: int = 5
     allow_http: bool = False
+    max_requests_per_minute: int | None = None
+    trust_events: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", self.api_key or os.environ.get(API_KEY_VARIABLE))
@@ -52,6 +56,8 @@ class ClientConfig:
         object.__setattr__(self, "base_url", _checked_address(self.base_url or DEFAULT_BASE_URL, self.allow_http))
         if self.proxy and not _PROXY.fullmatch(self.proxy):
             raise ValueError("the proxy must look like http://user:password@proxy.example.com:8080")
+        if self.max_requests_per_minute is not None and self.max_requests_per_minute < 1:
+            raise ValueError("max_requests_per_minute must be at least 1")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -84,12 +90,13 @@ def _checked_address(address: str, allow_http: bool) -> str:
         host = None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("the host must look like https://polytomic.example.com, without user, query and fragment")
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ValueError(f"the key would cross the network in clear to {host}: use https, or allow it with allow_http")
     return parts.geturl()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this one."""
     if host == "localhost":
         return True
     try:

@@ -98,7 +98,10 @@ def list() -> Call[Page[Connection]]:
 
 
 def get(connection_id: str) -> Call[Connection]:
-    """Get one connection, its secrets masked: ``GET /api/connections/{id}``."""
+    """Get one connection, its secrets masked: ``GET /api/connections/{id}``.
+
+    :param connection_id: id of the connection
+    """
     return Call("GET", path("/api/connections/{}", connection_id), Connection, reads_only=True)
 
 
@@ -226,6 +229,7 @@ def update(
     ``configuration`` leaves out, so use :func:`change` for some of them. Executions that run go on as they began.
     Answered 409 for the connection of a managed Harbor.
 
+    :param connection_id: id of the connection
     :param name: what people see
     :param configuration: all settings, with the real secrets and not the masks that :func:`get` shows
     :param type: id of the connection type
@@ -259,6 +263,7 @@ def change(
     to be among ``configuration``. So has ``healthcheck_interval`` among the changes, since :func:`get` may not show it.
     What somebody else writes between the two requests is lost.
 
+    :param connection_id: id of the connection
     :param configuration: settings that change, and the secrets; the other settings stay
     :param changes: fields of :class:`ConnectionChanges` with their new values; None clears one
     :raises TypeError: if one of ``changes`` is none of those
@@ -283,6 +288,7 @@ def delete(connection_id: str, *, force: bool | None = None) -> Call[None]:
 
     Answered 422 while something uses it, which the error then names; 409 for the connection of a Harbor.
 
+    :param connection_id: id of the connection
     :param force: delete the fieldsets, syncs, bulk syncs and schedules that use it as well
     """
     return Call(
@@ -295,7 +301,10 @@ def delete(connection_id: str, *, force: bool | None = None) -> Call[None]:
 
 
 def get_parameter_values(connection_id: str) -> Call[ParameterValues]:
-    """Get the values that the settings of a connection may take: ``GET /api/connections/{id}/parameter_values``."""
+    """Get the values that the settings of a connection may take: ``GET /api/connections/{id}/parameter_values``.
+
+    :param connection_id: id of the connection
+    """
     return Call(
         "GET",
         path("/api/connections/{}/parameter_values", connection_id),
@@ -317,6 +326,7 @@ def execute_proxy(
     The answer's ``status`` is that of the other system. Answered 429 at the proxy's limit or the other system's,
     which syncs share; 502 and 504 if that system fails. :func:`get_proxy_info` tells the limits.
 
+    :param connection_id: id of the connection
     :param request: ``method`` and ``path`` (beginning with ``/``), and if needed ``query`` or ``rawQuery``,
         ``headers``, ``body`` and, where there are several, ``api``
     :param async_: run a GET as a job, to be asked for as :func:`jobs.get("connectionproxy", …) <.jobs.get>`
@@ -332,12 +342,18 @@ def execute_proxy(
 
 
 def get_proxy_info(connection_id: str) -> Call[ProxyInfo]:
-    """Get what :func:`execute_proxy` may send, and its limits: ``GET /api/connections/{id}/proxy/info``."""
+    """Get what :func:`execute_proxy` may send, and its limits: ``GET /api/connections/{id}/proxy/info``.
+
+    :param connection_id: id of the connection
+    """
     return Call("GET", path("/api/connections/{}/proxy/info", connection_id), ProxyInfo, reads_only=True)
 
 
 def list_shared(connection_id: str) -> Call[Page[Connection]]:
-    """List the copies of a connection in other organizations: ``GET /api/connections/{id}/shared``."""
+    """List the copies of a connection in other organizations: ``GET /api/connections/{id}/shared``.
+
+    :param connection_id: id of the connection
+    """
     return Call(
         "GET",
         path("/api/connections/{}/shared", connection_id),
@@ -353,6 +369,7 @@ def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[Connec
     Endpoint: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: organization that owns the connection; answered 404 if it is another
+    :param connection_id: id of the connection
     """
     return Call(
         "GET",
@@ -376,6 +393,7 @@ def create_shared(
     Endpoint: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: organization that owns the connection; answered 404 if it is another
+    :param connection_id: id of the connection
     :param child_organization_id: organization that gets the copy
     :param name: what the copy is called
     :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours

@@ -20,5 +20,8 @@ def list(*, limit: int | None = None) -> Call[Page[DataModel]]:
 
 
 def get(model_id: str) -> Call[DataModel]:
-    """Get one model: ``GET /api/models/{id}``."""
+    """Get one model: ``GET /api/models/{id}``.
+
+    :param model_id: id of the model
+    """
     return Call("GET", path("/api/models/{}", model_id), DataModel, reads_only=True)

@@ -13,5 +13,6 @@ def get(type: str, job_id: str) -> Call[Job]:
 
     :param type: ``createmodel``, ``updatemodel``, ``previewmodel``, ``samplemodel``, ``exportlogs`` or
         ``connectionproxy``
+    :param job_id: id of the job
     """
     return Call("GET", path("/api/jobs/{}/{}", type, job_id), Job, reads_only=True)

@@ -62,6 +62,7 @@ class SyncChanges(SyncOptions, total=False):
 def get_source(connection_id: str, params: Mapping[str, Any] | None = None) -> Call[SyncSource]:
     """Get what must be chosen to read from a connection: ``GET /api/connections/{id}/modelsync/source``.
 
+    :param connection_id: id of the connection that is read from
     :param params: what has been chosen so far, which the further choices depend on; a value or a list of values each
     """
     return Call(
@@ -76,6 +77,7 @@ def get_source(connection_id: str, params: Mapping[str, Any] | None = None) -> C
 def get_source_fields(connection_id: str, params: Mapping[str, Any] | None = None) -> Call[Page[ModelField]]:
     """Get the columns that can be read from a connection: ``GET /api/connections/{id}/modelsync/source/fields``.
 
+    :param connection_id: id of the connection that is read from
     :param params: what was chosen by :func:`get_source`; a value or a list of values each
     """
     return Call(
@@ -112,7 +114,10 @@ def list(
 
 
 def get(sync_id: str) -> Call[Sync]:
-    """Get one model sync: ``GET /api/syncs/{id}``."""
+    """Get one model sync: ``GET /api/syncs/{id}``.
+
+    :param sync_id: id of the model sync
+    """
     return Call("GET", path("/api/syncs/{}", sync_id), Sync, reads_only=True)
 
 
@@ -155,6 +160,13 @@ def update(
 
     Each field that is not given is cleared or falls back to its default, so use :func:`change` for some of them.
 
+    :param sync_id: id of the model sync
+    :param name: what people see
+    :param mode: ``create``, ``update``, ``updateOrCreate``, ``replace``, ``append``, ``remove`` or ``snapshot``
+    :param fields: which source field (``{"source": {"model_id": …, "field": …}``) goes to which ``target`` field
+    :param schedule: when it runs by itself, such as ``{"frequency": "manual"}``
+    :param target: where it writes, such as ``{"connection_id": …, "object": "Contact"}``
+    :param options: fields of :class:`SyncOptions`
     :raises TypeError: if one of ``options`` is not of :class:`SyncOptions`
     """
     return _replace(sync_id, _body(name, mode, fields, schedule, target, options))
@@ -165,6 +177,7 @@ def change(sync_id: str, **changes: Unpack[SyncChanges]) -> Protocol[Sync]:
 
     What somebody else writes between the two requests is lost; the API has no means against it.
 
+    :param sync_id: id of the model sync
     :param changes: fields of :class:`SyncChanges` with their new values; None clears one
     :raises TypeError: if one of ``changes`` is none of those
     :raises ValueError: if the passphrase would be sent as the mask that the API may show; nothing is changed
@@ -196,7 +209,10 @@ def _replace(sync_id: str, body: Mapping[str, Any]) -> Call[Sync]:
 
 
 def delete(sync_id: str) -> Call[None]:
-    """Delete a model sync for good, and cancel what runs of it: ``DELETE /api/syncs/{id}``."""
+    """Delete a model sync for good, and cancel what runs of it: ``DELETE /api/syncs/{id}``.
+
+    :param sync_id: id of the model sync
+    """
     return Call("DELETE", path("/api/syncs/{}", sync_id), destructive=True, enveloped=False)
 
 
@@ -206,7 +222,9 @@ def activate(sync_id: str, active: bool, *, idempotency_key: str | None = None) 
     One that is off runs neither by its schedule nor when started; an execution that runs already goes on.
     Answered 422 while the sync has problems.
 
+    :param sync_id: id of the model sync
     :param active: whether it is to run
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
     """
     return Call(
         "POST",
@@ -228,6 +246,7 @@ def start(
 ) -> Call[StartedExecution]:
     """Start an execution of a model sync: ``POST /api/syncs/{id}/executions``.
 
+    :param sync_id: id of the model sync
     :param resync: sync all records, not only the changed ones
     :param test: passed on as it is; the API does not say what it does for a model sync
     :param identities: values of the identity field: only these records are synced
@@ -247,12 +266,18 @@ def cancel(sync_id: str, *, idempotency_key: str | None = None) -> Call[Message]
     """Ask for the end of whatever execution of a model sync runs: ``POST /api/syncs/{id}/cancel``.
 
     The API only queues the request: the execution may still end as completed.
+
+    :param sync_id: id of the model sync
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
     """
     return Call("POST", path("/api/syncs/{}/cancel", sync_id), Message, idempotency_key=idempotency_key)
 
 
 def get_status(sync_id: str) -> Call[SyncStatus]:
-    """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``."""
+    """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
+
+    :param sync_id: id of the model sync
+    """
     return Call("GET", path("/api/syncs/{}/status", sync_id), SyncStatus, reads_only=True)
 
 
@@ -263,6 +288,7 @@ def list_executions(
 
     Counts and errors are only certain in :func:`get_execution`.
 
+    :param sync_id: id of the model sync
     :param only_completed: leave out those that have not ended
     :param ascending: the oldest first; by default the latest started is
     """
@@ -277,12 +303,21 @@ def list_executions(
 
 
 def get_execution(sync_id: str, execution_id: str) -> Call[SyncExecution]:
-    """Get one execution of a model sync: ``GET /api/syncs/{id}/executions/{execution id}``."""
+    """Get one execution of a model sync: ``GET /api/syncs/{id}/executions/{execution id}``.
+
+    :param sync_id: id of the model sync
+    :param execution_id: id of the execution
+    """
     return Call("GET", path("/api/syncs/{}/executions/{}", sync_id, execution_id), SyncExecution, reads_only=True)
 
 
 def cancel_execution(sync_id: str, execution_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
-    """Ask for the end of one execution: ``POST /api/syncs/{id}/executions/{execution id}/cancel``."""
+    """Ask for the end of one execution: ``POST /api/syncs/{id}/executions/{execution id}/cancel``.
+
+    :param sync_id: id of the model sync
+    :param execution_id: id of the execution
+    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    """
     return Call(
         "POST",
         path("/api/syncs/{}/executions/{}/cancel", sync_id, execution_id),
@@ -298,6 +333,8 @@ def get_console_log(
 
     The API keeps the latest 50 only: who asks too seldom misses lines.
 
+    :param sync_id: id of the model sync
+    :param execution_id: id of the execution
     :param after: ``next_cursor`` of an earlier answer: only what is newer
     :param limit: lines of one page, at most 50
     """
@@ -311,7 +348,11 @@ def get_console_log(
 
 
 def get_logs_index(sync_id: str, execution_id: str) -> Call[LogsIndex]:
-    """Get which records an execution logged, by kind: ``GET /api/syncs/{id}/executions/{execution id}/logs``."""
+    """Get which records an execution logged, by kind: ``GET /api/syncs/{id}/executions/{execution id}/logs``.
+
+    :param sync_id: id of the model sync
+    :param execution_id: id of the execution
+    """
     return Call("GET", path("/api/syncs/{}/executions/{}/logs", sync_id, execution_id), LogsIndex, reads_only=True)
 
 
@@ -320,6 +361,8 @@ def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[LogFiles]:
 
     The URLs expire soon; this call gives new ones.
 
+    :param sync_id: id of the model sync
+    :param execution_id: id of the execution
     :param type: ``records``, ``errors``, ``warnings``, ``inserts``, ``updates`` or ``deletes``
     """
     return Call("GET", path("/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type), LogFiles, reads_only=True)
