@@ -10,6 +10,7 @@ from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.protocol import Protocol, send
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
+from airflow_provider_polytomic.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,18 @@ def execution_current_at(kind: str, sync_id: str, moment: datetime) -> Protocol[
             return None if ended_before else execution
         call = next_page(call, page)
     return None
+
+
+def awaited_of(
+    kind: str, sync_id: str, since: datetime, first_look: datetime | None = None
+) -> Protocol[Run | Completion]:
+    """Choose what to wait for where no execution was named: the current one, else one that ends from a moment on.
+
+    :param since: for where none is current
+    :param first_look: when it was looked first, if not now
+    """
+    if first_look:
+        current = yield from execution_current_at(kind, sync_id, first_look)
+    else:
+        current = yield from current_execution(kind, sync_id)
+    return Run(kind, sync_id, current.id) if current else Completion(kind, sync_id, since)

@@ -17,6 +17,7 @@ from airflow_provider_polytomic.api.models.executions import (
     SyncExecution,
     SyncStatus,
 )
+from airflow_provider_polytomic.api.models.logs import ConsoleLog
 from airflow_provider_polytomic.api.models.syncs import Sync
 from airflow_provider_polytomic.runs.execution import Execution
 
@@ -54,6 +55,14 @@ class Kind(ABC, Generic[E]):
         """Ask for the end of one execution."""
 
     @abstractmethod
+    def sync(self, sync_id: str) -> Call[Any]:
+        """Ask for the sync itself."""
+
+    @abstractmethod
+    def console(self, sync_id: str, execution_id: str, after: str | None, limit: int) -> Call[ConsoleLog]:
+        """Ask for the console log of one execution, or for what is newer than a cursor."""
+
+    @abstractmethod
     def read(self, sync_id: str, told: E) -> Execution:
         """Normalize an execution."""
 
@@ -80,6 +89,12 @@ class _ModelSyncs(Kind[SyncExecution]):
     def cancel(self, sync_id: str, execution_id: str) -> Call[Message]:
         return syncs.cancel_execution(sync_id, execution_id)
 
+    def sync(self, sync_id: str) -> Call[Sync]:
+        return syncs.get(sync_id)
+
+    def console(self, sync_id: str, execution_id: str, after: str | None, limit: int) -> Call[ConsoleLog]:
+        return syncs.get_console_log(sync_id, execution_id, after=after, limit=limit)
+
     def read(self, sync_id: str, told: SyncExecution) -> Execution:
         return Execution.of_model_sync(sync_id, told)
 
@@ -105,6 +120,12 @@ class _BulkSyncs(Kind[BulkSyncExecution]):
 
     def cancel(self, sync_id: str, execution_id: str) -> Call[Message]:
         return bulk_syncs.cancel_execution(sync_id, execution_id)
+
+    def sync(self, sync_id: str) -> Call[BulkSync]:
+        return bulk_syncs.get(sync_id)
+
+    def console(self, sync_id: str, execution_id: str, after: str | None, limit: int) -> Call[ConsoleLog]:
+        return bulk_syncs.get_console_log(sync_id, execution_id, after=after, limit=limit)
 
     def read(self, sync_id: str, told: BulkSyncExecution) -> Execution:
         return Execution.of_bulk_sync(sync_id, told)

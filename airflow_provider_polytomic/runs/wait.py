@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from typing import TypeAlias, Union
 
 from airflow_provider_polytomic.api.errors import (
     PolytomicAuthError,
@@ -16,15 +15,11 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.protocol import Pause, Protocol
 from airflow_provider_polytomic.runs.awaited import Completion
 from airflow_provider_polytomic.runs.execution import Execution
+from airflow_provider_polytomic.runs.journal import Journal
 from airflow_provider_polytomic.runs.run import Run
-
-log = logging.getLogger(__name__)
 
 HOPELESS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError)
 """Answers that no waiting mends."""
-
-PROGRESS_INTERVAL = 60.0
-"""Seconds between two lines about a run whose status has not changed."""
 
 
 class DeadlinePassed(Exception):
@@ -61,6 +56,43 @@ def deadline_of(
     return began + timeout if latest is None else min(began + timeout, latest)
 
 
+News: TypeAlias = Union[Execution, PolytomicError, None]
+"""What a look brings: the execution as it is, that there is none yet, or why it could not be asked for."""
+
+
+class Vigil:
+    """Judges what a wait hears, and keeps its log.
+
+    :param deadline: when to give up, by ``clock``; None for never
+    """
+
+    def __init__(
+        self, awaited: Run | Completion, deadline: float | None, clock: Callable[[], float], journal: Journal
+    ) -> None:
+        self._awaited = awaited
+        self._deadline = deadline
+        self._clock = clock
+        self._journal = journal
+
+    def take(self, news: News) -> Execution | None:
+        """Return the execution if it has ended, None if the wait goes on.
+
+        :raises DeadlinePassed: if the time is up
+        :raises PolytomicError: what no waiting mends
+        """
+        if isinstance(news, HOPELESS):
+            raise news
+        if isinstance(news, PolytomicError):
+            self._journal.failed(news)
+        else:
+            self._journal.heard(news)
+            if news and news.outcome.final:
+                return news
+        if self._deadline is not None and self._clock() >= self._deadline:
+            raise DeadlinePassed(self._awaited, self._journal.last)
+        return None
+
+
 def wait_for_end(
     run: Run | Completion,
     *,
@@ -80,59 +112,20 @@ def wait_for_end(
     :raises DeadlinePassed: if it has not ended by then
     :raises PolytomicError: 401, 403 or 404, which no waiting mends
     """
-    journal = _Journal(run, clock)
+    vigil = Vigil(run, deadline, clock, Journal(run, clock))
     if pause_first:
         yield Pause(_until_next(every, deadline, clock))
     while True:
+        news: News
         try:
-            execution = yield from run.look(once=True)
-        except HOPELESS:
-            raise
+            news = yield from run.look(once=True)
         except PolytomicError as error:
-            journal.failed(error)
-        else:
-            journal.heard(execution)
-            if execution and execution.outcome.final:
-                return execution
-        if deadline is not None and clock() >= deadline:
-            raise DeadlinePassed(run, journal.last)
+            news = error
+        ended = vigil.take(news)
+        if ended:
+            return ended
         yield Pause(_until_next(every, deadline, clock))
 
 
 def _until_next(every: float, deadline: float | None, clock: Callable[[], float]) -> float:
     return every if deadline is None else max(0.0, min(every, deadline - clock()))
-
-
-class _Journal:
-    """What the log says of a wait: changes at once, the rest sparsely."""
-
-    def __init__(self, run: Run | Completion, clock: Callable[[], float]) -> None:
-        self.last: Execution | None = None
-        self._run = run
-        self._clock = clock
-        self._heard_at: float | None = None
-        self._told_at = 0.0
-        self._failures = 0
-
-    def heard(self, execution: Execution | None) -> None:
-        now = self._clock()
-        if self._failures:
-            log.info("%s: Polytomic answers again after %d failed polls", self._run, self._failures)
-        self._failures = 0
-        if execution is None:
-            return
-        changed = self.last is None or self.last.status != execution.status
-        if changed or (self.last != execution and now - self._told_at >= PROGRESS_INTERVAL):
-            log.info("%s: %s, %s records", self._run, execution.status, execution.counts["total"])
-            self._told_at = now
-        self.last, self._heard_at = execution, now
-
-    def failed(self, error: PolytomicError) -> None:
-        self._failures += 1
-        if self._failures & (self._failures - 1):
-            return
-        good = "none yet"
-        if self.last and self._heard_at is not None:
-            at = datetime.fromtimestamp(self._heard_at, timezone.utc).isoformat(timespec="seconds")
-            good = f"{self.last.status} at {at}"
-        log.warning("%s: %d failed polls, last good status %s: %s", self._run, self._failures, good, error)

@@ -205,14 +205,14 @@ def test_the_log_tells_changes_and_failures_sparsely(server: Server, caplog: pyt
     process.run()
     last = "2023-11-14T22:14:20+00:00"
     outage = f"GET {server.requests[0][0].path} was answered 503: because of 503"
-    assert [record.message for record in caplog.records if record.name.endswith("wait")] == [
+    assert [record.message for record in caplog.records if record.name.endswith("journal")] == [
         f"{run}: 1 failed polls, last good status none yet: {outage}",
         f"{run}: 2 failed polls, last good status none yet: {outage}",
         f"{run}: Polytomic answers again after 2 failed polls",
-        f"{run}: running, 0 records",
+        f"{run}: running, 0 records, after 1 min 0 s",
         *(f"{run}: {number} failed polls, last good status running at {last}: {outage}" for number in (1, 2, 4, 8)),
         f"{run}: Polytomic answers again after 9 failed polls",
-        f"{run}: completed, 0 records",
+        f"{run}: completed, 0 records, after 6 min 0 s",
     ]
 
 
@@ -225,7 +225,8 @@ def test_the_log_tells_each_change_at_once(server: Server, caplog: pytest.LogCap
         process.step()
         if not process.ended:
             process.step()
-    words = [record.message.split(": ")[1] for record in caplog.records if record.name.endswith("wait")]
+    lines = [record.message.split(": ")[1] for record in caplog.records if record.name.endswith("journal")]
+    words = [line.partition(", after")[0] for line in lines]
     assert words == [f"{status}, 0 records" for status in ("scheduled", "running", "processing", "completed")]
 
 
