@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from airflow_provider_polytomic._compat import AirflowException, AirflowFailExce
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import PolytomicError
-    from airflow_provider_polytomic.runs import Execution, Standard
+    from airflow_provider_polytomic.runs import Cause, Execution, Standard
 
 
 class PolytomicTaskError(AirflowException):
@@ -52,23 +52,32 @@ class PolytomicRequestRefused(PolytomicTaskError, AirflowFailException):
     """Polytomic refuses the request (400, 401, 403, 404, 422), or it cannot be made as it is; no retry mends that."""
 
 
+PROBLEMS_NAMED = 5
+
+
 @contextmanager
-def refusing(what: str, conn_id: str, hidden: Sequence[str] = ()) -> Iterator[None]:
+def refusing(
+    what: str, conn_id: str, hidden: Sequence[str] = (), problems: Callable[[], Sequence[str]] = tuple
+) -> Iterator[None]:
     """Turn a request that fails into what the task raises: what failed, in Polytomic's words, and what to do.
 
     :param what: what could not be done, as a sentence without its end
     :param conn_id: id of the Airflow connection that is used
     :param hidden: texts that must not be in the message
+    :param problems: looks up what is wrong, where Polytomic does not accept the request as it is
     """
-    from airflow_provider_polytomic.api import PolytomicError
+    from airflow_provider_polytomic.api import PolytomicError, PolytomicValidationError
 
     try:
         yield
     except PolytomicError as error:
-        raise _refusal(error, what, conn_id, hidden) from None
+        found = problems() if isinstance(error, PolytomicValidationError) else ()
+        raise _refusal(error, what, conn_id, hidden, found) from None
 
 
-def _refusal(error: PolytomicError, what: str, conn_id: str, hidden: Sequence[str]) -> PolytomicTaskError:
+def _refusal(
+    error: PolytomicError, what: str, conn_id: str, hidden: Sequence[str], problems: Sequence[str]
+) -> PolytomicTaskError:
     from airflow_provider_polytomic import api
     from airflow_provider_polytomic.api.redaction import redact
 
@@ -81,9 +90,11 @@ def _refusal(error: PolytomicError, what: str, conn_id: str, hidden: Sequence[st
         api.PolytomicValidationError: "correct what Polytomic names",
     }
     advice = advice_for.get(type(error))
-    said = redact(str(error), *hidden)
+    said = redact(str(error), *hidden).rstrip(".")
+    lines = [f"  problem: {redact(problem, *hidden)}" for problem in problems[:PROBLEMS_NAMED]]
+    named = "\n".join(["", *lines, "  "]) if lines else " "
     if advice:
-        return PolytomicRequestRefused(f"{what}: {said}. Next: {advice}")
+        return PolytomicRequestRefused(f"{what}: {said}.{named}Next: {advice}")
     return PolytomicUnavailable(
         f"{what}: {said}. Next: is the host of the Airflow connection {conn_id!r} right and Polytomic up? "
         "A retry of the task goes on where this attempt stopped"
@@ -91,24 +102,44 @@ def _refusal(error: PolytomicError, what: str, conn_id: str, hidden: Sequence[st
 
 
 def shortfall(
-    execution: Execution, standard: Standard, again: str = "a retry or a clear of the task starts it again"
-) -> PolytomicRunError | None:
-    """Say what an ended execution lacks of what the task asks; None if it lacks nothing.
+    execution: Execution,
+    standard: Standard,
+    again: str = "a retry or a clear of the task starts it again",
+    cause: Cause | None = None,
+) -> PolytomicRunError:
+    """Say what an ended execution lacks of what the task asks, given that it lacks something.
 
     :param again: how it comes to another execution
+    :param cause: what is known of why it ended so
     """
-    from airflow_provider_polytomic.runs import Outcome, report
+    from airflow_provider_polytomic.runs import Cause, Outcome, remedy, report
 
-    if standard.met_by(execution):
-        return None
-    result = execution.result()
+    cause = cause or Cause()
+    kind: type[PolytomicRunError] = PolytomicRunIncomplete
+    said, advice = "is incomplete", remedy(execution, cause) or "mend the schemas named above"
     if execution.outcome is Outcome.CANCELED:
-        return PolytomicRunCanceled(report(execution, "was canceled", again), result)
-    if execution.outcome is Outcome.FAILED:
-        return PolytomicRunFailed(report(execution, "failed", f"mend the cause; {again}"), result)
-    if standard.exceeded_by(execution):
+        kind, said, advice = PolytomicRunCanceled, "was canceled, and not by this task", _ASK
+    elif execution.outcome is Outcome.FAILED:
+        kind, said, advice = PolytomicRunFailed, "failed", remedy(execution, cause) or "mend the cause"
+    elif standard.exceeded_by(execution):
         count = execution.counts["error"]
         said = f"has {count} record errors, more than the {standard.max_errors} that max_errors allows"
-        return PolytomicRunIncomplete(report(execution, said, "mend the records, or allow more errors"), result)
-    advice = f"mend the schemas named above; {again}; fail_on_partial=False accepts it as it is"
-    return PolytomicRunIncomplete(report(execution, "is incomplete", advice), result)
+        advice = "mend the records, or allow more errors"
+    steps = [advice, again, *_schema_advice(execution)]
+    if execution.outcome is Outcome.PARTIAL and kind is PolytomicRunIncomplete:
+        steps.append("fail_on_partial=False accepts it as it is")
+    return kind(report(execution, said, "; ".join(steps), cause), execution.result())
+
+
+_ASK = "see in Polytomic's history of the sync who has canceled it, since its API does not say"
+
+SCHEMAS_NAMED = 10
+
+
+def _schema_advice(execution: Execution) -> list[str]:
+    """Say how only what failed can be synced again, where something else did not fail."""
+    failed = [row["schema"] for row in execution.failed_schemas]
+    if not failed or len(failed) == len(execution.schemas):
+        return []
+    named = f"schemas={failed!r}" if len(failed) <= SCHEMAS_NAMED else "schemas=[…]"
+    return [f"retry_failed_schemas=True lets a retry sync only what failed, {named} a task of its own"]

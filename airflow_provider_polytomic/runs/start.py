@@ -88,6 +88,7 @@ class Order:
     :param identity: what makes the task instance the one it is: DAG, run, task and map index
     :param generation: how often it has been cleared; a clear always runs again
     :param attempts_before: attempts of this generation before this one; what they started may still be there
+    :param resumed: this attempt may have sent its start already, by a process that is no more
     :param parameters: the start's body, given our unsuccessful executions so far
     :param if_running: what to do about an execution that is not ours: wait for its end, join it, or give up
     :param succeeded: whether an ended execution is a success to this task
@@ -99,10 +100,16 @@ class Order:
     identity: tuple[str, str, str, int]
     generation: int = 0
     attempts_before: int = 0
+    resumed: bool = False
     parameters: Callable[[Sequence[Execution]], Mapping[str, Any]] = lambda earlier: {}
     if_running: IfRunning = "wait"
     succeeded: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
     remembered: str | None = None
+
+    @property
+    def stints_before(self) -> int:
+        """How many processes may have sent a start of this generation before."""
+        return self.attempts_before + self.resumed
 
     def key(self, number: int) -> str:
         """Return the Idempotency-Key for the execution after ``number`` unsuccessful ones."""
@@ -150,18 +157,18 @@ def start_once(order: Order, on_started: Callable[[Run], None]) -> Protocol[Foun
             return Found(remembered, Role.IN_THE_WAY if remembered.canceling else Role.OURS)
 
     before = yield from _look_back(order)
-    if before.running and not order.attempts_before:
+    if before.running and not order.stints_before:
         return _not_ours(order, before.running)
 
     earlier: list[Execution] = []
     refusals = conflicts = 0
     for key in map(order.key, count()):
-        answer = yield from _start_under(order, key, earlier, before, may_skip=refusals <= order.attempts_before)
+        answer = yield from _start_under(order, key, earlier, before, may_skip=refusals <= order.stints_before)
         if isinstance(answer, Found):
             return answer
         if isinstance(answer, PolytomicConflictError):
             conflicts += 1
-            if conflicts > MOST_RECORDED_CONFLICTS + order.attempts_before:
+            if conflicts > MOST_RECORDED_CONFLICTS + order.stints_before:
                 raise answer
             continue
         if isinstance(answer, PolytomicAPIError):
@@ -209,7 +216,7 @@ def _look_back(order: Order) -> Protocol[_Glance]:
     most, and its last one may lag behind, so that an old failure would be taken for that of a fresh start.
     """
     status = yield from _glance(order)
-    if not order.attempts_before:
+    if not order.stints_before:
         return status
     kind = kind_of(order.kind)
     history = yield from send(kind.executions(order.sync_id))
@@ -271,7 +278,7 @@ def _may_be_recorded(order: Order, error: PolytomicAPIError) -> bool:
 
     Any other failure of a first attempt comes from in front of the application, or would be the same under every key.
     """
-    return bool(order.attempts_before) or error.status_code == 500
+    return bool(order.stints_before) or error.status_code == 500
 
 
 def _look_at_started(run: Run, before: _Glance) -> Protocol[Execution]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from airflow_provider_polytomic.runs.advice import advice_on
+from airflow_provider_polytomic.runs.cause import Cause
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
 from airflow_provider_polytomic.runs.outcome import Outcome
@@ -12,7 +14,10 @@ from airflow_provider_polytomic.runs.outcome import Outcome
 ERRORS_SHOWN = 5
 SCHEMAS_SHOWN = 15
 LONGEST_LINE = 300
+MOST_LINES = 28
 """How much of Polytomic's words stands in a message; all of them are in the result."""
+
+NOTHING_KNOWN = Cause()
 
 
 @dataclass(frozen=True)
@@ -36,25 +41,39 @@ class Standard:
         return self.max_errors is not None and execution.counts["error"] > self.max_errors
 
 
-def report(execution: Execution, headline: str, advice: str = "") -> str:
+def report(execution: Execution, headline: str, advice: str = "", cause: Cause = NOTHING_KNOWN) -> str:
     """Say in a few lines what became of an execution, in Polytomic's own words where it gave some.
 
     :param headline: what it means to the task, as the end of a sentence about the sync
     :param advice: what to do next
+    :param cause: what is known besides
     """
-    return "\n".join(_lines(execution, headline, advice))
-
-
-def _lines(execution: Execution, headline: str, advice: str) -> Iterator[str]:
     label = kind_of(execution.kind).label.capitalize()
+    name = f" {_in_one_line(cause.sync_name)!r}" if cause.sync_name else ""
     state = f"execution {execution.id} is {execution.status!r}{_duration(execution)}"
-    yield f"{label} {execution.sync_id} {headline}: {state}."
+    told = [*_told(execution), *_found(execution, cause)]
+    end = [f"  {execution.url}"] if execution.url else []
+    end += [f"  Next: {advice}"] if advice else []
+    return "\n".join([f"{label}{name} {execution.sync_id} {headline}: {state}.", *told[: MOST_LINES - 3], *end])
+
+
+def remedy(execution: Execution, cause: Cause) -> str | None:
+    """Return what to do about the cause, if it is one that is known."""
+    said = [said for _, said in cause.ailing]
+    messages = [row["status_message"] or "" for row in execution.failed_schemas]
+    words = [*said, *execution.errors, *messages, *cause.problems, *cause.console]
+    return advice_on(words, cause.ailing[0][0] if len(cause.ailing) == 1 else None)
+
+
+def _told(execution: Execution) -> Iterator[str]:
+    """Say what is in the execution itself."""
     for row in execution.failed_schemas[:SCHEMAS_SHOWN]:
         yield f"  schema {row['schema']} {row['status']}: {_in_one_line(row['status_message'] or 'no message')}"
     if len(execution.failed_schemas) > SCHEMAS_SHOWN:
         others = ", ".join(row["schema"] for row in execution.failed_schemas[SCHEMAS_SHOWN:])
         yield f"  and {len(execution.failed_schemas) - SCHEMAS_SHOWN} more schemas: {_in_one_line(others)}"
-    told = [error for error in execution.errors if not _is_of_a_schema(execution, error)]
+    of_schemas = [row["status_message"] for row in execution.failed_schemas]
+    told = [error for error in execution.errors if not (error in of_schemas or _is_of_a_schema(execution, error))]
     for error in told[:ERRORS_SHOWN]:
         yield f"  Polytomic says: {_in_one_line(error)}"
     if len(told) > ERRORS_SHOWN:
@@ -63,10 +82,23 @@ def _lines(execution: Execution, headline: str, advice: str) -> Iterator[str]:
         yield "  Polytomic gives no cause."
     counts = ", ".join(f"{name} {number}" for name, number in execution.counts.items() if number)
     yield f"  records: {counts or 'none'}"
-    if execution.url:
-        yield f"  {execution.url}"
-    if advice:
-        yield f"  Next: {advice}"
+
+
+def _found(execution: Execution, cause: Cause) -> Iterator[str]:
+    """Say what was found besides, the most telling first: a long report loses its end."""
+    for connection, said in cause.ailing:
+        yield f"  {connection} {_in_one_line(said)}"
+    for problem in cause.problems[:ERRORS_SHOWN]:
+        yield f"  problem of the sync: {_in_one_line(problem)}"
+    if cause.records:
+        yield "  first records with errors:"
+    for record in cause.records:
+        yield f"    {_in_one_line(record)}"
+    lines = [line for line in cause.console if not any(line.endswith(f": {error}") for error in execution.errors)]
+    if lines:
+        yield "  console log:"
+    for line in lines:
+        yield f"    {_in_one_line(line)}"
 
 
 def _in_one_line(text: str) -> str:
@@ -79,6 +111,13 @@ def _is_of_a_schema(execution: Execution, error: str) -> bool:
 
 
 def _duration(execution: Execution) -> str:
+    began = execution.started_at or execution.created_at
+    if not execution.outcome.final and began:
+        return f" since {began:%Y-%m-%d %H:%M:%S}"
     if not (execution.started_at and execution.completed_at):
         return ""
-    return f" after {(execution.completed_at - execution.started_at).total_seconds():.0f} s"
+    seconds = round((execution.completed_at - execution.started_at).total_seconds())
+    minutes, hours = seconds // 60, seconds // 3600
+    if seconds < 120:
+        return f" after {seconds} s"
+    return f" after {minutes} min {seconds % 60} s" if minutes < 120 else f" after {hours} h {minutes % 60} min"

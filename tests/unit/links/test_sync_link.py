@@ -1,0 +1,186 @@
+"""The link from a task to its sync: written as soon as the execution is known, read from XCom."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
+from airflow_provider_polytomic.links import syncs as links
+from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY, PolytomicSyncLink
+from airflow_provider_polytomic.operators.bulk_syncs import (
+    PolytomicCancelBulkSyncOperator,
+    PolytomicStartBulkSyncOperator,
+)
+from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
+from airflow_provider_polytomic.provider_info import get_provider_info
+from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+
+LINKED = {
+    PolytomicStartSyncOperator: "sync_id",
+    PolytomicStartBulkSyncOperator: "bulk_sync_id",
+    PolytomicCancelSyncOperator: "sync_id",
+    PolytomicCancelBulkSyncOperator: "bulk_sync_id",
+    PolytomicSyncStatusSensor: "sync_id",
+    PolytomicBulkSyncStatusSensor: "bulk_sync_id",
+}
+
+
+@pytest.fixture
+def connect(emulator, monkeypatch):
+    def define(**extra: Any) -> None:
+        connection = {
+            "conn_type": "polytomic", "host": f"{emulator.url}", "password": emulator.api_key, "extra": extra,
+        }  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
+
+    define(
+        link_template="{base_url}/org/{organization_id}/syncs/{sync_id}?run={execution_id}",
+        bulk_link_template="{base_url}/bulk/{sync_id}",
+    )
+    return define
+
+
+def url_of(emulator: Any, kind: str, sync_id: str, execution_id: str) -> str:
+    if kind == "bulk":
+        return f"{emulator.url}/bulk/{sync_id}"
+    return f"{emulator.url}/org/{emulator.organization_id}/syncs/{sync_id}?run={execution_id}"
+
+
+@pytest.fixture(params=[PolytomicStartSyncOperator, PolytomicStartBulkSyncOperator])
+def operator(request, emulator):
+    """Make an operator whose sync takes a minute."""
+
+    def make(**options: Any) -> Any:
+        plan = {key: options.pop(key) for key in ("outcome",) if key in options}
+        if request.param.starts.kind == "model":
+            sync = emulator.add_model_sync(duration=60, **plan)
+        else:
+            sync = emulator.add_bulk_sync(schemas=[{"id": "contact"}], duration=60, **plan)
+        return request.param(task_id="sync", **{LINKED[request.param]: sync.id}, **options)
+
+    return make
+
+
+def test_it_is_there_while_the_task_is_deferred(connect, emulator, operator, task_instance, deferred):
+    task = task_instance(operator(deferrable=True))
+    with pytest.raises(deferred) as raised:
+        task.execute()
+    run = raised.value.trigger
+    assert task.xcoms[LINK_XCOM_KEY] == url_of(emulator, run.kind, run.sync_id, run.execution_id)
+    assert emulator.url not in json.dumps(run.serialize())
+
+
+def test_it_is_there_while_the_worker_waits(connect, operator, task_instance, monkeypatch):
+    class Waiting(Exception):
+        pass
+
+    def sleep(self: Any, seconds: float) -> None:
+        raise Waiting
+
+    task = task_instance(operator())
+    monkeypatch.setattr(type(task.task), "_sleep", sleep)
+    with pytest.raises(Waiting):
+        task.execute()
+    assert task.xcoms[LINK_XCOM_KEY]
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+def test_result_and_report_have_it(connect, emulator, operator, task_instance, deferrable):
+    result = task_instance(operator(deferrable=deferrable)).finish()
+    assert result["url"] == url_of(emulator, result["kind"], result["sync_id"], result["execution_id"])
+    task = task_instance(operator(deferrable=deferrable, outcome="failed"))
+    with pytest.raises(PolytomicRunFailed) as raised:
+        task.finish()
+    assert task.xcoms["return_value"]["url"] == raised.value.result["url"] == task.xcoms[LINK_XCOM_KEY]
+    assert f"\n  {raised.value.result['url']}\n" in str(raised.value)
+
+
+def test_who_does_not_wait_has_it_too(connect, emulator, operator, task_instance):
+    result = task_instance(operator(wait_for_completion=False)).execute()
+    assert result["url"] == url_of(emulator, result["kind"], result["sync_id"], result["execution_id"])
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+@pytest.mark.parametrize("sensor", [PolytomicSyncStatusSensor, PolytomicBulkSyncStatusSensor])
+def test_sensors_have_it_from_their_first_look(
+    connect, emulator, task_instance, no_waiting, deferred, sensor, deferrable
+):
+    kind = "bulk" if sensor is PolytomicBulkSyncStatusSensor else "model"
+    sync = getattr(emulator, f"add_{kind}_sync")(duration=600)
+    execution = emulator.start(sync.id)
+    task = task_instance(sensor(task_id="wait", **{LINKED[sensor]: sync.id}, deferrable=deferrable))
+    if deferrable:
+        with pytest.raises(deferred):
+            task.execute()
+    else:
+        assert task.task.poke(task.context) is False
+    assert task.xcoms[LINK_XCOM_KEY] == url_of(emulator, kind, sync.id, execution.id)
+    emulator.finish(execution.id)
+    if not deferrable:
+        assert task.task.poke(task.context).xcom_value["url"] == task.xcoms[LINK_XCOM_KEY]
+
+
+def test_canceling_has_it(connect, emulator, task_instance, no_waiting):
+    sync = emulator.add_bulk_sync(duration=600)
+    execution = emulator.start(sync.id)
+    cancel = PolytomicCancelBulkSyncOperator(task_id="cancel", bulk_sync_id=sync.id, wait_for_completion=False)
+    assert task_instance(cancel).execute()["url"] == url_of(emulator, "bulk", sync.id, execution.id)
+
+
+def test_without_a_template_there_is_none_and_nothing_is_asked(connect, emulator, operator, task_instance):
+    connect()
+    task = task_instance(operator(wait_for_completion=False))
+    assert task.execute()["url"] is None
+    assert LINK_XCOM_KEY not in task.xcoms
+    assert "/api/me" not in [one.path for one in emulator.requests]
+
+
+def test_an_organization_that_is_not_told_costs_the_link_and_nothing_else(connect, emulator, task_instance, operator):
+    emulator.fault("status", status=403, count=None, path="/api/me")
+    task = task_instance(operator(wait_for_completion=False))
+    result = task.execute()
+    assert result["url"] is None or result["kind"] == "bulk"
+
+
+@pytest.mark.parametrize("template", ["javascript:alert(1)", "{base_url}/{api_key}", "{base_url}/{sync_id.__class__}"])
+def test_a_template_that_is_none_is_refused(connect, operator, task_instance, template):
+    connect(link_template=template)
+    with pytest.raises(PolytomicRequestRefused, match="'link_template' is not an http or https address"):
+        task_instance(operator()).execute()
+
+
+@pytest.mark.parametrize(("held", "shown"), [("https://x.test/s", "https://x.test/s"), (None, ""), ("", "")])
+def test_the_link_is_what_xcom_holds(monkeypatch, held, shown):
+    monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: held if (ti_key, key) == ("ti", LINK_XCOM_KEY) else 0)
+    link = PolytomicSyncLink()
+    assert (link.xcom_key, link.get_link(None, ti_key="ti")) == (LINK_XCOM_KEY, shown)
+
+
+@pytest.mark.parametrize("kind", LINKED)
+def test_a_serialized_dag_has_the_link(kind):
+    try:
+        from airflow.sdk import DAG
+    except ImportError:
+        from airflow import DAG
+
+    try:
+        from airflow.serialization.serialized_objects import DagSerialization as Serialization
+    except ImportError:
+        from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+    with DAG("linked", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None) as dag:
+        kind(task_id="sync", **{LINKED[kind]: "s"})
+    stored = json.loads(json.dumps(Serialization.to_dict(dag)))
+    task = Serialization.from_dict(stored).get_task("sync")
+    [link] = task.operator_extra_links
+    assert link.name == "Polytomic sync"
+    assert getattr(link, "xcom_key", LINK_XCOM_KEY) == LINK_XCOM_KEY
+
+
+def test_airflow_is_told_of_it():
+    assert get_provider_info()["extra-links"] == [f"{PolytomicSyncLink.__module__}.PolytomicSyncLink"]
