@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic.exceptions import shortfall
+from airflow_provider_polytomic.lineage import remember
+from airflow_provider_polytomic.operators._failure import look_for_cause
 from airflow_provider_polytomic.operators._ledger import Ledger
+from airflow_provider_polytomic.operators._link import linked
+from airflow_provider_polytomic.operators._outlets import tell_outlets
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk import Context
 
+    from airflow_provider_polytomic.operators._run import PolytomicRunOperator
     from airflow_provider_polytomic.runs import Execution, Standard
+    from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
 
 
 def conclude(
-    task: BaseOperator,
+    task: PolytomicRunOperator | PolytomicStatusSensor,
     context: Context,
     execution: Execution,
     standard: Standard,
@@ -27,10 +33,21 @@ def conclude(
     """
     from airflow_provider_polytomic.runs import Outcome, report
 
-    lacking = shortfall(execution, standard, again)
-    if lacking:
+    execution = linked(context, execution)
+    if not standard.met_by(execution):
         Ledger(context).push_result(execution.result())
+        lacking = shortfall(execution, standard, again, look_for_cause(execution, task.polytomic_conn_id))
+        remember(task, execution, str(lacking))
         raise lacking
     if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
         task.log.warning(report(execution, "has ended with errors"))
+    return hand_on(task, context, execution)
+
+
+def hand_on(
+    task: PolytomicRunOperator | PolytomicStatusSensor, context: Context, execution: Execution
+) -> dict[str, Any]:
+    """Return the result of a task that succeeds; its outlets and the lineage have it too."""
+    tell_outlets(task, context, execution)
+    remember(task, execution)
     return execution.result()

@@ -1,0 +1,139 @@
+"""From where to where an execution has moved rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_polytomic.api import PolytomicClient, PolytomicError, connections
+from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
+from airflow_provider_polytomic.api.models.syncs import Sync
+from airflow_provider_polytomic.assets import SCHEME, AssetUri
+from airflow_provider_polytomic.lineage.naming import Place, place_in
+from airflow_provider_polytomic.runs import kind_of
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.api import ClientConfig
+    from airflow_provider_polytomic.runs import Execution
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 4.0
+"""Seconds for one request; OpenLineage's listener gives all of its work 10."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What an execution has read and written.
+
+    :param outputs: places, each with the number of rows that it received
+    """
+
+    base_url: str
+    inputs: tuple[Place, ...]
+    outputs: tuple[tuple[Place, int], ...]
+
+
+def flow_of(execution: Execution, config: ClientConfig, *, detailed: bool = False) -> Flow:
+    """Ask Polytomic for the sync of an execution, and say what it has moved.
+
+    Where the sync cannot be had, what was written goes by the name of the sync's own asset.
+
+    :param config: settings of a client
+    :param detailed: ask for the connections of the sync too, whose settings say where its data really is
+    """
+    with PolytomicClient(config=replace(config, timeout=PATIENCE, max_retries=0)) as client:
+        try:
+            sync = client.send(kind_of(execution.kind).sync(execution.sync_id))
+        except PolytomicError as error:
+            log.warning("Lineage names execution %s by its sync only: %s", execution.id, error)
+            sync = None
+        places = _Places(urlsplit(config.base_url).netloc.lower(), client if detailed else None)
+        if isinstance(sync, Sync):
+            return _of_model_sync(execution, sync, places, config.base_url)
+        if isinstance(sync, BulkSync):
+            return _of_bulk_sync(execution, sync, places, config.base_url)
+        return Flow(config.base_url, (), tuple(_by_sync(execution, places)))
+
+
+def _of_model_sync(execution: Execution, sync: Sync, places: _Places, base_url: str) -> Flow:
+    target = sync.target or {}
+    connection_id = target.get("connection_id") or sync.target_connection_id
+    name = target.get("object") or target.get("new_name") or sync.target_object
+    inputs = tuple(places.own(f"models/{model_id}") for model_id in sync.model_ids)
+    if not (connection_id and name):
+        return Flow(base_url, inputs, tuple(_by_sync(execution, places)))
+    target_place = places.behind(connection_id, target.get("configuration"), str(name))
+    return Flow(base_url, inputs, ((target_place, _written(execution)),))
+
+
+def _of_bulk_sync(execution: Execution, sync: BulkSync, places: _Places, base_url: str) -> Flow:
+    inputs, outputs = [], []
+    for row in execution.schemas:
+        source, destination = row["schema"], row["output_name"] or row["schema"]
+        if sync.source_connection_id:
+            inputs.append(places.behind(sync.source_connection_id, sync.source_configuration, source))
+        if sync.destination_connection_id:
+            place = places.behind(sync.destination_connection_id, sync.destination_configuration, destination)
+            outputs.append((place, row["record_count"] or 0))
+    return Flow(base_url, tuple(inputs), tuple(outputs or _by_sync(execution, places)))
+
+
+def _by_sync(execution: Execution, places: _Places) -> list[tuple[Place, int]]:
+    names = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
+    return [
+        (places.own(AssetUri(places.host, execution.kind, execution.sync_id, schema).path), rows)
+        for schema, rows in names or [(None, _written(execution))]
+    ]
+
+
+def _written(execution: Execution) -> int:
+    """Count the rows that reached the target; the API does not always say what became of each."""
+    counts = execution.counts
+    written = counts["insert"] + counts["update"] + counts["upserts"] + counts["delete"]
+    return written or max(0, counts["total"] - counts["error"])
+
+
+class _Places:
+    """Names places; asks for each connection once, where it may ask at all.
+
+    :param host: host of Polytomic, the namespace of all that has no better one
+    :param client: None: ask nobody
+    """
+
+    def __init__(self, host: str, client: PolytomicClient | None) -> None:
+        self.host = host
+        self._client = client
+        self._known: dict[str, tuple[str, Mapping[str, Any]] | None] = {}
+
+    def own(self, name: str) -> Place:
+        """Name what is Polytomic's own."""
+        return Place(f"{SCHEME}://{self.host}", name)
+
+    def behind(self, connection_id: str, settings: Mapping[str, Any] | None, name: str) -> Place:
+        """Name a table, an object or a file behind a connection.
+
+        :param settings: how the sync uses the connection; may say in which schema or dataset of it
+        """
+        known = self._look(connection_id)
+        place = place_in(*known, settings or {}, name) if known else None
+        if place:
+            return place
+        schema = (settings or {}).get("schema")
+        return self.own(f"connections/{connection_id}/{f'{schema}.{name}' if schema else name}")
+
+    def _look(self, connection_id: str) -> tuple[str, Mapping[str, Any]] | None:
+        if self._client is None:
+            return None
+        if connection_id not in self._known:
+            try:
+                found = self._client.send(connections.get(connection_id))
+                type_id = found.type.id if found.type else None
+                self._known[connection_id] = (type_id or "", found.configuration or {})
+            except PolytomicError as error:
+                log.warning("Lineage names connection %s by its id only: %s", connection_id, error)
+                self._known[connection_id] = None
+        return self._known[connection_id]

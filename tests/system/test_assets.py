@@ -1,0 +1,143 @@
+"""Events of assets, the DAGs that they start, and lineage through OpenLineage's own listener and file transport."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic.assets import AssetUri
+
+from .cluster import IS_AIRFLOW_2, Cluster
+from .conftest import PATIENCE
+
+pytest.importorskip("airflow.providers.openlineage")
+
+BULK_SYNC_ID = "crm-to-warehouse"
+MODEL_SYNC_IDS = ["contacts-to-crm", "orders-to-crm"]
+FAILING_SYNC_ID = "failing"
+SCHEMAS = [{"id": "contact", "output_name": "contacts", "records": 7}, {"id": "account", "records": 0}]
+WORD = "dataset" if IS_AIRFLOW_2 else "asset"
+EVENTS = f"""
+    SELECT a.uri, e.source_dag_id, e.source_map_index, e.extra
+    FROM {WORD}_event e JOIN {WORD} a ON a.id = e.{WORD}_id WHERE e.source_run_id = %s ORDER BY a.uri
+"""
+
+
+@pytest.fixture(scope="module")
+def lineage_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lineage") / "events.json"
+
+
+@pytest.fixture(scope="module")
+def cluster(emulator: Any, lineage_file: Path) -> Iterator[Cluster]:
+    """Run an Airflow of our own: OpenLineage's listener changes what Airflow lets a task do."""
+    transport = {"type": "file", "log_file_path": str(lineage_file), "append": True}
+    env = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport), "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests"}
+    connections = {"polytomic_default": json.loads(emulator.airflow_connection)}
+    with Cluster(Path(__file__).parent / "dags" / "with_lineage", env=env, connections=connections) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def bulk_run(cluster: Cluster, emulator: Any) -> str:
+    emulator.add_bulk_sync(
+        id=BULK_SYNC_ID,
+        source_connection_id="crm",
+        destination_connection_id="warehouse",
+        schemas=[{**schema, "duration": 12} for schema in SCHEMAS],
+    )
+    return finished(cluster, "assets_bulk")
+
+
+def finished(cluster: Cluster, dag_id: str, state: str = "success") -> str:
+    run_id = cluster.trigger(dag_id)
+
+    def has_ended() -> bool:
+        return cluster.run_state(dag_id, run_id) in ("success", "failed")
+
+    cluster.wait_for(has_ended, PATIENCE, f"the end of {dag_id}")
+    assert cluster.run_state(dag_id, run_id) == state, cluster.report()
+    return run_id
+
+
+def events_of(cluster: Cluster, run_id: str) -> list[tuple[str, int, Any]]:
+    rows = cluster.database.rows(EVENTS, run_id)
+    return [(AssetUri.read(row["uri"]).path, row["source_map_index"], decoded(row["extra"])) for row in rows]
+
+
+def decoded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def runs_of(cluster: Cluster, dag_id: str) -> list[str]:
+    return [row["run_id"] for row in cluster.database.rows("SELECT run_id FROM dag_run WHERE dag_id = %s", dag_id)]
+
+
+def told(lineage_file: Path, dag_id: str, run_id: str, kind: str) -> list[dict[str, Any]]:
+    """Return the events about a run's task, of one kind, as the transport has written them."""
+    events = [json.loads(line) for line in lineage_file.read_text().splitlines()] if lineage_file.exists() else []
+    ours = [event for event in events if (event["job"]["name"], event["eventType"]) == (f"{dag_id}.sync", kind)]
+    return [event for event in ours if run_id in json.dumps(event["run"]["facets"])]
+
+
+def test_the_events_have_the_numbers_and_only_schemas_with_rows_have_one(cluster, emulator, bulk_run):
+    [execution] = emulator.executions(BULK_SYNC_ID)
+    (whole, _, of_all), (full, _, of_one) = events_of(cluster, bulk_run)
+    assert (whole, full) == (f"bulk/{BULK_SYNC_ID}", f"bulk/{BULK_SYNC_ID}/contact")
+    assert of_all["execution_id"] == of_one["execution_id"] == execution.id
+    assert (of_all["counts"]["total"], of_all["outcome"], of_one["schema"]) == (7, "success", "contact")
+
+
+def test_a_dag_that_an_event_starts_reads_the_numbers(cluster, emulator, bulk_run):
+    [execution] = emulator.executions(BULK_SYNC_ID)
+    for name in ("whole", "full"):
+        dag_id = f"assets_after_{name}"
+        [run_id] = cluster.wait_for(lambda dag_id=dag_id: runs_of(cluster, dag_id), PATIENCE, f"a run of {dag_id}")
+        ended = lambda dag_id=dag_id, run_id=run_id: cluster.run_state(dag_id, run_id) == "success"  # noqa: E731
+        cluster.wait_for(ended, PATIENCE, f"the end of {dag_id}")
+        [extra] = cluster.xcom(dag_id, run_id, "read")
+        assert (extra["execution_id"], extra["counts"]["total"]) == (execution.id, 7)
+    assert runs_of(cluster, "assets_after_empty") == []
+
+
+def test_the_listener_is_told_what_was_moved(cluster, emulator, bulk_run, lineage_file):
+    [execution] = emulator.executions(BULK_SYNC_ID)
+    [event] = cluster.wait_for(
+        lambda: told(lineage_file, "assets_bulk", bulk_run, "COMPLETE"), PATIENCE, "the lineage of the task"
+    )
+    namespace = f"polytomic://{emulator.url.partition('//')[2]}"
+    outputs = {one["name"]: one for one in event["outputs"] if one["namespace"] == namespace}
+    assert set(outputs) == {"connections/warehouse/replica.contacts", "connections/warehouse/replica.account"}
+    full = outputs["connections/warehouse/replica.contacts"]
+    assert full["outputFacets"]["outputStatistics"]["rowCount"] == 7
+    assert {one["name"] for one in event["inputs"]} == {"connections/crm/contact", "connections/crm/account"}
+    query = event["run"]["facets"]["externalQuery"]
+    assert (query["externalQueryId"], query["source"]) == (execution.id, emulator.url)
+    gets = [one for one in emulator.requests if one.path == f"/api/bulk/syncs/{BULK_SYNC_ID}"]
+    assert len(gets) == 1
+
+
+def test_the_listener_is_told_why_an_execution_failed(cluster, emulator, lineage_file):
+    emulator.add_model_sync(id=FAILING_SYNC_ID, duration=3, outcome="failed", errors=["the target refused the key"])
+    run_id = finished(cluster, "assets_failing", "failed")
+    [event] = cluster.wait_for(
+        lambda: told(lineage_file, "assets_failing", run_id, "FAIL"), PATIENCE, "the lineage of the task"
+    )
+    facets = event["run"]["facets"]
+    assert facets["externalQuery"]["externalQueryId"] == emulator.executions(FAILING_SYNC_ID)[0].id
+    assert "the target refused the key" in facets["errorMessage"]["message"]
+
+
+def test_each_of_mapped_tasks_has_the_event_of_its_own_sync(cluster, emulator):
+    for sync_id in MODEL_SYNC_IDS:
+        emulator.add_model_sync(id=sync_id, duration=3)
+    run_id = finished(cluster, "assets_mapped")
+    events = events_of(cluster, run_id)
+    assert [(path, index) for path, index, _ in events] == [
+        (f"model/{sync_id}", index) for index, sync_id in enumerate(MODEL_SYNC_IDS)
+    ]
+    assert [extra["sync_id"] for _, _, extra in events] == MODEL_SYNC_IDS
