@@ -10,24 +10,44 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, Connection, Context, PokeReturnValue
+    from airflow.sdk import (
+        BaseHook,
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        Connection,
+        Context,
+        PokeReturnValue,
+    )
     from airflow.sdk.configuration import conf
+    from airflow.sdk.definitions.asset import Asset, AssetRef
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
         AirflowSensorTimeout,
         AirflowSkipException,
     )
+
+    EMITTED_OUTLETS = (Asset, AssetRef)
 else:
+    try:
+        from airflow.sdk.definitions.asset import Asset, AssetRef
+
+        EMITTED_OUTLETS = (Asset, AssetRef)
+    except ImportError:
+        from airflow.datasets import Dataset as Asset
+
+        EMITTED_OUTLETS = (Asset,)
     try:
         from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
     except ImportError:
         from airflow.models.baseoperator import BaseOperator
         from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
     try:
-        from airflow.sdk import BaseHook
+        from airflow.sdk import BaseHook, BaseOperatorLink
     except ImportError:
         from airflow.hooks.base import BaseHook
+        from airflow.models.baseoperatorlink import BaseOperatorLink
     try:
         from airflow.sdk.configuration import conf
     except ImportError:
@@ -56,17 +76,27 @@ __all__ = [
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "Asset",
     "BaseHook",
     "BaseOperator",
+    "BaseOperatorLink",
     "BaseSensorOperator",
+    "EMITTED_OUTLETS",
     "StateStore",
     "PokeReturnValue",
     "Undecided",
+    "WatcherStore",
+    "can_start_from_trigger",
     "conf",
     "depend_on",
+    "event_trigger_base",
     "find_connection",
-    "xcom_of_deferred",
+    "has_asset_watchers",
+    "push_xcom_in_trigger",
     "trigger_has_on_kill",
+    "xcom_in_trigger",
+    "xcom_of_deferred",
+    "xcom_value",
 ]
 
 
@@ -130,6 +160,71 @@ def trigger_has_on_kill() -> bool:
     return hasattr(BaseTrigger, "on_kill")
 
 
+def event_trigger_base() -> type[Any]:
+    """Return what the trigger of an ``AssetWatcher`` derives from; on Airflow 2, which has none, a plain trigger."""
+    from airflow.triggers import base
+
+    found: type[Any] = getattr(base, "BaseEventTrigger", base.BaseTrigger)
+    return found
+
+
+def has_asset_watchers() -> bool:
+    """Tell whether DAGs can wait for events from outside (Airflow 3.0 and later)."""
+    return event_trigger_base().__name__ == "BaseEventTrigger"
+
+
+class WatcherStore:
+    """What a watcher keeps with the assets that it watches (Airflow 3.3 and later).
+
+    A trigger that several assets share keeps the same with each of them.
+
+    :param accessors: what the triggerer gives the trigger; None where it gives nothing
+    :param key: names what is kept among all that is kept with an asset
+    """
+
+    def __init__(self, accessors: Any, key: str) -> None:
+        self._stores = _single_stores(accessors)
+        self._key = key
+
+    def __bool__(self) -> bool:
+        return bool(self._stores)
+
+    async def get(self) -> Any:
+        """Return what was kept, or None."""
+        for store in self._stores:
+            value = await store.aget(self._key)
+            if value is not None:
+                return value
+        return None
+
+    async def set(self, value: Any) -> None:
+        """Keep ``value``."""
+        for store in self._stores:
+            await store.aset(self._key, value)
+
+
+def _single_stores(accessors: Any) -> list[Any]:
+    by_asset = [getattr(accessors, name, {}) for name in ("_by_name", "_by_uri")]
+    several = [store for stores in by_asset for store in stores.values()]
+    return several if len(several) > 1 else [] if accessors is None else [accessors]
+
+
+def can_start_from_trigger() -> bool:
+    """Tell whether a task may begin in the triggerer, with its templates rendered (Airflow 3.3 and later)."""
+    from airflow.triggers.base import BaseTrigger
+
+    return trigger_has_on_kill() and hasattr(BaseTrigger, "render_template_fields")
+
+
+def xcom_value(ti_key: Any, key: str) -> Any:
+    """Return what XCom ``key`` of a task instance holds, in a worker, or in the webserver of Airflow 2; or None."""
+    try:
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:
+        from airflow.models.xcom import XCom  # type: ignore[no-redef]
+    return XCom.get_value(key=key, ti_key=ti_key)
+
+
 def depend_on(operator: BaseOperator, value: Any) -> None:
     """Make an operator run after those whose results stand in ``value``, as for a template field."""
     try:
@@ -153,8 +248,7 @@ async def xcom_of_deferred(task_instance: Any, key: str) -> Any:
     """
     try:
         from airflow.sdk.execution_time import task_runner
-        from airflow.sdk.execution_time.comms import GetTaskStates, GetXCom
-        from airflow.sdk.execution_time.xcom import XCom
+        from airflow.sdk.execution_time.comms import GetTaskStates
     except ImportError:
         from asgiref.sync import sync_to_async
 
@@ -168,12 +262,30 @@ async def xcom_of_deferred(task_instance: Any, key: str) -> Any:
         GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
     )
     state = next(iter(answer.task_states.get(ti.run_id, {}).values()), None)
-    if state != "deferred":
-        return None
-    held = await comms.asend(
+    return await xcom_in_trigger(ti, key) if state == "deferred" else None
+
+
+async def xcom_in_trigger(task_instance: Any, key: str) -> Any:
+    """Return what XCom ``key`` of a task instance holds; for triggers, on Airflow 3."""
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
+    ti = task_instance
+    held: Any = await task_runner.SUPERVISOR_COMMS.asend(
         GetXCom(key=key, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
     )
     return XCom.deserialize_value(held)
+
+
+async def push_xcom_in_trigger(task_instance: Any, key: str, value: Any) -> None:
+    """Write XCom ``key`` of a task instance; for triggers, where :func:`can_start_from_trigger`."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    ti = task_instance
+    await XCom.aset(
+        key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
+    )
 
 
 def _xcom_of_deferred_by_database(task_instance: Any, key: str) -> Any:

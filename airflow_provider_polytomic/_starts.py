@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._templated import as_bool, as_id, as_ids, as_list
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from airflow_provider_polytomic.api.protocol import Protocol
     from airflow_provider_polytomic.runs import Execution
 
@@ -20,10 +22,27 @@ class Start(ABC):
 
     kind: str
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the parameters of the start, as operators and triggers call them."""
+        return tuple(each.name for each in fields(cls) if each.init)  # type: ignore[arg-type]
+
+    @classmethod
+    def of(cls, task: Any) -> Self:
+        """Read the start from the attributes of an operator or a trigger, by their present values."""
+        return cls(**{name: getattr(task, name) for name in cls.names()})
+
     @property
     @abstractmethod
     def id(self) -> str:
         """The id of the sync, as text."""
+
+    @property
+    def label(self) -> str:
+        """The sync, as the beginning of a sentence."""
+        from airflow_provider_polytomic.runs import kind_of
+
+        return f"{kind_of(self.kind).label.capitalize()} {self.id}"
 
     def check(self) -> Protocol[None]:
         """Refuse what Polytomic is known to refuse, with a better explanation."""
@@ -94,8 +113,7 @@ class BulkSyncStart(Start):
         unknown = [schema for schema in self._wanted if schema not in known]
         if unknown:
             raise PolytomicRequestRefused(
-                f"Bulk sync {self.id} has no schema {', '.join(map(repr, unknown))}. "
-                f"Next: choose among {', '.join(known)}"
+                f"{self.label} has no schema {', '.join(map(repr, unknown))}. Next: choose among {', '.join(known)}"
             )
 
     def parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
@@ -127,3 +145,6 @@ def _uncompleted(wanted: Sequence[str], executions: Sequence[Execution]) -> list
 
     rows = _latest_rows(executions)
     return [schema for schema in wanted if schema not in rows or not is_completed_schema(rows[schema]["status"])]
+
+
+STARTS: dict[str, type[Start]] = {start.kind: start for start in (SyncStart, BulkSyncStart)}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic.exceptions import PolytomicRunTimeout, refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
+from airflow_provider_polytomic.operators._link import linked, show_link
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,6 +27,7 @@ class PolytomicCancelOperator(BaseOperator):
 
     kind: str
     template_fields: Sequence[str] = ("polytomic_conn_id",)
+    operator_extra_links = (PolytomicSyncLink(),)
 
     def __init__(
         self,
@@ -48,22 +51,25 @@ class PolytomicCancelOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Cancel, and return the execution that was running; None where none was."""
-        from airflow_provider_polytomic.runs import DeadlinePassed, cancel_current, kind_of
+        from airflow_provider_polytomic.runs import DeadlinePassed, Execution, Run, cancel_current, kind_of, report
 
         sync_id = self._sync_id
         label = f"{kind_of(self.kind).label.capitalize()} {sync_id}"
         patience = self.timeout if self.wait_for_completion else None
         canceling = cancel_current(self.kind, sync_id, every=self.poll_interval, patience=patience)
+        client = PolytomicHook(self.polytomic_conn_id).get_conn()
         try:
             with refusing(f"{label} could not be canceled", self.polytomic_conn_id):
-                execution = PolytomicHook(self.polytomic_conn_id).get_conn().run(canceling)
+                execution = client.run(canceling)
         except DeadlinePassed as passed:
-            raise PolytomicRunTimeout(
-                f"{label}: {passed} after its cancellation. Next: see in Polytomic why, or allow more time",
-                passed.execution.result() if passed.execution else None,
-            ) from None
+            show_link(self, context, client, passed.run)
+            last = linked(context, passed.execution or Execution.unseen(self.kind, sync_id, ""))
+            advice = "see in Polytomic why, or allow more time"
+            message = report(last, f"has not ended within {self.timeout:g} s after its cancellation", advice)
+            raise PolytomicRunTimeout(message, last.result()) from None
         if execution is None:
             self.log.info("%s: nothing was running", label)
             return None
         self.log.info("%s: execution %s is %s", label, execution.id, execution.status)
-        return execution.result()
+        show_link(self, context, client, Run(self.kind, sync_id, execution.id))
+        return linked(context, execution).result()

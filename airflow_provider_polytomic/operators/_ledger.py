@@ -57,7 +57,25 @@ class Ledger:
         """Keep nothing any longer."""
         self._store.delete()
 
-    def push_result(self, result: Mapping[str, Any]) -> None:
+    def settle(self, succeeded: bool) -> None:
+        """Note that the execution has been judged, so that nobody goes on with it.
+
+        :param succeeded: whether it was what the task asks; then another attempt can only come from a clear
+        """
+        self.forget()
+        self._amend(settled=succeeded)
+
+    def announce_retry(self) -> None:
+        """Note that the next attempt is to go on with the execution."""
+        self._amend(retry=True)
+
+    def _amend(self, **news: Any) -> None:
+        """Add to the note of a task that begins in the triggerer, where the next attempt finds nothing else."""
+        note = self.waited_for() if self._task.start_from_trigger else None
+        if note:
+            self._ti.xcom_push(key=EXECUTION_XCOM_KEY, value={**note, **news})
+
+    def push_result(self, result: Any) -> None:
         """Hand the result on although the task is about to fail."""
         if getattr(self._task, "do_xcom_push", True):
             self._ti.xcom_push(key=RESULT_XCOM_KEY, value=result)

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_provider_polytomic._compat import AirflowSkipException, conf
+from airflow_provider_polytomic._compat import can_start_from_trigger, conf
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
-    PolytomicRunFailed,
     PolytomicRunTimeout,
-    refusing,
+    PolytomicUnavailable,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.lineage import Traced, remember
+from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.operators._attempt import Attempt
+from airflow_provider_polytomic.operators._failure import in_use, late, refusing_run
 from airflow_provider_polytomic.operators._killable import KillableOperator
 from airflow_provider_polytomic.operators._ledger import Ledger
-from airflow_provider_polytomic.operators._verdict import conclude
+from airflow_provider_polytomic.operators._link import linked, show_link
+from airflow_provider_polytomic.operators._verdict import conclude, hand_on
 from airflow_provider_polytomic.triggers._event import checked_event
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_polytomic._starts import Start
     from airflow_provider_polytomic.api import PolytomicClient
@@ -40,10 +43,10 @@ DEFERRAL_SLACK = 120.0
 """Seconds after which Airflow itself ends a deferral whose trigger has not kept the deadline."""
 
 
-class PolytomicRunOperator(KillableOperator):
+class PolytomicRunOperator(KillableOperator, Traced):
     """Start a sync exactly once, wait for its end, and judge it.
 
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default``
+    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
     :param wait_for_completion: False: return as soon as the execution has been started
     :param deferrable: wait in the triggerer instead of a worker slot; default: ``[operators] default_deferrable``
     :param poll_interval: seconds between two looks at the execution; also the longest time its end goes unnoticed
@@ -54,10 +57,15 @@ class PolytomicRunOperator(KillableOperator):
     :param cancel_on_kill: cancel our execution when the task is killed, marked, cleared or out of time; never when a
         triggerer restarts, and never one that was joined
     :param max_errors: fail when a completed execution has more record errors than this; default: only warn
+    :param console_log: follow the execution's console log in the task's log, or in its trigger's; default False
+    :param start_from_trigger: start in the triggerer too, so that a worker is needed for the verdict only; needs
+        Airflow 3.3; a mapped task is started by a worker all the same; default False
     """
 
-    kind: str
+    starts: type[Start]
+    fail_on_partial = True
     template_fields: Sequence[str] = ("polytomic_conn_id",)
+    operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
 
     def __init__(
@@ -71,6 +79,8 @@ class PolytomicRunOperator(KillableOperator):
         if_running: IfRunning = "wait",
         cancel_on_kill: bool = True,
         max_errors: int | None = None,
+        console_log: bool = False,
+        start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(polytomic_conn_id=polytomic_conn_id, cancel_on_kill=cancel_on_kill, **kwargs)
@@ -78,31 +88,60 @@ class PolytomicRunOperator(KillableOperator):
             raise ValueError(f"if_running is 'wait', 'join', 'fail' or 'skip', not {if_running!r}")
         if poll_interval <= 0:
             raise ValueError("poll_interval must be more than 0 seconds")
+        if start_from_trigger and not wait_for_completion:
+            raise ValueError("start_from_trigger waits in the triggerer, so it excludes wait_for_completion=False")
+        if start_from_trigger and not can_start_from_trigger():
+            raise ValueError("start_from_trigger needs Airflow 3.3 or later: a triggerer that renders templates")
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         self.if_running = if_running
         self.max_errors = max_errors
+        self.console_log = console_log
+        self.start_from_trigger = start_from_trigger
 
-    @abstractmethod
-    def _start(self) -> Start:
-        """Return what is to be started, by the present values of the templated fields."""
+    @property
+    def kind(self) -> str:
+        """``model`` or ``bulk``."""
+        return self.starts.kind
 
     @property
     def _sync_id(self) -> str:
-        return self._start().id
+        return self.starts.of(self).id
 
     def _standard(self) -> Standard:
         from airflow_provider_polytomic.runs import Standard
 
-        return Standard(self.max_errors)
+        return Standard(self.max_errors, self.fail_on_partial)
 
     @property
     def _label(self) -> str:
-        from airflow_provider_polytomic.runs import kind_of
+        return self.starts.of(self).label
 
-        return f"{kind_of(self.kind).label.capitalize()} {self._sync_id}"
+    def _trigger_start(self) -> StartTriggerArgs | None:
+        """Return how the triggerer begins, for the end of the constructor, when all fields are there."""
+        if not self.start_from_trigger:
+            return None
+        from airflow.triggers.base import StartTriggerArgs
+
+        fields = {name: getattr(self, name) for name in self.starts.names()}
+        return StartTriggerArgs(
+            trigger_cls="airflow_provider_polytomic.triggers.starts.PolytomicStartTrigger",
+            trigger_kwargs={
+                "kind": self.kind,
+                "polytomic_conn_id": self.polytomic_conn_id,
+                "poll_interval": self.poll_interval,
+                "timeout": self.timeout,
+                "if_running": self.if_running,
+                "cancel_on_kill": self.cancel_on_kill,
+                "max_errors": self.max_errors,
+                "fail_on_partial": self.fail_on_partial,
+                "console_log": self.console_log,
+                **fields,
+            },
+            next_method="execute_complete",
+        )
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the execution, or find the one that an earlier attempt started, and see it through."""
@@ -121,6 +160,10 @@ class PolytomicRunOperator(KillableOperator):
             return self.execute(context)
         if event["status"] == "refused":
             raise PolytomicRequestRefused(event["message"])
+        if event["status"] == "unavailable":
+            raise PolytomicUnavailable(event["message"])
+        if event["status"] == "running":
+            raise in_use(Execution.from_result(event["execution"]), self.if_running)
         role = Role(event["role"])
         if event["status"] == "deadline":
             run = Run(self.kind, self._sync_id, event["execution_id"])
@@ -140,7 +183,9 @@ class PolytomicRunOperator(KillableOperator):
         if waited is None:
             self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
             return self.execute(context)
-        if "timeout" not in str((next_kwargs or {}).get("error", "")).lower():
+        timed_out = "timeout" in str((next_kwargs or {}).get("error", "")).lower()
+        if not (timed_out and waited["execution_id"]):
+            Ledger(context).announce_retry()
             return super().resume_execution(next_method, next_kwargs, context)
         return self._time_is_up(context, Run(self.kind, self._sync_id, waited["execution_id"]), Role(waited["role"]))
 
@@ -150,22 +195,25 @@ class PolytomicRunOperator(KillableOperator):
         :param latest_end: when ``execution_timeout`` passes, in seconds since the epoch; Airflow 3 does not enforce it
             while a task is deferred
         """
-        from airflow_provider_polytomic.runs import DeadlinePassed, Run, deadline_of, wait_for_end
+        from airflow_provider_polytomic.runs import Console, DeadlinePassed, Run, deadline_of, wait_for_end, watched
 
         with self._connected() as client:
             kept = self._recall(client, context)
-            start = self._start()
+            start = self.starts.of(self)
             found = self._find(client, context, start, latest_end, kept.get("execution_id"))
             execution = found.execution
             run = Run(self.kind, self._sync_id, execution.id)
             self.log.info("%s: %s, %s", run, found.role.value, execution.status)
             if not self.wait_for_completion:
                 Ledger(context).forget()
-                return execution.result()
+                return hand_on(self, context, linked(context, execution))
             carried = start.carried(found.earlier) or kept.get("carried", [])
             if carried and not execution.outcome.final:
                 Ledger(context).keep(execution.id, carried)
+            console = Console(run, self.log.info, client.config.secrets) if self.console_log else None
             if execution.outcome.final:
+                if console:
+                    client.run(console.look())
                 return self._judge(context, execution, carried)
             deadline = deadline_of(found.execution, found.adopted, self.timeout, latest_end)
             if self.deferrable:
@@ -173,7 +221,7 @@ class PolytomicRunOperator(KillableOperator):
             try:
                 waiting = wait_for_end(run, every=self.poll_interval, deadline=deadline, pause_first=True)
                 with self._refusing("cannot be waited for"):
-                    execution = client.run(waiting)
+                    execution = client.run(watched(waiting, console) if console else waiting)
             except DeadlinePassed:
                 return self._time_is_up(context, run, found.role, carried)
             return self._judge(context, execution, carried)
@@ -197,21 +245,19 @@ class PolytomicRunOperator(KillableOperator):
                 with self._refusing("could not be started"):
                     found = client.run(start_once(order, lambda run: self._own(context, run)))
             except AlreadyRunning as running:
-                message = f"{self._label} is running already: {running}. Next: see if_running"
-                if self.if_running == "skip":
-                    raise AirflowSkipException(message) from None
-                raise PolytomicRunFailed(message, running.execution.result()) from None
+                raise in_use(running.execution, self.if_running) from None
+            run = Run(self.kind, self._sync_id, found.execution.id)
+            show_link(self, context, client, run)
             if found.role is not Role.OURS:
                 self._ours = None
             if found.role is not Role.IN_THE_WAY:
                 self._stop_if_killed()
                 return found
-            other = Run(self.kind, self._sync_id, found.execution.id)
-            self.log.info("%s must end before ours can start", other)
+            self.log.info("%s must end before ours can start", run)
             if self.deferrable:
-                self._defer(context, other, found.role, latest_end, latest_end)
+                self._defer(context, run, found.role, latest_end, latest_end)
             with self._refusing("cannot be waited for"):
-                client.run(wait_for_end(other, every=self.poll_interval, pause_first=True))
+                client.run(wait_for_end(run, every=self.poll_interval, pause_first=True))
 
     def _recall(self, client: PolytomicClient, context: Context) -> dict[str, Any]:
         """Return what an earlier attempt has kept of the execution that it started.
@@ -287,6 +333,7 @@ class PolytomicRunOperator(KillableOperator):
                 try_number=context["ti"].try_number,
                 latest_end=latest_end,
                 carried=carried,
+                console_log=self.console_log and role is not Role.IN_THE_WAY,
             ),
             method_name="execute_complete",
             timeout=backstop,
@@ -298,7 +345,7 @@ class PolytomicRunOperator(KillableOperator):
     ) -> dict[str, Any]:
         """Return the result of an ended execution, or push it and raise what it lacks."""
         self._ours = None
-        Ledger(context).forget()
+        Ledger(context).settle(self._standard().met_by(execution))
         return conclude(self, context, execution.including(carried or ()), self._standard())
 
     def _time_is_up(
@@ -313,7 +360,7 @@ class PolytomicRunOperator(KillableOperator):
 
         :param canceled: the execution, where the trigger has canceled it already
         """
-        from airflow_provider_polytomic.runs import Execution, Role, cancel_and_confirm, report
+        from airflow_provider_polytomic.runs import Execution, Role, cancel_and_confirm
 
         advice = "allow more time, or see in Polytomic why it is slow"
         last = canceled
@@ -331,10 +378,11 @@ class PolytomicRunOperator(KillableOperator):
         elif last is None or not last.outcome.final:
             advice = f"it may still be running; {advice}"
         else:
-            Ledger(context).forget()
+            Ledger(context).settle(False)
         last = last or Execution.unseen(run.kind, run.sync_id, run.execution_id)
-        Ledger(context).push_result(last.result())
-        raise PolytomicRunTimeout(report(last, "has not ended in time", advice), last.result())
+        too_late = late(context, last, self.polytomic_conn_id, advice)
+        remember(self, last, str(too_late))
+        raise too_late
 
     def _try(self, client: PolytomicClient, protocol: Protocol[T]) -> T | None:
         """Run what may fail without changing the verdict."""
@@ -347,4 +395,4 @@ class PolytomicRunOperator(KillableOperator):
             return None
 
     def _refusing(self, what: str) -> AbstractContextManager[None]:
-        return refusing(f"{self._label} {what}", self.polytomic_conn_id)
+        return refusing_run(f"{self._label} {what}", self.kind, self._sync_id, self.polytomic_conn_id)

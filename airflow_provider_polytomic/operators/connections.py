@@ -33,6 +33,14 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
     :param validate: whether Polytomic tries the settings before it saves them; default True
     :param refresh_schemas: have its schemas read, and wait until they are; default False
     :param refresh_timeout: seconds to wait for that; default 600
+    :param configuration: settings of the connection; templates in it are rendered when the task runs
+    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
+        ``password``, its password are added to ``configuration``, whose own fields win (templated)
+    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :raises PolytomicTaskError: if its schemas are not read within ``refresh_timeout``
+    :raises ValueError: if a parameter has a value that it cannot have; when the DAG file is parsed
     """
 
     template_fields: Sequence[str] = (
@@ -97,6 +105,12 @@ class PolytomicTestConnectionOperator(PolytomicConfigurationOperator):
 
     :param connection_id: a saved connection whose settings are taken where ``configuration`` has none (templated)
     :param connection_type: id of the connection type; default: that of the saved connection (templated)
+    :param configuration: settings of the connection; templates in it are rendered when the task runs
+    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
+        ``password``, its password are added to ``configuration``, whose own fields win (templated)
+    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic gives no usable answer
     """
 
     template_fields: Sequence[str] = (
@@ -136,6 +150,12 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
     :param name: what people see; default: as it is (templated)
     :param policies: ids of the permission policies that hold for it; default: as they are (templated)
     :param validate: whether Polytomic tries the settings before it saves them; default True
+    :param configuration: settings of the connection; templates in it are rendered when the task runs
+    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
+        ``password``, its password are added to ``configuration``, whose own fields win (templated)
+    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic gives no usable answer
     """
 
     template_fields: Sequence[str] = (
@@ -180,6 +200,8 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
     :param connection_id: id of the connection (templated)
     :param force: delete the syncs and everything else that uses it as well; default False (templated)
     :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic gives no usable answer
     """
 
     template_fields: Sequence[str] = ("connection_id", "force", "polytomic_conn_id")

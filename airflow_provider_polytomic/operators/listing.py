@@ -25,6 +25,9 @@ class PolytomicListSyncsOperator(BaseOperator):
     :param name_pattern: only those whose name matches this shell pattern, such as ``"Salesforce *"`` (templated)
     :param connection_id: only those that write to this connection (templated)
     :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :raises ValueError: if a parameter has a value that it cannot have; when the DAG file is parsed
     """
 
     template_fields: Sequence[str] = ("name_pattern", "connection_id", "polytomic_conn_id")

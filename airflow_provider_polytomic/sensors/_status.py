@@ -14,6 +14,7 @@ from airflow_provider_polytomic._compat import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
+    can_start_from_trigger,
     conf,
 )
 from airflow_provider_polytomic._templated import as_id, as_moment
@@ -23,15 +24,20 @@ from airflow_provider_polytomic.exceptions import (
     refusing,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.lineage import Traced
+from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
+from airflow_provider_polytomic.operators._failure import look_for_cause
 from airflow_provider_polytomic.operators._ledger import Ledger
+from airflow_provider_polytomic.operators._link import linked, show_link
 from airflow_provider_polytomic.operators._verdict import conclude
 from airflow_provider_polytomic.triggers._event import checked_event
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_polytomic.api.protocol import Protocol
-    from airflow_provider_polytomic.runs import Completion, Execution, Run, Standard
+    from airflow_provider_polytomic.runs import Completion, Console, Execution, Run, Standard
 
 DEFERRAL_SLACK = 60.0
 """Seconds after which Airflow itself ends a deferral whose trigger has not kept the sensor's timeout."""
@@ -39,8 +45,11 @@ DEFERRAL_SLACK = 60.0
 CANCEL_PATIENCE = 30.0
 """Seconds within which a cancellation is requested again."""
 
+BEGIN_OF_RUN = "{{ data_interval_start | default(none) or dag_run.start_date }}"
+"""Where the triggerer renders it: from when on an end counts, if nothing else was said."""
 
-class PolytomicStatusSensor(BaseSensorOperator):
+
+class PolytomicStatusSensor(BaseSensorOperator, Traced):
     """Wait for the end of an execution, and judge it.
 
     With ``execution_id`` it waits for that one. Without, for the one that is current when the sensor first looks or,
@@ -53,10 +62,17 @@ class PolytomicStatusSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_errors: fail when a completed execution has more record errors than this; default: any number will do
     :param cancel_on_timeout: cancel the execution when the sensor's ``timeout`` passes; default False
+    :param console_log: follow the execution's console log in the task's log, or in its trigger's; in the mode
+        ``reschedule`` it is shown at the end; default False
+    :param start_from_trigger: begin in the triggerer, so that a worker is needed at the end only; needs Airflow 3.3; a
+        mapped sensor is begun by a worker all the same; default False
+    :param end_from_trigger: end in the triggerer too where the execution has succeeded without any error; excludes
+        outlets and ``on_success_callback``, which need a worker; default False
     """
 
     kind: str
     template_fields: Sequence[str] = ("execution_id", "completed_after", "polytomic_conn_id")
+    operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
 
     def __init__(
@@ -68,17 +84,30 @@ class PolytomicStatusSensor(BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_errors: int | None = None,
         cancel_on_timeout: bool = False,
+        console_log: bool = False,
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if start_from_trigger and not can_start_from_trigger():
+            raise ValueError("start_from_trigger needs Airflow 3.3 or later: a triggerer that renders templates")
+        if end_from_trigger and not (deferrable or start_from_trigger):
+            raise ValueError("end_from_trigger needs deferrable=True or start_from_trigger=True")
+        if end_from_trigger and (self.outlets or self.on_success_callback):
+            raise ValueError("end_from_trigger excludes outlets and on_success_callback, which need a worker")
         self.execution_id = execution_id
         self.completed_after = completed_after
         self.polytomic_conn_id = polytomic_conn_id
         self.deferrable = deferrable
         self.max_errors = max_errors
         self.cancel_on_timeout = cancel_on_timeout
+        self.console_log = console_log
+        self.start_from_trigger = start_from_trigger
+        self.end_from_trigger = end_from_trigger
         self._hook: PolytomicHook | None = None
         self._awaited: Run | Completion | None = None
+        self._console: Console | None = None
 
     @property
     @abstractmethod
@@ -90,6 +119,37 @@ class PolytomicStatusSensor(BaseSensorOperator):
 
         return Standard(self.max_errors)
 
+    def _trigger_start(self) -> StartTriggerArgs | None:
+        """Return how the triggerer begins, for the end of the constructor, when all fields are there."""
+        if not self.start_from_trigger:
+            return None
+        from airflow.triggers.base import StartTriggerArgs
+
+        own = self.template_fields[0]
+        after = self.completed_after.isoformat() if isinstance(self.completed_after, datetime) else self.completed_after
+        return StartTriggerArgs(
+            trigger_cls="airflow_provider_polytomic.triggers.sensing.PolytomicSensorTrigger",
+            trigger_kwargs={
+                "kind": self.kind,
+                own: getattr(self, own),
+                "execution_id": self.execution_id,
+                "completed_after": after or BEGIN_OF_RUN,
+                "polytomic_conn_id": self.polytomic_conn_id,
+                "poll_interval": self.poke_interval,
+                "timeout": self.timeout,
+                **self._trigger_options(),
+            },
+            next_method="execute_complete",
+            timeout=timedelta(seconds=self.timeout + 2 * self.poke_interval + DEFERRAL_SLACK),
+        )
+
+    def _trigger_options(self) -> dict[str, Any]:
+        return {
+            "console_log": self.console_log,
+            "end_from_trigger": self.end_from_trigger,
+            "push_result": self.do_xcom_push,
+        }
+
     def execute(self, context: Context) -> Any:
         """Poke, or wait in the triggerer."""
         if self.deferrable:
@@ -97,9 +157,11 @@ class PolytomicStatusSensor(BaseSensorOperator):
                 return self._look_and_defer(context)
         try:
             return super().execute(context)
-        except (AirflowSensorTimeout, AirflowSkipException):
+        except AirflowSkipException:
             self._cancel_if_waiting()
             raise
+        except AirflowSensorTimeout:
+            raise self._late(context) from None
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at the execution once; a look that fails is logged and decides nothing."""
@@ -108,6 +170,8 @@ class PolytomicStatusSensor(BaseSensorOperator):
         except PolytomicTaskError:
             self._awaited = None
             raise
+        if self.console_log:
+            self._show_console(execution)
         if execution is None or not execution.outcome.final:
             return False
         self._awaited = None
@@ -127,9 +191,11 @@ class PolytomicStatusSensor(BaseSensorOperator):
             raise PolytomicRequestRefused(event["message"])
         if event["status"] == "deadline":
             self._awaited = self._run(event["execution_id"]) if event["execution_id"] else None
-            self._cancel_if_waiting()
-            raise AirflowSensorTimeout(f"{self._label} has not ended within the sensor's timeout of {self.timeout} s")
-        return self._judge(context, Execution.from_result(event["execution"]))
+            raise self._late(context)
+        execution = Execution.from_result(event["execution"])
+        if self.console_log and event["execution_id"] is None:
+            self._show_console(execution)
+        return self._judge(context, execution)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; where Airflow ended it because of its timeout, cancel the execution if wanted."""
@@ -172,8 +238,11 @@ class PolytomicStatusSensor(BaseSensorOperator):
         self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
         with refusing(f"{self._label} cannot be waited for", self.polytomic_conn_id):
             self._awaited = self._hook.get_conn().run(self._choose_patiently(context))
+        show_link(self, context, self._hook.get_conn(), self._awaited)
         execution = self._look(context)
         if execution is not None and execution.outcome.final:
+            if self.console_log:
+                self._show_console(execution)
             return self._judge(context, execution)
         ti = context["ti"]
         awaited = self._awaited
@@ -189,6 +258,7 @@ class PolytomicStatusSensor(BaseSensorOperator):
                 poll_interval=self.poke_interval,
                 deadline=datetime.now(timezone.utc).timestamp() + self.timeout,
                 try_number=ti.try_number,
+                **self._trigger_options(),
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout + 2 * self.poke_interval + DEFERRAL_SLACK),
@@ -205,6 +275,7 @@ class PolytomicStatusSensor(BaseSensorOperator):
             try:
                 if self._awaited is None:
                     self._awaited = self._hook.get_conn().run(self._choose(context))
+                    show_link(self, context, self._hook.get_conn(), self._awaited)
                 return self._hook.get_conn().run(self._awaited.look())
             except PolytomicError as error:
                 if not is_passing(error):
@@ -228,18 +299,12 @@ class PolytomicStatusSensor(BaseSensorOperator):
             yield Pause(self.poke_interval)
 
     def _choose(self, context: Context) -> Protocol[Run | Completion]:
-        from airflow_provider_polytomic.runs import Completion, current_execution, execution_current_at
+        from airflow_provider_polytomic.runs import awaited_of
 
         if self.execution_id is not None:
             return self._run(as_id(self.execution_id, "execution_id"))
         first_look = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-        if first_look:
-            current = yield from execution_current_at(self.kind, self._sync_id, first_look)
-        else:
-            current = yield from current_execution(self.kind, self._sync_id)
-        if current:
-            return self._run(current.id)
-        return Completion(self.kind, self._sync_id, self._completed_after(context))
+        return (yield from awaited_of(self.kind, self._sync_id, self._completed_after(context), first_look))
 
     def _completed_after(self, context: Context) -> datetime:
         if self.completed_after is not None:
@@ -249,6 +314,38 @@ class PolytomicStatusSensor(BaseSensorOperator):
 
     def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
         return conclude(self, context, execution, self._standard(), again="see its history in Polytomic")
+
+    def _show_console(self, execution: Execution | None) -> None:
+        """Show what is new in the console log; a poke that is a process of its own shows all of it at the end."""
+        from airflow_provider_polytomic.runs import Console, Run
+
+        run = self._run(execution.id) if execution else self._awaited
+        ended = execution is not None and execution.outcome.final
+        if not isinstance(run, Run) or (self.reschedule and not ended):
+            return
+        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
+        client = self._hook.get_conn()
+        self._console = self._console or Console(run, self.log.info, client.config.secrets)
+        client.run(self._console.look() if ended else self._console.glance())
+
+    def _late(self, context: Context) -> AirflowSensorTimeout:
+        """Cancel what is awaited, if that is wanted, and return what to raise."""
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.runs import Execution, Run, report
+
+        self._cancel_if_waiting()
+        within = f"within the sensor's timeout of {self.timeout:g} s"
+        run, advice = self._awaited, "allow more time, or see in Polytomic why it is slow"
+        if not isinstance(run, Run):
+            return AirflowSensorTimeout(f"{self._label} has had no execution that ended {within}. Next: {advice}")
+        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
+        try:
+            last = self._hook.get_conn().run(run.look(once=True))
+        except PolytomicError:
+            last = Execution.unseen(run.kind, run.sync_id, run.execution_id)
+        advice = f"{'it was asked to end' if self.cancel_on_timeout else 'it was left running'}; {advice}"
+        cause = look_for_cause(last, self.polytomic_conn_id)
+        return AirflowSensorTimeout(report(linked(context, last), f"has not ended {within}", advice, cause))
 
     def _cancel_if_waiting(self) -> None:
         from airflow_provider_polytomic.api import PolytomicError

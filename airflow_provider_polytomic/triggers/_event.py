@@ -13,7 +13,8 @@ def checked_event(event: Any) -> dict[str, Any]:
     :raises PolytomicTaskError: if it is something else
     """
     known = isinstance(event, dict) and (
-        event.get("status") in ("deadline", "refused") or (event.get("status") == "ended" and event.get("execution"))
+        event.get("status") in ("deadline", "refused", "unavailable")
+        or (event.get("status") in ("ended", "running") and event.get("execution"))
     )
     if not known:
         raise PolytomicTaskError(

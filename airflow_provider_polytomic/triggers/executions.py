@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers._console import console_followed
+from airflow_provider_polytomic.triggers._link import address_for
+from airflow_provider_polytomic.triggers._ready import ready
 from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE, PATIENCE, was_killed
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.api import ClientConfig
+    from airflow_provider_polytomic.api import AsyncPolytomicClient
+    from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
 SETTLING = 8.0
-"""Seconds before the first poll of a deferred task. Airflow's executor reports the end of the worker that deferred
+"""Seconds that a deferred task is left alone. Airflow's executor reports the end of the worker that deferred
 about 5 seconds late, and the scheduler takes that report for the end of a task that was resumed in the meantime."""
 
 CANCEL_PATIENCE = 8.0
@@ -52,6 +58,9 @@ class PolytomicExecutionTrigger(BaseTrigger):
     :param carried: rows of the result that earlier executions have earned, handed back in the event
     :param completed_after: moment in ISO 8601; only where ``execution_id`` is None
     :param latest_end: when the task's ``execution_timeout`` passes, in seconds since the epoch
+    :param console_log: follow the execution's console log in the trigger's log
+    :param end_from_trigger: end the task as a success, without a worker, where the execution is one without any error
+    :param push_result: whether the result then goes to XCom
     """
 
     def __init__(
@@ -69,6 +78,9 @@ class PolytomicExecutionTrigger(BaseTrigger):
         latest_end: float | None = None,
         carried: list[dict[str, Any]] | None = None,
         completed_after: str | None = None,
+        console_log: bool = False,
+        end_from_trigger: bool = False,
+        push_result: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kind = kind
@@ -83,7 +95,10 @@ class PolytomicExecutionTrigger(BaseTrigger):
         self.latest_end = latest_end
         self.carried = carried
         self.completed_after = completed_after
-        self._config: asyncio.Future[ClientConfig] | None = None
+        self.console_log = console_log
+        self.end_from_trigger = end_from_trigger
+        self.push_result = push_result
+        self._config: asyncio.Future[ConnectionConfig] | None = None
         self._ended = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -103,19 +118,34 @@ class PolytomicExecutionTrigger(BaseTrigger):
                 "latest_end": self.latest_end,
                 "carried": self.carried,
                 "completed_after": self.completed_after,
+                "console_log": self.console_log,
+                "end_from_trigger": self.end_from_trigger,
+                "push_result": self.push_result,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the execution ends, the deadline passes, or Polytomic refuses to be asked."""
+        began = time.monotonic()
         try:
+            await ready()
             event = await self._wait()
+            if self.task_instance is not None:
+                await asyncio.sleep(max(0.0, began + SETTLING - time.monotonic()))
         except asyncio.CancelledError:
             if not trigger_has_on_kill():
                 await self._settle_kill(PATIENCE)
             raise
         self._ended = True
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield self._final(event)
+
+    def _final(self, event: dict[str, Any]) -> TriggerEvent:
+        """Return what the triggerer is told: the end of the task, where nothing is left to say in a worker."""
+        if self.end_from_trigger and event["status"] == "ended":
+            result = event["execution"]
+            if result["outcome"] == "success" and not result["counts"]["error"]:
+                return TaskSuccessEvent(xcoms={"return_value": result} if self.push_result else None)
+        return TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Cancel the execution, if it was a person who ended the task; called by Airflow 3.3 and later."""
@@ -131,7 +161,8 @@ class PolytomicExecutionTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         from airflow_provider_polytomic.api import shared_client
-        from airflow_provider_polytomic.runs import Completion, DeadlinePassed, Run, wait_for_end
+        from airflow_provider_polytomic.runs import Completion, DeadlinePassed, Run
+        from airflow_provider_polytomic.runs.watcher import shared_watcher
 
         awaited: Run | Completion
         if self.execution_id is not None:
@@ -140,18 +171,27 @@ class PolytomicExecutionTrigger(BaseTrigger):
             since = datetime.fromisoformat(self.completed_after or "1970-01-01T00:00:00+00:00")
             awaited = Completion(self.kind, self.sync_id, since)
         self.log.info("Waiting for %s", awaited)
-        waiting = wait_for_end(awaited, every=self.poll_interval, deadline=self.deadline, pause_first=True)
         try:
-            if self.task_instance is not None:
-                await asyncio.sleep(max(0.0, SETTLING - self.poll_interval))
             with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
-                async with shared_client(await self._find_config()) as client:
-                    execution = await client.run(waiting)
+                config = await self._find_config()
+                async with shared_client(config) as client, self._console(client), shared_watcher(config) as watcher:
+                    execution = await watcher.end_of(awaited, every=self.poll_interval, deadline=self.deadline)
+                    if self.end_from_trigger:
+                        run = Run(self.kind, self.sync_id, execution.id)
+                        execution = replace(execution, url=await address_for(client, run))
         except DeadlinePassed:
             return self._event("deadline", await self._cancel_late())
         except PolytomicTaskError as error:
             return self._event("refused", message=str(error))
         return self._event("ended", execution.result())
+
+    def _console(self, client: AsyncPolytomicClient) -> AbstractAsyncContextManager[None]:
+        """Follow the console log while the body waits, where that is wanted and the execution is known."""
+        from airflow_provider_polytomic.runs import Run
+
+        if not self.console_log or self.execution_id is None:
+            return nullcontext()
+        return console_followed(client, Run(self.kind, self.sync_id, self.execution_id), self.log.info)
 
     async def _cancel_late(self) -> dict[str, Any] | None:
         """Cancel the execution whose time is up, and return it as it was last seen; None if the task must do it.
@@ -172,7 +212,7 @@ class PolytomicExecutionTrigger(BaseTrigger):
             return None
         return execution.result() if execution else None
 
-    async def _find_config(self) -> ClientConfig:
+    async def _find_config(self) -> ConnectionConfig:
         """Look the connection up once; shielded, since Airflow 3.0 and 3.1 do not survive a look-up cut short."""
         if self._config is None:
             self._config = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())

@@ -9,11 +9,14 @@ try:
 except ImportError:  # Airflow 2
     from airflow.models.dag import DAG
 
+from airflow_provider_polytomic._compat import can_start_from_trigger
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
 MODES = {"deferred": {"deferrable": True}, "worker": {"deferrable": False}}
+if can_start_from_trigger():
+    MODES["triggered"] = {"start_from_trigger": True}
 SHORT = timedelta(seconds=12)
 VARIANTS = {
     "plain": {},
@@ -51,7 +54,24 @@ with scenario("model_mapped") as model_mapped:
         [{"sync_id": "{{ dag_run.conf['sync_ids'][0] }}"}, {"sync_id": "{{ dag_run.conf['sync_ids'][1] }}"}]
     )
 
+if can_start_from_trigger():
+    with scenario("model_triggered_mapped") as model_triggered_mapped:
+        PolytomicStartSyncOperator.partial(task_id="sync", poll_interval=2, start_from_trigger=True).expand_kwargs(
+            [{"sync_id": "{{ dag_run.conf['sync_id'] }}"}]
+        )
+
 with scenario("model_sensor") as model_sensor:
     PolytomicSyncStatusSensor(
         task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, deferrable=True
     )
+
+SENSORS = {"ended": {"deferrable": True, "end_from_trigger": True}}
+if can_start_from_trigger():
+    SENSORS["triggered"] = {"start_from_trigger": True}
+    SENSORS["unworked"] = {"start_from_trigger": True, "end_from_trigger": True}
+for variant, options in SENSORS.items():
+    with scenario(f"model_sensor_{variant}") as dag:
+        PolytomicSyncStatusSensor(
+            task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, **options
+        )
+    globals()[dag.dag_id] = dag

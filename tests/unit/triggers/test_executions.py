@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -31,6 +32,9 @@ FACTS = {
     "latest_end": 3.5,
     "carried": [{"schema": "contact"}],
     "completed_after": None,
+    "console_log": True,
+    "end_from_trigger": True,
+    "push_result": False,
 }
 
 
@@ -160,23 +164,21 @@ class TestEvents:
         assert event["execution"]["execution_id"] == emulator.executions(trigger.sync_id)[0].id
 
 
-@pytest.mark.parametrize(("waits", "expected"), [(False, []), (True, [6.0])])
+@pytest.mark.parametrize(("waits", "expected"), [(False, []), (True, [8.0])])
 async def test_only_a_task_that_was_deferred_is_given_time_to_settle(
     emulator, started, monkeypatch, wait_for_event, waits, expected
 ):
     """In ``dag.test()`` there is no executor whose late report could be mistaken."""
-    from airflow_provider_polytomic.api import AsyncPolytomicClient
-
     paused: list[float] = []
 
     async def pause(seconds: float) -> None:
         paused.append(seconds)
 
-    monkeypatch.setitem(AsyncPolytomicClient.__init__.__kwdefaults__, "sleep", asyncio.sleep)
     trigger = started({"duration": 0}, poll_interval=2.0, deadline=1.0)
     trigger.task_instance = MagicMock() if waits else None
     monkeypatch.setattr(executions, "SETTLING", 8.0)
     monkeypatch.setattr(executions, "asyncio", _with_sleep(pause))
+    monkeypatch.setattr(executions, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     await wait_for_event(trigger)
     assert paused == expected
 

@@ -1,0 +1,187 @@
+"""A sensor for many executions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._compat import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+from airflow_provider_polytomic._templated import as_id
+from airflow_provider_polytomic.exceptions import (
+    PolytomicRequestRefused,
+    PolytomicRunFailed,
+    PolytomicTaskError,
+)
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.operators._ledger import Ledger
+from airflow_provider_polytomic.operators._outlets import tell_outlets
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_polytomic.runs import Execution, Run
+
+DEFERRAL_SLACK = 60.0
+"""Seconds after which Airflow itself ends a deferral whose trigger has not kept the sensor's timeout."""
+
+
+class PolytomicWaitForSyncsSensor(BaseSensorOperator):
+    """Wait for the ends of many executions, of model syncs and bulk syncs, in one task.
+
+    Its result is the list of theirs, in the order of ``runs``. Stands on
+    ``GET /api/syncs/{id}/executions/{execution id}`` and ``GET /api/bulk/syncs/{id}/executions/{execution id}``.
+
+    :param runs: what operators with ``wait_for_completion=False`` return, or any mappings with ``kind``, ``sync_id``
+        and ``execution_id``; None among them, as skipped tasks leave it, is passed over (templated)
+    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
+    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
+    :param max_errors: fail when a completed execution has more record errors than this; default: any number will do
+    :param fail_on_partial: fail when some schemas of a bulk sync were not synced; default True
+    :raises PolytomicRunFailed: if one of them has not ended as it should; has a table of those that have not
+    :raises PolytomicRequestRefused: if one of them cannot be waited for (401, 403, 404); not retried
+    :raises AirflowSensorTimeout: if they have not all ended within ``timeout``; has a table of those that have not
+    """
+
+    template_fields: Sequence[str] = ("runs", "polytomic_conn_id")
+    ui_color = "#e6e4fb"
+
+    def __init__(
+        self,
+        *,
+        runs: Any,
+        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_errors: int | None = None,
+        fail_on_partial: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.runs = runs
+        self.polytomic_conn_id = polytomic_conn_id
+        self.deferrable = deferrable
+        self.max_errors = max_errors
+        self.fail_on_partial = fail_on_partial
+        self._ends: dict[Run, Execution | str] = {}
+
+    def execute(self, context: Context) -> Any:
+        """Poke, or wait in the triggerer."""
+        runs = self._runs()
+        if not self.deferrable:
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout:
+                raise self._late(runs) from None
+        if not runs:
+            return []
+        from airflow_provider_polytomic.triggers.many import PolytomicManyExecutionsTrigger
+
+        self.defer(
+            trigger=PolytomicManyExecutionsTrigger(
+                runs=[{"kind": run.kind, "sync_id": run.sync_id, "execution_id": run.execution_id} for run in runs],
+                polytomic_conn_id=self.polytomic_conn_id,
+                poll_interval=self.poke_interval,
+                deadline=time.time() + self.timeout,
+                try_number=context["ti"].try_number,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout + 2 * self.poke_interval + DEFERRAL_SLACK),
+        )
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look at each that has not ended yet; a look that fails is logged and decides nothing."""
+        from airflow_provider_polytomic.api import PolytomicClient, PolytomicError
+        from airflow_provider_polytomic.runs.wait import HOPELESS
+
+        runs = self._runs()
+        with PolytomicClient(config=PolytomicHook(self.polytomic_conn_id).config()) as client:
+            for run in [run for run in runs if run not in self._ends]:
+                try:
+                    execution = client.run(run.look(once=True))
+                except HOPELESS as error:
+                    self._ends[run] = str(error)
+                except PolytomicError as error:
+                    self.log.warning("%s could not be looked at: %s", run, error)
+                else:
+                    if execution.outcome.final:
+                        self._ends[run] = execution
+        if len(self._ends) < len(set(runs)):
+            return False
+        return PokeReturnValue(is_done=True, xcom_value=self._judge(context, runs))
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Go on after the triggerer has waited."""
+        from airflow_provider_polytomic.runs import Execution
+
+        runs = self._runs()
+        ends = (event or {}).get("ends")
+        if not isinstance(ends, list) or len(ends) != len(runs):
+            raise PolytomicTaskError(f"The trigger handed back what no trigger of this provider does: {event!r}")
+        if (event or {}).get("try_number") != context["ti"].try_number:
+            return self.execute(context)
+        self._ends = {
+            run: end if isinstance(end, str) else Execution.from_result(end) for run, end in zip(runs, ends) if end
+        }
+        if len(self._ends) < len(set(runs)):
+            raise self._late(runs)
+        return self._judge(context, runs)
+
+    def _runs(self) -> list[Run]:
+        from airflow_provider_polytomic.runs import Run, kind_of
+
+        given = [run for run in self.runs if run is not None]
+        try:
+            return [
+                Run(
+                    kind_of(run["kind"]).name,
+                    as_id(run["sync_id"], "the sync_id of a run"),
+                    as_id(run["execution_id"], "the execution_id of a run"),
+                )
+                for run in given
+            ]
+        except (TypeError, KeyError, ValueError) as error:
+            raise PolytomicRequestRefused(
+                f"runs is not a list of mappings with kind, sync_id and execution_id: {error!r}. "
+                "Next: give the results of operators with wait_for_completion=False"
+            ) from None
+
+    def _judge(self, context: Context, runs: Sequence[Run]) -> list[dict[str, Any]]:
+        from airflow_provider_polytomic.runs import Standard
+        from airflow_provider_polytomic.runs.summary import table_of
+
+        standard = Standard(self.max_errors, self.fail_on_partial)
+        ended = {run: end for run, end in self._ends.items() if not isinstance(end, str)}
+        results = [ended[run].result() for run in runs if run in ended]
+        lacking = [run for run in dict.fromkeys(runs) if run not in ended or not standard.met_by(ended[run])]
+        if not lacking:
+            tell_outlets(self, context, *ended.values())
+            return results
+        Ledger(context).push_result(results)
+        message = (
+            f"{len(lacking)} of {len(runs)} executions have not ended as they should:\n{table_of(lacking, self._ends)}"
+        )
+        raise self._softly(
+            PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
+        )
+
+    def _late(self, runs: Sequence[Run]) -> Exception:
+        from airflow_provider_polytomic.runs.summary import table_of
+
+        missing = [run for run in dict.fromkeys(runs) if run not in self._ends]
+        return self._softly(
+            AirflowSensorTimeout(
+                f"{len(missing)} of {len(runs)} executions have not ended within the sensor's timeout of "
+                f"{self.timeout:g} s, and were left running:\n{table_of(missing, self._ends)}"
+            )
+        )
+
+    def _softly(self, error: Exception) -> Exception:
+        """Return what to raise: a skip where ``soft_fail`` is set, also where Airflow itself does not see to it."""
+        return AirflowSkipException(f"Skipping, since soft_fail is set: {error}") if self.soft_fail else error

@@ -1,0 +1,99 @@
+"""Waiting for a recent success without a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers import executions
+from airflow_provider_polytomic.triggers._ready import ready
+
+
+class PolytomicFreshnessTrigger(BaseTrigger):
+    """Wait until a sync has an execution that succeeded and completed recently enough.
+
+    Its event is like that of :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`.
+
+    :param kind: ``model`` or ``bulk``
+    :param sync_id: id of the sync
+    :param since: moment in ISO 8601 at or after which it must have completed; default: any
+    :param max_age: seconds before now within which it must have completed; default: any number
+    :param polytomic_conn_id: id of the Airflow connection
+    :param poll_interval: seconds between two polls
+    :param deadline: when to give up, in seconds since the epoch; default: never
+    :param try_number: the attempt that waits
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        sync_id: str,
+        since: str | None = None,
+        max_age: float | None = None,
+        polytomic_conn_id: str = "polytomic_default",
+        poll_interval: float = 30.0,
+        deadline: float | None = None,
+        try_number: int | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kind = kind
+        self.sync_id = sync_id
+        self.since = since
+        self.max_age = max_age
+        self.polytomic_conn_id = polytomic_conn_id
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.try_number = try_number
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is built from again, in the triggerer."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "kind": self.kind,
+                "sync_id": self.sync_id,
+                "since": self.since,
+                "max_age": self.max_age,
+                "polytomic_conn_id": self.polytomic_conn_id,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+                "try_number": self.try_number,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll until there is such an execution, the deadline passes, or Polytomic refuses to be asked."""
+        began = time.monotonic()
+        await ready()
+        event = await self._wait()
+        if self.task_instance is not None:
+            await asyncio.sleep(max(0.0, began + executions.SETTLING - time.monotonic()))
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> dict[str, Any]:
+        from airflow_provider_polytomic.api import shared_client
+        from airflow_provider_polytomic.runs import DeadlinePassed, wait_for_end
+        from airflow_provider_polytomic.runs.freshness import Freshness
+
+        since = datetime.fromisoformat(self.since or "1970-01-01T00:00:00+00:00")
+        awaited = Freshness(self.kind, self.sync_id, since, self.max_age)
+        self.log.info("Waiting for %s", awaited)
+        waiting = wait_for_end(awaited, every=self.poll_interval, deadline=self.deadline, pause_first=True)
+        try:
+            with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
+                config = await asyncio.shield(asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig()))
+                async with shared_client(config) as client:
+                    execution = await client.run(waiting)
+        except DeadlinePassed:
+            return {"status": "deadline", "try_number": self.try_number}
+        except PolytomicTaskError as error:
+            return {"status": "refused", "message": str(error), "try_number": self.try_number}
+        return {"status": "ended", "execution": execution.result(), "try_number": self.try_number}

@@ -1,0 +1,91 @@
+"""Waiting for the ends of many executions without a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers import executions
+from airflow_provider_polytomic.triggers._ready import ready
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.runs import Run
+    from airflow_provider_polytomic.runs.watcher import Watcher
+
+
+class PolytomicManyExecutionsTrigger(BaseTrigger):
+    """Wait for the ends of many executions; those that share a connection share its requests anyway.
+
+    Its event has ``try_number`` as given, and ``ends``: for each of ``runs`` the result dict of an execution that has
+    ended, the reason, as text, why one cannot be waited for, or None for one that had not ended at the deadline.
+
+    :param runs: mappings with ``kind``, ``sync_id`` and ``execution_id``
+    :param polytomic_conn_id: id of the Airflow connection
+    :param poll_interval: seconds; the longest time an end goes unnoticed
+    :param deadline: when to give up, in seconds since the epoch; default: never
+    :param try_number: the attempt that waits
+    """
+
+    def __init__(
+        self,
+        *,
+        runs: Sequence[Mapping[str, str]],
+        polytomic_conn_id: str = "polytomic_default",
+        poll_interval: float = 30.0,
+        deadline: float | None = None,
+        try_number: int | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.runs = [dict(run) for run in runs]
+        self.polytomic_conn_id = polytomic_conn_id
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.try_number = try_number
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is built from again, in the triggerer."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "runs": self.runs,
+                "polytomic_conn_id": self.polytomic_conn_id,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+                "try_number": self.try_number,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait until all have ended, cannot be waited for, or are out of time."""
+        await ready()
+        settled = asyncio.ensure_future(asyncio.sleep(executions.SETTLING if self.task_instance is not None else 0.0))
+        config = await asyncio.shield(asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig()))
+        from airflow_provider_polytomic.runs import Run
+        from airflow_provider_polytomic.runs.watcher import shared_watcher
+
+        async with shared_watcher(config) as watcher:
+            waits = [asyncio.ensure_future(self._end_of(watcher, Run(**run))) for run in self.runs]
+            try:
+                ends = await asyncio.gather(*waits)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+        await settled
+        yield TriggerEvent({"ends": ends, "try_number": self.try_number})  # type: ignore[no-untyped-call]
+
+    async def _end_of(self, watcher: Watcher, run: Run) -> dict[str, Any] | str | None:
+        from airflow_provider_polytomic.runs import DeadlinePassed
+
+        try:
+            with refusing("it cannot be waited for", self.polytomic_conn_id):
+                execution = await watcher.end_of(run, every=self.poll_interval, deadline=self.deadline)
+        except DeadlinePassed:
+            return None
+        except PolytomicTaskError as error:
+            return str(error)
+        return execution.result()

@@ -1,0 +1,95 @@
+"""Sensing from the triggerer, where a sensor begins without a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._compat import push_xcom_in_trigger, xcom_in_trigger
+from airflow_provider_polytomic._templated import as_id, as_moment
+from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
+from airflow_provider_polytomic.triggers._link import show_link
+from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.runs import Completion, Run
+
+SYNC_FIELDS = {"model": "sync_id", "bulk": "bulk_sync_id"}
+"""What the sensors of each kind call the id of their sync."""
+
+
+class PolytomicSensorTrigger(PolytomicExecutionTrigger):
+    """Choose what a sensor waits for, and wait for its end (Airflow 3.3 and later).
+
+    The choice is written to XCom, so that a trigger that is begun again, by another triggerer, keeps to it.
+
+    :param kind: ``model`` or ``bulk``
+    :param timeout: seconds from the first look on; the sensor's
+    :param fields: the sensor's own templated fields, by their names, and the other parameters of
+        :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`
+    """
+
+    def __init__(self, *, kind: str, timeout: float, **fields: Any) -> None:
+        name = SYNC_FIELDS[kind]
+        sync_id = fields.pop(name)
+        super().__init__(kind=kind, sync_id=sync_id, **fields)
+        setattr(self, name, sync_id)
+        self.timeout = timeout
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is built from again, in the triggerer."""
+        path, facts = super().serialize()
+        name = SYNC_FIELDS[self.kind]
+        del facts["sync_id"]
+        return path, {**facts, name: getattr(self, name), "timeout": self.timeout}
+
+    async def _wait(self) -> dict[str, Any]:
+        from airflow_provider_polytomic.api import shared_client
+        from airflow_provider_polytomic.runs import Run
+
+        ti: Any = self.task_instance
+        note = await xcom_in_trigger(ti, EXECUTION_XCOM_KEY) or {}
+        if note.get("try_number") != ti.try_number:
+            self.deadline = time.time() + self.timeout
+            try:
+                self.sync_id = as_id(getattr(self, SYNC_FIELDS[self.kind]), SYNC_FIELDS[self.kind])
+                self.completed_after = as_moment(self.completed_after, "completed_after").isoformat()
+                awaited = await self._choose()
+            except PolytomicTaskError as error:
+                return self._event("refused", message=str(error))
+            note = {
+                "execution_id": awaited.execution_id if isinstance(awaited, Run) else None,
+                "role": self.role,
+                "try_number": ti.try_number,
+                "sync_id": self.sync_id,
+                "completed_after": self.completed_after,
+                "deadline": self.deadline,
+            }
+            await push_xcom_in_trigger(ti, EXECUTION_XCOM_KEY, note)
+            async with shared_client(await self._find_config()) as client:
+                await show_link(ti, client, awaited)
+        for name in ("execution_id", "try_number", "sync_id", "completed_after", "deadline"):
+            setattr(self, name, note[name])
+        return await super()._wait()
+
+    async def _choose(self) -> Run | Completion:
+        """Choose, again while Polytomic gives no answer: to wait for another execution instead would be a guess."""
+        from airflow_provider_polytomic.api import PolytomicError, shared_client
+        from airflow_provider_polytomic.api.retry import is_passing
+        from airflow_provider_polytomic.runs import Run, awaited_of
+
+        if self.execution_id is not None:
+            return Run(self.kind, self.sync_id, as_id(self.execution_id, "execution_id"))
+        since = as_moment(self.completed_after, "completed_after")
+        with refusing(f"{self.kind} sync {self.sync_id} cannot be waited for", self.polytomic_conn_id):
+            async with shared_client(await self._find_config()) as client:
+                while True:
+                    try:
+                        return await client.run(awaited_of(self.kind, self.sync_id, since))
+                    except PolytomicError as error:
+                        if not is_passing(error) or time.time() > (self.deadline or 0.0):
+                            raise
+                        self.log.warning("Sync %s could not be looked at: %s", self.sync_id, error)
+                    await asyncio.sleep(self.poll_interval)

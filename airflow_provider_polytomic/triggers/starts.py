@@ -1,0 +1,234 @@
+"""Starting an execution from the triggerer, where a task begins without a worker.
+
+The triggerer knows neither whether a task instance was cleared nor what the task state store keeps. What it has instead
+is XCom, which lives on here from one attempt to the next, since no worker begins an attempt. So the trigger keeps its
+book there, in the note that its guard reads too: which execution, of which attempt, and of which generation; the worker
+that judges the execution adds that it has (``settled``), and one that finds the deferral failed, that a retry follows
+(``retry``).
+
+Hence the next attempt knows what it is. An execution that succeeded and was judged, or that runs although no retry was
+announced, is there because a person has cleared the task: a generation begins. Everything else is a retry, which walks
+the keys of its generation as every start does (see :mod:`airflow_provider_polytomic.runs.start`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._compat import push_xcom_in_trigger, xcom_in_trigger
+from airflow_provider_polytomic._starts import STARTS, Start
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, refusing
+from airflow_provider_polytomic.triggers._link import show_link
+from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.api import AsyncPolytomicClient
+    from airflow_provider_polytomic.runs import Execution, Found, Order, Run
+
+CONFIRM_PATIENCE = 60.0
+"""Seconds to wait for the end of an execution from before a clear."""
+
+
+class PolytomicStartTrigger(PolytomicExecutionTrigger):
+    """Start an execution exactly once and wait for its end (Airflow 3.3 and later).
+
+    Its events are those of :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`; one that
+    could not start anything has the ``status`` ``refused``, ``unavailable`` or, where another execution runs,
+    ``running``.
+
+    :param kind: ``model`` or ``bulk``
+    :param polytomic_conn_id: id of the Airflow connection (templated, where the operator's is)
+    :param poll_interval: seconds between two looks at the execution
+    :param timeout: seconds that the execution has from its start on; default: any number
+    :param if_running: what to do when an execution that is not ours runs, as for the operators
+    :param cancel_on_kill: cancel the execution when a person ends the waiting task
+    :param max_errors: record errors that a success may have; default: any number
+    :param fail_on_partial: whether an execution some schemas of which failed is a failure
+    :param console_log: follow the execution's console log in the trigger's log
+    :param fields: the parameters of the start, by the names that the operator has for them (templated)
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        polytomic_conn_id: str = "polytomic_default",
+        poll_interval: float = 30.0,
+        timeout: float | None = None,
+        if_running: str = "wait",
+        cancel_on_kill: bool = True,
+        max_errors: int | None = None,
+        fail_on_partial: bool = True,
+        console_log: bool = False,
+        **fields: Any,
+    ) -> None:
+        super().__init__(
+            kind=kind,
+            sync_id="",
+            execution_id=None,
+            polytomic_conn_id=polytomic_conn_id,
+            poll_interval=poll_interval,
+            cancel_on_kill=cancel_on_kill,
+            console_log=console_log,
+        )
+        self.timeout = timeout
+        self.if_running = if_running
+        self.max_errors = max_errors
+        self.fail_on_partial = fail_on_partial
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self._beginning: asyncio.Future[Found] | None = None
+        self._starting = False
+        self._killed = False
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is built from again, in the triggerer."""
+        options = (
+            "kind", "polytomic_conn_id", "poll_interval", "timeout", "if_running", "cancel_on_kill", "max_errors",
+            "fail_on_partial", "console_log",
+        )  # fmt: skip
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {name: getattr(self, name) for name in (*options, *STARTS[self.kind].names())},
+        )
+
+    @property
+    def _ti(self) -> Any:
+        """The task instance; Airflow starts nothing from a trigger that has none."""
+        return self.task_instance
+
+    async def _wait(self) -> dict[str, Any]:
+        """Start, then wait."""
+        from airflow_provider_polytomic.runs import AlreadyRunning, Role, deadline_of
+
+        self.try_number = self._ti.try_number
+        self._beginning = asyncio.ensure_future(self._begin())
+        try:
+            found = await asyncio.shield(self._beginning)
+        except AlreadyRunning as running:
+            return self._event("running", running.execution.result(), str(running))
+        except PolytomicRequestRefused as error:
+            return self._event("refused", message=str(error))
+        except PolytomicTaskError as error:
+            return self._event("unavailable", message=str(error))
+        self.deadline = deadline_of(found.execution, found.adopted, self.timeout, None)
+        self.cancel_on_kill = self.cancel_on_kill and found.role is Role.OURS
+        if found.execution.outcome.final:
+            return self._event("ended", found.execution.result())
+        return await super()._wait()
+
+    async def _cancel_if_killed(self, patience: float) -> None:
+        """Let a start that is under way finish, so that what it has started can be canceled."""
+        self._killed = True
+        if self._beginning is not None:
+            if not self._starting:
+                self._beginning.cancel()
+            await asyncio.wait({self._beginning}, timeout=patience)
+        await super()._cancel_if_killed(patience)
+
+    async def _begin(self) -> Found:
+        """Start the execution, or find the one that was started; whatever is in the way is waited for before."""
+        from airflow_provider_polytomic.api import shared_client
+        from airflow_provider_polytomic.runs import Role, Run, start_once, wait_for_end
+
+        start = STARTS[self.kind].of(self)
+        self.sync_id = start.id
+        with refusing(f"{start.label} could not be started", self.polytomic_conn_id):
+            async with shared_client(await self._find_config()) as client:
+                await client.run(start.check())
+                order = await self._order(client, start)
+                while True:
+                    self._starting = True
+                    found = await client.run(start_once(order, self._own))
+                    run = Run(self.kind, self.sync_id, found.execution.id)
+                    self.role = found.role.value
+                    self.log.info("%s: %s, %s", run, self.role, found.execution.status)
+                    await self._note(order, run.execution_id, self.role)
+                    await show_link(self._ti, client, run)
+                    self._starting = False
+                    in_the_way = found.role is Role.IN_THE_WAY
+                    self.execution_id = None if in_the_way else run.execution_id
+                    self.carried = start.carried(found.earlier)
+                    if self._killed or not in_the_way:
+                        return found
+                    await client.run(wait_for_end(run, every=self.poll_interval, pause_first=True))
+
+    def _own(self, run: Run) -> None:
+        self.execution_id = run.execution_id
+
+    async def _order(self, client: AsyncPolytomicClient, start: Start) -> Order:
+        """Say what is to be started and by which attempt, and write down that it is about to be."""
+        from airflow_provider_polytomic.runs import Order, Standard
+
+        ti = self._ti
+        note = await xcom_in_trigger(ti, EXECUTION_XCOM_KEY) or {}
+        resumed = note.get("try_number") == ti.try_number
+        generation, first_try = await self._generation(client, note)
+        order = Order(
+            kind=self.kind,
+            sync_id=start.id,
+            identity=(ti.dag_id, ti.run_id, ti.task_id, -1),
+            generation=generation,
+            attempts_before=ti.try_number - first_try,
+            resumed=resumed,
+            parameters=start.parameters,
+            if_running=self.if_running,  # type: ignore[arg-type]
+            succeeded=Standard(self.max_errors, self.fail_on_partial).met_by,
+            remembered=note.get("execution_id") if resumed and note.get("role") == "ours" else None,
+        )
+        if not resumed:
+            await self._note(order, None, "about to start")
+        return order
+
+    async def _generation(self, client: AsyncPolytomicClient, note: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the generation and its first attempt; what was started before a clear and still runs is canceled."""
+        now: int = self._ti.try_number
+        known = note.get("generation", 0), note.get("first_try", 1)
+        if note.get("try_number") == now or note.get("retry"):
+            return known
+        if "settled" in note:
+            return (now, now) if note["settled"] else known
+        if not note.get("execution_id") or note.get("role") != "ours":
+            return known
+        orphan = await self._running(client, note["execution_id"])
+        if orphan is None:
+            return known
+        if self.cancel_on_kill:
+            await self._cancel_orphan(client, orphan)
+        return now, now
+
+    async def _running(self, client: AsyncPolytomicClient, execution_id: str) -> Run | None:
+        """Return the run of an execution that has not ended."""
+        from airflow_provider_polytomic.api import PolytomicNotFoundError
+        from airflow_provider_polytomic.runs import Run
+
+        run = Run(self.kind, self.sync_id, execution_id)
+        try:
+            execution: Execution = await client.run(run.look())
+        except PolytomicNotFoundError:
+            return None
+        return None if execution.outcome.final else run
+
+    async def _cancel_orphan(self, client: AsyncPolytomicClient, run: Run) -> None:
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.runs import cancel_and_confirm
+
+        self.log.info("The task was cleared: canceling %s", run)
+        try:
+            await client.run(cancel_and_confirm(run, patience=CONFIRM_PATIENCE))
+        except PolytomicError as error:
+            self.log.warning("%s could not be canceled: %s", run, error)
+
+    async def _note(self, order: Order, execution_id: str | None, role: str) -> None:
+        """Write down what this attempt waits for, as the guard and the next attempt read it."""
+        note = {
+            "execution_id": execution_id,
+            "role": role,
+            "try_number": self._ti.try_number,
+            "generation": order.generation,
+            "first_try": self._ti.try_number - order.attempts_before,
+        }
+        await push_xcom_in_trigger(self._ti, EXECUTION_XCOM_KEY, note)

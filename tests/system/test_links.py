@@ -1,0 +1,28 @@
+"""The link to the sync in Airflow's own answers, while the sync still runs."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "dag_id", ["model_deferred_plain", "model_worker_plain", "bulk_deferred_plain", "model_sensor"]
+)
+def test_the_link_is_there_while_the_sync_runs_and_after(begin, emulator, cluster, dag_id):
+    run = begin(dag_id, before=emulator.start if "sensor" in dag_id else None)
+
+    def links() -> dict[str, str | None]:
+        return cluster.extra_links(run.dag_id, run.run_id, "sync")
+
+    run.wait_until(lambda: links().get("Polytomic sync"), "link")
+    [execution] = run.executions
+    kind = dag_id.partition("_")[0]
+    url = f"{emulator.url}/org/{emulator.organization_id}/{kind}/{run.sync_id}?run={execution.id}"
+    assert links() == {"Polytomic sync": url}
+    assert execution.status != "completed"
+    run.wait_for_state("running" if "worker" in dag_id else "deferred")
+    assert links() == {"Polytomic sync": url}
+    run.finish()
+    run.wait_for_state("success")
+    assert links() == {"Polytomic sync": url}
+    assert run.xcom()["url"] == url

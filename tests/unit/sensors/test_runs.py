@@ -1,0 +1,141 @@
+"""One task that waits for many executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed, PolytomicTaskError
+from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
+
+NEVER = float("inf")
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+@pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
+def deferrable(request, monkeypatch, emulator) -> bool:
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
+    monkeypatch.setattr("time.sleep", emulator.clock.advance)
+    return request.param
+
+
+@pytest.fixture
+def started(emulator: Any) -> Any:
+    """Return a function that starts an execution and gives what its operator would."""
+
+    def start(kind: str = "model", **plan: Any) -> dict[str, Any]:
+        if kind == "model":
+            sync = emulator.add_model_sync(**{"duration": 20, **plan})
+        else:
+            sync = emulator.add_bulk_sync(**{"schemas": [{"id": "contact", "duration": 40}], **plan})
+        return {"kind": kind, "sync_id": sync.id, "execution_id": emulator.start(sync.id).id, "status": "created"}
+
+    return start
+
+
+@pytest.fixture
+def sense(task_instance: Any, deferrable: bool) -> Any:
+    def sense(runs: Any, **options: Any) -> Any:
+        options = {"poke_interval": 5, "timeout": 600, "deferrable": deferrable, **options}
+        return task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, **options))
+
+    return sense
+
+
+def test_the_results_of_all_are_returned_in_order(sense, started):
+    runs = [started("bulk"), started(), None, started(duration=5)]
+    results = sense(runs).finish()
+    wanted = [run for run in runs if run]
+    assert [result["execution_id"] for result in results] == [run["execution_id"] for run in wanted]
+    assert {result["outcome"] for result in results} == {"success"}
+
+
+def test_nothing_to_wait_for_is_no_wait(sense):
+    assert sense([]).finish() == []
+
+
+def test_those_that_failed_stand_in_a_table_and_all_results_in_xcom(sense, started):
+    good, bad = started(), started(outcome="failed", errors=["no such\nfield"])
+    task = sense([good, bad])
+    with pytest.raises(PolytomicRunFailed) as failed:
+        task.finish()
+    headline, header, *rows = str(failed.value).splitlines()
+    assert headline == "1 of 2 executions have not ended as they should:"
+    assert header.split() == ["sync", "execution", "status", "records", "errors", "cause"]
+    assert [row.split(None, 4)[:4] for row in rows] == [["model", bad["sync_id"], bad["execution_id"], "failed"]]
+    assert rows[0].endswith("no such field")
+    assert [result["outcome"] for result in task.xcoms["return_value"]] == ["success", "failed"]
+
+
+def test_more_record_errors_than_allowed_are_a_failure(sense, started):
+    runs = [started(counts={"total": 5, "error": 3})]
+    assert sense(runs).finish()[0]["counts"]["error"] == 3
+    with pytest.raises(PolytomicRunFailed):
+        sense(runs, max_errors=2).finish()
+
+
+def test_a_partial_bulk_sync_is_a_failure_unless_accepted(sense, started):
+    runs = [started("bulk", schemas=[{"id": "a"}, {"id": "b", "outcome": "failed"}])]
+    assert sense(runs, fail_on_partial=False).finish()[0]["outcome"] == "partial"
+    with pytest.raises(PolytomicRunFailed):
+        sense(runs).finish()
+
+
+def test_one_that_is_not_there_is_refused_and_the_others_are_waited_for(sense, started):
+    good = started()
+    task = sense([good, {**started(), "execution_id": "00000000-0000-0000-0000-000000000000"}])
+    with pytest.raises(PolytomicRequestRefused, match="unknown"):
+        task.finish()
+    assert [result["execution_id"] for result in task.xcoms["return_value"]] == [good["execution_id"]]
+
+
+def test_those_that_are_late_stand_in_a_table(sense, started):
+    good, late = started(), started(duration=NEVER)
+    with pytest.raises(AirflowSensorTimeout, match="1 of 2 executions have not ended") as failed:
+        sense([good, late], timeout=60, mode="poke").finish()
+    assert late["execution_id"] in str(failed.value)
+    assert good["execution_id"] not in str(failed.value)
+
+
+def test_a_failure_skips_where_that_is_wanted(sense, started):
+    with pytest.raises(AirflowSkipException):
+        sense([started(outcome="failed")], soft_fail=True).finish()
+
+
+def test_polls_that_fail_decide_nothing(sense, started, emulator):
+    runs = [started(), started()]
+    emulator.fault("status", status=503, method="GET", count=6)
+    assert {result["outcome"] for result in sense(runs).finish()} == {"success"}
+
+
+def test_a_long_table_is_cut(sense, started):
+    with pytest.raises(PolytomicRunFailed) as failed:
+        sense([started(outcome="failed") for _ in range(27)]).finish()
+    assert len(str(failed.value).splitlines()) < 30
+    assert str(failed.value).endswith("and 2 more")
+
+
+@pytest.mark.parametrize("runs", [[{"kind": "model"}], [{"kind": "x", "sync_id": "a", "execution_id": "b"}], ["a"], 7])
+def test_what_is_no_run_is_refused(sense, runs):
+    with pytest.raises((PolytomicRequestRefused, TypeError), match="runs is not a list|not iterable"):
+        sense(runs).execute()
+
+
+@pytest.mark.parametrize("event", [None, {}, {"ends": []}, {"ends": "x"}])
+def test_an_event_that_is_none_of_ours_ends_nothing_as_a_success(sense, started, event):
+    with pytest.raises(PolytomicTaskError, match="no trigger of this provider"):
+        sense([started()]).resume(event)
+
+
+def test_news_of_an_earlier_attempt_is_not_believed(sense, started, deferred, deferrable):
+    task = sense([started()])
+    event = {"ends": [None], "try_number": 1}
+    task.retry()
+    if deferrable:
+        with pytest.raises(deferred):
+            task.resume(event)
+    else:
+        assert task.resume(event) is not None or task.xcoms

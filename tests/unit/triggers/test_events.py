@@ -1,0 +1,585 @@
+"""Watchers of Polytomic's events, each as the triggerer runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import aclosing, suppress
+from importlib import import_module
+
+import pytest
+
+from airflow_provider_polytomic._compat import has_asset_watchers
+from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.runs.feed import Feed
+from airflow_provider_polytomic.triggers import _watch, events
+from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
+
+watchers = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
+PAYLOAD = ["event", "event_id", "kind", "sync_id", "sync_name", "execution_id", "created_at", "counts", "url"]
+COUNTS = {"total": 6, "insert": 3, "update": 2, "upserts": 0, "delete": 1, "error": 0, "warnings": 0}
+BULK_COUNTS = {**dict.fromkeys(COUNTS, 0), "total": 500}
+
+
+class Store:
+    """What Airflow 3.3 keeps of an asset."""
+
+    def __init__(self):
+        self.values, self.written, self.refuses = {}, 0, False
+
+    async def aget(self, key, default=None):
+        if self.refuses:
+            raise RuntimeError("the database is away")
+        return self.values.get(key, default)
+
+    async def aset(self, key, value):
+        if self.refuses:
+            raise RuntimeError("the database is away")
+        self.values[key] = json.loads(json.dumps(value))
+        self.written += 1
+
+
+class Watcher:
+    """A watcher in a triggerer of its own, which stores its events or not.
+
+    :param stores: whether Airflow gets to store what the watcher tells
+    """
+
+    def __init__(self, store=None, stores=True, **kwargs):
+        self.store, self.stores = store, stores
+        self.kwargs = {"poll_interval": 0.01, **kwargs}
+        self.told, self.batches = [], 0
+
+    async def __aenter__(self):
+        self._task = asyncio.ensure_future(self._run())
+        await self.until(lambda: self.batches)
+        return self
+
+    async def __aexit__(self, *error):
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self):
+        trigger = built_again(PolytomicEventTrigger(**self.kwargs))
+        trigger.asset_state_store = self.store
+        async for event in trigger.filter_shared_stream(self._polled(trigger)):
+            self.told.append(json.loads(json.dumps(event.payload)))
+
+    async def _polled(self, trigger):
+        async with aclosing(_watch.hub_of(trigger.polytomic_conn_id, trigger.poll_interval).batches()) as batches:
+            async for batch in batches:
+                yield batch
+                self.batches += 1
+                if self.stores:
+                    await batch.stored()
+
+    async def until(self, condition):
+        while not condition():
+            if self._task.done():
+                self._task.result()
+            await asyncio.sleep(0.005)
+
+    async def tell(self, count=1):
+        await self.until(lambda: len(self.told) >= count)
+        await self.polls(2)
+        assert len(self.told) == count
+        return self.told
+
+    async def polls(self, count):
+        wanted = self.batches + count
+        await self.until(lambda: self.batches >= wanted)
+
+
+def built_again(trigger):
+    """Build a trigger from what is kept of it, as the triggerer does."""
+    classpath, kwargs = json.loads(json.dumps(trigger.serialize()))
+    module, _, name = classpath.rpartition(".")
+    return getattr(import_module(module), name)(**kwargs)
+
+
+def listings(emulator):
+    return [request for request in emulator.requests if request.path == "/api/events"]
+
+
+def lookups(emulator):
+    return [request for request in emulator.requests if "/executions/" in request.path]
+
+
+def ends(emulator, sync, seconds=60):
+    execution = emulator.start(sync.id)
+    emulator.clock.advance(seconds)
+    return execution
+
+
+def within(scenario, seconds=30):
+    asyncio.run(asyncio.wait_for(scenario, seconds))
+
+
+@pytest.fixture(autouse=True)
+def one_clock(emulator, monkeypatch):
+    """Let a test turn the time here and at Polytomic together."""
+    monkeypatch.setitem(Feed.__init__.__kwdefaults__, "clock", emulator.clock)
+
+
+# ---- what a DAG file says
+
+
+@pytest.mark.skipif(has_asset_watchers(), reason="Airflow 3 has AssetWatcher")
+def test_airflow_2_says_what_is_missing():
+    with pytest.raises(PolytomicTaskError, match="from 3.0 on"):
+        PolytomicEventTrigger()
+
+
+@watchers
+def test_equal_watchers_are_one_trigger():
+    from airflow.triggers.base import BaseEventTrigger
+
+    one = PolytomicEventTrigger(sync_ids=("b", "a", "a"), events={"failed", "completed"}, poll_interval=15)
+    two = PolytomicEventTrigger(sync_ids=["a", "b"], events=["completed", "failed"], poll_interval=15.0)
+    assert json.loads(json.dumps(one.serialize())) == json.loads(json.dumps(two.serialize()))
+    assert BaseEventTrigger.hash(*one.serialize()) == BaseEventTrigger.hash(*built_again(two).serialize())
+    assert PolytomicEventTrigger("a").serialize() == PolytomicEventTrigger(["a"]).serialize()
+    assert PolytomicEventTrigger("a").serialize() != PolytomicEventTrigger("b").serialize()
+
+
+@watchers
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sync_ids": []},
+        {"kind": "models"},
+        {"events": ()},
+        {"events": ["sync.completed"]},
+        {"events": "running"},
+        {"poll_interval": 0},
+        {"poll_interval": float("nan")},
+    ],
+)
+def test_what_cannot_be_meant_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        PolytomicEventTrigger(**wrong)
+
+
+# ---- what it tells
+
+
+@watchers
+def test_an_end_with_its_numbers(emulator):
+    async def scenario():
+        model = emulator.add_model_sync(counts=COUNTS)
+        bulk = emulator.add_bulk_sync(schemas=[{"id": "contact", "records": 500, "duration": 5}])
+        async with Watcher() as watcher:
+            first, second = ends(emulator, model), ends(emulator, bulk)
+            told = await watcher.tell(2)
+        assert [list(one) for one in told] == [PAYLOAD, PAYLOAD]
+        expected = [(first, model, "model", COUNTS), (second, bulk, "bulk", BULK_COUNTS)]
+        for one, (execution, sync, kind, counts) in zip(told, expected, strict=True):
+            assert (one["event"], one["kind"], one["counts"], one["url"]) == ("completed", kind, counts, None)
+            assert (one["execution_id"], one["sync_id"], one["sync_name"]) == (execution.id, sync.id, sync.name)
+        events_of_emulator = {event["id"]: event["created_at"] for event in emulator.events}
+        assert [events_of_emulator[one["event_id"]].replace("Z", "+00:00") for one in told] == [
+            one["created_at"] for one in told
+        ]
+
+    within(scenario())
+
+
+@watchers
+def test_the_link_is_that_of_the_connection(emulator, monkeypatch):
+    connection = json.loads(emulator.airflow_connection)
+    connection["extra"] = {**(connection.get("extra") or {}), "link_template": "https://p.example.com/{sync_id}"}
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
+
+    async def scenario():
+        sync = emulator.add_model_sync()
+        async with Watcher() as watcher:
+            ends(emulator, sync)
+            [told] = await watcher.tell()
+        assert told["url"] == f"https://p.example.com/{sync.id}"
+
+    within(scenario())
+
+
+@watchers
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, ["good", "bulk"]),
+        ({"kind": "bulk"}, ["bulk"]),
+        ({"kind": "model"}, ["good"]),
+        ({"events": "failed"}, ["bad"]),
+        ({"events": ["canceled", "completed_with_errors"]}, ["poor", "partial"]),
+        ({"events": events.EVENTS, "kind": "model"}, ["good", "poor", "bad"]),
+        ({"sync_ids": ["good", "bad", "gone"], "events": events.EVENTS}, ["good", "bad"]),
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_only_what_is_asked_for(emulator, asked, expected, beside):
+    emulator.set_switch("completed_beside_errors", beside)
+    emulator.set_switch("events_repeated", ["*"])
+    syncs = {
+        "good": emulator.add_model_sync(name="good"),
+        "poor": emulator.add_model_sync(name="poor", counts={"error": 2}),
+        "bad": emulator.add_model_sync(name="bad", outcome="failed"),
+        "bulk": emulator.add_bulk_sync(name="bulk"),
+        "partial": emulator.add_bulk_sync(name="partial", outcome="errors"),
+    }
+    if "sync_ids" in asked:
+        asked = {**asked, "sync_ids": [syncs[name].id if name in syncs else name for name in asked["sync_ids"]]}
+
+    async def scenario():
+        async with Watcher(**asked) as watcher:
+            for sync in syncs.values():
+                ends(emulator, sync)
+            assert [one["sync_name"] for one in await watcher.tell(len(expected))] == expected
+
+    within(scenario())
+
+
+@watchers
+def test_alone_it_polls_by_itself(emulator):
+    async def scenario():
+        sync = emulator.add_model_sync()
+        ended = ends(emulator, sync)
+        async with aclosing(PolytomicEventTrigger(poll_interval=0.01).run()) as told:
+            assert (await anext(told)).payload["execution_id"] == ended.id
+            later = ends(emulator, sync)
+            assert (await anext(told)).payload["execution_id"] == later.id
+
+    within(scenario())
+
+
+# ---- what goes wrong
+
+
+@watchers
+@pytest.mark.parametrize("fail", ["status", "reset", "malformed"])
+def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulator, fail, caplog):
+    async def scenario():
+        model = emulator.add_model_sync(counts=COUNTS)
+        bulk = emulator.add_bulk_sync()
+        emulator.fault(fail, path="/api/**/executions/*", count=None)
+        async with Watcher() as watcher:
+            ends(emulator, model)
+            [told] = await watcher.tell(1)
+            assert told["counts"] == {**COUNTS, "delete": 0}
+            ends(emulator, bulk)
+            told = await watcher.tell(2)
+            assert told[1]["counts"] is None
+            assert {request.path for request in lookups(emulator)} == {
+                request.path for request in lookups(emulator)[:2]
+            }
+            assert len(lookups(emulator)) == 2
+
+    within(scenario())
+    assert "not known beyond its event" in caplog.text
+
+
+@watchers
+def test_a_slow_answer_holds_an_end_up_for_a_while_only(emulator, monkeypatch):
+    monkeypatch.setattr(_watch, "PATIENCE", 0.2)
+
+    async def scenario():
+        sync = emulator.add_bulk_sync()
+        emulator.fault("delay", path="/api/**/executions/*", delay=5, count=None)
+        async with Watcher() as watcher:
+            for _ in range(3):
+                ends(emulator, sync)
+            told = await watcher.tell(3)
+        assert [one["counts"] for one in told] == [None] * 3
+
+    within(scenario())
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Record what is waited between polls, and do not wait for it."""
+    seen, sleep = [], asyncio.sleep
+
+    async def pause(seconds, *more):
+        if seconds >= 1:
+            seen.append(seconds)
+        await sleep(min(seconds, 0.005))
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    return seen
+
+
+@watchers
+@pytest.mark.parametrize(
+    ("fault", "first"),
+    [
+        ({"kind": "status", "status": 500}, 15),
+        ({"kind": "status", "status": 401}, 60),
+        ({"kind": "status", "status": 403}, 60),
+        ({"kind": "status", "status": 404, "html": True}, 60),
+        ({"kind": "reset"}, 15),
+        ({"kind": "malformed"}, 15),
+        ({"kind": "status", "status": 200, "body": {"data": 5}}, 15),
+        ({"kind": "status", "status": 200, "body": []}, 15),
+    ],
+)
+def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, first, caplog):
+    caplog.set_level(logging.INFO)
+
+    async def scenario():
+        sync = emulator.add_model_sync()
+        async with Watcher(poll_interval=15) as watcher:
+            pauses.clear()
+            emulator.fault(path="/api/events", count=8, **fault)
+            missed = [ends(emulator, sync).id for _ in range(3)]
+            told = await watcher.tell(3)
+        assert [one["execution_id"] for one in told] == missed
+
+    within(scenario())
+    waits = [pause for pause in pauses if pause != 15 or first == 15]
+    growing = waits[waits.index(first) :][:8]
+    longest = 300
+    expected = [min(first * 2**number, longest) for number in range(8)]
+    while growing[:8] != expected[: len(growing[:8])]:
+        growing = growing[1:]
+    assert len(growing) >= 6
+    assert caplog.text.count("cannot be read") == 1
+    assert caplog.text.count("can be read again after 8 failed polls") == 1
+
+
+@watchers
+def test_what_polytomic_asks_to_wait_is_waited(emulator, pauses):
+    async def scenario():
+        sync = emulator.add_model_sync()
+        async with Watcher(poll_interval=15) as watcher:
+            emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": "777"})
+            ends(emulator, sync)
+            await watcher.tell(1)
+
+    within(scenario())
+    assert 777 in pauses
+
+
+@watchers
+def test_a_connection_that_is_mended_is_read_again(emulator, pauses, monkeypatch, caplog):
+    good = emulator.airflow_connection
+
+    async def scenario():
+        monkeypatch.delenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT")
+        sync = emulator.add_model_sync()
+        watcher = Watcher(poll_interval=15)
+        running = asyncio.ensure_future(watcher.__aenter__())
+        while len(pauses) < 2:
+            await asyncio.sleep(0)
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**json.loads(good), "password": "wrong-key"}))
+        while "401" not in caplog.text:
+            await asyncio.sleep(0)
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", good)
+        await running
+        ends(emulator, sync)
+        await watcher.tell(1)
+        await watcher.__aexit__()
+
+    within(scenario())
+    assert "wrong-key" not in caplog.text
+    assert caplog.text.count("cannot be read") == 2
+
+
+# ---- where it goes on
+
+
+@watchers
+def test_a_watcher_goes_on_where_it_was(emulator):
+    async def scenario():
+        store, sync = Store(), emulator.add_model_sync()
+        ends(emulator, sync)
+        async with Watcher(store) as watcher:
+            ended = ends(emulator, sync)
+            assert [one["execution_id"] for one in await watcher.tell(1)] == [ended.id]
+        meanwhile = [ends(emulator, sync).id for _ in range(3)]
+        async with Watcher(store, poll_interval=0.02) as watcher:
+            assert [one["execution_id"] for one in await watcher.tell(3)] == meanwhile
+        async with Watcher(store) as watcher:
+            await watcher.polls(3)
+            assert watcher.told == []
+        async with Watcher(store, sync_ids=[sync.id]) as other:
+            await other.polls(3)
+            assert other.told == []
+
+    within(scenario())
+
+
+@watchers
+def test_what_airflow_has_not_stored_is_told_again(emulator):
+    async def scenario():
+        store, sync = Store(), emulator.add_model_sync()
+        async with Watcher(store):
+            pass
+        async with Watcher(store, stores=False) as watcher:
+            ended = ends(emulator, sync)
+            await watcher.tell(1)
+        async with Watcher(store) as watcher:
+            assert [one["execution_id"] for one in await watcher.tell(1)] == [ended.id]
+
+    within(scenario())
+
+
+@watchers
+def test_without_a_store_it_looks_back(emulator):
+    async def scenario():
+        sync = emulator.add_model_sync(duration=1)
+        long_ago, lately = ends(emulator, sync, 120), ends(emulator, sync, 200)
+        async with Watcher() as watcher:
+            assert [one["execution_id"] for one in await watcher.tell(1)] == [lately.id]
+        assert long_ago.id != lately.id
+
+    within(scenario())
+
+
+@watchers
+def test_a_store_that_fails_costs_no_event(emulator, pauses, caplog):
+    async def scenario():
+        store, sync = Store(), emulator.add_model_sync()
+        async with Watcher(store) as watcher:
+            store.refuses = True
+            first = ends(emulator, sync)
+            await watcher.tell(1)
+            await watcher.polls(5)
+        restarted = Watcher(store)
+        running = asyncio.ensure_future(restarted.__aenter__())
+        while pauses.count(events.STORE_PAUSE) < 3:
+            await asyncio.sleep(0)
+        store.refuses = False
+        await running
+        assert [one["execution_id"] for one in await restarted.tell(1)] == [first.id]
+        await restarted.__aexit__()
+
+    within(scenario())
+    assert caplog.text.count("cannot be kept") == 1
+    assert "the database is away" in caplog.text
+
+
+@watchers
+def test_little_is_kept_while_nothing_happens(emulator, monkeypatch):
+    async def scenario():
+        store = Store()
+        async with Watcher(store) as watcher:
+            await watcher.polls(10)
+            assert store.written == 1
+            monkeypatch.setattr(events, "KEEP_EVERY", 0.0)
+            await watcher.polls(3)
+            assert store.written > 2
+
+    within(scenario())
+
+
+@watchers
+def test_a_trigger_of_several_assets_keeps_with_each(emulator):
+    class Stores:
+        def __init__(self):
+            self._by_name, self._by_uri = {"a": Store(), "b": Store()}, {}
+
+        def all(self):
+            return list(self._by_name.values())
+
+    async def scenario():
+        stores, sync = Stores(), emulator.add_model_sync()
+        async with Watcher(stores) as watcher:
+            ends(emulator, sync)
+            await watcher.tell(1)
+        one, other = stores.all()
+        assert one.values == other.values != {}
+        stores._by_name = {"new": Store(), **stores._by_name}
+        async with Watcher(stores) as watcher:
+            await watcher.polls(2)
+            assert watcher.told == []
+
+    within(scenario())
+
+
+# ---- many watchers, one poll
+
+
+def shared_streams():
+    return pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow before 3.3 has no shared streams")
+
+
+async def subscribed(manager, number, trigger, told, failed):
+    """Run a trigger as the triggerer of Airflow 3.3 does, and store its events at once."""
+    trigger.trigger_id, key = number, trigger.shared_stream_key()
+    try:
+        async for event in trigger.filter_shared_stream(manager.subscribe(trigger_id=number, trigger=trigger, key=key)):
+            told.setdefault(number, []).append(event.payload)
+            seq = manager.bind_pending_event(trigger_id=number, key=key)
+            assert seq is not None
+            manager.confirm_persisted([seq])
+    except Exception as error:
+        failed.append(error)
+    finally:
+        await manager.unsubscribe(number, key)
+
+
+@watchers
+def test_twenty_watchers_make_one_request_an_interval_and_ask_once_about_an_end(emulator):
+    manager = shared_streams().SharedStreamManager()
+
+    async def scenario():
+        told, failed, store = {}, [], [Store() for _ in range(20)]
+        syncs = [emulator.add_bulk_sync() for _ in range(20)]
+        tasks = []
+        for number, sync in enumerate(syncs):
+            trigger = PolytomicEventTrigger(
+                sync_ids=None if number % 2 else [sync.id], events=events.EVENTS, poll_interval=0.25
+            )
+            trigger.asset_state_store = store[number]
+            tasks.append(asyncio.ensure_future(subscribed(manager, number, trigger, told, failed)))
+        while not all(one.written for one in store):
+            await asyncio.sleep(0.01)
+        begin, count = asyncio.get_running_loop().time(), len(listings(emulator))
+        await asyncio.sleep(2)
+        polls = len(listings(emulator)) - count
+        assert 1 <= polls <= (asyncio.get_running_loop().time() - begin) / 0.25 + 1
+        for sync in syncs[:3]:
+            ends(emulator, sync)
+        while [len(told.get(number, [])) for number in range(20)] != [1, 3, 1] + [3, 0] * 8 + [3]:
+            await asyncio.sleep(0.01)
+            assert not failed
+        assert len(lookups(emulator)) == 3
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await manager.stop_all()
+        assert {len(next(iter(one.values.values()))["seen"]) for one in store} == {0, 1, 3}
+
+    within(scenario(), 60)
+
+
+@watchers
+def test_a_watcher_that_was_away_shares_the_poll_and_disturbs_nobody(emulator):
+    manager = shared_streams().SharedStreamManager()
+
+    async def scenario():
+        store, other = Store(), Store()
+        sync = emulator.add_model_sync(duration=1)
+        async with Watcher(store):
+            pass
+        missed = []
+        for _ in range(9):
+            missed.append(ends(emulator, sync, 3600).id)
+        told, failed, tasks = {}, [], []
+        for number, one in enumerate([other, store]):
+            trigger = PolytomicEventTrigger(poll_interval=0.01)
+            trigger.asset_state_store = one
+            tasks.append(asyncio.ensure_future(subscribed(manager, number, trigger, told, failed)))
+        while len(told.get(1, [])) < 9:
+            await asyncio.sleep(0.01)
+            assert not failed
+        assert [payload["execution_id"] for payload in told[1]] == missed
+        assert told.get(0, []) == []
+        last = ends(emulator, sync, 60)
+        while len(told.get(0, [])) + len(told[1]) < 11:
+            await asyncio.sleep(0.01)
+        assert [payload["execution_id"] for payload in told[0]] == [last.id]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    within(scenario(), 60)
