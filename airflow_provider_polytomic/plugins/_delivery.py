@@ -1,0 +1,116 @@
+"""What a delivery tells, and what becomes of it in an asset event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_polytomic.runs import Execution, Outcome, Run
+
+COMPLETED, WITH_ERRORS = "completed", "completed_with_errors"
+_KINDS = {"sync": "model", "bulk_sync": "bulk"}
+_WORDS = {"completed_with_error": WITH_ERRORS}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event, as it was delivered.
+
+    :param kind: ``model`` or ``bulk``
+    :param event: what has happened, in the words of model syncs: ``completed``, ``failed``, …
+    :param event_id: its id in Polytomic, where the delivery has one; else made of execution and event
+    :param created_at: when it happened, where the delivery says so
+    """
+
+    kind: str
+    event: str
+    event_id: str
+    sync_id: str
+    sync_name: str | None
+    execution_id: str
+    created_at: datetime | None
+
+    @classmethod
+    def read(cls, body: bytes) -> Delivery | None:
+        """Read the body of a delivery; None: it tells of something else than syncs.
+
+        :raises ValueError: if it cannot be read
+        """
+        told = json.loads(body)
+        if not isinstance(told, dict) or not isinstance(told.get("type"), str):
+            raise ValueError("it is not an event")
+        prefix, _, word = told["type"].partition(".")
+        if prefix not in _KINDS or not word:
+            return None
+        facts = told.get("event")
+        if not isinstance(facts, dict):
+            raise ValueError("it has no event")
+        event, execution_id = _WORDS.get(word, word), _id(facts, "execution_id")
+        event_id = told.get("id")
+        return cls(
+            kind=_KINDS[prefix],
+            event=event,
+            event_id=event_id if isinstance(event_id, str) else f"{execution_id}/{event}",
+            sync_id=_id(facts, "sync_id"),
+            sync_name=next((facts[name] for name in ("sync_name", "name") if isinstance(facts.get(name), str)), None),
+            execution_id=execution_id,
+            created_at=_moment(told.get("created_at")) or _moment(facts.get("created_at")),
+        )
+
+    @property
+    def run(self) -> Run:
+        """The execution that it tells of."""
+        return Run(self.kind, self.sync_id, self.execution_id)
+
+    def may_be_one_of(self, events: Set[str]) -> bool:
+        """Tell whether it may be one of these events, as far as can be told before the execution is known."""
+        return self.event in events or (self.event == COMPLETED and WITH_ERRORS in events)
+
+    def event_of(self, execution: Execution) -> str:
+        """Give what has happened: whether errors are told of beside the completion, or instead, is not documented.
+
+        :param execution: the execution as Polytomic's API shows it
+        """
+        errors = execution.counts["error"] or execution.errors or execution.outcome is Outcome.PARTIAL
+        return WITH_ERRORS if self.event == COMPLETED and errors else self.event
+
+    def payload(self, execution: Execution, url: str | None) -> dict[str, Any]:
+        """Give what an asset event says of it, as that of ``PolytomicEventTrigger`` does.
+
+        :param execution: the execution as Polytomic's API shows it
+        :param url: where people find it
+        """
+        happened = self.created_at or execution.completed_at
+        return {
+            "event": self.event_of(execution),
+            "event_id": self.event_id,
+            "kind": self.kind,
+            "sync_id": self.sync_id,
+            "sync_name": self.sync_name,
+            "execution_id": self.execution_id,
+            "created_at": happened.isoformat() if happened else None,
+            "counts": dict(execution.counts),
+            "url": url,
+        }
+
+    def is_told_by(self, extra: Mapping[str, Any] | None) -> bool:
+        """Tell whether an asset event with this ``extra`` is about the same execution, which ends but once."""
+        payload = (extra or {}).get("payload")
+        return isinstance(payload, dict) and payload.get("execution_id") == self.execution_id
+
+
+def _id(facts: Mapping[str, Any], name: str) -> str:
+    value = facts.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"it has no {name}")
+    return value
+
+
+def _moment(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

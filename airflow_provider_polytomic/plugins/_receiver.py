@@ -1,0 +1,191 @@
+"""What is done with one delivery, from its raw bytes to the asset event."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from airflow_provider_polytomic._compat import conf
+from airflow_provider_polytomic.api import PolytomicError, PolytomicNotFoundError
+from airflow_provider_polytomic.api.address import address_of
+from airflow_provider_polytomic.api.sharing import shared_client
+from airflow_provider_polytomic.assets import AssetUri
+from airflow_provider_polytomic.hooks._connection import ConnectionConfig
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.plugins._airflow import AirflowApi
+from airflow_provider_polytomic.plugins._delivery import Delivery
+from airflow_provider_polytomic.plugins._settings import Settings
+from airflow_provider_polytomic.plugins._signature import HEADER, is_genuine
+from airflow_provider_polytomic.runs import Execution
+
+log = logging.getLogger(__name__)
+
+CLOCK_SKEW = timedelta(hours=1)
+"""How far apart the clocks of Polytomic and Airflow may be when a repetition is looked for."""
+
+
+class Refused(Exception):
+    """A delivery that is not taken.
+
+    :param reason: said to the caller, so nothing secret
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        super().__init__(reason)
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """Build the application with its one route."""
+    app = FastAPI(title="Polytomic webhook", docs_url=None, redoc_url=None, openapi_url=None)
+    receiver = Receiver(settings)
+
+    @app.post("/webhook")
+    async def receive(request: Request) -> JSONResponse:
+        try:
+            return JSONResponse({"result": await receiver.receive(request)})
+        except Refused as refused:
+            log.warning("A delivery of Polytomic's webhook is answered %s: %s", refused.status, refused)
+            return JSONResponse({"result": "refused", "reason": str(refused)}, refused.status)
+
+    return app
+
+
+class Receiver:
+    """Takes deliveries, one execution at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._airflow: AirflowApi | None = None
+        self._in_turn = asyncio.Lock()
+
+    async def receive(self, request: Request) -> str:
+        """Take one delivery and tell what has become of it.
+
+        :raises Refused: if it is not taken
+        """
+        delivery = await self._read(request)
+        if delivery is None or not delivery.may_be_one_of(self._settings.events):
+            return "ignored"
+        try:
+            async with self._in_turn:
+                result = await self._act(delivery)
+        except httpx.HTTPError as error:
+            log.error("Airflow's REST API gave no usable answer: %s", error)
+            raise Refused(503, "Airflow's REST API gave no usable answer.") from None
+        log.info("Webhook: %s %s: %s", delivery.run, delivery.event, result)
+        return result
+
+    async def _read(self, request: Request) -> Delivery | None:
+        body = await self._body(request)
+        secret = (await _connection(self._settings.webhook_conn_id)).password or ""
+        if not secret:
+            raise Refused(503, "There is no secret to check a signature with.")
+        if not is_genuine(
+            body,
+            request.headers.get(HEADER, ""),
+            secret,
+            hash=self._settings.webhook_signature_hash,
+            encoding=self._settings.webhook_signature_encoding,
+        ):
+            raise Refused(401, f"The {HEADER} header does not fit.")
+        try:
+            return Delivery.read(body)
+        except ValueError as error:
+            raise Refused(422, f"The body is not a delivery: {error}.") from None
+
+    async def _body(self, request: Request) -> bytes:
+        """Read the body, and no more of it than is allowed, whatever its announced length."""
+        most, body = self._settings.webhook_max_bytes, bytearray()
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > most:
+            raise Refused(413, f"The body is longer than {most} bytes.")
+        async for part in request.stream():
+            body += part
+            if len(body) > most:
+                raise Refused(413, f"The body is longer than {most} bytes.")
+        return bytes(body)
+
+    async def _act(self, delivery: Delivery) -> str:
+        config = await self._polytomic()
+        uri = str(AssetUri(urlsplit(config.base_url).netloc.lower(), delivery.kind, delivery.sync_id))
+        airflow = await self._api()
+        asset_id = await airflow.asset_id(uri)
+        if asset_id is None:
+            return "no asset"
+        payload = delivery.payload(*await _look(config, delivery))
+        if payload["event"] not in self._settings.events:
+            return "ignored"
+        happened = datetime.fromisoformat(payload["created_at"]) if payload["created_at"] else _now()
+        if 0 < self._settings.webhook_max_age < (_now() - happened).total_seconds():
+            raise Refused(400, "The event is too old.")
+        async for event in airflow.events_since(asset_id, happened - CLOCK_SKEW):
+            if delivery.is_told_by(event["extra"]):
+                return "repeated"
+        await airflow.create_event(asset_id, {"payload": payload})
+        return "created"
+
+    async def _polytomic(self) -> ConnectionConfig:
+        conn_id = self._settings.webhook_polytomic_conn_id
+        try:
+            return await asyncio.to_thread(PolytomicHook(conn_id).config)
+        except Exception as error:
+            raise _unreadable(conn_id, error) from None
+
+    async def _api(self) -> AirflowApi:
+        connection = await _connection(self._settings.webhook_airflow_conn_id)
+        login = (_address(connection), connection.login or "", connection.password or "")
+        if self._airflow is None or self._airflow.login != login:
+            self._airflow = AirflowApi(*login)
+        return self._airflow
+
+
+async def _connection(conn_id: str) -> Any:
+    """Look an Airflow connection up, at each delivery, so that a changed secret holds at once."""
+    try:
+        return await asyncio.to_thread(PolytomicHook.get_connection, conn_id)
+    except Exception as error:
+        raise _unreadable(conn_id, error) from None
+
+
+def _unreadable(conn_id: str, error: Exception) -> Refused:
+    log.error("The Airflow connection %r of Polytomic's webhook cannot be read: %s", conn_id, error)
+    return Refused(503, "An Airflow connection of the webhook cannot be read.")
+
+
+def _address(connection: Any) -> str:
+    """Give where Airflow's REST API is: what the connection says, or else ``[api] base_url``."""
+    host = (connection.host or "").strip()
+    if not host:
+        port = conf.get("api", "port", fallback="8080")
+        return conf.get("api", "base_url", fallback="") or f"http://localhost:{port}"
+    scheme, separator, rest = host.rpartition("://")
+    port = f":{connection.port}" if connection.port else ""
+    return f"{scheme if separator else connection.schema or 'http'}://{rest}{port}"
+
+
+async def _look(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution, str | None]:
+    """Ask Polytomic itself for the execution and its address: a delivery need not say when it was or what it moved."""
+    run, template = delivery.run, config.link_template_of(delivery.kind)
+    try:
+        async with shared_client(config) as client:
+            execution = await client.run(run.look(once=True))
+            if not template:
+                return execution, None
+            return execution, await client.run(address_of(template, config, run.kind, run.sync_id, run.execution_id))
+    except PolytomicNotFoundError:
+        raise Refused(422, "Polytomic knows no such execution.") from None
+    except PolytomicError as error:
+        log.error("%s could not be looked at: %s", delivery.run, error)
+        raise Refused(503, "Polytomic gave no usable answer.") from None
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,93 @@
+"""A stand-in for Airflow's REST API, as far as asset events need it; the system tests have the real one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class AirflowServer:
+    """What it has and was asked.
+
+    :param token: the one that is accepted
+    :param password: of the user ``webhook``
+    :param status: answers everything but the login with this one, if it is an error
+    """
+
+    url: str = ""
+    token: str = "token-1"
+    password: str = "password-of-the-user"
+    status: int = 200
+    assets: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def add_asset(self, uri: str) -> None:
+        self.assets.append({"id": len(self.assets) + 1, "uri": uri})
+
+    def answer(self, method: str, target: str, token: str, body: Any) -> tuple[int, Any]:
+        parts, query = urlsplit(target), {name: each[-1] for name, each in parse_qs(urlsplit(target).query).items()}
+        self.requests.append((method, parts.path))
+        if parts.path == "/auth/token":
+            right = body == {"username": "webhook", "password": self.password}
+            return (201, {"access_token": self.token}) if right else (401, {"detail": "Invalid credentials"})
+        if token != f"Bearer {self.token}":
+            return 401, {"detail": "Not authenticated"}
+        if self.status >= 400:
+            return self.status, {"detail": "as told"}
+        if (method, parts.path) == ("POST", "/api/v2/assets/events"):
+            self.events.append({**body, "timestamp": datetime.now(timezone.utc).isoformat()})
+            return 200, self.events[-1]
+        if parts.path == "/api/v2/assets":
+            found = [each for each in self.assets if query["uri_pattern"] in each["uri"]]
+            return 200, self.page("assets", found, query)
+        mine = [each for each in self.events if each["asset_id"] == int(query["asset_id"])]
+        since = datetime.fromisoformat(query["timestamp_gte"])
+        recent = [each for each in mine if datetime.fromisoformat(each["timestamp"]) >= since]
+        return 200, self.page("asset_events", recent[::-1], query)
+
+    @staticmethod
+    def page(name: str, rows: list[Any], query: dict[str, str]) -> dict[str, Any]:
+        begin = int(query["offset"])
+        return {name: rows[begin : begin + int(query["limit"])], "total_entries": len(rows)}
+
+
+@contextmanager
+def serving() -> Iterator[AirflowServer]:
+    """Serve one on loopback."""
+    airflow = AirflowServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            body = json.loads(self.rfile.read(length) or b"null")
+            status, told = airflow.answer(self.command, self.path, self.headers.get("authorization", ""), body)
+            text = json.dumps(told).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    airflow.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield airflow
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

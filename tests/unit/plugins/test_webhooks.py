@@ -1,0 +1,347 @@
+"""The route that takes Polytomic's webhook, with the emulator behind it and a stand-in for Airflow's own API."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("fastapi", reason="Airflow 2 has no FastAPI applications")
+
+from starlette.testclient import TestClient
+
+from airflow_provider_polytomic.plugins.webhooks import PREFIX, PolytomicWebhookPlugin
+
+from .airflow_api import serving
+
+SECRET = "secret-of-the-webhook"
+OPTIONS = {"conn_id": "polytomic_webhook", "airflow_conn_id": "airflow_api"}
+
+
+@pytest.fixture
+def airflow():
+    with serving() as airflow:
+        yield airflow
+
+
+@pytest.fixture
+def configure(monkeypatch, airflow):
+    """Return a function that sets options of the configuration."""
+    login = {"conn_type": "http", "host": airflow.url, "login": "webhook", "password": airflow.password}
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(login))
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_WEBHOOK", json.dumps({"conn_type": "http", "password": SECRET}))
+
+    def configure(**options):
+        for name, value in options.items():
+            monkeypatch.setenv(f"AIRFLOW__POLYTOMIC__WEBHOOK_{name.upper()}", str(value))
+
+    return configure
+
+
+@pytest.fixture
+def client(emulator, configure):
+    """Return a function that mounts the route with these options, and gives a client for it."""
+
+    def client(**options):
+        configure(**OPTIONS, **options)
+        [mounted] = PolytomicWebhookPlugin.fastapi_apps
+        assert mounted["url_prefix"] == PREFIX == "/polytomic"
+        return TestClient(mounted["app"])
+
+    return client
+
+
+def post(client, body, secret=SECRET, hash=hashlib.sha256, **headers):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    signature = hmac.new(secret.encode(), body, hash).hexdigest()
+    return client.post("/webhook", content=body, headers={"Polytomic-Signature": signature, **headers})
+
+
+@pytest.fixture
+def ended(emulator, airflow):
+    """Return a function that lets an execution end, and gives the body of the delivery that tells of it."""
+
+    def ended(kind="model", word="completed", told=None, **plan):
+        sync = emulator.add_model_sync(**plan) if kind == "model" else emulator.add_bulk_sync(**plan)
+        airflow.add_asset(f"polytomic://{urlsplit(emulator.url).netloc}/{kind}/{sync.id}")
+        execution = emulator.start(sync.id)
+        emulator.finish(execution.id, word)
+        prefix = "sync" if kind == "model" else "bulk_sync"
+        facts = {"sync_id": sync.id, "execution_id": execution.id, "sync_name": sync.name}
+        return {"type": f"{prefix}.{told or word}", "event": facts}
+
+    return ended
+
+
+@pytest.mark.parametrize("kind", ["model", "bulk"])
+def test_a_delivery_creates_an_asset_event_with_what_the_execution_did(client, airflow, ended, emulator, kind):
+    delivery = ended(kind)
+    assert post(client(), delivery).json() == {"result": "created"}
+    [event] = airflow.events
+    payload = event["extra"]["payload"]
+    [execution] = emulator.executions(delivery["event"]["sync_id"])
+    assert payload == {
+        "event": "completed",
+        "event_id": f"{execution.id}/completed",
+        "kind": kind,
+        "sync_id": execution.sync_id,
+        "sync_name": delivery["event"]["sync_name"],
+        "execution_id": execution.id,
+        "created_at": payload["created_at"],
+        "counts": payload["counts"],
+        "url": payload["url"],
+    }
+    assert payload["created_at"].replace("+00:00", "Z") == execution.completed_at
+    assert payload["counts"]["total"] > 0
+
+
+def test_the_payload_has_the_fields_of_the_trigger_that_polls(client, airflow, ended):
+    from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
+
+    post(client(), ended())
+    for name in airflow.events[0]["extra"]["payload"]:
+        assert f"``{name}``" in PolytomicEventTrigger.__doc__
+
+
+def test_id_and_time_of_a_delivery_that_has_them_are_kept(client, airflow, ended):
+    delivery = {**ended(), "id": "the-event", "created_at": "2099-01-01T00:00:00Z"}
+    assert post(client(), delivery).json() == {"result": "created"}
+    payload = airflow.events[0]["extra"]["payload"]
+    assert (payload["event_id"], payload["created_at"]) == ("the-event", "2099-01-01T00:00:00+00:00")
+
+
+def test_a_repeated_delivery_creates_nothing(client, airflow, ended, emulator):
+    delivery = ended()
+    results = [post(client(), body).json()["result"] for body in (delivery, delivery)]
+    assert results == ["created", "repeated"]
+    emulator.set_switch("event_sync_name", "name")
+    beside = {**delivery, "type": "sync.completed_with_errors"}
+    assert post(client(events="completed, completed_with_errors"), beside).json() == {"result": "repeated"}
+    assert len(airflow.events) == 1
+
+
+def test_an_event_that_was_polled_is_a_repetition_too(client, airflow, ended):
+    delivery = ended()
+    polled = {"execution_id": delivery["event"]["execution_id"], "event": "completed", "event_id": "from the feed"}
+    airflow.answer(
+        "POST", "/api/v2/assets/events", f"Bearer {airflow.token}", {"asset_id": 1, "extra": {"payload": polled}}
+    )
+    for _ in range(150):
+        airflow.events.append({**airflow.events[0], "extra": {"payload": {"execution_id": "another"}}})
+    assert post(client(), delivery).json() == {"result": "repeated"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "word", "told", "counts", "result"),
+    [
+        ("completed", "failed", "failed", {}, "ignored"),
+        ("failed", "failed", "failed", {}, "created"),
+        ("canceled", "canceled", "canceled", {}, "created"),
+        ("completed", "completed", "running", {}, "ignored"),
+        ("completed", "completed", "completed_with_errors", {"error": 1}, "ignored"),
+        ("completed_with_errors", "completed", "completed_with_errors", {"error": 1}, "created"),
+        ("completed", "completed", "completed", {"error": 1}, "ignored"),
+        ("completed_with_errors", "completed", "completed", {"error": 1}, "created"),
+    ],
+    ids=str,
+)
+def test_only_the_ends_that_are_wanted_create_events(client, airflow, ended, wanted, word, told, counts, result):
+    delivery = ended(word=word, told=told, counts={"total": 3, **counts})
+    assert post(client(events=wanted), delivery).json() == {"result": result}
+    assert len(airflow.events) == (result == "created")
+
+
+def test_the_singular_of_bulk_syncs_is_the_plural(client, airflow, ended):
+    delivery = ended("bulk", word="errors", told="completed_with_error")
+    assert post(client(events="completed_with_errors"), delivery).json() == {"result": "created"}
+    assert airflow.events[0]["extra"]["payload"]["event"] == "completed_with_errors"
+
+
+def test_without_an_asset_nothing_is_asked_of_polytomic(client, airflow, ended, emulator):
+    delivery = ended()
+    airflow.assets = [{"id": 1, "uri": airflow.assets[0]["uri"] + "/schema"}]
+    assert post(client(), delivery).json() == {"result": "no asset"}
+    assert emulator.requests == []
+
+
+def test_an_asset_is_found_behind_a_hundred_others(client, airflow, ended):
+    delivery = ended()
+    [mine] = airflow.assets
+    airflow.assets = [{"id": 1000 + n, "uri": f"{mine['uri']}/{n}"} for n in range(250)] + [mine]
+    assert post(client(), delivery).json() == {"result": "created"}
+    assert airflow.events[0]["asset_id"] == mine["id"]
+
+
+def test_a_signature_that_does_not_fit_is_refused_before_anything_is_read(client, airflow, ended, logged):
+    delivery = ended()
+    app = client()
+    assert post(app, delivery, secret="another").status_code == 401
+    assert app.post("/webhook", json=delivery).status_code == 401
+    assert post(app, b"not JSON", secret="another").status_code == 401
+    assert (airflow.requests, airflow.events) == ([], [])
+    assert SECRET not in logged()
+
+
+@pytest.mark.parametrize("hash", ["sha256", "sha512", "sha1"])
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
+@pytest.mark.parametrize("prefix", [False, True])
+@pytest.mark.parametrize("body", ["event", "whole"])
+def test_each_way_in_which_polytomic_may_sign_is_understood(
+    client, airflow, ended, emulator, hash, encoding, prefix, body
+):
+    from airflow_provider_polytomic.emulator.webhooks import Parcel, Webhook
+
+    for name, value in {"hash": hash, "encoding": encoding, "prefix": prefix}.items():
+        emulator.set_switch(f"signature_{name}", value)
+    emulator.set_switch("delivery_body", body)
+    delivery = ended()
+    [event] = [each for each in emulator.events if each["type"] == delivery["type"]]
+    sent = Parcel(event, 0.0).body(emulator.switches)
+    signature = Webhook("w", "", SECRET, "o", 0.0).signature(sent, emulator.switches)
+    app = client(signature_hash=hash, signature_encoding=encoding)
+    answer = app.post("/webhook", content=sent, headers={"Polytomic-Signature": signature})
+    assert answer.json() == {"result": "created"}
+
+
+def test_an_oversized_body_is_refused_whatever_it_says_of_its_length(client, ended):
+    app = client(max_bytes=300)
+    assert post(app, ended()).json() == {"result": "created"}
+    assert post(app, b"x" * 301).status_code == 413
+    read = []
+
+    def parts():
+        for number in range(1000):
+            read.append(number)
+            yield b"x" * 100
+
+    assert app.post("/webhook", content=parts()).status_code == 413
+    assert post(app, b"x" * 300).status_code == 422
+
+
+def test_an_old_event_is_refused(client, airflow, ended, emulator):
+    delivery = ended()
+    told_old = {**delivery, "created_at": "2020-01-01T00:00:00Z"}
+    assert post(client(), told_old).status_code == 400
+    emulator.clock.advance(-7200)
+    old = ended()
+    assert post(client(max_age=3600), old).status_code == 400
+    assert airflow.events == []
+    assert post(client(max_age=10800), old).json() == {"result": "created"}
+    assert post(client(max_age=0), told_old).json() == {"result": "created"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not JSON",
+        b"[]",
+        b"{}",
+        b'{"type": "sync.completed"}',
+        b'{"type": "sync.completed", "event": {"sync_id": "s"}}',
+        b'{"type": "sync.completed", "event": {"sync_id": 1, "execution_id": "e"}}',
+        b'{"type": "sync.completed", "event": {"sync_id": "s", "execution_id": "e"}, "created_at": "yesterday"}',
+        b"\xff\xfe",
+    ],
+)
+def test_what_is_no_delivery_is_refused(client, body):
+    answer = post(client(), body)
+    assert (answer.status_code, answer.json()["result"]) == (422, "refused")
+
+
+def test_an_event_about_something_else_is_ignored(client):
+    assert post(client(), {"type": "connection.unhealthy", "event": {}}).json() == {"result": "ignored"}
+
+
+def test_an_execution_that_polytomic_does_not_know_is_refused(client, airflow, ended):
+    delivery = ended()
+    delivery["event"]["execution_id"] = "00000000-0000-4000-8000-000000000000"
+    assert post(client(), delivery).status_code == 422
+    assert airflow.events == []
+
+
+def test_polytomic_delivers_again_what_could_not_be_taken(client, airflow, ended, emulator, logged):
+    delivery, app = ended(), client()
+    emulator.fault("status", status=500)
+    assert post(app, delivery).status_code == 503
+    airflow.status = 500
+    assert post(app, delivery).status_code == 503
+    airflow.status = 200
+    assert post(app, delivery).json() == {"result": "created"}
+    text = logged()
+    for secret in (SECRET, airflow.password, airflow.token, emulator.api_key):
+        assert secret not in text
+
+
+def test_a_token_that_has_expired_is_replaced(client, airflow, ended):
+    app = client()
+    assert post(app, ended()).json() == {"result": "created"}
+    assert post(app, ended()).json() == {"result": "created"}
+    logins = [path for _, path in airflow.requests if path == "/auth/token"]
+    assert len(logins) == 1
+    airflow.token = "token-2"
+    assert post(app, ended()).json() == {"result": "created"}
+
+
+def test_a_changed_password_or_secret_holds_at_once(client, airflow, ended, monkeypatch):
+    app = client()
+    assert post(app, ended()).json() == {"result": "created"}
+    login = {"conn_type": "http", "host": airflow.url, "login": "webhook", "password": "wrong"}
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(login))
+    assert post(app, ended()).status_code == 503
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_WEBHOOK", json.dumps({"conn_type": "http", "password": "new"}))
+    assert post(app, ended()).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["POLYTOMIC_WEBHOOK", "AIRFLOW_API", "POLYTOMIC_DEFAULT"])
+def test_without_one_of_its_connections_it_says_so(client, ended, monkeypatch, name):
+    delivery, app = ended(), client()
+    monkeypatch.delenv(f"AIRFLOW_CONN_{name}")
+    assert post(app, delivery).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, ""),
+        ({"airflow_conn_id": "airflow_api"}, ""),
+        ({"conn_id": "polytomic_webhook"}, "webhook_airflow_conn_id is not set"),
+        ({**OPTIONS, "polytomic_conn_id": ""}, "webhook_polytomic_conn_id is not set"),
+        ({**OPTIONS, "signature_hash": "md5"}, "webhook_signature_hash"),
+        ({**OPTIONS, "signature_encoding": "rot13"}, "webhook_signature_encoding"),
+        ({**OPTIONS, "events": "completed, done"}, "webhook_events"),
+    ],
+    ids=str,
+)
+def test_nothing_is_mounted_before_it_is_configured(configure, logged, options, says):
+    configure(**options)
+    assert PolytomicWebhookPlugin.fastapi_apps == []
+    assert says in logged()
+
+
+def test_only_the_route_is_there(client):
+    app = client()
+    assert app.get("/webhook").status_code == 405
+    assert [app.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json", "/")] == [404] * 4
+
+
+def test_airflow_mounts_it(configure):
+    """In a process of its own, since Airflow looks for plugins once."""
+    configure(**OPTIONS)
+    code = (
+        "import sys; from airflow import plugins_manager as manager\n"
+        "manager.ensure_plugins_loaded()\n"
+        "print([name for name in sys.modules if name.startswith('airflow_provider_polytomic.plugins._')])\n"
+        "find = getattr(manager, 'get_fastapi_plugins', None)\n"
+        "find or manager.initialize_fastapi_plugins()\n"
+        "apps = find()[0] if find else manager.fastapi_apps\n"
+        "print([app['url_prefix'] for app in apps])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert ran.stdout.splitlines()[-2:] == ["[]", "['/polytomic']"]
