@@ -68,10 +68,27 @@ def _build_the_api_once() -> None:
     supervisor.in_process_api_server = lru_cache(supervisor.in_process_api_server)
 
 
+def _activate_assets(bundle: str, dags: list[Any]) -> None:
+    """Make known the assets of DAGs, as the scheduler does; from Airflow 3.1 on ``dag.test()`` does it too."""
+    from airflow.models.dag import DAG
+    from airflow.serialization.serialized_objects import SerializedDAG
+
+    try:
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
+    except ImportError:
+        return
+    if hasattr(DAG, "bulk_write_to_db"):
+        DagBundlesManager().sync_bundles_to_db()
+        stored = [SerializedDAG.from_dict(SerializedDAG.to_dict(dag)) for dag in dags]
+        DAG.bulk_write_to_db(bundle, None, stored)
+
+
 @pytest.fixture(scope="session")
-def dags() -> dict[str, Any]:
+def dags(database: Path) -> dict[str, Any]:
     bags = [parse(folder) for folder in FOLDERS.values()]
     assert [bag.import_errors for bag in bags] == [{}, {}]
+    for bundle, bag in zip(FOLDERS, bags):
+        _activate_assets(bundle, list(bag.dags.values()))
     return {dag_id: dag for bag in bags for dag_id, dag in bag.dags.items()}
 
 

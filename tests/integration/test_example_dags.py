@@ -32,15 +32,15 @@ def test_examples_parse_without_a_connection_and_ask_nobody(monkeypatch):
 def test_an_example_says_what_it_shows(path):
     text = path.read_text()
     assert text.startswith('"""')
-    assert text.count("[START ") == text.count("[END ") >= 1
+    assert text.count("# --8<-- [start:") == text.count("# --8<-- [end:") >= 1
 
 
 @every_example
 def test_an_example_runs_unchanged_against_the_emulator(path, dags, run_dag, emulator):
     emulator.add_samples()
-    [dag_id] = [one for one, dag in dags.items() if dag.fileloc == str(path)]
-    run = run_dag(dag_id)
-    assert (run.state, set(run.tasks.values())) == ("success", {"success"})
+    for dag_id in [one for one, dag in dags.items() if dag.fileloc == str(path)]:
+        run = run_dag(dag_id)
+        assert (run.state, set(run.tasks.values())) == ("success", {"success"})
     assert any(emulator.executions(sync.id) for sync in emulator.syncs)
 
 
