@@ -6,33 +6,63 @@ import ipaddress
 import json
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_polytomic.api.address import PLACEHOLDERS, checked_template
 from airflow_provider_polytomic.api.config import ClientConfig
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+LINK_TEMPLATE = f"an http or https address, with no other placeholders than {', '.join(PLACEHOLDERS)}"
 
-def config_of(connection: Connection, conn_id: str) -> ClientConfig:
+
+@dataclass(frozen=True)
+class ConnectionConfig(ClientConfig):
+    """What an Airflow connection says: the settings of a client, and what tasks show of an execution.
+
+    :param link_template: address of a sync in Polytomic's own UI; see :mod:`airflow_provider_polytomic.api.address`
+    :param bulk_link_template: the same of a bulk sync, where it is another
+    :param hide_error_records: whether the first records that had errors are kept out of a failed task's message
+    """
+
+    link_template: str | None = None
+    bulk_link_template: str | None = None
+    hide_error_records: bool = False
+
+    def link_template_of(self, kind: str) -> str | None:
+        """Return the template for this kind of sync, ``model`` or ``bulk``; None where there is none."""
+        return (self.bulk_link_template if kind == "bulk" else None) or self.link_template
+
+
+def config_of(connection: Connection, conn_id: str) -> ConnectionConfig:
     """Read a connection as the settings of a client.
 
     :raises PolytomicRequestRefused: if it cannot be used as it is
     """
-    key = (connection.password or "").strip()
     try:
-        if not key:
-            raise ValueError("there is no API key in its password")
-        return ClientConfig(
-            api_key=key,
-            base_url=_base_url(connection),
-            organization_id=(connection.login or "").strip() or None,
-            **_settings(connection.extra),
-        )
+        return read(connection)
     except ValueError as error:
         raise PolytomicRequestRefused(f"The Airflow connection {conn_id!r} cannot be used: {error}") from None
+
+
+def read(connection: Connection) -> ConnectionConfig:
+    """Read a connection as the settings of a client.
+
+    :raises ValueError: why it cannot be used as it is
+    """
+    key = (connection.password or "").strip()
+    if not key:
+        raise ValueError("there is no API key in its password")
+    return ConnectionConfig(
+        api_key=key,
+        base_url=_base_url(connection),
+        organization_id=(connection.login or "").strip() or None,
+        **_settings(connection.extra),
+    )
 
 
 def _base_url(connection: Connection) -> str:
@@ -74,6 +104,11 @@ def _settings(extra: str | None) -> dict[str, Any]:
         "proxy": (str, "a URL"),
         "max_retries": (_whole, "a whole number from 0"),
         "allow_http": (_boolean, "true or false"),
+        "max_requests_per_minute": (_whole_from_1, "a whole number from 1"),
+        "trust_events": (_boolean, "true or false"),
+        "link_template": (_template, LINK_TEMPLATE),
+        "bulk_link_template": (_template, LINK_TEMPLATE),
+        "hide_error_records": (_boolean, "true or false"),
     }
     settings = {}
     for name, (read, what) in readers.items():
@@ -85,6 +120,10 @@ def _settings(extra: str | None) -> dict[str, Any]:
         except (ValueError, TypeError, OverflowError, OSError):
             raise ValueError(f"its extra {name!r} is not {what}") from None
     return settings
+
+
+def _template(value: Any) -> str:
+    return checked_template(str(value))
 
 
 def _date(value: Any) -> str:
@@ -101,6 +140,13 @@ def _positive(value: Any) -> float:
 def _whole(value: Any) -> int:
     number = int(value)
     if number < 0 or number != float(value):
+        raise ValueError
+    return number
+
+
+def _whole_from_1(value: Any) -> int:
+    number = _whole(value)
+    if not number:
         raise ValueError
     return number
 

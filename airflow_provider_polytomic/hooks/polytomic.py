@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._compat import BaseHook, find_connection
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.api import Call, ClientConfig, PolytomicClient
+    from airflow_provider_polytomic.api import Call, PolytomicClient
     from airflow_provider_polytomic.api.call import Listing
     from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
     from airflow_provider_polytomic.api.models.connections import Connection as PolytomicConnection
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         SyncStatus,
     )
     from airflow_provider_polytomic.api.models.syncs import Sync
+    from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class PolytomicHook(BaseHook):
             self._client = PolytomicClient(config=self.config())
         return self._client
 
-    def config(self) -> ClientConfig:
+    def config(self) -> ConnectionConfig:
         """Read the Airflow connection.
 
         :raises PolytomicRequestRefused: if it cannot be used as it is
@@ -95,8 +95,11 @@ class PolytomicHook(BaseHook):
 
         return config_of(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
 
-    async def aconfig(self) -> ClientConfig:
-        """Read the Airflow connection from an event loop; otherwise as :meth:`config`."""
+    async def aconfig(self) -> ConnectionConfig:
+        """Read the Airflow connection from an event loop; otherwise as :meth:`config`.
+
+        :raises PolytomicRequestRefused: if it cannot be used as it is
+        """
         from airflow_provider_polytomic.hooks._connection import config_of
 
         return config_of(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
@@ -104,82 +107,138 @@ class PolytomicHook(BaseHook):
     def send(self, call: Call[T]) -> T:
         """Send one call.
 
-        :raises PolytomicError: if it fails
+        :param call: what a function of :mod:`airflow_provider_polytomic.api` has built
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
         """
         return self.get_conn().send(call)
 
     async def asend(self, call: Call[T]) -> T:
-        """Send one call from an event loop."""
+        """Send one call from an event loop, where the Airflow connection is looked up without blocking it.
+
+        :param call: what a function of :mod:`airflow_provider_polytomic.api` has built
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import AsyncPolytomicClient
 
         async with AsyncPolytomicClient(config=await self.aconfig()) as client:
             return await client.send(call)
 
     def pages(self, call: Call[Listing[T]]) -> Iterator[T]:
-        """Follow a list to its end, one row after another."""
+        """Follow a list to its end, one row after another.
+
+        :param call: a list, such as ``syncs.list()``
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         return self.get_conn().pages(call)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask Polytomic whom the key stands for: ``GET /api/me``."""
-        from airflow_provider_polytomic.api import PolytomicError, identity
+        """Ask Polytomic whom the key stands for: ``GET /api/me``.
 
-        try:
-            me = self.send(identity.get().once())
-        except (PolytomicError, PolytomicRequestRefused) as error:
-            return False, f"{error}. {_advice(error)}".rstrip()
-        who = me.email or me.id or "an organization key"
-        return True, f"Connected to {me.organization_name or me.organization_id or 'Polytomic'} as {who}."
+        The message goes to the browser as it is; it holds no secret.
+        """
+        from airflow_provider_polytomic.hooks._trial import try_out
+
+        return try_out(self.get_connection(self.polytomic_conn_id))
 
     def start_sync(self, sync_id: str, **parameters: Any) -> StartedExecution:
-        """Start a model sync; ``parameters`` are those of :func:`airflow_provider_polytomic.api.syncs.start`."""
+        """Start a model sync, and do not wait for its end: ``POST /api/syncs/{id}/executions``.
+
+        :param sync_id: id of the model sync
+        :param parameters: those of :func:`airflow_provider_polytomic.api.syncs.start`
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import syncs
 
         return self.send(syncs.start(sync_id, **parameters))
 
     def get_sync_status(self, sync_id: str) -> SyncStatus:
-        """Get the current and the last execution of a model sync."""
+        """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
+
+        :param sync_id: id of the model sync
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import syncs
 
         return self.send(syncs.get_status(sync_id))
 
     def cancel_sync(self, sync_id: str) -> None:
-        """Ask for the end of whatever execution of a model sync runs."""
+        """Ask for the end of whatever execution of a model sync runs: ``POST /api/syncs/{id}/cancel``.
+
+        :param sync_id: id of the model sync
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import syncs
 
         self.send(syncs.cancel(sync_id))
 
     def list_syncs(self, **parameters: Any) -> Iterator[Sync]:
-        """List model syncs; ``parameters`` are those of :func:`airflow_provider_polytomic.api.syncs.list`."""
+        """List model syncs, to the last page: ``GET /api/syncs``.
+
+        :param parameters: those of :func:`airflow_provider_polytomic.api.syncs.list`
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import syncs
 
         return self.pages(syncs.list(**parameters))
 
     def start_bulk_sync(self, bulk_sync_id: str, **parameters: Any) -> BulkSyncExecution:
-        """Start a bulk sync; ``parameters`` are those of :func:`airflow_provider_polytomic.api.bulk_syncs.start`."""
+        """Start a bulk sync, and do not wait for its end: ``POST /api/bulk/syncs/{id}/executions``.
+
+        :param bulk_sync_id: id of the bulk sync
+        :param parameters: those of :func:`airflow_provider_polytomic.api.bulk_syncs.start`
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import bulk_syncs
 
         return self.send(bulk_syncs.start(bulk_sync_id, **parameters))
 
     def get_bulk_sync_status(self, bulk_sync_id: str) -> BulkSyncStatus:
-        """Get the current and the last execution of a bulk sync."""
+        """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``.
+
+        :param bulk_sync_id: id of the bulk sync
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import bulk_syncs
 
         return self.send(bulk_syncs.get_status(bulk_sync_id))
 
     def cancel_bulk_sync(self, bulk_sync_id: str) -> None:
-        """Ask for the end of whatever execution of a bulk sync runs."""
+        """Ask for the end of whatever execution of a bulk sync runs: ``POST /api/bulk/syncs/{id}/cancel``.
+
+        :param bulk_sync_id: id of the bulk sync
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import bulk_syncs
 
         self.send(bulk_syncs.cancel(bulk_sync_id))
 
     def list_bulk_syncs(self, **parameters: Any) -> Iterator[BulkSync]:
-        """List bulk syncs; ``parameters`` are those of :func:`airflow_provider_polytomic.api.bulk_syncs.list`."""
+        """List bulk syncs, to the last page: ``GET /api/bulk/syncs``.
+
+        :param parameters: those of :func:`airflow_provider_polytomic.api.bulk_syncs.list`
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import bulk_syncs
 
         return self.pages(bulk_syncs.list(**parameters))
 
     def list_connections(self) -> Iterator[PolytomicConnection]:
-        """List Polytomic's connections."""
+        """List Polytomic's connections: ``GET /api/connections``.
+
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        """
         from airflow_provider_polytomic.api import connections
 
         return self.pages(connections.list())
@@ -187,9 +246,14 @@ class PolytomicHook(BaseHook):
     def create_connection(
         self, name: str, type: str, configuration: dict[str, Any], **parameters: Any
     ) -> PolytomicConnection:
-        """Create a connection.
+        """Create a connection: ``POST /api/connections``.
 
+        :param name: what people see
+        :param type: id of the connection type, such as ``postgresql``
+        :param configuration: the settings that this type asks for, secrets among them
         :param parameters: those of :func:`airflow_provider_polytomic.api.connections.create`
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
         """
         from airflow_provider_polytomic.api import connections
 
@@ -198,20 +262,14 @@ class PolytomicHook(BaseHook):
     def test_polytomic_connection(
         self, type: str, configuration: dict[str, Any], connection_id: str | None = None
     ) -> None:
-        """Try a connection's settings.
+        """Try a connection's settings without saving them: ``POST /api/connections/test``.
 
-        :raises PolytomicError: if they do not work
+        :param type: id of the connection type
+        :param configuration: settings to try
+        :param connection_id: a saved connection whose settings are taken where ``configuration`` has none
+        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
         """
         from airflow_provider_polytomic.api import connections
 
         self.send(connections.test(type, configuration, connection_id=connection_id))
-
-
-def _advice(error: Exception) -> str:
-    from airflow_provider_polytomic import api
-
-    if isinstance(error, api.PolytomicAuthError):
-        return "Polytomic does not know this API key: is it whole and not revoked, and does it need an organization id?"
-    if isinstance(error, api.PolytomicTransportError):
-        return "Is the host right, and can it be reached from here?"
-    return ""

@@ -19,9 +19,16 @@ BELOW = {
     "_templated": {"exceptions"},
     "_starts": {"_templated", "exceptions", "runs", "api"},
     "hooks": {"hooks", "api", "provider_info", "exceptions", "_compat"},
-    "triggers": {"triggers", "hooks", "runs", "api", "exceptions", "_compat", "_starts"},
+    "assets": {"_compat"},
+    "links": {"_compat"},
+    "lineage": {"lineage", "assets", "hooks", "runs", "api", "_compat"},
+    "plugins": {"plugins", "hooks", "assets", "runs", "api", "provider_info", "_compat"},
+    "triggers": {"triggers", "links", "hooks", "runs", "api", "exceptions", "_compat", "_starts", "_templated"},
 }
-KNOW_AIRFLOW = {"_compat", "exceptions", "hooks", "triggers", "operators", "sensors"}
+KNOW_AIRFLOW = {
+    *("_compat", "assets", "exceptions", "hooks", "lineage", "links", "plugins"),
+    *("triggers", "operators", "sensors"),
+}
 
 
 def imports(file: Path) -> set[str]:

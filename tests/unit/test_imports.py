@@ -35,7 +35,12 @@ MODULES = (
     "operators.connections",
     "sensors.syncs",
     "sensors.bulk_syncs",
+    "sensors.freshness",
     "triggers.executions",
+    "triggers.events",
+    "triggers.freshness",
+    "assets",
+    "lineage",
     "exceptions",
 )
 

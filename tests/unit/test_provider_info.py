@@ -98,7 +98,7 @@ def test_the_form_is_valid_for_the_airflows_that_read_it_from_here():
 
 def test_the_form_has_a_help_text_for_every_field_and_placeholders_only_for_its_fields():
     assert all(field["label"] and field["description"] for field in CONNECTION_FIELDS.values())
-    assert set(FIELD_BEHAVIOUR["placeholders"]) <= {"password", "login", "host", *CONNECTION_FIELDS}
+    assert set(FIELD_BEHAVIOUR["placeholders"]) <= {"password", "login", "host", "port", *CONNECTION_FIELDS}
     assert set(FIELD_BEHAVIOUR["relabeling"]) == {"password", "login", "host"}
 
 

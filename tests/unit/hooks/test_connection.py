@@ -148,6 +148,8 @@ def test_without_extras_the_defaults_hold(config):
         ({"proxy": "http://user:pass@proxy.example.com:3128"}, {"proxy": "http://user:pass@proxy.example.com:3128"}),
         ({"max_retries": 0}, {"max_retries": 0}),
         ({"max_retries": "3"}, {"max_retries": 3}),
+        ({"max_requests_per_minute": "600"}, {"max_requests_per_minute": 600}),
+        ({"trust_events": "true"}, {"trust_events": True}),
         ({"something_else": object.__name__}, {}),
     ],
 )
@@ -177,6 +179,9 @@ def test_verify_takes_the_path_of_a_bundle(config, tmp_path):
         ("max_retries", -1),
         ("max_retries", 2.5),
         ("max_retries", float("inf")),
+        ("max_requests_per_minute", 0),
+        ("max_requests_per_minute", "few"),
+        ("trust_events", "perhaps"),
         ("allow_http", "perhaps"),
     ],
 )

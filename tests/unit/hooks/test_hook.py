@@ -57,15 +57,16 @@ def test_a_connection_with_an_organization_uses_basic_credentials(point_at, emul
 def test_a_refused_key_fails_the_test_and_says_what_to_check(point_at, emulator):
     works, message = point_at(host=emulator.url).test_connection()
     assert not works
-    assert "does not know this API key" in message
     assert "401" in message
+    assert "Paste the whole API key again" in message
     assert KEY not in message
 
 
 def test_an_unreachable_host_fails_the_test_at_once_and_says_what_to_check(point_at, unused_port):
     works, message = point_at(host=f"http://127.0.0.1:{unused_port}").test_connection()
     assert not works
-    assert "Is the host right" in message
+    assert "Connection refused" in message
+    assert "Check the host and the port" in message
     assert f"127.0.0.1:{unused_port}" in message
     assert KEY not in message
 
@@ -80,14 +81,49 @@ def test_an_answer_that_is_html_fails_the_test_and_says_what_to_check(hook, emul
 
 def test_the_test_asks_once_even_where_a_retry_might_help(hook, emulator):
     emulator.fault("status", status=503, count=None)
-    assert not hook.test_connection()[0]
+    works, message = hook.test_connection()
+    assert not works
+    assert "test it again in a minute" in message
     assert len(emulator.requests) == 1
 
 
-def test_a_connection_that_cannot_be_used_fails_the_test_with_the_reason(point_at):
-    works, message = point_at(extra={"timeout": "soon"}).test_connection()
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        ({"kind": "status", "status": 403}, "ask an admin of Polytomic"),
+        ({"kind": "status", "status": 404}, "Check the host: it is the address"),
+        ({"kind": "status", "status": 429}, "test it again in a minute"),
+    ],
+)
+def test_an_answer_that_is_an_error_fails_the_test_and_says_what_to_do(hook, emulator, fault, advice):
+    emulator.fault(**fault)
+    works, message = hook.test_connection()
     assert not works
-    assert "its extra 'timeout' is not a number of seconds above 0" in message
+    assert str(fault["status"]) in message
+    assert advice in message
+    assert ".." not in message
+
+
+def test_a_host_without_tls_fails_the_test_and_says_what_to_check(point_at, emulator):
+    works, message = point_at(host=emulator.url.replace("http:", "https:")).test_connection()
+    assert not works
+    assert "Check that the host speaks https at this port" in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"extra": {"timeout": "soon"}}, "its extra 'timeout' is not a number of seconds above 0."),
+        ({"password": ""}, "there is no API key in its password."),
+        ({"host": "http://polytomic.example.com"}, "use https, or allow it with allow_http."),
+    ],
+)
+def test_a_connection_that_cannot_be_used_fails_the_test_with_the_reason(point_at, fields, reason):
+    works, message = point_at(**fields).test_connection()
+    assert not works
+    assert message.startswith("This connection cannot be used as it is: ")
+    assert message.endswith(reason)
+    assert "polytomic_default" not in message
 
 
 def test_the_constructor_reads_no_connection():

@@ -1,0 +1,144 @@
+"""Drive pages in headless Chromium, where it and its driver are installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+PATIENCE = 30
+NOT_YET = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
+SWITCHES = (
+    "--headless=new",
+    "--window-size=1280,1800",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--hide-scrollbars",
+    # Nothing outside this machine is ever asked, not even for its address.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+
+def find_chromium() -> str | None:
+    """Find Chromium by the names it goes by."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def find_missing() -> str | None:
+    """Say what is not installed that a browser needs; None where all is."""
+    if not find_chromium():
+        return "Chromium is not installed"
+    return None if shutil.which("chromedriver") else "ChromeDriver is not installed"
+
+
+class Browser:
+    """Look at pages, click and type; each step waits until the page is ready for it.
+
+    :param folder: takes the browser's profile and the screenshots.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._screenshots = 0
+        options = ChromeOptions()
+        options.binary_location = find_chromium()
+        for switch in (*SWITCHES, f"--user-data-dir={folder / 'profile'}", *["--no-sandbox"] * (os.geteuid() == 0)):
+            options.add_argument(switch)
+        self._driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+
+    def close(self) -> None:
+        """End the browser and its driver."""
+        self._driver.quit()
+
+    def open(self, url: str) -> None:
+        """Load a page."""
+        self._driver.get(url)
+
+    def find(self, xpath: str) -> WebElement:
+        """Wait until an element is visible, and return it."""
+
+        def visible() -> WebElement | None:
+            element = self._driver.find_element(By.XPATH, xpath)
+            return element if element.is_displayed() else None
+
+        return self.wait(visible, xpath)
+
+    def click(self, xpath: str) -> None:
+        """Click an element as soon as nothing covers it."""
+
+        def clicked() -> bool:
+            self._driver.find_element(By.XPATH, xpath).click()
+            return True
+
+        self.wait(clicked, f"click on {xpath}")
+
+    def type(self, xpath: str, text: str) -> None:
+        """Type into an element and wait until it holds the text."""
+        self.find(xpath).send_keys(text)
+        self.wait(lambda: self.find(xpath).get_attribute("value") == text, f"text in {xpath}")
+
+    def wait_gone(self, xpath: str) -> None:
+        """Wait until there is no such element."""
+        self.wait(lambda: not self._driver.find_elements(By.XPATH, xpath), f"end of {xpath}")
+
+    def wait_still(self) -> None:
+        """Wait until every animation that has an end has come to it."""
+        script = """
+            const moving = each => each.playState === 'running' && each.effect.getComputedTiming().endTime !== Infinity
+            return !document.getAnimations().some(moving)
+        """
+        self.wait(lambda: self._driver.execute_script(script), "standstill of the page")
+
+    def wait(self, answer: Callable[[], Any], what: str) -> Any:
+        """Ask until the answer is true, and return it.
+
+        :raises AssertionError: it stayed false; a screenshot is at hand.
+        """
+        try:
+            return WebDriverWait(self._driver, PATIENCE, 0.05, NOT_YET).until(lambda driver: answer())
+        except TimeoutException:
+            raise AssertionError(f"no {what} after {PATIENCE} s; see {self.screenshot('failed')}") from None
+
+    def screenshot(self, name: str) -> Path:
+        """Save what is to be seen as a numbered PNG file."""
+        self._screenshots += 1
+        path = self._folder / f"{self._screenshots}-{name}.png"
+        assert self._driver.save_screenshot(str(path))
+        return path
+
+
+@contextlib.contextmanager
+def browsing(folder: Path) -> Iterator[Browser]:
+    """Run a browser for the `with` block."""
+    browser = Browser(folder)
+    try:
+        yield browser
+    finally:
+        browser.close()

@@ -1,0 +1,109 @@
+"""Read the connection form that an Airflow shows for Polytomic, whichever way it builds it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+
+from .cluster import IS_AIRFLOW_2, Cluster
+
+STANDARD_FIELDS = {"host": "host", "login": "login", "password": "password", "port": "port", "url_schema": "schema"}
+PREFIX = "extra__polytomic__"
+
+
+@dataclass
+class Form:
+    """Hold what a person reads: labels, placeholders and help texts by the names of the fields.
+
+    `secret` names the fields of the connection's extra that are typed unseen.
+    """
+
+    hidden: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
+    placeholders: dict[str, str] = field(default_factory=dict)
+    helps: dict[str, str] = field(default_factory=dict)
+    secret: set[str] = field(default_factory=set)
+
+
+def read_form(cluster: Cluster) -> Form | None:
+    """Ask Airflow's web server for the form; None where it knows the fields of no provider at all."""
+    return _read_page(cluster) if IS_AIRFLOW_2 else _read_metadata(cluster)
+
+
+def _read_metadata(cluster: Cluster) -> Form | None:
+    """Read what the pages of Airflow 3 build the form from: ``GET /ui/connections/hook_meta``."""
+    with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as http:
+        token = http.get("/auth/token").raise_for_status().json()["access_token"]
+        answer = http.get("/ui/connections/hook_meta", headers={"Authorization": f"Bearer {token}"})
+    types = {each["connection_type"]: each for each in answer.raise_for_status().json()}
+    if not any(each["extra_fields"] for each in types.values()):
+        return None
+    form = Form()
+    for shown, name in STANDARD_FIELDS.items():
+        behavior: dict[str, Any] = types["polytomic"]["standard_fields"][shown] or {}
+        form.hidden |= {name} if behavior.get("hidden") else set()
+        form.labels |= {name: behavior["title"]} if behavior.get("title") else {}
+        form.placeholders |= {name: behavior["placeholder"]} if behavior.get("placeholder") else {}
+    for name, shown in types["polytomic"]["extra_fields"].items():
+        form.labels[name], form.helps[name] = shown["schema"]["title"], shown["description"]
+        form.secret |= {name} if shown["schema"].get("format") == "password" else set()
+    return form
+
+
+def _read_page(cluster: Cluster) -> Form:
+    """Read the page of Airflow 2 that adds a connection."""
+    page = _Page()
+    page.feed(httpx.get(f"{cluster.url}/connection/add", timeout=60, trust_env=False).raise_for_status().text)
+    behavior = json.loads(unescape(page.texts["field_behaviours"]))["polytomic"]
+    standard = set(STANDARD_FIELDS.values())
+    form = Form(hidden=standard & set(behavior["hidden_fields"]), labels=behavior["relabeling"], secret=page.secret)
+    form.placeholders = {name: text for name, text in behavior["placeholders"].items() if name in standard}
+    form.labels |= {name: text.strip() for name, text in page.labels.items()}
+    form.helps = {name: text.strip() for name, text in page.helps.items()}
+    return form
+
+
+class _Page(HTMLParser):
+    """Pick the fields of the Polytomic connection, and what scripts say by their ids, from a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels: dict[str, str] = {}
+        self.helps: dict[str, str] = {}
+        self.secret: set[str] = set()
+        self.texts: dict[str, str] = {}
+        self._name = ""
+        self._into: tuple[dict[str, str], str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        self._into = None
+        if tag == "script" and "id" in given:
+            self._into = (self.texts, given["id"])
+        elif tag == "label":
+            self._name = given.get("for", "")
+            self._collect(self.labels)
+        elif tag == "input" and given.get("type") == "password" and self._is_ours():
+            self.secret.add(self._name.removeprefix(PREFIX))
+        elif tag == "span" and given.get("class") == "help-block":
+            self._collect(self.helps)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._into = None
+
+    def handle_data(self, data: str) -> None:
+        if self._into:
+            texts, name = self._into
+            texts[name] = texts.get(name, "") + data
+
+    def _is_ours(self) -> bool:
+        return self._name.startswith(PREFIX)
+
+    def _collect(self, texts: dict[str, str]) -> None:
+        if self._is_ours():
+            self._into = (texts, self._name.removeprefix(PREFIX))

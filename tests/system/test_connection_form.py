@@ -1,0 +1,149 @@
+"""A new user sets up the connection from the form alone, and *Test* says whether it works and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
+
+from .browser import Browser, browsing, find_missing
+from .cluster import AIRFLOW_VERSION, Cluster
+from .connection_form import STANDARD_FIELDS, read_form
+from .processes import free_port
+
+WELCOME = "Connected to Emulated Organization as emulator@example.com."
+DIALOG = "//*[@role='dialog']"
+TOAST = "//*[@data-scope='toast'][@data-part='root']"
+
+
+def says_what_to_do(problem: str, port: int) -> list[str]:
+    """List what the message about a connection must say."""
+    if problem == "refused key":
+        return ["401", "Paste the whole API key again"]
+    return ["Connection refused", f"127.0.0.1:{port}", "Check the host and the port"]
+
+
+def test_the_form_is_the_same_on_every_airflow(cluster):
+    form = read_form(cluster)
+    if form is None:
+        pytest.skip("this Airflow shows no provider's fields without Flask-AppBuilder")
+    standard = set(STANDARD_FIELDS.values())
+    assert form.hidden == standard & set(FIELD_BEHAVIOUR["hidden-fields"])
+    extra_labels = {name: declared["label"] for name, declared in CONNECTION_FIELDS.items()}
+    assert form.labels == {**FIELD_BEHAVIOUR["relabeling"], **extra_labels}
+    assert form.placeholders == {k: v for k, v in FIELD_BEHAVIOUR["placeholders"].items() if k in standard}
+    assert form.helps == {name: declared["description"] for name, declared in CONNECTION_FIELDS.items()}
+    assert list(form.helps) == list(CONNECTION_FIELDS)
+    assert form.secret == {n for n, declared in CONNECTION_FIELDS.items() if "format" in declared["schema"]}
+
+
+@pytest.mark.parametrize("problem", [None, "refused key", "unreachable host"])
+def test_the_rest_api_tests_a_connection_on_every_airflow(cluster, emulator, problem):
+    read_form(cluster)  # Airflow 3.1 loses the form if a connection is tested before anybody has seen it.
+    connection = {
+        "connection_id": "tried_out",
+        "conn_type": "polytomic",
+        "host": emulator.url,
+        "password": emulator.api_key,
+        "extra": json.dumps(dict.fromkeys(CONNECTION_FIELDS)),
+    }
+    port = free_port()
+    changes = {"refused key": {"password": "no-such-key"}, "unreachable host": {"host": f"http://127.0.0.1:{port}"}}
+    answer = cluster.rest("POST", "connections/test", {**connection, **changes.get(problem, {})})
+    assert answer["status"] is (problem is None)
+    for part in says_what_to_do(problem, port) if problem else [WELCOME]:
+        assert part in answer["message"]
+
+
+@pytest.fixture
+def page(cluster: Cluster, tmp_path: Path) -> Iterator[ConnectionsPage]:
+    if tuple(map(int, AIRFLOW_VERSION.split(".")[:2])) < (3, 3):
+        pytest.skip("only the pages of Airflow 3.3 are looked at")
+    if missing := find_missing():
+        pytest.skip(missing)
+    with browsing(tmp_path) as browser:
+        yield ConnectionsPage(browser, f"{cluster.url}/connections")
+
+
+class ConnectionsPage:
+    """What a person does on the page that lists the connections."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self.browser = browser
+        self._url = url
+
+    def begin(self, connection_id: str) -> None:
+        """Open the form for a new connection of type Polytomic."""
+        self.browser.open(self._url)
+        self.browser.click("//button[normalize-space()='Add Connection']")
+        self.browser.type(f"{DIALOG}//input[@name='connection_id']", connection_id)
+        self.browser.find(f"{DIALOG}//input[@role='combobox']").send_keys("Polytomic")
+        self.browser.click("//*[@role='option'][normalize-space()='Polytomic']")
+
+    def fill_in(self, **fields: str) -> None:
+        for name, text in fields.items():
+            self.browser.type(f"{DIALOG}//input[@name='{name}']", text)
+
+    def show_extra_fields(self) -> None:
+        self.browser.click(f"{DIALOG}//button[normalize-space()='Extra Fields']")
+        self.browser.find(f"{DIALOG}//input[@name='element_{next(iter(CONNECTION_FIELDS))}']")
+        self.browser.wait_still()
+
+    def save(self) -> None:
+        self.browser.click(f"{DIALOG}//button[normalize-space()='Save']")
+        self.browser.wait_gone(DIALOG)
+
+    def test(self, connection_id: str) -> tuple[str, str]:
+        """Press *Test* and return the heading and the text of the message."""
+        self.browser.open(self._url)
+        self.browser.click(f"//tr[contains(., '{connection_id}')]//button[@aria-label='Test Connection']")
+        parts = [self.browser.find(f"{TOAST}//*[@data-part='{part}']").text for part in ("title", "description")]
+        self.browser.wait_still()
+        self.browser.screenshot(f"tested-{connection_id}")
+        return parts[0], parts[1]
+
+
+def test_a_new_user_sets_up_the_connection_from_the_form_alone(cluster, emulator, page):
+    page.begin("from_the_form")
+    page.browser.wait_still()
+    page.browser.screenshot("empty")
+    page.fill_in(host="http://127.0.0.1", port=emulator.url.rpartition(":")[2], password=emulator.api_key)
+    page.browser.wait_still()
+    page.browser.screenshot("standard-fields")
+    labels = page.browser.find(DIALOG).text
+    assert all(label in labels for label in FIELD_BEHAVIOUR["relabeling"].values())
+    for name in ("host", "login", "password", "port"):
+        shown = page.browser.find(f"{DIALOG}//input[@name='{name}']").get_attribute("placeholder")
+        assert shown == FIELD_BEHAVIOUR["placeholders"][name]
+    page.show_extra_fields()
+    page.fill_in(element_timeout="7", element_verify="false")
+    page.browser.screenshot("extra-fields")
+    texts = page.browser.find(DIALOG).text
+    for declared in CONNECTION_FIELDS.values():
+        assert declared["label"] in texts
+        assert declared["description"] in texts
+    page.save()
+    assert page.test("from_the_form") == ("Test Connection Successful", WELCOME)
+    stored = cluster.rest("GET", "connections/from_the_form")
+    assert (stored["conn_type"], stored["host"]) == ("polytomic", "http://127.0.0.1")
+    given = {name: value for name, value in json.loads(stored["extra"]).items() if value is not None}
+    assert given == {"timeout": 7, "verify": "false"}
+
+
+@pytest.mark.parametrize("problem", ["refused key", "unreachable host"])
+def test_the_form_says_what_to_do_about(problem, emulator, page):
+    port = free_port() if problem == "unreachable host" else int(emulator.url.rpartition(":")[2])
+    key = "no-such-key" if problem == "refused key" else emulator.api_key
+    name = problem.replace(" ", "_")
+    page.begin(name)
+    page.fill_in(host="http://127.0.0.1", port=str(port), password=key)
+    page.save()
+    title, message = page.test(name)
+    assert title == "Test Connection Failed"
+    for part in says_what_to_do(problem, port):
+        assert part in message
+    assert key not in message
