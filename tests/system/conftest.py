@@ -17,6 +17,8 @@ from .cluster import Cluster, TaskInstance
 
 TASK = "sync"
 PATIENCE = 90
+LINK_TEMPLATE = "{base_url}/org/{organization_id}/{kind}/{sync_id}?run={execution_id}"
+WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,8 +36,16 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def cluster(emulator: Emulator) -> Iterator[Cluster]:
-    connections = {"polytomic_default": json.loads(emulator.airflow_connection)}
-    with Cluster(Path(__file__).parent / "dags", connections=connections) as cluster:
+    connections = {
+        "polytomic_default": {**json.loads(emulator.airflow_connection), "extra": {"link_template": LINK_TEMPLATE}},
+        "polytomic_webhook": {"conn_type": "http", "password": WEBHOOK_SECRET},
+        "airflow_api": {"conn_type": "http", "login": "webhook", "password": "webhook"},
+    }
+    env = {
+        "AIRFLOW__POLYTOMIC__WEBHOOK_CONN_ID": "polytomic_webhook",
+        "AIRFLOW__POLYTOMIC__WEBHOOK_AIRFLOW_CONN_ID": "airflow_api",
+    }
+    with Cluster(Path(__file__).parent / "dags", env=env, connections=connections) as cluster:
         yield cluster
 
 

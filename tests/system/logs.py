@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from pathlib import Path
 
 
@@ -14,6 +16,21 @@ def tail(path: Path, lines: int) -> str:
 def readable(text: str) -> str:
     """Reduce the JSON lines of Airflow 3's task logs to time, level, message and error; keep all other lines."""
     return "\n".join(_readable(line) for line in text.splitlines())
+
+
+def last_error(text: str) -> str:
+    """Return the message of the last error in a task log, with all of its lines; empty where there is none."""
+    messages = [""]
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError):
+            messages += [error["exc_value"] for error in json.loads(line).get("error_detail", [])]
+    return messages[-1] or _last_error_of_airflow_2(text)
+
+
+def _last_error_of_airflow_2(text: str) -> str:
+    """Find what follows the name of an exception, up to the next line that begins with a time."""
+    found = re.findall(r"^[\w.]+\.Polytomic\w+: (.*?)(?=^\[\d{4}-|\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[-1].strip() if found else ""
 
 
 def _readable(line: str) -> str:

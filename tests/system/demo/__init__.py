@@ -1,0 +1,1 @@
+"""Show a real Airflow at work with an emulated Polytomic: syncs that succeed, fail and are canceled."""
