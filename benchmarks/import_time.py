@@ -1,6 +1,6 @@
 """Measure what importing an operator costs a DAG file that has imported ``airflow.sdk`` already.
 
-Prints the median of five fresh processes for each module: ``python benchmarks/import_time.py [module …]``.
+Takes the median of five fresh processes for each module: ``python benchmarks/import_time.py [module …]``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ MODULES = (
     "airflow_provider_polytomic.operators.connections",
     "airflow_provider_polytomic.sensors.syncs",
 )
+PEERS = {
+    "airflow.providers.airbyte.operators.airbyte": "Airbyte",
+    "airflow.providers.dbt.cloud.operators.dbt": "dbt Cloud",
+    "fivetran_provider_async.operators": "Fivetran",
+    "airflow.providers.databricks.operators.databricks": "Databricks",
+}
 
 MEASURE = """
 import sys, time
@@ -31,8 +37,13 @@ print((time.perf_counter() - began) * 1000)
 """
 
 
-def milliseconds(module: str) -> float:
-    """Import ``module`` in a process of its own."""
+def measure(module: str) -> list[float]:
+    """Import ``module`` in processes of its own, and return the milliseconds, the shortest first."""
+    _milliseconds(module)
+    return sorted(_milliseconds(module) for _ in range(PROCESSES))
+
+
+def _milliseconds(module: str) -> float:
     ran = subprocess.run([sys.executable, "-c", MEASURE, module], capture_output=True, text=True, check=True)
     return float(ran.stdout.splitlines()[-1])
 
@@ -40,8 +51,7 @@ def milliseconds(module: str) -> float:
 def main() -> None:
     """Measure, and print."""
     for module in sys.argv[1:] or MODULES:
-        milliseconds(module)
-        times = sorted(milliseconds(module) for _ in range(PROCESSES))
+        times = measure(module)
         print(f"{statistics.median(times):6.1f} ms  {module}  ({times[0]:.1f} to {times[-1]:.1f})")  # noqa: T201
 
 

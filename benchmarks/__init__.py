@@ -1,0 +1,1 @@
+"""Measure what waiting costs, beside the triggers of comparable providers: ``make benchmark``."""
