@@ -19,7 +19,7 @@ with DAG(
     catchup=False,
     tags=["example", "polytomic"],
 ):
-    # [START howto_operator_polytomic_list_syncs]
+    # --8<-- [start:list_syncs]
     listing = PolytomicListSyncsOperator(task_id="list", kind="bulk", active=True)
 
     PolytomicStartBulkSyncOperator.partial(
@@ -28,4 +28,4 @@ with DAG(
         poll_interval=5,
         max_active_tis_per_dagrun=4,
     ).expand_kwargs(listing.output.map(lambda sync: {"bulk_sync_id": sync["sync_id"]}))
-    # [END howto_operator_polytomic_list_syncs]
+    # --8<-- [end:list_syncs]

@@ -21,7 +21,7 @@ with DAG(
     params={"bulk_sync_id": Param("00000000-0000-4000-8000-000000000003", type="string", title="Id of the bulk sync")},
     tags=["example", "polytomic"],
 ):
-    # [START howto_operator_polytomic_bulk_sync]
+    # --8<-- [start:bulk_sync]
     sync = PolytomicStartBulkSyncOperator(
         task_id="sync",
         bulk_sync_id="{{ params.bulk_sync_id }}",
@@ -29,9 +29,9 @@ with DAG(
         deferrable=True,
         poll_interval=5,
     )
-    # [END howto_operator_polytomic_bulk_sync]
+    # --8<-- [end:bulk_sync]
 
-    # [START howto_operator_polytomic_bulk_sync_tables]
+    # --8<-- [start:tables]
     @task
     def tables_with_rows(result: dict) -> list[str]:
         return [row["output_name"] or row["schema"] for row in result["schemas"] if row["record_count"]]
@@ -41,4 +41,4 @@ with DAG(
         return f"dbt run --select source:{table}+"
 
     transform.expand(table=tables_with_rows(sync.output))
-    # [END howto_operator_polytomic_bulk_sync_tables]
+    # --8<-- [end:tables]

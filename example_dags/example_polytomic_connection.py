@@ -24,7 +24,7 @@ with DAG(
     params={"sync_id": Param("00000000-0000-4000-8000-000000000001", type="string", title="Id of the model sync")},
     tags=["example", "polytomic"],
 ):
-    # [START howto_operator_polytomic_create_connection]
+    # --8<-- [start:create]
     create = PolytomicCreateConnectionOperator(
         task_id="create",
         name="Warehouse",
@@ -33,14 +33,14 @@ with DAG(
         # In production add configuration_conn_id="warehouse": its password and extra are added to the configuration.
         if_exists="update",
     )
-    # [END howto_operator_polytomic_create_connection]
+    # --8<-- [end:create]
 
-    # [START howto_operator_polytomic_test_connection]
+    # --8<-- [start:test]
     test = PolytomicTestConnectionOperator(
         task_id="test",
         connection_id="{{ ti.xcom_pull(task_ids='create')['id'] }}",
     )
-    # [END howto_operator_polytomic_test_connection]
+    # --8<-- [end:test]
 
     sync = PolytomicStartSyncOperator(task_id="sync", sync_id="{{ params.sync_id }}", deferrable=True, poll_interval=5)
 

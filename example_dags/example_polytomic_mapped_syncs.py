@@ -27,14 +27,14 @@ with DAG(
     def choose(params: dict | None = None) -> list[str]:
         return params["sync_ids"]
 
-    # [START howto_operator_polytomic_sync_mapped]
+    # --8<-- [start:mapped]
     sync = PolytomicStartSyncOperator.partial(
         task_id="sync",
         deferrable=True,
         poll_interval=5,
         max_active_tis_per_dag=16,
     ).expand(sync_id=choose())
-    # [END howto_operator_polytomic_sync_mapped]
+    # --8<-- [end:mapped]
 
     @task
     def total(results: list[dict]) -> int:

@@ -22,7 +22,7 @@ with DAG(
     params={"sync_id": Param("00000000-0000-4000-8000-000000000001", type="string", title="Id of the model sync")},
     tags=["example", "polytomic"],
 ):
-    # [START howto_sensor_polytomic_sync_status]
+    # --8<-- [start:start_then_sense]
     start = PolytomicStartSyncOperator(
         task_id="start",
         sync_id="{{ params.sync_id }}",
@@ -36,7 +36,7 @@ with DAG(
         poke_interval=5,
         timeout=600,
     )
-    # [END howto_sensor_polytomic_sync_status]
+    # --8<-- [end:start_then_sense]
 
     @task
     def something_else() -> None:

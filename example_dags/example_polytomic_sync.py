@@ -21,14 +21,14 @@ with DAG(
     params={"sync_id": Param("00000000-0000-4000-8000-000000000001", type="string", title="Id of the model sync")},
     tags=["example", "polytomic"],
 ):
-    # [START howto_operator_polytomic_sync]
+    # --8<-- [start:sync]
     sync = PolytomicStartSyncOperator(
         task_id="sync",
         sync_id="{{ params.sync_id }}",
         deferrable=True,
         poll_interval=5,
     )
-    # [END howto_operator_polytomic_sync]
+    # --8<-- [end:sync]
 
     @task
     def report(result: dict) -> str:
