@@ -64,7 +64,7 @@ def test_known_secrets_and_signed_addresses_are_hidden_anywhere():
     assert CANARY not in str(first_records(text, CANARY))
 
 
-@pytest.mark.parametrize("text", ["", "\n \n", "\x00\x01\x02", gzip.compress(b"x").decode(errors="replace")])
+@pytest.mark.parametrize("text", ["", "\n \n", "\x00\x01\x02", gzip.compress(b"x", mtime=0).decode(errors="replace")])
 def test_what_cannot_be_read_is_left_out(text):
     assert first_records(text) == ()
 
