@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from datetime import datetime, timezone
+from importlib import import_module
+from inspect import getmembers, isclass
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
+from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, get_provider_info
 from airflow_provider_polytomic.runs.outcome import outcome_of
 
+PACKAGE = "airflow_provider_polytomic"
+AREAS = ("hooks", "operators", "sensors", "triggers")
 ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def table(file: str, heading: str) -> list[list[str]]:
@@ -40,6 +49,93 @@ def test_the_table_of_outcomes_is_what_the_code_does(row):
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+    for page in [*ROOT.glob("*.md"), *PAGES]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_the_python_on_a_page_compiles(page):
+    for block in re.findall(r"^ *```python[^\n]*\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        compile(dedent(with_examples(block)), page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def with_examples(block: str) -> str:
+    """Put the parts of the example DAGs in where a page includes them."""
+    return re.sub(r'^--8<-- "([^":]+):(\w+)"$', lambda found: example(found[1], found[2]), block, flags=re.MULTILINE)
+
+
+def example(file: str, section: str) -> str:
+    between = rf"--8<-- \[start:{section}\]\n(.*?)\n *# --8<-- \[end:{section}\]"
+    [found] = re.findall(between, (ROOT / file).read_text(), re.DOTALL)
+    return dedent(found)
+
+
+def public_classes() -> dict[str, str]:
+    info = get_provider_info()
+    modules = [name for area in AREAS for entry in info[area] for name in entry["python-modules"]]
+    return {
+        name: f"{module}.{name}"
+        for module in modules
+        for name, kind in getmembers(import_module(module), isclass)
+        if name.startswith("Polytomic") and kind.__module__ == module
+    }
+
+
+def test_every_public_class_is_in_the_reference():
+    shown = {name for page in PAGES for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)}
+    assert set(public_classes().values()) - shown == set()
+
+
+@pytest.mark.parametrize("name", [name for name in public_classes() if name.endswith(("Operator", "Sensor"))])
+def test_every_operator_and_sensor_is_shown_at_work_on_a_page(name):
+    included = "".join(with_examples(page.read_text()) for page in PAGES)
+    assert f"{name}(" in included or f"{name}.partial(" in included
+
+
+def test_every_field_of_the_connection_is_explained():
+    text = (ROOT / "docs" / "connection.md").read_text()
+    for name, field in CONNECTION_FIELDS.items():
+        assert f"\n| extra `{name}` | {field['label']} | " in text
+
+
+def test_every_exception_has_its_section():
+    text = (ROOT / "docs" / "errors.md").read_text()
+    for module in ("exceptions", "api.errors"):
+        home = import_module(f"{PACKAGE}.{module}")
+        for name, kind in getmembers(home, isclass):
+            assert kind.__module__ != home.__name__ or f"\n### `{name}`\n" in text, name
+
+
+def test_every_message_that_says_what_to_do_next_has_its_place():
+    text = " ".join((ROOT / "docs" / "errors.md").read_text().split())
+    for message in messages():
+        missing = [part for part in re.split("…", message) if len(part) > 8 and part.strip(" .;:") not in text]
+        assert not missing, message
+
+
+def messages() -> Iterator[str]:
+    """Give each message with a next step, and each advice on a refusal; … stands for what is filled in."""
+    for file in sorted((ROOT / PACKAGE).rglob("*.py")):
+        if "emulator" not in file.parts:
+            tree = ast.parse(file.read_text())
+            yield from (text for text in texts(tree) if "Next: " in text)
+    [refusal] = [
+        each
+        for each in ast.walk(ast.parse((ROOT / PACKAGE / "exceptions.py").read_text()))
+        if isinstance(each, ast.FunctionDef) and each.name == "_refusal"
+    ]
+    yield from texts(refusal)
+
+
+def texts(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = (each.value if isinstance(each, ast.Constant) else "…" for each in node.values)
+            yield " ".join("".join(map(str, parts)).split())
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield " ".join(node.value.split())
