@@ -13,14 +13,17 @@ MATRIX_TESTS := $(wildcard tests/unit tests/integration) $(SYSTEM_TESTS)
 BEFORE_3.0.6 := 2025-09-20
 BEFORE_3.1.8 := 2026-03-25
 BEFORE_3.2.2 := 2026-06-15
+# This release shows the form fields of providers only where this is installed too.
+BESIDE_3.0.6 := flask-appbuilder
 
 AIRFLOW ?=
 VENV := .venv$(addprefix -,$(AIRFLOW))
 RUN := $(VENV)/bin/python -m
+COMMITTED = $(shell git log -1 --format=%ct)
 UV = $(abspath .venv)/bin/uv
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python
 
-.PHONY: help test test-system test-matrix lint check-wheel demo airflow clean
+.PHONY: help test test-system test-matrix coverage lint docs check-wheel release-check stranger demo demo-picture airflow benchmark clean
 .SECONDARY:
 
 help:  ## Show this list
@@ -37,10 +40,29 @@ test-matrix: $(MATRIX:%=test-on-%)  ## Run unit, integration and system tests on
 $(MATRIX:%=test-on-%): test-on-%: .venv-%/.installed
 	.venv-$*/bin/python -m pytest $(IN_PARALLEL) $(MATRIX_TESTS)
 
+coverage: $(VENV)/.installed  ## Run every test and hold the coverage gate
+	@mkdir -p .cache/coverage
+	$(RUN) pytest $(IN_PARALLEL) --cov --cov-report=json
+	$(RUN) tests.coverage_gate .cache/coverage/report.json
+
 lint: $(VENV)/.installed  ## Check style and types
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+
+docs: .venv-tools/.installed  ## Build the documentation, and let nothing in it be broken
+	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/mkdocs build --strict
+	.venv-tools/bin/python -m tests.site build/docs
+
+release-check: .venv/.installed .venv-tools/.installed  ## Build what would be released, twice, and check it
+	rm -rf dist .cache/again
+	SOURCE_DATE_EPOCH=$(COMMITTED) $(UV) build --quiet
+	umask 077; TZ=Asia/Tokyo SOURCE_DATE_EPOCH=$(COMMITTED) $(UV) build --quiet --sdist --wheel --out-dir .cache/again
+	.venv-tools/bin/python -m twine check --strict dist/*
+	.venv/bin/python -m tests.release dist .cache/again $(MATRIX)
+
+stranger: $(VENV)/.installed  ## Follow the README in a clean checkout, as somebody who has never seen this
+	$(RUN) tests.stranger
 
 check-wheel: .venv/.installed  ## Build the wheel and let Airflow read it in a clean environment
 	rm -rf dist .cache/wheel
@@ -49,11 +71,17 @@ check-wheel: .venv/.installed  ## Build the wheel and let Airflow read it in a c
 	$(INSTALL) .cache/wheel 'apache-airflow==$(NEWEST)' dist/*.whl
 	.venv/bin/python -m tests.wheel .cache/wheel dist/*.whl
 
-demo: $(VENV)/.installed  ## Watch a real Airflow run an emulated Polytomic sync
+demo: $(VENV)/.installed  ## Watch a real Airflow run three emulated syncs
 	@$(RUN) tests.system.demo
+
+demo-picture: $(VENV)/.installed  ## Record that as the picture in the README
+	@$(RUN) tests.system.demo --picture docs/images/demo.svg
 
 airflow: $(VENV)/.installed  ## Leave that Airflow and its UI up until Ctrl-C
 	@$(RUN) tests.system.demo --stay
+
+benchmark: .cache/benchmark/.installed  ## Measure waiting beside comparable providers; half an hour
+	.cache/benchmark/bin/python -m benchmarks $(OPTIONS)
 
 clean:  ## Remove the environments and everything that was built
 	rm -rf .venv .venv-* .cache .*_cache .hypothesis .coverage build dist
@@ -62,12 +90,24 @@ clean:  ## Remove the environments and everything that was built
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check uv
-	$(INSTALL) .venv 'apache-airflow==$(NEWEST)' -e '.[emulator]' --group dev psycopg2-binary asyncpg
+	$(INSTALL) .venv 'apache-airflow==$(NEWEST)' -e '.[emulator,openlineage]' --group dev psycopg2-binary asyncpg
+	@touch $@
+
+.venv-tools/.installed: pyproject.toml | .venv/.installed
+	$(UV) venv --quiet --clear --python .venv/bin/python .venv-tools
+	$(INSTALL) .venv-tools --group docs --group release
 	@touch $@
 
 # PYTHON_3.0.6=python3.12 chooses the interpreter of one environment: Airflow before 3.1 does not run on Python 3.13.
 .venv-%/.installed: pyproject.toml | .venv/.installed
 	$(UV) venv --quiet --clear --python '$(or $(PYTHON_$*),$(PYTHON))' .venv-$*
-	$(INSTALL) .venv-$* $(addprefix --exclude-newer ,$(BEFORE_$*)) 'apache-airflow==$*'
-	$(INSTALL) .venv-$* 'apache-airflow==$*' -e '.[emulator]' --group dev psycopg2-binary asyncpg
+	$(INSTALL) .venv-$* $(addprefix --exclude-newer ,$(BEFORE_$*)) 'apache-airflow==$*' apache-airflow-providers-openlineage $(BESIDE_$*)
+	$(INSTALL) .venv-$* 'apache-airflow==$*' -e '.[emulator,openlineage]' --group dev psycopg2-binary asyncpg
+	@touch $@
+
+.cache/benchmark/.installed: pyproject.toml benchmarks/requirements.txt | .venv/.installed
+	@.venv/bin/python -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+		"The providers that this one is measured beside need Python 3.11: make clean benchmark PYTHON=python3.11")'
+	$(UV) venv --quiet --clear --python .venv/bin/python .cache/benchmark
+	$(INSTALL) .cache/benchmark 'apache-airflow==$(NEWEST)' -e . -r benchmarks/requirements.txt
 	@touch $@

@@ -21,13 +21,18 @@ EXPECTED = {
 }
 
 
+def strangers_in(names: list[str]) -> list[str]:
+    """List what does not belong into the wheel, and what is missing in it."""
+    foreign = [name for name in names if not name.startswith((f"{PACKAGE}/", f"{PACKAGE}-"))]
+    return foreign if f"{PACKAGE}/py.typed" in names else [*foreign, "no py.typed"]
+
+
 def main() -> int:
     """Print what is checked, and return 1 at the first thing that is not as it should be."""
     environment, wheel = map(Path, sys.argv[1:])
     names = zipfile.ZipFile(wheel).namelist()
-    strangers = [name for name in names if not name.startswith((f"{PACKAGE}/", f"{PACKAGE}-"))]
-    if strangers or f"{PACKAGE}/py.typed" not in names:
-        print(f"{wheel.name}: foreign files {strangers}, or no py.typed")
+    if strangers := strangers_in(names):
+        print(f"{wheel.name}: {', '.join(strangers)}")
         return 1
     print(f"{wheel.name}: {len(names)} files, all of {PACKAGE}")
     with tempfile.TemporaryDirectory() as home:
