@@ -24,7 +24,7 @@ KINDS = ("model", "bulk")
 class AssetUri:
     """The parts of an asset's URI, without their percent-encoding.
 
-    :param host: host of Polytomic, with the port if it has one
+    :param host: host of Polytomic, with the port if it has an unusual one
     :param kind: ``model`` or ``bulk``
     :param schema: id of one schema of a bulk sync; None for the whole sync
     """
@@ -51,12 +51,13 @@ class AssetUri:
         """
         kind, *ids = [unquote(part) for part in parts.path.strip("/").split("/")]
         shaped = kind in KINDS and all(ids) and len(ids) in ((1, 2) if kind == "bulk" else (1,))
-        if not (parts.netloc and shaped) or parts.query:
+        host = _usual(parts.netloc)
+        if not (host and shaped) or parts.query:
             raise ValueError(
                 "the URI of a Polytomic asset is polytomic://<host>/model/<sync id> or "
                 "polytomic://<host>/bulk/<sync id>[/<schema>]"
             )
-        return cls(parts.netloc.lower(), kind, *ids)
+        return cls(host, kind, *ids)
 
     @property
     def path(self) -> str:
@@ -106,10 +107,23 @@ def create_asset(
 def _asset(kind: str, sync_id: str, schema: str | None, host: str, options: dict[str, Any]) -> Asset:
     from airflow_provider_polytomic._compat import Asset
 
-    netloc = urlsplit(host if "://" in host else f"//{host}").netloc.rpartition("@")[2].lower()
-    if not (netloc and sync_id and schema != ""):
+    named = host_of(host)
+    if not (named and sync_id and schema != ""):
         raise ValueError("an asset needs a host and the id of its sync, and a schema must not be empty")
-    return Asset(uri=str(AssetUri(netloc, kind, str(sync_id), schema)), **options)
+    return Asset(uri=str(AssetUri(named, kind, str(sync_id), schema)), **options)
+
+
+def host_of(address: str) -> str:
+    """Return the host by which assets and lineage name a Polytomic: in lower case, and without its usual port.
+
+    :param address: a URL, or a host with or without port
+    """
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    return _usual(parts.netloc.removesuffix(":80") if parts.scheme == "http" else parts.netloc)
+
+
+def _usual(netloc: str) -> str:
+    return netloc.rpartition("@")[2].lower().removesuffix(":443")
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

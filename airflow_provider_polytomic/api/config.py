@@ -13,6 +13,7 @@ DEFAULT_BASE_URL = "https://app.polytomic.com"
 DEFAULT_API_VERSION = "2025-09-18"
 API_KEY_VARIABLE = "POLYTOMIC_API_KEY"
 
+_USUAL_PORTS = {"http": 80, "https": 443}
 _PROXY = re.compile(r"(https?|socks5h?)://([^/@\s]*@)?([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
 
 
@@ -53,7 +54,7 @@ class ClientConfig:
             raise ValueError(f"there is no API key: give one, or set {API_KEY_VARIABLE}")
         if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError("the API key has characters that no key has; was it pasted with a line break?")
-        object.__setattr__(self, "base_url", _checked_address(self.base_url or DEFAULT_BASE_URL, self.allow_http))
+        object.__setattr__(self, "base_url", checked_address(self.base_url or DEFAULT_BASE_URL, self.allow_http))
         if self.proxy and not _PROXY.fullmatch(self.proxy):
             raise ValueError("the proxy must look like http://user:password@proxy.example.com:8080")
         if self.max_requests_per_minute is not None and self.max_requests_per_minute < 1:
@@ -81,17 +82,27 @@ class ClientConfig:
         return [self.api_key, credentials, urlsplit(self.proxy or "").password]
 
 
-def _checked_address(address: str, allow_http: bool) -> str:
+def checked_address(address: str, allow_http: bool, carries: str = "key") -> str:
+    """Return the address of a server in the one form that it is compared in: without the usual port of its scheme.
+
+    :param carries: what is sent to it, for the message
+    :raises ValueError: if it cannot be used, or would carry that in clear
+    """
     with_scheme = address if "://" in address else f"https://{address}"
-    parts = urlsplit(with_scheme.strip().rstrip("/"))
+    shape = "the host must look like https://polytomic.example.com, without user, query and fragment"
     try:
-        host, _ = parts.hostname, parts.port
+        parts = urlsplit(with_scheme.strip().rstrip("/"))
+        host, port = parts.hostname, parts.port
     except ValueError:
-        host = None
+        raise ValueError(shape) from None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("the host must look like https://polytomic.example.com, without user, query and fragment")
+        raise ValueError(shape)
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
-        raise ValueError(f"the key would cross the network in clear to {host}: use https, or allow it with allow_http")
+        raise ValueError(
+            f"the {carries} would cross the network in clear to {host}: use https, or allow it with allow_http"
+        )
+    if port == _USUAL_PORTS[parts.scheme]:
+        parts = parts._replace(netloc=parts.netloc.rpartition(":")[0])
     return parts.geturl()
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic.api.address import PLACEHOLDERS, checked_template
-from airflow_provider_polytomic.api.config import ClientConfig
+from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, ClientConfig, is_loopback
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
@@ -59,26 +60,30 @@ def read(connection: Connection) -> ConnectionConfig:
         raise ValueError("there is no API key in its password")
     return ConnectionConfig(
         api_key=key,
-        base_url=_base_url(connection),
+        base_url=base_url_of(connection),
         organization_id=(connection.login or "").strip() or None,
-        **_settings(connection.extra),
+        **settings_of(connection.extra),
     )
 
 
-def _base_url(connection: Connection) -> str:
-    host = (connection.host or "").strip()
-    if not host:
-        return ""
-    scheme, separator, rest = host.rpartition("://")
+def base_url_of(connection: Connection, default: str = DEFAULT_BASE_URL, *, loopback_scheme: str = "https") -> str:
+    """Read host, port and schema as an address.
+
+    :param default: address where there is no host
+    :param loopback_scheme: scheme of this machine where neither host nor schema names one; of all others it is https
+    :raises ValueError: if the schema is another one than those of HTTP
+    """
+    scheme, separator, rest = ((connection.host or "").strip() or default).rpartition("://")
     scheme = scheme or (connection.schema or "").strip()
     if separator == "" and scheme not in ("", "http", "https"):
-        raise ValueError(f"its schema is {scheme!r}, neither https nor http")
+        raise ValueError("its schema is neither https nor http")
     authority, slash, path = rest.partition("/")
     if _is_ipv6(authority):
         authority = f"[{authority}]"
     if connection.port and ":" not in authority.rpartition("]")[2]:
         authority = f"{authority}:{connection.port}"
-    return f"{scheme or 'https'}://{authority}{slash}{path}"
+    host = re.sub(r":\d+$", "", authority).strip("[]").lower()
+    return f"{scheme or (loopback_scheme if is_loopback(host) else 'https')}://{authority}{slash}{path}"
 
 
 def _is_ipv6(text: str) -> bool:
@@ -89,8 +94,12 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def _settings(extra: str | None) -> dict[str, Any]:
-    """Read the connection's extra; forms and URIs bring numbers and booleans as text."""
+def settings_of(extra: str | None, names: Collection[str] | None = None) -> dict[str, Any]:
+    """Read the connection's extra; forms and URIs bring numbers and booleans as text.
+
+    :param names: what of it is read; default: all that there is
+    :raises ValueError: if one of them is not what it has to be
+    """
     try:
         given = json.loads(extra) if extra else {}
     except ValueError:
@@ -113,7 +122,7 @@ def _settings(extra: str | None) -> dict[str, Any]:
     settings = {}
     for name, (read, what) in readers.items():
         value = given.get(name)
-        if value is None or value == "":
+        if value is None or value == "" or (names is not None and name not in names):
             continue
         try:
             settings[name] = read(value)

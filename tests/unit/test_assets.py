@@ -47,6 +47,9 @@ def registered():
         (sync_asset("248df4b7"), "polytomic://app.polytomic.com/model/248df4b7"),
         (sync_asset(sync_id="248df4b7", host="eu.example.com"), "polytomic://eu.example.com/model/248df4b7"),
         (sync_asset("1", host="HTTPS://EU.Example.com:8443/"), "polytomic://eu.example.com:8443/model/1"),
+        (sync_asset("1", host="https://eu.example.com:443"), "polytomic://eu.example.com/model/1"),
+        (sync_asset("1", host="eu.example.com:443"), "polytomic://eu.example.com/model/1"),
+        (sync_asset("1", host="http://localhost:80"), "polytomic://localhost/model/1"),
         (bulk_sync_asset("1"), "polytomic://app.polytomic.com/bulk/1"),
         (bulk_sync_asset(bulk_sync_id="1", schema="contact"), "polytomic://app.polytomic.com/bulk/1/contact"),
         (bulk_sync_asset("1", schema="sales/orders 2"), "polytomic://app.polytomic.com/bulk/1/sales%2Forders%202"),
@@ -66,6 +69,7 @@ def test_an_asset_has_one_uri_and_says_what_it_is_of(asset, uri):
     [
         ("Polytomic://APP.polytomic.com/model/1", sync_asset("1")),
         ("polytomic://app.polytomic.com/model/1/", sync_asset("1")),
+        ("polytomic://app.polytomic.com:443/model/1", sync_asset("1")),
         ("polytomic://app.polytomic.com/bulk/1/%62%2f", bulk_sync_asset("1", schema="b/")),
         ("polytomic://app.polytomic.com/bulk/1/c d", bulk_sync_asset("1", schema="c d")),
     ],

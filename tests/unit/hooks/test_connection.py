@@ -87,6 +87,13 @@ def test_a_key_that_no_key_can_be_is_refused(config, password):
         ({"host": "https://polytomic.example.com/prefix", "port": 1}, "https://polytomic.example.com:1/prefix"),
         ({"host": "polytomic.example.com:444", "port": 8443}, "https://polytomic.example.com:444"),
         ({"host": "polytomic.example.com", "schema": "https"}, "https://polytomic.example.com"),
+        ({"port": 443}, "https://app.polytomic.com"),
+        ({"port": 8443}, "https://app.polytomic.com:8443"),
+        ({"host": "polytomic.example.com", "port": 443}, "https://polytomic.example.com"),
+        ({"host": "https://polytomic.example.com:443/prefix"}, "https://polytomic.example.com/prefix"),
+        ({"host": "2001:db8::1", "port": 443}, "https://[2001:db8::1]"),
+        ({"host": "http://localhost:80"}, "http://localhost"),
+        ({"host": "http://localhost", "port": 443}, "http://localhost:443"),
         ({"host": "localhost", "schema": "http", "port": 8765}, "http://localhost:8765"),
         ({"host": "http://127.0.0.1:8765"}, "http://127.0.0.1:8765"),
         ({"host": "http://127.0.0.1", "port": 8765, "schema": "https"}, "http://127.0.0.1:8765"),
@@ -126,7 +133,8 @@ def test_plain_http_can_be_allowed(config, allowed):
     ],
 )
 def test_a_host_that_is_none_is_refused(config, fields):
-    refused(config, **fields)
+    message = refused(config, **fields)
+    assert "ftp" not in message
 
 
 def test_without_extras_the_defaults_hold(config):
