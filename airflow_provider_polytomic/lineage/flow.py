@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
+from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_polytomic.api import PolytomicClient, PolytomicError, connections
+from airflow_provider_polytomic.api import Call, PolytomicClient, PolytomicError, connections
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
 from airflow_provider_polytomic.api.models.syncs import Sync
-from airflow_provider_polytomic.assets import SCHEME, AssetUri
+from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of
 from airflow_provider_polytomic.lineage.naming import Place, place_in
 from airflow_provider_polytomic.runs import kind_of
 
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
     from airflow_provider_polytomic.runs import Execution
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-PATIENCE = 4.0
-"""Seconds for one request; OpenLineage's listener gives all of its work 10."""
+PATIENCE = 6.0
+"""Seconds for all requests together; OpenLineage's listener gives all of its work 10, and tells nothing after them."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,11 @@ def flow_of(execution: Execution, config: ClientConfig, *, detailed: bool = Fals
     :param config: settings of a client
     :param detailed: ask for the connections of the sync too, whose settings say where its data really is
     """
-    with PolytomicClient(config=replace(config, timeout=PATIENCE, max_retries=0)) as client:
-        try:
-            sync = client.send(kind_of(execution.kind).sync(execution.sync_id))
-        except PolytomicError as error:
-            log.warning("Lineage names execution %s by its sync only: %s", execution.id, error)
-            sync = None
-        places = _Places(urlsplit(config.base_url).netloc.lower(), client if detailed else None)
+    hasty = replace(config, timeout=PATIENCE, max_retries=0, max_requests_per_minute=None)
+    with PolytomicClient(config=hasty) as client:
+        asker = _Asker(client)
+        sync = asker.ask(kind_of(execution.kind).sync(execution.sync_id), f"execution {execution.id} by its sync")
+        places = _Places(host_of(config.base_url), asker if detailed else None)
         if isinstance(sync, Sync):
             return _of_model_sync(execution, sync, places, config.base_url)
         if isinstance(sync, BulkSync):
@@ -97,16 +98,53 @@ def _written(execution: Execution) -> int:
     return written or max(0, counts["total"] - counts["error"])
 
 
+class _Asker:
+    """Asks until its time is over, then for nothing more.
+
+    Each request has a thread, since the timeouts of a request hold for its parts, and none for the look-up of a name.
+    """
+
+    def __init__(self, client: PolytomicClient) -> None:
+        self._client = client
+        self._deadline = time.monotonic() + PATIENCE
+
+    def ask(self, call: Call[T], told: str) -> T | None:
+        """Return the answer; None where there is none in time.
+
+        :param told: what is named by what only without it, for the log
+        """
+        left = self._deadline - time.monotonic()
+        try:
+            if left <= 0:
+                raise TimeoutError
+            return self._begin(call).result(left)
+        except (PolytomicError, TimeoutError) as error:
+            log.warning("Lineage names %s only: %s", told, str(error) or "there was no time left")
+            return None
+
+    def _begin(self, call: Call[T]) -> Future[T]:
+        answer: Future[T] = Future()
+
+        def send() -> None:
+            try:
+                answer.set_result(self._client.send(call))
+            except Exception as error:
+                answer.set_exception(error)
+
+        Thread(target=send, daemon=True).start()
+        return answer
+
+
 class _Places:
     """Names places; asks for each connection once, where it may ask at all.
 
     :param host: host of Polytomic, the namespace of all that has no better one
-    :param client: None: ask nobody
+    :param asker: None: ask nobody
     """
 
-    def __init__(self, host: str, client: PolytomicClient | None) -> None:
+    def __init__(self, host: str, asker: _Asker | None) -> None:
         self.host = host
-        self._client = client
+        self._asker = asker
         self._known: dict[str, tuple[str, Mapping[str, Any]] | None] = {}
 
     def own(self, name: str) -> Place:
@@ -126,14 +164,10 @@ class _Places:
         return self.own(f"connections/{connection_id}/{f'{schema}.{name}' if schema else name}")
 
     def _look(self, connection_id: str) -> tuple[str, Mapping[str, Any]] | None:
-        if self._client is None:
+        if self._asker is None:
             return None
         if connection_id not in self._known:
-            try:
-                found = self._client.send(connections.get(connection_id))
-                type_id = found.type.id if found.type else None
-                self._known[connection_id] = (type_id or "", found.configuration or {})
-            except PolytomicError as error:
-                log.warning("Lineage names connection %s by its id only: %s", connection_id, error)
-                self._known[connection_id] = None
+            found = self._asker.ask(connections.get(connection_id), f"connection {connection_id} by its id")
+            type_id = found.type.id if found and found.type else None
+            self._known[connection_id] = (type_id or "", found.configuration or {}) if found else None
         return self._known[connection_id]

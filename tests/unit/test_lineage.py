@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +17,7 @@ from airflow_provider_polytomic.emulator.samples import (
     WAREHOUSE_CONNECTION_ID,
 )
 from airflow_provider_polytomic.exceptions import PolytomicRunFailed, PolytomicRunTimeout
-from airflow_provider_polytomic.lineage import Traced
+from airflow_provider_polytomic.lineage import Traced, flow
 from airflow_provider_polytomic.lineage.naming import Place, place_in
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
@@ -231,6 +233,45 @@ def test_a_sync_that_cannot_be_had_is_named_by_itself(task_instance, emulator, o
     assert names(told.outputs)[0] == (own, f"bulk/{BULK_SYNC_ID}/Account")
     assert rows(told.outputs) == [320, 1800, 950]
     assert "by its sync only" in logged()
+
+
+def test_all_requests_together_have_one_deadline(task_instance, emulator, own, asked, detailed, monkeypatch, logged):
+    task = bulk_sync()
+    task_instance(task).finish()
+    asked()
+    begin = flow._Asker._begin
+
+    def late(asker, call):
+        answer = begin(asker, call)
+        answer.result()
+        asker._deadline = 0.0
+        return answer
+
+    monkeypatch.setattr(flow._Asker, "_begin", late)
+    told = ask(task, "complete")
+    assert names(told.outputs)[0] == (own, f"connections/{WAREHOUSE_CONNECTION_ID}/replica.account")
+    assert asked() == [f"GET /api/bulk/syncs/{BULK_SYNC_ID}"]
+    assert "there was no time left" in logged()
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(task_instance, own, monkeypatch):
+    task = bulk_sync()
+    task_instance(task).finish()
+    monkeypatch.setattr(flow, "PATIENCE", 0.05)
+    monkeypatch.setattr(flow._Asker, "_begin", lambda *_: Future())
+    assert names(ask(task, "complete").outputs)[0] == (own, f"bulk/{BULK_SYNC_ID}/Account")
+
+
+def test_lineage_is_not_paced(task_instance, monkeypatch, emulator, detailed):
+    connection = json.loads(emulator.airflow_connection)
+    task = bulk_sync()
+    task_instance(task).finish()
+    monkeypatch.setattr("airflow_provider_polytomic.api.clients.Pace", None)
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**connection, "extra": {"max_requests_per_minute": 1}})
+    )
+    monkeypatch.setattr(task, "_config", None, raising=False)
+    assert names(ask(task, "complete").inputs)[0] == ("salesforce://crm.example.com", "Account")
 
 
 def test_a_connection_that_cannot_be_had_is_named_by_its_id(task_instance, emulator, own, detailed):
