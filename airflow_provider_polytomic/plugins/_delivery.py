@@ -39,7 +39,10 @@ class Delivery:
 
         :raises ValueError: if it cannot be read
         """
-        told = json.loads(body)
+        try:
+            told = json.loads(body)
+        except RecursionError:
+            raise ValueError("it is too deep") from None
         if not isinstance(told, dict) or not isinstance(told.get("type"), str):
             raise ValueError("it is not an event")
         prefix, _, word = told["type"].partition(".")
@@ -49,13 +52,13 @@ class Delivery:
         if not isinstance(facts, dict):
             raise ValueError("it has no event")
         event, execution_id = _WORDS.get(word, word), _id(facts, "execution_id")
-        event_id = told.get("id")
+        event_id = _text(told.get("id"))
         return cls(
             kind=_KINDS[prefix],
             event=event,
-            event_id=event_id if isinstance(event_id, str) else f"{execution_id}/{event}",
+            event_id=event_id or f"{execution_id}/{event}",
             sync_id=_id(facts, "sync_id"),
-            sync_name=next((facts[name] for name in ("sync_name", "name") if isinstance(facts.get(name), str)), None),
+            sync_name=_text(facts.get("sync_name")) or _text(facts.get("name")),
             execution_id=execution_id,
             created_at=_moment(told.get("created_at")) or _moment(facts.get("created_at")),
         )
@@ -83,7 +86,7 @@ class Delivery:
         :param execution: the execution as Polytomic's API shows it
         :param url: where people find it
         """
-        happened = self.created_at or execution.completed_at
+        happened = execution.completed_at or self.created_at
         return {
             "event": self.event_of(execution),
             "event_id": self.event_id,
@@ -96,16 +99,32 @@ class Delivery:
             "url": url,
         }
 
-    def is_told_by(self, extra: Mapping[str, Any] | None) -> bool:
-        """Tell whether an asset event with this ``extra`` is about the same execution, which ends but once."""
-        payload = (extra or {}).get("payload")
-        return isinstance(payload, dict) and payload.get("execution_id") == self.execution_id
+    def is_told_by(self, extra: Mapping[str, Any]) -> bool:
+        """Tell whether an asset event with this ``extra`` is about the same end; an execution ends but once.
+
+        Events of this route and of ``PolytomicEventTrigger`` have a payload, those of a task's outlets what it holds.
+        """
+        told = extra.get("payload", extra)
+        if not isinstance(told, dict) or told.get("execution_id") != self.execution_id:
+            return False
+        return told.get("outcome") != Outcome.RUNNING.value
 
 
 def _id(facts: Mapping[str, Any], name: str) -> str:
-    value = facts.get(name)
-    if not isinstance(value, str) or not value:
+    value = _text(facts.get(name))
+    if value is None or value.strip() in ("", ".", ".."):
         raise ValueError(f"it has no {name}")
+    return value
+
+
+def _text(value: Any) -> str | None:
+    """Return a text that can be sent on; JSON can hold half a character, which no encoding can."""
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return None
     return value
 
 

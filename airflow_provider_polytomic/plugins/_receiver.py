@@ -6,20 +6,18 @@ import asyncio
 import logging
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
-import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic.api import PolytomicError, PolytomicNotFoundError
 from airflow_provider_polytomic.api.address import address_of
 from airflow_provider_polytomic.api.sharing import shared_client
-from airflow_provider_polytomic.assets import AssetUri
+from airflow_provider_polytomic.assets import AssetUri, host_of
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.plugins._airflow import AirflowApi
+from airflow_provider_polytomic.plugins._airflow import AirflowApi, AirflowError, Login
 from airflow_provider_polytomic.plugins._delivery import Delivery
 from airflow_provider_polytomic.plugins._settings import Settings
 from airflow_provider_polytomic.plugins._signature import HEADER, is_genuine
@@ -29,6 +27,9 @@ log = logging.getLogger(__name__)
 
 CLOCK_SKEW = timedelta(hours=1)
 """How far apart the clocks of Polytomic and Airflow may be when a repetition is looked for."""
+
+PATIENCE = 15.0
+"""Seconds for one delivery, whoever is slow; then it is to be delivered again."""
 
 
 class Refused(Exception):
@@ -59,38 +60,47 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 class Receiver:
-    """Takes deliveries, one execution at a time."""
+    """Takes deliveries; those of one execution one after another."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._airflow: AirflowApi | None = None
-        self._in_turn = asyncio.Lock()
+        self._in_turn: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def receive(self, request: Request) -> str:
         """Take one delivery and tell what has become of it.
 
         :raises Refused: if it is not taken
         """
+        try:
+            return await asyncio.wait_for(self._receive(request), PATIENCE)
+        except asyncio.TimeoutError:
+            raise Refused(503, f"It took longer than {PATIENCE:g} seconds.") from None
+
+    async def _receive(self, request: Request) -> str:
         delivery = await self._read(request)
         if delivery is None or not delivery.may_be_one_of(self._settings.events):
             return "ignored"
         try:
-            async with self._in_turn:
+            async with self._in_turn.setdefault(delivery.execution_id, asyncio.Lock()):
                 result = await self._act(delivery)
-        except httpx.HTTPError as error:
+        except AirflowError as error:
             log.error("Airflow's REST API gave no usable answer: %s", error)
             raise Refused(503, "Airflow's REST API gave no usable answer.") from None
         log.info("Webhook: %s %s: %s", delivery.run, delivery.event, result)
         return result
 
     async def _read(self, request: Request) -> Delivery | None:
+        signature = request.headers.get(HEADER, "")
+        if not signature:
+            raise Refused(401, f"There is no {HEADER} header.")
         body = await self._body(request)
         secret = (await _connection(self._settings.webhook_conn_id)).password or ""
         if not secret:
             raise Refused(503, "There is no secret to check a signature with.")
         if not is_genuine(
             body,
-            request.headers.get(HEADER, ""),
+            signature,
             secret,
             hash=self._settings.webhook_signature_hash,
             encoding=self._settings.webhook_signature_encoding,
@@ -115,19 +125,23 @@ class Receiver:
 
     async def _act(self, delivery: Delivery) -> str:
         config = await self._polytomic()
-        uri = str(AssetUri(urlsplit(config.base_url).netloc.lower(), delivery.kind, delivery.sync_id))
+        uri = str(AssetUri(host_of(config.base_url), delivery.kind, delivery.sync_id))
         airflow = await self._api()
         asset_id = await airflow.asset_id(uri)
         if asset_id is None:
+            log.warning("Webhook: no DAG has an asset %s", uri)
             return "no asset"
-        payload = delivery.payload(*await _look(config, delivery))
+        execution, url = await _look(config, delivery)
+        if not execution.outcome.final:
+            raise Refused(503, "The execution has not ended, as Polytomic's API shows it.")
+        payload = delivery.payload(execution, url)
         if payload["event"] not in self._settings.events:
             return "ignored"
         happened = datetime.fromisoformat(payload["created_at"]) if payload["created_at"] else _now()
         if 0 < self._settings.webhook_max_age < (_now() - happened).total_seconds():
             raise Refused(400, "The event is too old.")
         async for event in airflow.events_since(asset_id, happened - CLOCK_SKEW):
-            if delivery.is_told_by(event["extra"]):
+            if delivery.is_told_by(event.extra or {}):
                 return "repeated"
         await airflow.create_event(asset_id, {"payload": payload})
         return "created"
@@ -140,10 +154,15 @@ class Receiver:
             raise _unreadable(conn_id, error) from None
 
     async def _api(self) -> AirflowApi:
-        connection = await _connection(self._settings.webhook_airflow_conn_id)
-        login = (_address(connection), connection.login or "", connection.password or "")
+        conn_id = self._settings.webhook_airflow_conn_id
+        connection = await _connection(conn_id)
+        try:
+            login = Login.read(connection)
+        except ValueError as error:
+            log.error("The Airflow connection %r of Polytomic's webhook cannot be used: %s", conn_id, error)
+            raise Refused(503, "The connection to Airflow's REST API cannot be used.") from None
         if self._airflow is None or self._airflow.login != login:
-            self._airflow = AirflowApi(*login)
+            self._airflow = AirflowApi(login)
         return self._airflow
 
 
@@ -156,19 +175,9 @@ async def _connection(conn_id: str) -> Any:
 
 
 def _unreadable(conn_id: str, error: Exception) -> Refused:
-    log.error("The Airflow connection %r of Polytomic's webhook cannot be read: %s", conn_id, error)
+    """Tell of the error's type alone: its text may have pieces of a URI, and so of a password."""
+    log.error("The Airflow connection %r of Polytomic's webhook cannot be read: %s", conn_id, type(error).__name__)
     return Refused(503, "An Airflow connection of the webhook cannot be read.")
-
-
-def _address(connection: Any) -> str:
-    """Give where Airflow's REST API is: what the connection says, or else ``[api] base_url``."""
-    host = (connection.host or "").strip()
-    if not host:
-        port = conf.get("api", "port", fallback="8080")
-        return conf.get("api", "base_url", fallback="") or f"http://localhost:{port}"
-    scheme, separator, rest = host.rpartition("://")
-    port = f":{connection.port}" if connection.port else ""
-    return f"{scheme if separator else connection.schema or 'http'}://{rest}{port}"
 
 
 async def _look(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution, str | None]:

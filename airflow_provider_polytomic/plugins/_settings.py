@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic.plugins._signature import ENCODINGS, HASHES
@@ -26,21 +27,29 @@ class Settings:
     webhook_max_bytes: int
 
     @classmethod
-    def read(cls) -> Settings:
-        """Read them from Airflow's configuration."""
-        read = {"string": conf.get, "integer": conf.getint}
-        return cls(
-            **{
-                name: read[option["type"]]("polytomic", name, fallback=option["default"])
-                for name, option in WEBHOOK_OPTIONS.items()
-            }
-        )
+    def read(cls) -> Settings | None:
+        """Read them from Airflow's configuration.
 
-    @property
-    def complete(self) -> bool:
-        """Tell whether the route can be mounted; an error is logged where it is wanted and cannot."""
-        if not self.webhook_conn_id:
-            return False
+        None where the webhook is not wanted, and where it cannot be received as they are: that is logged, since an
+        exception would end the API server.
+        """
+        found: dict[str, Any] = {}
+        mistakes: list[str] = []
+        for name, option in WEBHOOK_OPTIONS.items():
+            read = conf.getint if option["type"] == "integer" else conf.get
+            try:
+                found[name] = read("polytomic", name, fallback=option["default"])
+            except Exception:
+                mistakes.append(f"{name} cannot be read as {option['type']}")
+            if found.get("webhook_conn_id") == "":
+                return None
+        settings = None if mistakes else cls(**found)
+        mistakes += settings._mistakes() if settings else []
+        if mistakes:
+            log.error("Polytomic's webhook is not received, since in section [polytomic] %s", "; ".join(mistakes))
+        return None if mistakes else settings
+
+    def _mistakes(self) -> list[str]:
         from airflow_provider_polytomic.runs.ends import ENDS
 
         mistakes = [
@@ -53,9 +62,7 @@ class Settings:
             mistakes.append(f"webhook_signature_hash is none of {', '.join(HASHES)}")
         if self.webhook_signature_encoding not in ENCODINGS:
             mistakes.append(f"webhook_signature_encoding is none of {', '.join(ENCODINGS)}")
-        if mistakes:
-            log.error("Polytomic's webhook is not received, since in section [polytomic] %s", "; ".join(mistakes))
-        return not mistakes
+        return mistakes
 
     @property
     def events(self) -> frozenset[str]:

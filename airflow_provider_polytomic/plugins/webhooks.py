@@ -19,7 +19,7 @@ class _Apps:
         from airflow_provider_polytomic.plugins._settings import Settings
 
         settings = Settings.read()
-        if not settings.complete:
+        if settings is None:
             return []
         from airflow_provider_polytomic.plugins._receiver import build_app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -20,12 +20,16 @@ class AirflowServer:
     :param token: the one that is accepted
     :param password: of the user ``webhook``
     :param status: answers everything but the login with this one, if it is an error
+    :param says: answers everything with this text, if there is one
+    :param before: is called before each answer
     """
 
     url: str = ""
     token: str = "token-1"
     password: str = "password-of-the-user"
     status: int = 200
+    says: str | None = None
+    before: Callable[[str], None] = lambda path: None
     assets: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -44,7 +48,7 @@ class AirflowServer:
         if self.status >= 400:
             return self.status, {"detail": "as told"}
         if (method, parts.path) == ("POST", "/api/v2/assets/events"):
-            self.events.append({**body, "timestamp": datetime.now(timezone.utc).isoformat()})
+            self.events.append({**body, "id": len(self.events), "timestamp": datetime.now(timezone.utc).isoformat()})
             return 200, self.events[-1]
         if parts.path == "/api/v2/assets":
             found = [each for each in self.assets if query["uri_pattern"] in each["uri"]]
@@ -69,8 +73,9 @@ def serving() -> Iterator[AirflowServer]:
         def do_GET(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length) or b"null")
+            airflow.before(self.path)
             status, told = airflow.answer(self.command, self.path, self.headers.get("authorization", ""), body)
-            text = json.dumps(told).encode()
+            text = (airflow.says if airflow.says is not None else json.dumps(told)).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(text)))
             self.end_headers()
@@ -82,6 +87,7 @@ def serving() -> Iterator[AirflowServer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # who asked may have gone
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     airflow.url = f"http://127.0.0.1:{server.server_port}"

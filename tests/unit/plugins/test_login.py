@@ -1,0 +1,81 @@
+"""Where Airflow's own API is, and when a password may be sent there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("fastapi", reason="Airflow 2 has no FastAPI applications")
+
+from airflow.models import Connection
+
+from airflow_provider_polytomic.plugins._airflow import AirflowApi, Login
+
+from .airflow_api import serving
+
+
+def login(extra=None, **fields):
+    return Login.read(Connection(conn_id="airflow_api", extra=json.dumps(extra) if extra else None, **fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "airflow.internal", "port": 8080}, "https://airflow.internal:8080"),
+        ({"host": "airflow.internal", "port": 443}, "https://airflow.internal"),
+        ({"host": "airflow.internal", "schema": "https"}, "https://airflow.internal"),
+        ({"host": "https://airflow.internal/some/path/"}, "https://airflow.internal/some/path"),
+        ({"host": "localhost", "port": 8080}, "http://localhost:8080"),
+        ({"host": "127.0.0.1:8080"}, "http://127.0.0.1:8080"),
+        ({"host": "::1", "port": 8080}, "http://[::1]:8080"),
+        ({"host": "localhost", "schema": "https"}, "https://localhost"),
+        ({"host": "http://airflow.internal:8080", "extra": {"allow_http": "true"}}, "http://airflow.internal:8080"),
+    ],
+    ids=str,
+)
+def test_it_is_https_everywhere_but_on_this_machine(fields, url):
+    assert login(**fields).base_url == url
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": "http://airflow.internal:8080"},
+        {"host": "airflow.internal", "schema": "http"},
+        {"host": "http://airflow.internal", "extra": {"allow_http": False}},
+    ],
+    ids=str,
+)
+def test_a_password_never_crosses_a_network_in_clear(fields):
+    with pytest.raises(ValueError, match="password of Airflow's user would cross the network in clear"):
+        login(**fields)
+
+
+def test_the_base_url_of_the_configuration_is_held_to_the_same(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example.com/prefix")
+    with pytest.raises(ValueError, match="in clear"):
+        login()
+    assert login(extra={"allow_http": True}).base_url == "http://airflow.example.com/prefix"
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080/prefix/")
+    assert login().base_url == "http://localhost:8080/prefix"
+
+
+def test_verify_and_nothing_else_is_read_of_the_extra():
+    assert login(host="airflow.internal", extra={"verify": "false", "timeout": "soon"}).verify is False
+    with pytest.raises(ValueError, match="its extra 'verify' is not"):
+        login(host="airflow.internal", extra={"verify": "/no/such/bundle.pem"})
+
+
+def test_a_repr_has_no_password():
+    assert "c4nary" not in repr(login(host="airflow.internal", password="c4nary"))
+
+
+async def test_no_proxy_is_asked_for_this_machine(monkeypatch):
+    with serving() as airflow, serving() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        assert await AirflowApi(Login(airflow.url, "webhook", airflow.password)).asset_id("a") is None
+        assert proxy.requests == []
