@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_polytomic.emulator.refusals import Refused
@@ -20,6 +20,10 @@ class Answer:
     status: int
     body: bytes
     headers: Headers = ()
+
+    def marked(self, header: str) -> Answer:
+        """Add a header that says that this answer was given before."""
+        return replace(self, headers=(*self.headers, (header, "true")))
 
     @classmethod
     def of_json(cls, value: Any, status: int = 200, headers: Headers = ()) -> Answer:

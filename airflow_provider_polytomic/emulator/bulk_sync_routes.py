@@ -65,7 +65,8 @@ def _definition(incoming: Incoming, sync: Sync | None = None) -> dict[str, Any]:
 def list_status(incoming: Incoming) -> dict[str, Any]:
     """Give the status of many bulk syncs: all, the active ones, or those named by ``sync_id``."""
     now = incoming.state.clock()
-    return {"data": [rendering.batch_status(each, now) for each in _chosen(incoming)]}
+    chosen = incoming.state.switches.in_order(_chosen(incoming))
+    return {"data": [rendering.batch_status(each, now) for each in chosen]}
 
 
 def _chosen(incoming: Incoming) -> list[Sync]:
@@ -117,7 +118,8 @@ def list_schemas(incoming: Incoming) -> dict[str, Any]:
     """List the schemas of a bulk sync, all or those that are enabled or not."""
     enabled = incoming.flag("filters[enabled]")
     schemas = incoming.state.sync(incoming.ids["sync_id"], BULK).plan.schemas
-    return {"data": [definitions.shown_schema_in_list(each) for each in schemas if enabled in (None, each.enabled)]}
+    wanted = incoming.state.switches.in_order(each for each in schemas if enabled in (None, each.enabled))
+    return {"data": [definitions.shown_schema_in_list(each) for each in wanted]}
 
 
 def update_schemas(incoming: Incoming) -> dict[str, Any]:

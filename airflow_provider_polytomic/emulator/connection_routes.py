@@ -22,7 +22,7 @@ def list_all(incoming: Incoming) -> dict[str, Any]:
     """List all connections, on one page."""
     state = incoming.state
     own = (each for each in state.connections.values() if each.organization_id == state.organization_id)
-    return {"data": [connection_rendering.connection(each) for each in own]}
+    return {"data": [connection_rendering.connection(each) for each in state.switches.in_order(own)]}
 
 
 def get(incoming: Incoming) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def get_parameter_values(incoming: Incoming) -> dict[str, Any]:
 
 def list_types(incoming: Incoming) -> dict[str, Any]:
     """List the connection types."""
-    return {"data": catalog.types()}
+    return {"data": incoming.state.switches.in_order(catalog.types())}
 
 
 def get_type(incoming: Incoming) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def get_type_parameter_values(incoming: Incoming) -> dict[str, Any]:
 def list_shared(incoming: Incoming) -> dict[str, Any]:
     """List the copies of a connection in other organizations."""
     copies = incoming.state.copies(_connection(incoming))
-    return {"data": [connection_rendering.connection(each) for each in copies]}
+    return {"data": [connection_rendering.connection(each) for each in incoming.state.switches.in_order(copies)]}
 
 
 def refresh_schemas(incoming: Incoming) -> Answer:

@@ -134,7 +134,8 @@ class Edge:
             return refusal or Answer.of_refusal(refused, self._state.switches)
         if kept is not None:
             exchange.record.replayed = refusal is None
-            return refusal or kept
+            marker = self._state.switches.replay_header
+            return refusal or (kept.marked(marker) if marker else kept)
         try:
             answer = refusal or await self._act(exchange)
         except BaseException:

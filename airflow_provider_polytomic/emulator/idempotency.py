@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 from airflow_provider_polytomic.emulator.answers import Answer
-from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.refusals import RUNNING, Refused
 from airflow_provider_polytomic.emulator.switches import Switches
 
+_IN_FLIGHT = "A request with this Idempotency-Key is still being processed."
 _WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{8,255}")
 
 Key = tuple[str, str]
@@ -47,7 +48,7 @@ class IdempotencyStore:
         if memory.fingerprint != fingerprint and self._switches.idempotency_mismatch == "refuse":
             raise Refused(422, "This Idempotency-Key was used for a different request.")
         if memory.answer is None:
-            raise Refused(409, "A request with this Idempotency-Key is still being processed.")
+            raise Refused(409, _IN_FLIGHT if self._switches.in_flight == "own_words" else RUNNING)
         return memory.answer
 
     def finish(self, key: Key, answer: Answer) -> None:

@@ -14,6 +14,8 @@ _KEYS = {
     429: "rate_limited",
 }
 
+RUNNING = "The sync already has an execution in progress."
+
 
 class Refused(Exception):
     """A request the API answers with an error.

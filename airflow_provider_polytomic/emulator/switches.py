@@ -5,9 +5,11 @@ Code that must survive both readings is tested under both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 BEARER, BASIC_KEY, BASIC_ORGANIZATION = "bearer", "basic_key", "basic_organization"
 _WORDS: dict[str, tuple[Any, ...]] = {
@@ -17,11 +19,14 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "errors": ("ends", "resumes"),
     "no_execution": ("absent", "null"),
     "empty_list": ("list", "null"),
+    "list_order": ("as_kept", "reversed"),
+    "only_completed": ("ended", "completed"),
     "error_body": ("whole", "message", "empty"),
     "retry_after": ("seconds", "date", "absent"),
     "default_version": ("2025-09-18", "2021-05-23"),
     "malformed_idempotency_key": (400, 422, "accept"),
     "idempotency_mismatch": ("replay", "refuse"),
+    "in_flight": ("own_words", "as_running"),
     "idempotency_scope": ("organization", "credential", "path"),
     "batch_status_unknown_id": ("omit", "refuse"),
     "batch_status_too_many": (400, 404, 414, "cut"),
@@ -56,6 +61,9 @@ class Switches:
     :param cancel_idle: status of a cancel with nothing to cancel; 200 answers with a message.
     :param no_execution: ``current_execution`` or ``last_execution`` that there is not: ``absent`` or ``null``.
     :param empty_list: ``data`` of an empty list: an empty ``list`` or ``null``.
+    :param list_order: order of connections, their types and copies, schemas and the batch status: ``as_kept`` or
+        ``reversed``.
+    :param only_completed: whether it leaves of a model sync's executions those that ``ended`` or ``completed``.
     :param no_body_status: status of a success that says nothing, of deletions and connection tests: 200 or 204.
     :param execution_type: ``type`` of an execution started through the API.
     :param page_size: largest page of a list.
@@ -73,6 +81,8 @@ class Switches:
     :param record_client_errors: whether it keeps any other 4xx.
     :param malformed_idempotency_key: status that refuses it, or ``accept``.
     :param idempotency_mismatch: a known key with another path or body: ``replay`` or ``refuse`` with 422.
+    :param in_flight: the 409 to a key in flight: in its ``own_words`` or ``as_running``, as to a sync that runs.
+    :param replay_header: header that marks an answer that was kept; empty: none.
     :param idempotency_scope: where a key is known: in the ``organization``, to its ``credential`` or for its ``path``.
     :param batch_status_unknown_id: an unknown id in the batch status: ``omit`` it or ``refuse`` with 404.
     :param batch_status_most_ids: how many ids the batch status takes; None: any number.
@@ -116,6 +126,8 @@ class Switches:
     cancel_idle: int = 200
     no_execution: str = "absent"
     empty_list: str = "list"
+    list_order: str = "as_kept"
+    only_completed: str = "ended"
     no_body_status: int = 200
     execution_type: str = "manual"
     page_size: int = 50
@@ -132,6 +144,8 @@ class Switches:
     record_client_errors: bool = True
     malformed_idempotency_key: int | str = 400
     idempotency_mismatch: str = "replay"
+    in_flight: str = "own_words"
+    replay_header: str = ""
     idempotency_scope: str = "organization"
     batch_status_unknown_id: str = "omit"
     batch_status_most_ids: int | None = None
@@ -175,6 +189,10 @@ class Switches:
         if name in _NAMES and isinstance(value, str):
             raise ValueError(f"{name} is a list of names.")
         setattr(self, name, value)
+
+    def in_order(self, rows: Iterable[T]) -> list[T]:
+        """Put the rows of a list whose order is not documented into one."""
+        return list(rows)[:: -1 if self.list_order == "reversed" else 1]
 
     def records(self, status: int) -> bool:
         """Tell whether an Idempotency-Key keeps an outcome with this ``status``."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from airflow_provider_polytomic.emulator.executions import Execution
 from airflow_provider_polytomic.emulator.plans import Plan
-from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.refusals import RUNNING, Refused
 from airflow_provider_polytomic.emulator.switches import Switches
 
 MODEL, BULK = "model", "bulk"
@@ -69,7 +69,7 @@ class Sync:
         """Start an execution, or refuse to while another runs, unless they queue."""
         running = self.running(now)
         if running and switches.start_while_running == "conflict":
-            raise Refused(409, "The sync already has an execution in progress.")
+            raise Refused(409, RUNNING)
         schema_ids = list(request.get("schemas") or [])
         self._refuse_unknown_schemas(schema_ids)
         changes = self.next_plans.pop(0) if self.next_plans else {}

@@ -44,6 +44,8 @@ OF_RUNS = {
     "errors": ["resumes"],
     "no_execution": ["null"],
     "empty_list": ["null"],
+    "list_order": ["reversed"],
+    "only_completed": ["completed"],
     "execution_type": ["scheduled", "api", ""],
     "page_size": [1],
     "error_body": ["message", "empty"],
@@ -51,6 +53,8 @@ OF_RUNS = {
     "rate_limit": [3],
     "default_version": ["2021-05-23"],
     "idempotency_mismatch": ["refuse"],
+    "in_flight": ["as_running"],
+    "replay_header": ["Idempotent-Replayed"],
     "idempotency_scope": ["credential", "path"],
     "malformed_idempotency_key": [422, "accept"],
     "record_conflicts": [False],
@@ -104,13 +108,26 @@ OF_STARTS = [
     each
     for each in READINGS
     if each[0].startswith(
-        ("start", "record", "idempotency", "malformed", "no_exec", "empty", "rate_limit", "page_size")
+        (
+            "start",
+            "record",
+            "idempotency",
+            "in_flight",
+            "replay",
+            "malformed",
+            "no_exec",
+            "empty",
+            "rate_limit",
+            "page_size",
+        )
     )
 ]
 OF_LOOKS = [
     each
     for each in READINGS
-    if each[0].startswith(("no_execution", "empty_list", "execution_type", "page_size", "event", "batch"))
+    if each[0].startswith(
+        ("no_execution", "empty_list", "list_order", "only_completed", "execution_type", "page_size", "event", "batch")
+    )
 ]
 
 

@@ -6,9 +6,12 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import httpx
 import pytest
 
 from airflow_provider_polytomic.emulator import switches
+from airflow_provider_polytomic.emulator.idempotency import IdempotencyStore
+from airflow_provider_polytomic.emulator.refusals import Refused
 from airflow_provider_polytomic.emulator.switches import Switches
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
@@ -39,3 +42,47 @@ def test_the_page_names_every_reading_and_the_first_one_first(row):
         assert named[0] == str(words[0]) == str(default)
     elif isinstance(default, bool):
         assert readings == f"`{default}`, `{not default}`"
+
+
+class TestReadings:
+    """What the switches do that no other test of the emulator turns."""
+
+    def test_lists_without_a_documented_order_can_be_reversed(self, emulator, get):
+        sync = emulator.add_bulk_sync(schemas=[{"id": "a"}, {"id": "b"}])
+        paths = ["/api/connections", "/api/connection_types", f"/api/bulk/syncs/{sync.id}/schemas"]
+        before = [get(path)["data"] for path in paths]
+        assert all(len(rows) > 1 for rows in before)
+        emulator.set_switch("list_order", "reversed")
+        assert [get(path)["data"] for path in paths] == [rows[::-1] for rows in before]
+
+    def test_only_completed_can_leave_out_failures(self, emulator, get):
+        sync = emulator.add_model_sync(next_executions=[{"duration": 1, "outcome": "failed"}, {"duration": 1}])
+        for _ in range(2):
+            emulator.start(sync.id)
+            emulator.clock.advance(5)
+        path = f"/api/syncs/{sync.id}/executions?only_completed=true"
+        assert [one["status"] for one in get(path)["data"]] == ["completed", "failed"]
+        emulator.set_switch("only_completed", "completed")
+        assert [one["status"] for one in get(path)["data"]] == ["completed"]
+
+    def test_an_answer_that_was_kept_can_say_so(self, emulator):
+        sync = emulator.add_model_sync()
+        emulator.set_switch("replay_header", "Idempotent-Replayed")
+        url, headers = f"{emulator.url}/api/syncs/{sync.id}/executions", {
+            "Authorization": f"Bearer {emulator.api_key}", "Idempotency-Key": "12345678",
+        }  # fmt: skip
+        answers = [httpx.post(url, headers=headers, json={}) for _ in range(2)]
+        assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+
+    @pytest.mark.parametrize(("reading", "said"), [("own_words", "Idempotency-Key"), ("as_running", "in progress")])
+    def test_a_key_in_flight_can_be_refused_like_a_sync_that_runs(self, reading, said):
+        chosen = Switches(in_flight=reading)
+        store = IdempotencyStore(chosen)
+        store.begin(("12345678", ""), ("/", b""), 0.0)
+        with pytest.raises(Refused, match=said):
+            store.begin(("12345678", ""), ("/", b""), 0.0)
+
+    @pytest.fixture
+    def get(self, emulator):
+        headers = {"Authorization": f"Bearer {emulator.api_key}"}
+        return lambda path: httpx.get(emulator.url + path, headers=headers).json()
