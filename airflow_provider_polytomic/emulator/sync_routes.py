@@ -13,7 +13,7 @@ from airflow_provider_polytomic.emulator.incoming import Handler, Incoming
 from airflow_provider_polytomic.emulator.paging import ExecutionOrder, PageRequest, newest_change_first, page
 from airflow_provider_polytomic.emulator.plans import Plan, SchemaPlan
 from airflow_provider_polytomic.emulator.refusals import Refused
-from airflow_provider_polytomic.emulator.syncs import BULK, MODEL, Sync
+from airflow_provider_polytomic.emulator.syncs import MODEL, Sync
 
 _CANCEL_QUEUED = {"message": "Cancellation has been requested."}
 
@@ -88,10 +88,9 @@ def list_executions(
     executions = incoming.state.sync(incoming.ids["sync_id"], kind).executions
     position = order(executions, incoming.flag("ascending") or False)
     if only_ended:
-        all_ends = kind == BULK or incoming.state.switches.only_completed == "ended"
-        executions = [
-            each for each in executions if each.ended(now) and (all_ends or each.ending.status == "completed")
-        ]
+        executions = [each for each in executions if each.ended(now)]
+        if kind == MODEL and incoming.state.switches.only_completed == "completed":
+            executions = [each for each in executions if each.ending.status == "completed"]
     here, token = page(executions, position, wanted)
     return page_of([rendering.execution(each, now) for each in here], token)
 

@@ -108,25 +108,14 @@ OF_STARTS = [
     each
     for each in READINGS
     if each[0].startswith(
-        (
-            "start",
-            "record",
-            "idempotency",
-            "in_flight",
-            "replay",
-            "malformed",
-            "no_exec",
-            "empty",
-            "rate_limit",
-            "page_size",
-        )
+        ("start", "record", "idempotency", "in_flight", "replay", "malformed", "no_exec", "empty", "rate_limit", "page")
     )
 ]
 OF_LOOKS = [
     each
     for each in READINGS
     if each[0].startswith(
-        ("no_execution", "empty_list", "list_order", "only_completed", "execution_type", "page_size", "event", "batch")
+        ("no_exec", "empty", "list_order", "only_completed", "execution_type", "page", "event", "batch")
     )
 ]
 

@@ -49,7 +49,8 @@ class TestReadings:
 
     def test_lists_without_a_documented_order_can_be_reversed(self, emulator, get):
         sync = emulator.add_bulk_sync(schemas=[{"id": "a"}, {"id": "b"}])
-        paths = ["/api/connections", "/api/connection_types", f"/api/bulk/syncs/{sync.id}/schemas"]
+        emulator.add_bulk_sync()
+        paths = ["/api/connection_types", "/api/bulk/syncs/status?all=true", f"/api/bulk/syncs/{sync.id}/schemas"]
         before = [get(path)["data"] for path in paths]
         assert all(len(rows) > 1 for rows in before)
         emulator.set_switch("list_order", "reversed")
