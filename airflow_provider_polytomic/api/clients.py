@@ -28,7 +28,7 @@ from airflow_provider_polytomic.api.errors import (
 )
 from airflow_provider_polytomic.api.pacing import Pace, paced
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
-from airflow_provider_polytomic.api.redaction import redact, secrets_in
+from airflow_provider_polytomic.api.redaction import hide_from_now_on, redact, secrets_in
 from airflow_provider_polytomic.api.retry import RetryPolicy, read_retry_after, retrying
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ KEEP_ALIVE = 300.0
 
 MOST_CONNECTIONS = 10
 """More requests at once would have httpx search its queue of them again and again, at milliseconds each."""
+
+MOST_TIMEOUTS = 4
+"""How many times the timeout one exchange may take: the HTTP library applies it to each read, and there may be many."""
 
 HTTPCORE_LOGGERS = ("connection", "http11", "http2", "proxy", "socks")
 
@@ -75,6 +78,7 @@ class _Client:
 
     def __init__(self, api_key: str | None = None, *, config: ClientConfig | None = None, **settings: Any) -> None:
         self.config = config or ClientConfig(api_key, **settings)
+        hide_from_now_on(*self.config.secrets)
         self._policy = RetryPolicy(max_retries=self.config.max_retries)
         limit = self.config.max_requests_per_minute
         self._pace = Pace(limit) if limit else None
@@ -146,10 +150,12 @@ class _Client:
             retry_after=read_retry_after(response.headers.get("retry-after")),
         )
 
-    def _lost(self, call: Call[Any], error: httpx.HTTPError) -> PolytomicError:
+    def _lost(self, call: Call[Any], error: httpx.HTTPError | asyncio.TimeoutError) -> PolytomicError:
         if isinstance(error, httpx.DecodingError):
             return call.misread("the answer cannot be unpacked: is there a proxy in between?")
-        reason = redact(str(error), *self._secrets_of(call)) or "the connection ended"
+        never_ended = isinstance(error, asyncio.TimeoutError)
+        nothing_said = "the answer did not come to its end" if never_ended else "the connection ended"
+        reason = redact(str(error), *self._secrets_of(call)) or nothing_said
         never_sent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError))
         return PolytomicTransportError(
             f"{type(error).__name__}: {reason} ({self.config.base_url})",
@@ -282,6 +288,7 @@ class AsyncPolytomicClient(_Client):
         super().__init__(api_key, config=config, **settings)
         self._sleep = sleep
         self._http = httpx.AsyncClient(**self._httpx_settings())
+        self._turn = asyncio.Semaphore(MOST_CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -343,15 +350,17 @@ class AsyncPolytomicClient(_Client):
             steps.close()
 
     async def _exchange(self, call: Call[T]) -> T:
-        sending = _sending.set(tuple(self._secrets_of(call)))
-        try:
-            response = await self._http.request(**self._request(call))
-        except httpx.HTTPError as error:
-            lost = self._lost(call, error)
-        else:
-            return self._read(call, response)
-        finally:
-            _sending.reset(sending)
+        request = self._request(call)
+        async with self._turn:
+            sending = _sending.set(tuple(self._secrets_of(call)))
+            try:
+                response = await asyncio.wait_for(self._http.request(**request), MOST_TIMEOUTS * request["timeout"])
+            except (httpx.HTTPError, asyncio.TimeoutError) as error:
+                lost = self._lost(call, error)
+            else:
+                return self._read(call, response)
+            finally:
+                _sending.reset(sending)
         raise lost
 
 

@@ -33,16 +33,15 @@ class Agenda(Generic[T]):
         self._numbers.pop(thing, None)
 
     @property
-    def next_at(self) -> float | None:
-        """When the next thing is due; None if there is none."""
+    def next_at(self) -> float:
+        """When the next thing is due; infinity if there is none."""
         while self._heap and self._numbers.get(self._heap[0][2]) != self._heap[0][1]:
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        return self._heap[0][0] if self._heap else float("inf")
 
     def pop(self, until: float = float("inf")) -> T | None:
         """Take the next thing that is due by then; None if there is none."""
-        due = self.next_at
-        if due is None or due > until:
+        if self.next_at > until or not self._numbers:
             return None
         thing = heappop(self._heap)[2]
         del self._numbers[thing]

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from airflow_provider_polytomic.api import bulk_syncs
-from airflow_provider_polytomic.api.errors import PolytomicAPIError, PolytomicError
+from airflow_provider_polytomic.api.errors import PolytomicAPIError, PolytomicError, PolytomicRateLimitError
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution
 from airflow_provider_polytomic.api.protocol import Protocol, send
+from airflow_provider_polytomic.api.retry import is_passing
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.outcome import is_completed_schema, is_unsuccessful_schema
 from airflow_provider_polytomic.runs.run import Run
@@ -29,6 +30,12 @@ TOO_MUCH = frozenset({400, 413, 414, 422, 431})
 REFUSAL_PAUSE = 300.0
 """Seconds without a batch after two refusals in a row."""
 
+GROWTH_PAUSE = 3600.0
+"""Seconds after which twice as many ids are tried as were accepted."""
+
+PATIENCE = 5.0
+"""Seconds for one request: it holds up looks that could be taken one by one."""
+
 
 class Batch:
     """Asks for many runs at once; what it does not certainly show running has to be asked for by itself."""
@@ -36,7 +43,9 @@ class Batch:
     def __init__(self) -> None:
         self._accepted = MOST_SYNCS
         self._fitting = MOST_SYNCS
+        self._grows_at = float("inf")
         self._refusals = 0
+        self._unanswered: PolytomicError | None = None
         self._paused_until = float("-inf")
 
     @property
@@ -45,17 +54,20 @@ class Batch:
         return min(self._accepted, self._fitting)
 
     def usable(self, now: float) -> bool:
-        """Tell whether it is worth asking."""
+        """Tell whether it is worth asking, and for more than lately if fewer have been accepted for long."""
+        if now >= self._grows_at:
+            self._accepted = min(2 * self._accepted, MOST_SYNCS)
+            self._grows_at = now + GROWTH_PAUSE
         return self.size > 1 and now >= self._paused_until
 
     def running(self, runs: Sequence[Run]) -> Protocol[dict[Run, Execution]]:
         """Ask for bulk runs and return those that are shown running, as far as that shows them.
 
-        :raises PolytomicError: if the request fails; :meth:`refused` notes what follows from it
+        :raises PolytomicError: if the request fails; :meth:`failed` notes what follows from it
         """
         call = bulk_syncs.list_status(sync_id=list(dict.fromkeys(run.sync_id for run in runs)))
-        page = yield from send(call.once())
-        self._refusals = 0
+        page = yield from send(call.within(PATIENCE))
+        self._refusals, self._unanswered = 0, None
         schemas = sum(len(row.schemas) for row in page.rows)
         self._fitting = min(MOST_SYNCS, max(2, MOST_SCHEMAS * len(page.rows) // schemas)) if schemas else MOST_SYNCS
         rows = {row.sync_id: row for row in page.rows}
@@ -63,12 +75,22 @@ class Batch:
         read = ((run, _execution(run, row)) for run, row in shown if _is_running(run, row))
         return {run: execution for run, execution in read if not execution.outcome.final}
 
-    def refused(self, error: PolytomicError, asked: int, now: float) -> None:
-        """Note that a request for so many runs was refused."""
-        if not isinstance(error, PolytomicAPIError):
+    def failed(self, error: PolytomicError, asked: int, now: float) -> None:
+        """Note that a request for so many runs was refused, or had no usable answer."""
+        if is_passing(error):
+            self._unanswered = None if isinstance(error, PolytomicRateLimitError) else error
             return
-        if error.status_code in TOO_MUCH:
-            self._accepted = max(1, asked // 2)
+        if isinstance(error, PolytomicAPIError) and error.status_code in TOO_MUCH:
+            self._accepted, self._grows_at = max(1, asked // 2), now + GROWTH_PAUSE
+        self._refuse(error, now)
+
+    def others_answered(self, now: float) -> None:
+        """Note that a request for one run has an answer: a batch that had none is as good as refused."""
+        if self._unanswered:
+            self._refuse(self._unanswered, now)
+
+    def _refuse(self, error: PolytomicError, now: float) -> None:
+        self._unanswered = None
         self._refusals += 1
         if self._refusals > 1:
             self._refusals, self._paused_until = 0, now + REFUSAL_PAUSE

@@ -42,8 +42,13 @@ class Health:
         """Tell whether it was Polytomic's wish to be left alone."""
         return isinstance(self.error, PolytomicRateLimitError)
 
-    def answered(self, now: float) -> bool:
-        """Note a usable answer, and tell whether it opens what was closed."""
+    def answered(self, now: float, began: float) -> bool:
+        """Note a usable answer, and tell whether it opens what was closed.
+
+        :param began: when it was asked for; what was in flight when a 429 came does not end the pause
+        """
+        if self.throttled and began <= self._throttled_at:
+            return False
         self._failures = self._tries = 0
         opens, self.closed, self.error = self.closed, False, None
         if opens:
@@ -60,9 +65,12 @@ class Health:
             self._throttle(error, now)
             return
         self._failures += 1
-        if self._failures >= FAILURES_TO_CLOSE and not self.throttled:
+        pausing = self.closed and now < self.retry_at
+        if pausing and self.throttled:
+            return
+        if self.closed or self._failures >= FAILURES_TO_CLOSE:
             self._close(error, now)
-            if now >= self.retry_at:
+            if not pausing:
                 self.retry_at = now + min(FIRST_PAUSE * 2.0 ** min(self._tries, 16), longest, LONGEST_PAUSE)
                 self._tries += 1
 
@@ -85,6 +93,6 @@ class Health:
     def _close(self, error: PolytomicError, now: float) -> None:
         if not self.closed:
             self._closed_at = now
-            if not isinstance(error, PolytomicRateLimitError):
-                log.warning("Polytomic does not answer; waits go on when it does: %s", error)
+        if not isinstance(error, PolytomicRateLimitError) and (self.throttled or not self.closed):
+            log.warning("Polytomic does not answer; waits go on when it does: %s", error)
         self.closed, self.error = True, error

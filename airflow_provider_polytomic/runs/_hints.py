@@ -26,6 +26,9 @@ FIRST_PAUSE = 10.0
 REFUSAL_PAUSE = 300.0
 """Seconds without events after a failure, doubled for each further one up to this; after a refusal at once."""
 
+STALE = 900.0
+"""Seconds unread after which beginning anew takes less reading than going on."""
+
 GRACE = 60.0
 """Seconds within which the event of an end that was found without it must be listed."""
 
@@ -60,6 +63,8 @@ class Hints:
         self._awaited = awaited
         self._wall = wall
         self._feed: Feed | None = None
+        self._reading = False
+        self._left_at = 0.0
         self._looks = 0.0
         self._waits = 0
         self._next_at = NEVER
@@ -70,7 +75,7 @@ class Hints:
     @property
     def next_at(self) -> float:
         """When the events are to be read next; infinity for never."""
-        return self._next_at if self._feed else NEVER
+        return self._next_at if self._reading else NEVER
 
     @property
     def trusted(self) -> bool:
@@ -80,12 +85,13 @@ class Hints:
     def adapt(self, looks: float, waits: int, now: float) -> None:
         """Decide anew how often to read them; see :func:`feed_interval`."""
         self._looks, self._waits = looks, waits
-        if feed_interval(looks, waits) == NEVER:
-            self._feed = None
-            self._good_since = None
-        elif self._feed is None:
-            self._feed = Feed(wanted=self._wanted, clock=self._wall, overlap=timedelta(seconds=GRACE))
-            self._next_at = now
+        reading, self._reading = self._reading, feed_interval(looks, waits) != NEVER
+        if reading and not self._reading:
+            self._left_at, self._good_since = now, None
+        elif self._reading and self._feed is None:
+            self._feed, self._next_at = self._new_feed(), now
+        elif self._reading and not reading and now - self._left_at > STALE:
+            self._feed = self._new_feed()
 
     def fresh(self, now: float) -> Protocol[list[Ended]]:
         """Return the ends that have not been told yet.
@@ -131,6 +137,9 @@ class Hints:
             self._may_trust = False
             self._unannounced.clear()
             log.warning("An execution has ended without an event: ends are no longer left to Polytomic's events")
+
+    def _new_feed(self) -> Feed:
+        return Feed(wanted=self._wanted, clock=self._wall, overlap=timedelta(seconds=GRACE))
 
     def _wanted(self, ended: Ended) -> bool:
         return ended.execution_id in self._unannounced or bool(self._awaited(ended))

@@ -89,6 +89,12 @@ class Watch:
         """Tell whether somebody's time has passed since it was last looked at."""
         return any(self.looked_at < listener.deadline <= now for listener in self.listeners)
 
+    @property
+    def next_deadline(self) -> float:
+        """The first deadline since it was last looked at; infinity where there is none."""
+        later = (listener.deadline for listener in self.listeners if listener.deadline > self.looked_at)
+        return min(later, default=NEVER)
+
     def tell(self, news: News | Exception) -> None:
         """Leave all who wait a piece of news; each gets an error of its own, since raising one changes it."""
         for listener in self.listeners:
@@ -104,5 +110,4 @@ class Watch:
         interval = self.every
         if trusting and not self.batched and self.hinted_at == BEFORE:
             interval = min(max(interval, self.looked_at - self.began), SLOWEST * interval)
-        deadlines = (listener.deadline for listener in self.listeners if listener.deadline > self.looked_at)
-        return min(self.looked_at + interval, *deadlines, NEVER)
+        return min(self.looked_at + interval, self.next_deadline)

@@ -94,28 +94,36 @@ class Watches:
         other.discard(watch)
         chosen.put(watch, due)
 
-    def spread(self, watches: Iterable[Watch], now: float, gone: float = 0.0) -> None:
-        """Look at all of these within their intervals, one after the other.
+    def spread(self, watches: Iterable[Watch], now: float, gone: float = 0.0, *, only_sooner: bool = False) -> None:
+        """Look at all of these within their intervals, one after the other, or when a deadline comes before.
 
         :param gone: seconds of the intervals that have passed already
+        :param only_sooner: leave what is due before that as it is
         """
         waiting = [watch for watch in watches if not watch.asking]
         for place, watch in enumerate(waiting, 1):
             share = 0.0 if watch.expired(now) else place / len(waiting)
-            self.put(watch, now + share * max(0.0, watch.every - gone))
+            due = min(now + share * max(0.0, watch.every - gone), watch.next_deadline)
+            if due < watch.due or not only_sooner:
+                self.put(watch, due)
 
-    def pop_single(self, until: float = NEVER) -> Watch | None:
-        """Take the next that is to be asked for by itself and is due by then."""
-        return self._single.pop(until)
+    def pop(self, until: float = NEVER) -> Watch | None:
+        """Take the next that is due by then."""
+        return (self._bulk if self.bulk_is_next else self._single).pop(until)
 
     def pop_bulk(self, until: float = NEVER) -> Watch | None:
         """Take the next bulk run that is due by then."""
         return self._bulk.pop(until)
 
     @property
+    def bulk_is_next(self) -> bool:
+        """Tell whether the next that is due may be asked for together with others."""
+        return self._bulk.next_at < self._single.next_at
+
+    @property
     def next_at(self) -> float:
         """When the next is due; infinity where none is."""
-        return min(NEVER if agenda.next_at is None else agenda.next_at for agenda in (self._single, self._bulk))
+        return min(self._single.next_at, self._bulk.next_at)
 
     def concerned_by(self, ended: Ended) -> list[Watch]:
         """Return those whose end this may be."""

@@ -34,6 +34,9 @@ MOST_STRETCHES = 5000
 TICK = timedelta(microseconds=1)
 STRIDE = timedelta(seconds=1)
 
+TOLERANCE = timedelta(seconds=1)
+"""How far a row may lie outside of the times that were asked for, which may be compared less finely than shown."""
+
 _KINDS = {"sync": "model", "bulk_sync": "bulk"}
 _WORDS = {**{word: word for word in ENDS}, "completed_with_error": "completed_with_errors"}
 _TYPES = (
@@ -111,6 +114,8 @@ class EventReader:
             rows, whole = yield from _listed(after, before)
             read = [each for each in map(self._read, rows) if each]
             if not whole and read:
+                if not all(_lies_within(moment, after, before) for moment, _ in read):
+                    raise events.list().misread("the list cannot be divided by time: it does not heed the times asked")
                 cut = _cut(sorted(moment for moment, _ in read), after, before)
                 stretches += cut
                 if not cut:
@@ -168,6 +173,10 @@ def _listed(after: datetime, before: datetime | None, type: str | None = None) -
         call = next_page(call, page)
         paged = paged or call is not None
     return rows, paged or len(rows) < MOST_ROWS
+
+
+def _lies_within(moment: datetime, after: datetime, before: datetime | None) -> bool:
+    return moment >= after - TOLERANCE and (before is None or moment <= before + TOLERANCE)
 
 
 def _cut(moments: list[datetime], after: datetime, before: datetime | None) -> list[tuple[datetime, datetime | None]]:

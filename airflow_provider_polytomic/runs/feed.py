@@ -25,7 +25,8 @@ OVERLAP = timedelta(minutes=5)
 """How much later than newer events an event may be listed and still be found."""
 
 SKEW = timedelta(minutes=15)
-"""How far Polytomic's clock may lie behind this machine's, which alone tells a new feed where to begin."""
+"""How far Polytomic's clock may lie off this machine's, which alone tells a new feed where to begin, and whether an
+event is dated in the future."""
 
 RETENTION = timedelta(hours=48)
 """How long Polytomic keeps events."""
@@ -126,10 +127,16 @@ class Feed:
         return fresh
 
     def _move_to(self, window: Window) -> None:
-        """Go on, but never back: before ``since``, nothing is remembered."""
+        """Go on, but never back: before ``since``, nothing is remembered.
+
+        An event that is dated in the future does not tell how far the list has come.
+        """
         if window.until is None:
             self._begin = None
-        reached = [moment - self._overlap for moment in (window.newest, window.until) if moment]
+        now, newest = self._now(), window.newest
+        if newest and newest > now + SKEW:
+            newest = now - SKEW
+        reached = [moment - self._overlap for moment in (newest, window.until) if moment]
         surplus = sorted(self._seen.values())[:-MOST_SEEN]
         self._since = max([self._since, *reached, *surplus])
         self._seen = {execution_id: at for execution_id, at in self._seen.items() if at > self._since}
@@ -151,7 +158,7 @@ class Feed:
             seen = {str(one): datetime.fromisoformat(at) for one, at in cursor["seen"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             since = None
-        if since is None:
+        if since is None or since > self._now() + SKEW:
             log.warning("The place in Polytomic's events that was kept cannot be read: going on from now")
             return
         self._since, self._begin, self._asked, self._seen = since, begin, asked, seen

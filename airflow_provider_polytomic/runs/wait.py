@@ -105,7 +105,7 @@ def wait_for_end(
 
     A poll that fails is news about the API, not about the sync: it is logged and ridden out until the deadline.
 
-    :param run: the execution; or whichever ends first from a moment on
+    :param run: the execution; or the latest that has ended since a moment, as soon as there is one
     :param every: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch; the status is asked before it is applied
     :param pause_first: the status has just been asked, so begin with a pause

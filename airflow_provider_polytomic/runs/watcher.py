@@ -53,6 +53,11 @@ async def rest(stirred: asyncio.Event, seconds: float | None) -> None:
     stirred.clear()
 
 
+def failure(mistake: BaseException) -> RuntimeError:
+    """Build what those hear whose wait ends by a mistake; it can be copied, whatever the mistake is."""
+    return RuntimeError(f"waiting has failed: {mistake!r}")
+
+
 class Watcher:
     """Waits for the ends of executions, for all who ask on one event loop over one connection.
 
@@ -94,7 +99,7 @@ class Watcher:
     async def end_of(self, awaited: Run | Completion, *, every: float, deadline: float | None = None) -> Execution:
         """Wait for an end, as :func:`~airflow_provider_polytomic.runs.wait.wait_for_end` does; it has just been asked.
 
-        :param awaited: the execution; or whichever ends first from a moment on
+        :param awaited: the execution; or the latest that has ended since a moment, as soon as there is one
         :param every: seconds; the longest time that an end goes unnoticed while Polytomic answers
         :param deadline: when to give up, in seconds since the epoch; the status is asked before it is applied
         :raises DeadlinePassed: if it has not ended by then
@@ -170,14 +175,11 @@ class Watcher:
         if self._hints.next_at <= now:
             self._ask(self._ask_events(now))
             return True
-        watch = self._watches.pop_single(now)
-        if watch:
-            self._ask(self._look(watch), watch)
-            return True
-        watch = self._watches.pop_bulk(now)
+        together = self._watches.bulk_is_next
+        watch = self._watches.pop(now)
         if watch is None:
             return False
-        others = self._others_for_a_batch(watch, now)
+        others = self._others_for_a_batch(watch, now) if together else []
         self._ask(self._look_at_all([watch, *others]) if others else self._look(watch), watch, *others)
         return True
 
@@ -194,9 +196,7 @@ class Watcher:
     def _begin_while_closed(self, now: float) -> bool:
         """Let one look try whether there is an answer again; the others pass, and those who wait hear why."""
         may_try = not self._asking and now >= self._health.retry_at
-        watch = self._watches.pop_single(now) or self._watches.pop_bulk(now)
-        if watch is None and may_try:
-            watch = self._watches.pop_single() or self._watches.pop_bulk()
+        watch = self._watches.pop(NEVER if may_try else now)
         if watch is None:
             return False
         if may_try or (not self._asking and watch.expired(now) and not self._health.throttled):
@@ -209,7 +209,8 @@ class Watcher:
         """Leave a look out; where somebody's time is up, only for as long as nobody has asked since."""
         self._missed.setdefault(watch)
         if self._health.throttled:
-            self._watches.put(watch, max(self._health.retry_at, now + 1) if watch.expired(now) else now + watch.every)
+            in_time = min(now + watch.every, watch.next_deadline)
+            self._watches.put(watch, max(self._health.retry_at, now + 1) if watch.expired(now) else in_time)
         elif watch.expired(now) and not watch.expired(self._health.failed_at):
             self._watches.put(watch, now + 1)
         else:
@@ -250,9 +251,15 @@ class Watcher:
             news = await self._client.run(watch.awaited.look(once=True))
         except PolytomicError as error:
             news = error
-            self._note_failure(error)
+            self._note_failure(error, began)
+        except Exception as error:
+            log.error("An execution cannot be asked for: its wait ends", exc_info=error)
+            watch.tell(failure(error))
+            self._drop(watch)
+            return
         else:
-            self._note_answer()
+            self._note_answer(began)
+            self._batch.others_answered(self._clock())
             watch.in_batches = 0
         finally:
             watch.asking = False
@@ -266,10 +273,10 @@ class Watcher:
         try:
             running = await self._client.run(self._batch.running(runs))
         except PolytomicError as error:
-            if not self._note_failure(error):
-                self._batch.refused(error, len(watches), self._clock())
+            self._note_failure(error, began)
+            self._batch.failed(error, len(watches), self._clock())
         else:
-            self._note_answer()
+            self._note_answer(began)
         finally:
             for watch in watches:
                 watch.asking = False
@@ -290,7 +297,7 @@ class Watcher:
             ends = []
             self._hints.failed(error, self._clock())
             if isinstance(error, PolytomicRateLimitError):
-                self._note_failure(error)
+                self._note_failure(error, now)
         for watch in [watch for ended in ends for watch in self._watches.concerned_by(ended)]:
             watch.hinted_at = self._clock()
             if not watch.asking:
@@ -314,11 +321,11 @@ class Watcher:
         if isinstance(news, HOPELESS) or (isinstance(news, Execution) and news.outcome.final):
             self._ended(watch, news, began)
             return
-        if isinstance(news, PolytomicError):
-            self._missed.setdefault(watch)
-        else:
+        if not isinstance(news, PolytomicError):
             self._missed.pop(watch, None)
             watch.ran_at = began
+        elif watch in self._watches:
+            self._missed.setdefault(watch)
         if isinstance(news, Execution) and news.created_at:
             watch.began = min(watch.began, began - self._wall() + news.created_at.timestamp())
         self._watches.put(watch, watch.next_look(self._hints.trusted), singly=watch.hinted)
@@ -326,20 +333,22 @@ class Watcher:
     def _ended(self, watch: Watch, news: News, now: float) -> None:
         if isinstance(news, Execution) and watch.hinted_at == BEFORE:
             self._hints.found(news.id, watch.ran_at, now)
+        self._drop(watch)
+
+    def _drop(self, watch: Watch) -> None:
         self._missed.pop(watch, None)
         self._watches.drop(watch)
 
-    def _note_answer(self) -> None:
-        if self._health.answered(self._clock()):
+    def _note_answer(self, began: float) -> None:
+        if self._health.answered(self._clock(), began):
             self._watches.spread(self._missed, self._clock(), self._try_interval)
 
-    def _note_failure(self, error: PolytomicError) -> bool:
-        """Tell whether it says something about Polytomic, not about what was asked for."""
-        if not is_passing(error):
-            self._note_answer()
-            return False
-        self._health.failed(error, self._clock(), self._try_interval)
-        return True
+    def _note_failure(self, error: PolytomicError, began: float) -> None:
+        """Note what it says about Polytomic: a refusal of what was asked for is an answer, too."""
+        if is_passing(error):
+            self._health.failed(error, self._clock(), self._try_interval)
+        else:
+            self._note_answer(began)
 
     @property
     def _try_interval(self) -> float:
@@ -351,7 +360,7 @@ class Watcher:
         """Where events are trusted no more, look within an interval from now at what was left to them."""
         if before and not self._hints.trusted:
             left = [watch for watch in self._watches if watch.due > watch.looked_at + watch.every]
-            self._watches.spread(left, self._clock())
+            self._watches.spread(left, self._clock(), only_sooner=True)
 
     def _end_all(self, error: Exception) -> None:
         for watch in self._watches:
@@ -362,7 +371,7 @@ class Watcher:
     def _give_up(self, error: BaseException) -> None:
         """End all waits after a mistake in here: better than to leave them waiting for nothing."""
         log.error("Waiting for executions has failed", exc_info=error)
-        self._end_all(RuntimeError(f"waiting has failed: {error!r}"))
+        self._end_all(failure(error))
 
 
 shared_watcher: Shared[Watcher] = Shared(Watcher, Watcher.aclose)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -22,6 +25,7 @@ from airflow_provider_polytomic.api import (
     send,
     syncs,
 )
+from airflow_provider_polytomic.api.clients import MOST_CONNECTIONS
 
 from .conftest import KEY
 from .server import HANG_UP, Answer, answer
@@ -205,6 +209,48 @@ async def test_an_async_client_can_be_closed_without_a_with_block(server):
     server.answers(SYNC)
     assert (await client.send(READ)).id == "1"
     await client.aclose()
+
+
+async def test_an_answer_that_drips_comes_to_an_end():
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    async with serving(drip) as url, AsyncPolytomicClient(KEY, base_url=url, timeout=0.1, max_retries=0) as client:
+        with pytest.raises(PolytomicTransportError, match="did not come to its end") as raised:
+            await client.send(READ)
+    assert raised.value.sent
+    assert KEY not in repr(raised.value)
+
+
+async def test_many_requests_at_once_wait_outside_of_the_http_library():
+    in_library: list[int] = []
+
+    async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(0.01)
+                in_library.append(len(client._http._transport._pool._requests))  # type: ignore[attr-defined]
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"data": {"id": "1"}}')
+        writer.close()
+
+    async with serving(answer_late) as url, AsyncPolytomicClient(KEY, base_url=url, max_retries=0) as client:
+        answers = await asyncio.gather(*(client.send(READ) for _ in range(5 * MOST_CONNECTIONS)))
+    assert {answer.id for answer in answers} == {"1"}
+    assert max(in_library) == MOST_CONNECTIONS
+
+
+@asynccontextmanager
+async def serving(handle: Callable[..., Awaitable[None]]) -> AsyncIterator[str]:
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
 
 
 def free_port() -> int:

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_polytomic.api.errors import PolytomicTransportError, class_of_status
+from airflow_provider_polytomic.api.errors import (
+    PolytomicError,
+    PolytomicResponseError,
+    PolytomicTransportError,
+    class_of_status,
+)
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.runs import Run
-from airflow_provider_polytomic.runs._batch import MOST_SYNCS, Batch
+from airflow_provider_polytomic.runs._batch import GROWTH_PAUSE, MOST_SYNCS, PATIENCE, Batch
 
 OURS = Run("bulk", "sync", "ours")
 
@@ -26,7 +31,7 @@ def shown(status: str | None, *schemas: tuple[str | None, str | None], sync_id: 
 def ask(batch: Batch, runs: list[Run], *rows: BulkSyncSummary) -> Any:
     asking = batch.running(runs)
     call = next(asking)
-    assert (call.path, call.repeatable) == ("/api/bulk/syncs/status", False)
+    assert (call.path, call.repeatable, call.timeout) == ("/api/bulk/syncs/status", False, PATIENCE)
     with pytest.raises(StopIteration) as stop:
         asking.send(Page[BulkSyncSummary](rows=list(rows)))
     return stop.value.value
@@ -89,12 +94,12 @@ def test_syncs_with_many_schemas_are_asked_for_in_smaller_batches():
 
 def test_it_is_left_alone_for_a_while_after_two_refusals_in_a_row():
     batch, refusal = Batch(), class_of_status(403)(403, method="GET", path="/")
-    batch.refused(refusal, 50, now=0.0)
+    batch.failed(refusal, 50, now=0.0)
     assert batch.usable(1.0)
     ask(batch, [OURS], shown("running"))
-    batch.refused(refusal, 50, now=2.0)
+    batch.failed(refusal, 50, now=2.0)
     assert batch.usable(3.0)
-    batch.refused(refusal, 50, now=4.0)
+    batch.failed(refusal, 50, now=4.0)
     assert not batch.usable(5.0)
     assert batch.usable(305.0)
     assert batch.size == MOST_SYNCS
@@ -104,13 +109,41 @@ def test_it_is_left_alone_for_a_while_after_two_refusals_in_a_row():
 def test_fewer_are_asked_for_where_so_many_may_be_too_much(status: int):
     batch = Batch()
     for _ in range(10):
-        batch.refused(class_of_status(status)(status, method="GET", path="/"), batch.size, now=0.0)
+        batch.failed(class_of_status(status)(status, method="GET", path="/"), batch.size, now=0.0)
     assert batch.size == 1
-    assert not batch.usable(1e9), "one by one is what it is instead of"
+    assert not batch.usable(GROWTH_PAUSE - 1), "one by one is what it is instead of"
+    sizes = []
+    for hour in range(1, 8):
+        assert batch.usable(hour * GROWTH_PAUSE)
+        assert batch.usable(hour * GROWTH_PAUSE + 1)
+        sizes.append(batch.size)
+    assert sizes == [2, 4, 8, 16, 32, 50, 50]
 
 
-def test_no_answer_is_no_refusal():
+@pytest.mark.parametrize(
+    "error",
+    [
+        PolytomicTransportError("reset", method="GET", path="/", sent=True),
+        PolytomicResponseError("cut short", method="GET", path="/"),
+        class_of_status(500)(500, method="GET", path="/"),
+    ],
+)
+def test_no_answer_is_a_refusal_only_where_others_have_answers(error: PolytomicError):
     batch = Batch()
     for _ in range(5):
-        batch.refused(PolytomicTransportError("reset", method="GET", path="/", sent=True), 50, now=0.0)
+        batch.failed(error, 50, now=0.0)
     assert batch.usable(1.0)
+    batch.others_answered(2.0)
+    batch.others_answered(3.0)
+    assert batch.usable(4.0), "one failure is one refusal, however many others have answers"
+    batch.failed(error, 50, now=5.0)
+    batch.others_answered(6.0)
+    assert not batch.usable(7.0)
+
+
+def test_a_429_is_no_refusal():
+    batch = Batch()
+    for _ in range(5):
+        batch.failed(class_of_status(429)(429, method="GET", path="/"), 50, now=0.0)
+        batch.others_answered(1.0)
+    assert batch.usable(2.0)

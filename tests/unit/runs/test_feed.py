@@ -237,15 +237,16 @@ def test_what_shares_one_instant_is_asked_for_by_type(short_pages: None, caplog:
 
 @pytest.mark.parametrize("order", ["newest_first", "shuffled"])
 def test_a_list_that_does_not_heed_times_is_given_up(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ends, "MOST_STRETCHES", 200)
     listing = Listing(order=order)
     one = made(listing)
     monkeypatch.setattr(listing, "answer", lambda call, answer=listing.answer: answer(replace(call, query=timeless)))
     timeless = (("starting_after", text(NOW)), ("limit", "100"))
     listing.rows = [Row(NOW + timedelta(seconds=number / 9), f"e{number}") for number in range(1, 150)]
     listing.now += timedelta(minutes=1)
+    listing.requests.clear()
     with pytest.raises(PolytomicResponseError, match="divided by time"):
         listing.run(one.fresh())
+    assert len(listing.requests) <= 5
 
 
 # ---- time
@@ -286,6 +287,30 @@ def test_the_clock_of_polytomic_may_differ(skew: int, quiet: bool) -> None:
         listing.now += timedelta(seconds=15)
         listing.rows.append(Row(listing.now - timedelta(seconds=1), f"e{number}"))
         assert names(listing.run(one.fresh())) == [f"e{number}"]
+
+
+def test_an_event_from_the_future_does_not_silence_the_feed() -> None:
+    listing = Listing()
+    one = made(listing)
+    listing.rows.append(Row(NOW + timedelta(days=8), "future", seen_at=NOW))
+    assert names(listing.run(one.fresh())) == ["future"]
+    for number in range(300):
+        listing.now += timedelta(minutes=1)
+        listing.rows.append(Row(listing.now - timedelta(seconds=1), f"e{number}"))
+        assert names(listing.run(one.fresh())) == [f"e{number}"]
+        if number % 100 == 50:
+            one = Feed(json.loads(json.dumps(one.cursor)), clock=listing.clock)
+    assert len(one.cursor["seen"]) < 30, "it moves on all the same"
+
+
+def test_a_cursor_from_the_future_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+    listing = Listing()
+    kept = made(listing).cursor
+    one = made(listing, cursor={**kept, "since": text(NOW + timedelta(minutes=16))})
+    assert "going on from now" in caplog.text
+    listing.rows = [Row(NOW + timedelta(seconds=1), "e")]
+    listing.now += timedelta(seconds=15)
+    assert names(listing.run(one.fresh())) == ["e"]
 
 
 def test_a_silent_feed_is_no_gap(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,16 +20,16 @@ def test_a_few_failures_close_it_and_one_answer_opens_it():
         assert not health.closed
         health.failed(DOWN, number, 10.0)
     assert health.closed
-    assert health.answered(99.0)
+    assert health.answered(99.0, 98.0)
     assert not health.closed
-    assert not health.answered(100.0)
+    assert not health.answered(100.0, 99.0)
 
 
 def test_failures_in_between_answers_do_not():
     health = Health()
     for now in range(100):
         health.failed(DOWN, now, 10.0)
-        health.answered(now)
+        health.answered(now, now)
     assert not health.closed
 
 
@@ -61,11 +61,35 @@ def test_a_429_closes_it_for_as_long_as_it_asks_within_reason(asked, granted):
     assert (health.closed, health.throttled, health.retry_at) == (True, True, 100.0 + granted)
 
 
+def test_an_answer_that_was_in_flight_does_not_end_a_pause():
+    health = Health()
+    health.failed(throttling(25.0), 100.0, 5.0)
+    assert not health.answered(100.2, 99.9)
+    assert (health.closed, health.retry_at) == (True, 125.0)
+    assert health.answered(125.2, 125.0)
+
+
+def test_an_outage_after_a_429_is_tried_with_pauses():
+    health = Health()
+    health.failed(throttling(25.0), 100.0, 5.0)
+    health.failed(DOWN, 100.1, 5.0)
+    assert (health.throttled, health.retry_at) == (True, 125.0), "what was in flight"
+    pauses = []
+    for _ in range(5):
+        now = health.retry_at
+        health.failed(DOWN, now, 5.0)
+        assert (health.closed, health.throttled, health.error) == (True, False, DOWN)
+        pauses.append(health.retry_at - now)
+    assert pauses == [1.0, 2.0, 4.0, 5.0, 5.0]
+    health.failed(throttling(30.0), health.retry_at, 5.0)
+    assert health.throttled
+
+
 def test_after_a_calm_time_pauses_begin_anew():
     health = Health()
     for now in (0.0, 10.0, 20.0):
         health.failed(throttling(), now, 5.0)
-        health.answered(now + 9.0)
+        health.answered(now + 9.0, now + 8.0)
     assert health.retry_at == 24.0
     health.failed(throttling(), 1000.0, 5.0)
     assert health.retry_at == 1001.0

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_polytomic.api import AsyncPolytomicClient, ClientConfig
+from airflow_provider_polytomic.api import ClientConfig, PolytomicRateLimitError
 from airflow_provider_polytomic.runs import Completion, DeadlinePassed, Run
+from airflow_provider_polytomic.runs._watch import NEVER, Listener
+from airflow_provider_polytomic.runs._watches import Watches
 from airflow_provider_polytomic.runs.watcher import Watcher, shared_watcher
 
 from .virtual_time import in_virtual_time
@@ -168,7 +170,7 @@ async def test_a_refused_batch_is_replaced_by_single_requests(refusal: int) -> N
         await asyncio.gather(*waits)
         assert all(wait.ended_at <= 230.0 + MOMENT for wait in waits)
         batches = world.asked("/bulk/syncs/status")
-        assert refusal == 500 or len(batches) <= 3, "after two refusals it is left alone for some minutes"
+        assert len(batches) <= 3, "after two refusals it is left alone for some minutes"
 
 
 @in_virtual_time
@@ -211,6 +213,20 @@ async def test_a_batch_that_always_says_running_is_not_believed_forever() -> Non
             world.wait(run, every=1.0)
         await world.until(600.0)
         assert 5 * 3 <= len(world.asked("/executions/", since=5.0)) <= 12 * 3
+
+
+@in_virtual_time
+async def test_a_batch_that_is_never_answered_delays_looks_a_few_times_only() -> None:
+    async with World() as world:
+        world.polytomic.fault("delay", path="/api/bulk/syncs/status", delay=3600.0, count=None)
+        runs = [world.start("bulk") for _ in range(5)]
+        waits = [world.wait(run) for run in runs]
+        await world.until(200.0)
+        assert len(world.asked("/bulk/syncs/status")) == 2
+        for run in runs:
+            world.polytomic.finish(run.execution_id)
+        await asyncio.gather(*waits)
+        assert all(wait.ended_at <= 230.0 + MOMENT for wait in waits)
 
 
 # ---- deadlines
@@ -256,6 +272,36 @@ async def test_a_deadline_in_an_outage_passes_after_another_try() -> None:
         assert len(world.asked(since=199.9)) < 5
 
 
+@in_virtual_time
+async def test_the_deadline_holds_where_a_look_was_left_out() -> None:
+    async with World() as world:
+        late = world.wait(world.start(), every=40.0, deadline=70.0)
+        world.wait(world.start(), every=5.0)
+        await world.until(39.0)
+        throttled = PolytomicRateLimitError(429, method="GET", path="/", retry_after=25.0)
+        world.watcher._health.failed(throttled, 39.0, 1.0)
+        await world.until(50.0)
+        assert world.watcher._watches.next_at <= 64.0
+        [watch] = [watch for watch in world.watcher._watches if watch.every == 40.0]
+        assert watch.due == 70.0
+        with pytest.raises(DeadlinePassed):
+            await late
+        assert 70.0 <= late.ended_at <= 70.0 + MOMENT
+
+
+def test_spread_looks_are_not_later_than_a_deadline_or_than_they_were() -> None:
+    watches = Watches()
+    crowd = [
+        watches.join(Run("model", str(number), "e"), Listener(100.0, deadline), 0.0)
+        for number, deadline in enumerate([NEVER, 60.0, 5.0, NEVER])
+    ]
+    watches.spread(crowd, 10.0)
+    assert [watch.due for watch in crowd] == [35.0, 60.0, 5.0, 110.0]
+    watches.put(crowd[3], 20.0)
+    watches.spread(crowd, 12.0, only_sooner=True)
+    assert [watch.due for watch in crowd] == [35.0, 60.0, 5.0, 20.0]
+
+
 # ---- the log
 
 
@@ -287,6 +333,36 @@ async def test_each_wait_logs_in_its_own_context(caplog: pytest.LogCaptureFixtur
     assert seen["b"] == {str(runs["b"])}
     assert seen["nobody"] == {"Polytomic does not answer; waits go on when it does"}
     assert set(seen) == {"a", "b", "nobody"}
+
+
+# ---- what cannot be asked for
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        Run("modle", "sync", "execution"),
+        Run("model", "", "execution"),
+        Run("bulk", "sync", " "),
+        Completion("model", "sync", datetime(2026, 1, 1)),
+    ],
+    ids=["kind", "sync", "execution", "moment"],
+)
+@in_virtual_time
+async def test_what_cannot_be_asked_for_ends_its_wait_alone(impossible: Run | Completion) -> None:
+    async with World() as world:
+        world.polytomic.add_model_sync(id="sync", duration=0.0)
+        world.polytomic.start("sync")
+        runs = [world.start(kind) for kind in ("model", "bulk", "bulk")]
+        waits = [world.wait(run) for run in runs]
+        wrong = world.wait(impossible)
+        await world.until(100.0)
+        with pytest.raises(RuntimeError, match="waiting has failed"):
+            await wrong
+        assert wrong.ended_at <= 31.0
+        for run in runs:
+            world.polytomic.finish(run.execution_id)
+        await asyncio.gather(*waits)
 
 
 # ---- beginning and end
@@ -342,15 +418,15 @@ async def test_other_settings_have_another(config: ClientConfig) -> None:
 
 
 @in_virtual_time
-async def test_a_mistake_in_a_look_ends_waits_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_mistake_in_the_watcher_ends_waits_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async with World() as world:
         wait = world.wait(world.start())
 
-        async def fail(*arguments: Any) -> None:
+        def fail(*arguments: Any) -> None:
             raise LookupError("a bug")
 
         await world.until(1.0)
-        monkeypatch.setattr(AsyncPolytomicClient, "run", fail)
+        monkeypatch.setattr(Watcher, "_looked", fail)
         with pytest.raises(RuntimeError, match="a bug"):
             await wait
         monkeypatch.undo()

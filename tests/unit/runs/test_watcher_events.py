@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_polytomic.api import PolytomicPermissionError
 from airflow_provider_polytomic.runs import Run
-from airflow_provider_polytomic.runs._hints import feed_interval
+from airflow_provider_polytomic.runs._hints import STALE, Hints, feed_interval
 from airflow_provider_polytomic.runs._watch import NEVER
 
 from .virtual_time import in_virtual_time
-from .world import LATENCY, Waiting, World
+from .world import EPOCH, LATENCY, Waiting, World
 
 MANY = 70
 """Waits enough for events to be asked for every five seconds."""
@@ -166,6 +167,23 @@ async def test_events_of_a_busy_organization_are_left_alone_where_they_cost_too_
         assert len(world.asked("/api/events", since=100.0)) <= 0.1 * len(world.asked("/executions/", since=100.0))
         beside.cancel()
         assert (await delays(world, waits[:5], apart=3.0))[-1] <= 30.0 + MOMENT
+
+
+def test_a_pause_and_what_was_read_outlast_a_moment_with_few_waits() -> None:
+    hints = Hints(True, lambda ended: (), lambda: EPOCH)
+    many, few = (70 / 30, 70), (3 / 30, 3)
+    hints.adapt(*many, 0.0)
+    assert hints.next_at == 0.0
+    feed = hints._feed
+    hints.failed(PolytomicPermissionError(403, method="GET", path="/api/events"), 1.0)
+    hints.adapt(*few, 2.0)
+    assert hints.next_at == NEVER
+    hints.adapt(*many, 3.0)
+    assert hints.next_at == 301.0
+    assert hints._feed is feed
+    hints.adapt(*few, 400.0)
+    hints.adapt(*many, 400.0 + STALE + 1.0)
+    assert hints._feed is not feed, "what has ended in between concerns nobody who waits now"
 
 
 class TestTrust:

@@ -27,7 +27,7 @@ from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
-from airflow_provider_polytomic.runs import Run
+from airflow_provider_polytomic.runs import DeadlinePassed, Run
 from airflow_provider_polytomic.runs.watcher import Watcher
 
 from .virtual_time import in_virtual_time
@@ -140,6 +140,39 @@ async def test_an_outage_with_a_thousand_waits_is_followed_by_no_stampede(
     await asyncio.wait(waits)
     assert polytomic.loop.time() <= 430.0 + 5.0
     await polytomic.watcher.aclose()
+
+
+@pytest.mark.parametrize("trouble", [0.01, 503.0], ids=["refused at once", "503"])
+@pytest.mark.parametrize("kind", ["model", "bulk"])
+@in_virtual_time
+async def test_an_outage_that_begins_with_a_429_is_no_other(kind: str, trouble: float) -> None:
+    def one_429_first(now: float) -> float | None:
+        if not 120.0 <= now < 240.0:
+            return None
+        return 429.0 if now < 124.0 else trouble
+
+    polytomic = Plain(trouble=one_429_first)
+    waits = polytomic.wait(20, kind, every=10.0)
+    await polytomic.until(240.0)
+    assert max(polytomic.between(begin, begin + 1) for begin in range(120, 240)) <= 3
+    assert polytomic.between(140.0, 240.0) <= 100.0 / (10.0 / 8) + 1
+    polytomic.ends = {f"{kind}-{place}": 240.0 for place in range(20)}
+    await asyncio.wait(waits)
+    assert polytomic.loop.time() <= 250.0 + 10.0 / 8 + MOMENT
+    await polytomic.watcher.aclose()
+
+
+@in_virtual_time
+async def test_who_goes_while_a_look_fails_leaves_nothing_behind() -> None:
+    async with World() as world:
+        gone = world.start()
+        wait, _ = world.wait(gone, every=10.0), world.wait(world.start())
+        world.polytomic.fault("status", status=503, path=f"/api/**/{gone.execution_id}", count=None)
+        await world.until(10.0 + LATENCY / 2)
+        await wait.cancel()
+        await world.until(12.0)
+        assert len(world.asked(gone.execution_id)) == 1
+        assert world.watcher._missed == {}
 
 
 @in_virtual_time
@@ -308,6 +341,23 @@ async def test_a_deadline_in_a_pause_waits_for_its_end() -> None:
         world.polytomic.fault("status", status=429, headers={"Retry-After": "20"})
         assert (await wait).status == "completed", "it has ended in time, and nobody could ask"
         assert wait.ended_at <= 60.0
+
+
+@pytest.mark.parametrize("kind", ["model", "bulk"])
+@in_virtual_time
+async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World(max_requests_per_minute=30) as world:
+        monkeypatch.setattr(clients.time, "monotonic", world.loop.time)
+        for run in [world.start("model") for _ in range(30)]:
+            world.wait(run, every=10.0)
+        late = world.wait(world.start(kind), every=10.0, deadline=300.0)
+        await world.until(299.0)
+        assert len(world.asked(late.awaited.execution_id)) >= 3 or len(world.asked("/bulk/syncs/status")) >= 3
+        with pytest.raises(DeadlinePassed):
+            await late
+        assert late.ended_at <= 300.0 + 120.0
 
 
 @in_virtual_time

@@ -85,6 +85,7 @@ class Waiting:
 
     def __init__(self, world: World, awaited: Run | Completion, every: float, deadline: float | None) -> None:
         self.world = world
+        self.awaited = awaited
         self.ended_at: float | None = None
         self.task = asyncio.ensure_future(self._wait(awaited, every, deadline))
 
