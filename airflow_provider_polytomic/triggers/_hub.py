@@ -32,10 +32,16 @@ CATCH_UP_PAUSE = 1.0
 PATIENCE = 20.0
 """Seconds that the ends of one poll may be held up for what is asked about them."""
 
+AT_ONCE = 5
+"""Executions that are asked about at once, so that waits over the same connection have their turn."""
+
+LONGEST_ASKED = 3600.0
+"""Seconds; the most of what Polytomic asks to wait that is granted."""
+
 MOST_KNOWN = 500
 
 
-class Batch:
+class Poll:
     """What one poll brought, for all watchers.
 
     :param config: of the connection that it was read with
@@ -48,7 +54,7 @@ class Batch:
         self._afterwards: list[Callable[[], Awaitable[None]]] = []
 
     def afterwards(self, do: Callable[[], Awaitable[None]]) -> None:
-        """Have something done once Airflow has stored the events that came of this batch."""
+        """Have something done once Airflow has stored the events that came of this poll."""
         self._afterwards.append(do)
 
     async def stored(self) -> None:
@@ -70,6 +76,7 @@ class Hub:
         self._feeds: list[Feed] = []
         self._joined = asyncio.Event()
         self._known: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._turn = asyncio.Semaphore(AT_ONCE)
 
     @contextmanager
     def joined(self, feed: Feed) -> Iterator[None]:
@@ -83,7 +90,7 @@ class Hub:
             if not self._feeds:
                 self._joined.clear()
 
-    async def batches(self) -> AsyncIterator[Batch]:
+    async def polls(self) -> AsyncIterator[Poll]:
         """Poll for ever; what goes wrong is logged once, and the next poll that succeeds catches up."""
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.runs.feed import EventReader
@@ -98,21 +105,21 @@ class Hub:
                         earliest = min((feed.stretch for feed in self._feeds), key=itemgetter(0))
                         window = await client.run(reader.window(*earliest))
                         trouble.is_over()
-                        yield Batch(window, config)
+                        yield Poll(window, config)
                         await asyncio.sleep(min(self._interval, CATCH_UP_PAUSE) if window.until else self._interval)
             except Exception as error:
                 pause = trouble.is_met(error)
             await asyncio.sleep(pause)
 
-    async def about(self, ended: Ended, batch: Batch) -> dict[str, Any]:
+    async def about(self, ended: Ended, poll: Poll) -> dict[str, Any]:
         """Return ``counts`` and ``url`` of an execution; what cannot be had in time is as the event tells it.
 
         An execution is asked for once, whatever the number of watchers.
         """
-        left = batch.patience_ends - time.monotonic()
+        left = poll.patience_ends - time.monotonic()
         asked = self._known.get(ended.execution_id)
         if asked is None and left > 0:
-            asked = self._known[ended.execution_id] = asyncio.ensure_future(_look_up(ended, batch))
+            asked = self._known[ended.execution_id] = asyncio.ensure_future(self._look_up(ended, poll))
             if len(self._known) > MOST_KNOWN:
                 del self._known[next(iter(self._known))]
         if asked is not None:
@@ -121,24 +128,31 @@ class Hub:
                 return asked.result()
         return {"counts": ended.counts, "url": None}
 
+    async def _look_up(self, ended: Ended, poll: Poll) -> dict[str, Any]:
+        async with self._turn:
+            if time.monotonic() < poll.patience_ends:
+                return await _look_up(ended, poll)
+        return {"counts": ended.counts, "url": None}
 
-async def _look_up(ended: Ended, batch: Batch) -> dict[str, Any]:
+
+async def _look_up(ended: Ended, poll: Poll) -> dict[str, Any]:
     from airflow_provider_polytomic.api import PolytomicError, shared_client
     from airflow_provider_polytomic.api.address import address_of
+    from airflow_provider_polytomic.api.retry import is_passing
     from airflow_provider_polytomic.runs import Run
 
     run = Run(ended.kind, ended.sync_id, ended.execution_id)
-    counts, url, template = ended.counts, None, batch.config.link_template_of(ended.kind)
+    counts, url = ended.counts, None
     try:
-        async with shared_client(batch.config) as client:
+        template = poll.config.link_template_of(ended.kind)
+        async with shared_client(poll.config) as client:
             if template:
-                url = await client.run(
-                    address_of(template, batch.config, ended.kind, ended.sync_id, ended.execution_id)
-                )
+                url = await client.run(address_of(template, poll.config, ended.kind, ended.sync_id, ended.execution_id))
             counts = (await client.run(run.look(once=True))).counts
-    except (PolytomicError, ValueError) as error:
+    except Exception as error:
         log.warning("The counts of %s are not known beyond its event: %s", run, error)
-        batch.patience_ends = 0.0
+        if isinstance(error, PolytomicError) and is_passing(error):
+            poll.patience_ends = 0.0
     return {"counts": counts, "url": url}
 
 
@@ -168,7 +182,8 @@ class _Trouble:
         passing = isinstance(error, PolytomicError) and is_passing(error)
         first = self._interval if passing else max(self._interval, REFUSED_PAUSE)
         asked = error.retry_after if isinstance(error, PolytomicAPIError) else None
-        return max(min(first * 2.0 ** min(self._failures - 1, 16), max(first, LONGEST_PAUSE)), asked or 0.0)
+        grown = min(first * 2.0 ** min(self._failures - 1, 16), max(first, LONGEST_PAUSE))
+        return max(grown, min(asked or 0.0, LONGEST_ASKED))
 
     def is_over(self) -> None:
         """Note a poll that succeeded."""

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
-from airflow_provider_polytomic.triggers._watch import Batch, hub_of
+from airflow_provider_polytomic.triggers._hub import Poll, hub_of
 
 
-class BatchProducer(SharedStreamProducer):
-    """Polls, and learns from the triggerer when the events of a batch are in Airflow's database.
+class PollProducer(SharedStreamProducer):
+    """Polls, and learns from the triggerer when the events of a poll are in Airflow's database.
 
     :param conn_id: id of the Airflow connection
     :param poll_interval: seconds between two polls
@@ -19,10 +19,10 @@ class BatchProducer(SharedStreamProducer):
     def __init__(self, conn_id: str, poll_interval: float) -> None:
         self._key = (conn_id, poll_interval)
 
-    async def open_stream(self) -> AsyncIterator[tuple[Batch, Batch]]:
+    async def open_stream(self) -> AsyncIterator[tuple[Poll, Poll]]:
         """Poll for ever."""
-        async for batch in hub_of(*self._key).batches():
-            yield batch, batch
+        async for poll in hub_of(*self._key).polls():
+            yield poll, poll
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """Let the watchers keep how far they have come, unless one of them could not hand its events over."""

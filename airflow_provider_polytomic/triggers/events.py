@@ -15,8 +15,8 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_polytomic._compat import WatcherStore, event_trigger_base, has_asset_watchers
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.triggers._hub import Hub, Poll, hub_of
 from airflow_provider_polytomic.triggers._ready import ready
-from airflow_provider_polytomic.triggers._watch import Batch, Hub, hub_of
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
@@ -106,18 +106,18 @@ class PolytomicEventTrigger(BaseEventTrigger):
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
         """Build what polls for all watchers that share a poll, for the triggerer."""
-        from airflow_provider_polytomic.triggers._producer import BatchProducer
+        from airflow_provider_polytomic.triggers._producer import PollProducer
 
-        return BatchProducer(kwargs["polytomic_conn_id"], kwargs["poll_interval"])
+        return PollProducer(kwargs["polytomic_conn_id"], kwargs["poll_interval"])
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Batch]:
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Poll]:
         """Poll for ever, where the triggerer does not do so for all."""
-        async for batch in hub_of(kwargs["polytomic_conn_id"], kwargs["poll_interval"]).batches():
-            yield batch
-            await batch.stored()
+        async for poll in hub_of(kwargs["polytomic_conn_id"], kwargs["poll_interval"]).polls():
+            yield poll
+            await poll.stored()
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Batch]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Poll]) -> AsyncIterator[TriggerEvent]:
         """Turn what the polls bring into the events of this watcher, each end once."""
         await ready()
         from airflow_provider_polytomic.runs.feed import Feed
@@ -127,13 +127,13 @@ class PolytomicEventTrigger(BaseEventTrigger):
         feed = Feed(await self._kept(store), wanted=self._wants, lookback=0.0 if store else LOOKBACK)
         keeper = _Keeper(store)
         with hub.joined(feed):
-            async for batch in shared_stream:
-                fresh = feed.take(batch.window)
-                payloads = [await self._payload(ended, batch, hub) for ended in fresh]
+            async for poll in shared_stream:
+                fresh = feed.take(poll.window)
+                payloads = await asyncio.gather(*(self._payload(ended, poll, hub) for ended in fresh))
                 for payload in payloads:
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
                 if keeper.is_due(bool(fresh)):
-                    batch.afterwards(partial(keeper.keep, feed.cursor))
+                    poll.afterwards(partial(keeper.keep, feed.cursor))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll by itself, on Airflow before 3.3."""
@@ -147,7 +147,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
             and (self.sync_ids is None or ended.sync_id in self.sync_ids)
         )
 
-    async def _payload(self, ended: Ended, batch: Batch, hub: Hub) -> dict[str, Any]:
+    async def _payload(self, ended: Ended, poll: Poll, hub: Hub) -> dict[str, Any]:
         return {
             "event": ended.event,
             "event_id": ended.event_id,
@@ -156,7 +156,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
             "sync_name": ended.sync_name,
             "execution_id": ended.execution_id,
             "created_at": ended.created_at.isoformat(),
-            **await hub.about(ended, batch),
+            **await hub.about(ended, poll),
         }
 
     def _store_key(self) -> str:

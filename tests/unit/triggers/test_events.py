@@ -12,8 +12,9 @@ import pytest
 
 from airflow_provider_polytomic._compat import has_asset_watchers
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.runs import Run
 from airflow_provider_polytomic.runs.feed import Feed
-from airflow_provider_polytomic.triggers import _watch, events
+from airflow_provider_polytomic.triggers import _hub, events
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
 
 watchers = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
@@ -49,11 +50,11 @@ class Watcher:
     def __init__(self, store=None, stores=True, **kwargs):
         self.store, self.stores = store, stores
         self.kwargs = {"poll_interval": 0.01, **kwargs}
-        self.told, self.batches = [], 0
+        self.told, self.polled = [], 0
 
     async def __aenter__(self):
         self._task = asyncio.ensure_future(self._run())
-        await self.until(lambda: self.batches)
+        await self.until(lambda: self.polled)
         return self
 
     async def __aexit__(self, *error):
@@ -68,12 +69,12 @@ class Watcher:
             self.told.append(json.loads(json.dumps(event.payload)))
 
     async def _polled(self, trigger):
-        async with aclosing(_watch.hub_of(trigger.polytomic_conn_id, trigger.poll_interval).batches()) as batches:
-            async for batch in batches:
-                yield batch
-                self.batches += 1
+        async with aclosing(_hub.hub_of(trigger.polytomic_conn_id, trigger.poll_interval).polls()) as polls:
+            async for poll in polls:
+                yield poll
+                self.polled += 1
                 if self.stores:
-                    await batch.stored()
+                    await poll.stored()
 
     async def until(self, condition):
         while not condition():
@@ -88,8 +89,8 @@ class Watcher:
         return self.told
 
     async def polls(self, count):
-        wanted = self.batches + count
-        await self.until(lambda: self.batches >= wanted)
+        wanted = self.polled + count
+        await self.until(lambda: self.polled >= wanted)
 
 
 def built_again(trigger):
@@ -255,6 +256,51 @@ def test_alone_it_polls_by_itself(emulator):
 
 
 @watchers
+@pytest.mark.parametrize("problem", [{"status": 404}, {"status": 200, "body": {"data": {"id": [1]}}}, None])
+def test_one_execution_that_is_gone_costs_the_others_nothing(emulator, problem, monkeypatch, caplog):
+    """None: a mistake of ours."""
+
+    async def scenario():
+        gone, there = emulator.add_model_sync(counts=COUNTS), emulator.add_model_sync(counts=COUNTS)
+        look = Run.look
+
+        def mistaken(run, **more):
+            if run.sync_id == gone.id:
+                raise LookupError("a bug")
+            return look(run, **more)
+
+        async with Watcher(poll_interval=0.5) as watcher:
+            if problem:
+                emulator.fault("status", path=f"/api/syncs/{gone.id}/executions/*", count=None, **problem)
+            else:
+                monkeypatch.setattr(Run, "look", mistaken)
+            for _ in range(2):
+                ends(emulator, gone)
+                ends(emulator, there)
+            told = await watcher.tell(4)
+        expected = {gone.id: {**COUNTS, "delete": 0}, there.id: COUNTS}
+        assert [one["counts"] for one in told] == [expected[one["sync_id"]] for one in told]
+
+    within(scenario())
+    assert caplog.text.count("not known beyond its event") == 2
+
+
+@watchers
+def test_nothing_more_is_asked_about_ends_while_polytomic_does_not_answer(emulator):
+    async def scenario():
+        sync = emulator.add_model_sync(counts=COUNTS)
+        emulator.fault("status", path="/api/**/executions/*", count=None)
+        async with Watcher(poll_interval=0.5) as watcher:
+            for _ in range(30):
+                ends(emulator, sync)
+            told = await watcher.tell(30)
+        assert all(one["counts"] == {**COUNTS, "delete": 0} for one in told)
+        assert len(lookups(emulator)) <= 3 * _hub.AT_ONCE, "30 ends may come in more than one poll"
+
+    within(scenario())
+
+
+@watchers
 @pytest.mark.parametrize("fail", ["status", "reset", "malformed"])
 def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulator, fail, caplog):
     async def scenario():
@@ -279,7 +325,7 @@ def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulato
 
 @watchers
 def test_a_slow_answer_holds_an_end_up_for_a_while_only(emulator, monkeypatch):
-    monkeypatch.setattr(_watch, "PATIENCE", 0.2)
+    monkeypatch.setattr(_hub, "PATIENCE", 0.2)
 
     async def scenario():
         sync = emulator.add_bulk_sync()
@@ -346,16 +392,18 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
 
 
 @watchers
-def test_what_polytomic_asks_to_wait_is_waited(emulator, pauses):
+@pytest.mark.parametrize(("asked", "waited"), [(777, 777), (10**9, 3600)])
+def test_what_polytomic_asks_to_wait_is_waited_within_reason(emulator, pauses, asked, waited):
     async def scenario():
         sync = emulator.add_model_sync()
         async with Watcher(poll_interval=15) as watcher:
-            emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": "777"})
+            emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": str(asked)})
             ends(emulator, sync)
             await watcher.tell(1)
 
     within(scenario())
-    assert 777 in pauses
+    assert waited in pauses
+    assert max(pauses) == waited
 
 
 @watchers
