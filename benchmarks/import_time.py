@@ -5,6 +5,7 @@ Takes the median of five fresh processes for each module: ``python benchmarks/im
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -44,7 +45,10 @@ def measure(module: str) -> list[float]:
 
 
 def _milliseconds(module: str) -> float:
-    ran = subprocess.run([sys.executable, "-c", MEASURE, module], capture_output=True, text=True, check=True)
+    with_bytecode = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    ran = subprocess.run(
+        [sys.executable, "-c", MEASURE, module], capture_output=True, text=True, check=True, env=with_bytecode
+    )
     return float(ran.stdout.splitlines()[-1])
 
 

@@ -15,8 +15,9 @@ GRACE = 2.0
 class Plan:
     """A cell's schedule, in seconds after its beginning.
 
-    The triggers start evenly over the first interval, in random order. The window that is measured is the two intervals
-    after that; what ends does so in the first of them, so that the second is left for noticing it. The ends fall evenly
+    The triggers start evenly over the first interval, in random order, and have the second one for their first look.
+    The window that is measured is the two intervals after that; what ends does so in the first of them, so that the
+    second is left for noticing it. The ends fall evenly
     between the polls of one who polls from its start on: its median delay is half an interval, by plan and not by
     chance. The last execution has ended before: a first trigger waits for it, so that what is loaded once is not
     measured.
@@ -47,7 +48,7 @@ class Plan:
     @property
     def window(self) -> tuple[float, float]:
         """When measuring begins and ends."""
-        return self.interval, 3 * self.interval
+        return 2 * self.interval, 4 * self.interval
 
     @property
     def length(self) -> float:

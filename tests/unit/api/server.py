@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 
@@ -39,6 +41,37 @@ def answer(payload: Any, status: int = 200, **headers: str) -> Answer:
 
 
 HANG_UP = Answer(None)
+
+
+@contextmanager
+def dripping(beginning: bytes, drops: int = 2000) -> Iterator[str]:
+    """Answer every request byte by byte, so that each comes soon and all of them never do.
+
+    :param beginning: what is sent at once
+    :param drops: how many at the most, one each hundredth of a second
+    """
+    stopped = Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(beginning)
+            for _ in range(drops):
+                if stopped.wait(0.01):
+                    return
+                connection.sendall(b"x")
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                Thread(target=drip, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=accept, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stopped.set()
 
 
 class Server:
