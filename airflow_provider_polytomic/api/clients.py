@@ -7,7 +7,7 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -354,7 +354,7 @@ class AsyncPolytomicClient(_Client):
         async with self._turn:
             sending = _sending.set(tuple(self._secrets_of(call)))
             try:
-                response = await asyncio.wait_for(self._http.request(**request), MOST_TIMEOUTS * request["timeout"])
+                response = await _within(MOST_TIMEOUTS * request["timeout"], self._http.request(**request))
             except (httpx.HTTPError, asyncio.TimeoutError) as error:
                 lost = self._lost(call, error)
             else:
@@ -362,6 +362,25 @@ class AsyncPolytomicClient(_Client):
             finally:
                 _sending.reset(sending)
         raise lost
+
+
+async def _within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine, and end it after some seconds.
+
+    ``asyncio.wait_for`` of Python before 3.12 forgets a cancellation that comes together with the result.
+
+    :raises asyncio.TimeoutError: if it has not ended by then
+    """
+    task = asyncio.ensure_future(coroutine)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
 
 
 _NOT_JSON = object()

@@ -25,7 +25,7 @@ from airflow_provider_polytomic.api import (
     send,
     syncs,
 )
-from airflow_provider_polytomic.api.clients import MOST_CONNECTIONS
+from airflow_provider_polytomic.api.clients import MOST_CONNECTIONS, _within
 
 from .conftest import KEY
 from .server import HANG_UP, Answer, answer
@@ -257,3 +257,17 @@ def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten() -> None:
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def request() -> str:
+        return await told
+
+    waiting = asyncio.ensure_future(_within(5.0, request()))
+    await asyncio.sleep(0)
+    told.set_result("in time")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
