@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowFailException
@@ -21,11 +23,14 @@ class PolytomicRunError(PolytomicTaskError):
     """An execution has not ended as the task wants it.
 
     :param result: what is known of the execution, as in XCom; None if nothing is
+    :param without_records: the message without any record of the data, for those who must not see them; default: the
+        message
     """
 
-    def __init__(self, message: str, result: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str, result: dict[str, Any] | None = None, without_records: str | None = None) -> None:
         super().__init__(message)
         self.result = result
+        self.without_records = without_records or message
 
 
 class PolytomicRunFailed(PolytomicRunError):
@@ -54,6 +59,8 @@ class PolytomicRequestRefused(PolytomicTaskError, AirflowFailException):
 
 PROBLEMS_NAMED = 5
 
+_INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
+
 
 @contextmanager
 def refusing(
@@ -79,7 +86,7 @@ def _refusal(
     error: PolytomicError, what: str, conn_id: str, hidden: Sequence[str], problems: Sequence[str]
 ) -> PolytomicTaskError:
     from airflow_provider_polytomic import api
-    from airflow_provider_polytomic.api.redaction import redact
+    from airflow_provider_polytomic.api.redaction import one_line, redact
 
     advice_for: dict[type[PolytomicError], str] = {
         api.PolytomicAuthError: f"Polytomic does not accept the API key of the Airflow connection {conn_id!r}: is it "
@@ -91,14 +98,30 @@ def _refusal(
     }
     advice = advice_for.get(type(error))
     said = redact(str(error), *hidden).rstrip(".")
-    lines = [f"  problem: {redact(problem, *hidden)}" for problem in problems[:PROBLEMS_NAMED]]
+    if isinstance(error, api.PolytomicValidationError) and _INACTIVE.search(said):
+        advice = "activate it in Polytomic"
+    lines = [f"  problem: {one_line(redact(problem, *hidden))}" for problem in problems[:PROBLEMS_NAMED]]
     named = "\n".join(["", *lines, "  "]) if lines else " "
     if advice:
         return PolytomicRequestRefused(f"{what}: {said}.{named}Next: {advice}")
-    return PolytomicUnavailable(
-        f"{what}: {said}. Next: is the host of the Airflow connection {conn_id!r} right and Polytomic up? "
-        "A retry of the task goes on where this attempt stopped"
-    )
+    return PolytomicUnavailable(f"{what}: {said}. Next: {_passing_advice(error, conn_id)}")
+
+
+def _passing_advice(error: PolytomicError, conn_id: str) -> str:
+    from airflow_provider_polytomic import api
+
+    again = "A retry of the task goes on where this attempt stopped"
+    connection = f"the Airflow connection {conn_id!r}"
+    if isinstance(error, api.PolytomicConflictError):
+        return f"something else is at work on it: see in Polytomic what, and let it end. {again}"
+    if isinstance(error, api.PolytomicRateLimitError):
+        return (
+            "Polytomic limits requests: let fewer tasks run at a time, or set max_requests_per_minute in "
+            f"{connection}. {again}"
+        )
+    if isinstance(error, api.PolytomicResponseError) and not error.passing:
+        return f"correct the host of {connection}: it is the address at which you open Polytomic in the browser"
+    return f"is the host of {connection} right and Polytomic up? {again}"
 
 
 def shortfall(
@@ -112,7 +135,7 @@ def shortfall(
     :param again: how it comes to another execution
     :param cause: what is known of why it ended so
     """
-    from airflow_provider_polytomic.runs import Cause, Outcome, remedy, report
+    from airflow_provider_polytomic.runs import Cause, Outcome, remedy
 
     cause = cause or Cause()
     kind: type[PolytomicRunError] = PolytomicRunIncomplete
@@ -120,7 +143,7 @@ def shortfall(
     if execution.outcome is Outcome.CANCELED:
         kind, said, advice = PolytomicRunCanceled, "was canceled, and not by this task", _ASK
     elif execution.outcome is Outcome.FAILED:
-        kind, said, advice = PolytomicRunFailed, "failed", remedy(execution, cause) or "mend the cause"
+        kind, said, advice = PolytomicRunFailed, "failed", after_failure(execution, cause)
     elif standard.exceeded_by(execution):
         count = execution.counts["error"]
         said = f"has {count} record errors, more than the {standard.max_errors} that max_errors allows"
@@ -128,7 +151,33 @@ def shortfall(
     steps = [advice, again, *_schema_advice(execution)]
     if execution.outcome is Outcome.PARTIAL and kind is PolytomicRunIncomplete:
         steps.append("fail_on_partial=False accepts it as it is")
-    return kind(report(execution, said, "; ".join(steps), cause), execution.result())
+    return reporting(kind, execution, said, "; ".join(steps), cause)
+
+
+def reporting(
+    kind: type[PolytomicRunError], execution: Execution, headline: str, advice: str, cause: Cause
+) -> PolytomicRunError:
+    """Return an error whose message is the report of an execution.
+
+    :param kind: class of the error
+    :param headline: what became of the execution, as the end of a sentence about the sync
+    :param advice: what to do next
+    :param cause: what is known besides
+    """
+    from airflow_provider_polytomic.runs import report
+
+    texts = [report(execution, headline, advice, each) for each in (cause, replace(cause, records=()))]
+    return kind(texts[0], execution.result(), texts[1])
+
+
+def after_failure(execution: Execution, cause: Cause) -> str:
+    """Say what to do about a failed execution."""
+    from airflow_provider_polytomic.runs import remedy
+
+    known = remedy(execution, cause)
+    named = execution.errors or execution.failed_schemas or cause.problems or cause.ailing
+    unknown = "mend what is named above" if named else "open the execution's log in Polytomic, which may say more"
+    return known or unknown
 
 
 _ASK = "see in Polytomic's history of the sync who has canceled it, since its API does not say"

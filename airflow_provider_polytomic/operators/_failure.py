@@ -6,10 +6,18 @@ import logging
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowSkipException
-from airflow_provider_polytomic.exceptions import PolytomicRunFailed, PolytomicRunTimeout, refusing
+from airflow_provider_polytomic.exceptions import (
+    PolytomicRunError,
+    PolytomicRunFailed,
+    PolytomicRunTimeout,
+    after_failure,
+    refusing,
+    reporting,
+)
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._ledger import Ledger
 from airflow_provider_polytomic.operators._link import linked
@@ -17,6 +25,7 @@ from airflow_provider_polytomic.operators._link import linked
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_polytomic.hooks._connection import ConnectionConfig
     from airflow_provider_polytomic.runs import Cause, Execution
 
 log = logging.getLogger(__name__)
@@ -24,27 +33,45 @@ log = logging.getLogger(__name__)
 PATIENCE = 3.0
 """Seconds for the answer of one request."""
 
+PATIENCE_FOR_CAUSE = 8.0
+"""Seconds after which a cause that is still looked for is left alone."""
+
 
 def look_for_cause(execution: Execution, conn_id: str) -> Cause:
-    """Return what Polytomic says besides, within a few seconds; whatever goes wrong here changes no verdict.
+    """Return what Polytomic says besides, as far as it does within a few seconds; nothing here changes the verdict.
+
+    A thread asks, since an answer that comes drop by drop keeps to no time-out of the HTTP client.
 
     :param conn_id: id of the Airflow connection
     """
-    from airflow_provider_polytomic.api import PolytomicClient
-    from airflow_provider_polytomic.api.files import read_beginning
-    from airflow_provider_polytomic.runs import Cause, cause_of, first_records
+    from airflow_provider_polytomic.runs import Cause
 
-    cause = Cause()
+    found = [Cause()]
     try:
         config = PolytomicHook(conn_id).config()
-        with PolytomicClient(config=config) as client:
-            cause = client.run(cause_of(execution, config.secrets))
-        if cause.error_file and not config.hide_error_records:
-            beginning = read_beginning(cause.error_file, config)
-            cause = replace(cause, records=first_records(beginning or "", *config.secrets))
+        asking = Thread(target=_ask, args=(execution, config, found), name="polytomic-cause", daemon=True)
+        asking.start()
+        asking.join(PATIENCE_FOR_CAUSE)
     except Exception as error:
         log.debug("The cause of %s could not be looked for: %s", execution.id, type(error).__name__)
-    return cause
+    return found[-1]
+
+
+def _ask(execution: Execution, config: ConnectionConfig, found: list[Cause]) -> None:
+    """Add to ``found`` what is found, each time with more in it."""
+    from airflow_provider_polytomic.api import PolytomicClient
+    from airflow_provider_polytomic.api.files import read_beginning
+    from airflow_provider_polytomic.runs import cause_of, first_records
+
+    try:
+        with PolytomicClient(config=replace(config, max_requests_per_minute=None)) as client:
+            cause = client.run(cause_of(execution, config.secrets))
+        found.append(cause)
+        if cause.error_file and not config.hide_error_records:
+            beginning = read_beginning(cause.error_file, config)
+            found.append(replace(cause, records=first_records(beginning or "", *config.secrets)))
+    except Exception as error:
+        log.debug("The cause of %s could not be looked for: %s", execution.id, type(error).__name__)
 
 
 def refusing_run(what: str, kind: str, sync_id: str, conn_id: str) -> AbstractContextManager[None]:
@@ -57,7 +84,8 @@ def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
     from airflow_provider_polytomic.runs import kind_of
 
     try:
-        with PolytomicClient(config=PolytomicHook(conn_id).config()) as client:
+        config = replace(PolytomicHook(conn_id).config(), max_requests_per_minute=None)
+        with PolytomicClient(config=config) as client:
             sync = client.send(kind_of(kind).sync(sync_id).within(PATIENCE))
         return [problem.message or problem.code for problem in getattr(sync, "problems", ())]
     except Exception as error:
@@ -74,15 +102,38 @@ def in_use(other: Execution, if_running: str) -> AirflowException:
     return AirflowSkipException(message) if if_running == "skip" else PolytomicRunFailed(message, other.result())
 
 
-def late(context: Context, execution: Execution, conn_id: str, advice: str) -> PolytomicRunTimeout:
-    """Push the result of an execution whose time was up, and return what to raise."""
-    from airflow_provider_polytomic.runs import Outcome, report
+def late(context: Context, execution: Execution, conn_id: str, advice: str) -> PolytomicRunError:
+    """Push the result of an execution whose time was up, and return what to raise.
 
+    :param advice: what to do next where it has not ended, or was canceled
+    """
     execution = linked(context, execution)
     Ledger(context).push_result(execution.result())
-    headline = "has not ended in time"
-    if execution.outcome.final:
-        by_us = execution.outcome is Outcome.CANCELED
-        headline += ", and was canceled by this task" if by_us else ", but before this task could cancel it"
     cause = look_for_cause(execution, conn_id)
-    return PolytomicRunTimeout(report(execution, headline, advice, cause), execution.result())
+    again = "a retry or a clear of the task starts it again"
+    headline, steps = ended_too_late(execution, cause, "this task's time was up", again, advice)
+    return reporting(PolytomicRunTimeout, execution, headline, steps, cause)
+
+
+def ended_too_late(execution: Execution, cause: Cause, when: str, again: str, advice: str) -> tuple[str, str]:
+    """Say of an execution whose time was up what became of it, and what to do.
+
+    :param when: the moment, as a sentence
+    :param again: how it comes to another execution
+    :param advice: what to do where it has not ended, or was canceled
+    """
+    from airflow_provider_polytomic.runs import Outcome
+
+    outcome = execution.outcome
+    if outcome is Outcome.CANCELED:
+        return "has not ended in time, and was canceled by this task", f"{again}; {advice}"
+    if outcome is Outcome.FAILED:
+        return f"failed, after {when}", f"{after_failure(execution, cause)}; {again}"
+    if outcome is Outcome.PARTIAL:
+        return f"is incomplete, and ended after {when}", f"mend the schemas named above; {again}; allow more time"
+    if outcome is Outcome.SUCCESS:
+        return (
+            f"has ended, but after {when}",
+            "the data has arrived: mark the task as success, or allow more time; a retry or a clear of it syncs again",
+        )
+    return "has not ended in time", advice

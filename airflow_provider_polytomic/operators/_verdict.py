@@ -37,7 +37,7 @@ def conclude(
     if not standard.met_by(execution):
         Ledger(context).push_result(execution.result())
         lacking = shortfall(execution, standard, again, look_for_cause(execution, task.polytomic_conn_id))
-        remember(task, execution, str(lacking))
+        remember(task, execution, lacking.without_records)
         raise lacking
     if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
         task.log.warning(report(execution, "has ended with errors"))

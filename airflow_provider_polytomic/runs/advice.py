@@ -7,34 +7,39 @@ from collections.abc import Iterable
 
 SOME_CONNECTION = "the sync's source or target"
 
+_STATUS = r"(?:^|': |(?:http(?:/[\d.]+)?|status|code|error)\W{{0,3}}){}\b(?!\s+(?:records?|rows?)\b)"
+"""A status of HTTP, rather than a number of anything else."""
+
 _ADVICE = tuple(
     (re.compile(pattern, re.IGNORECASE), advice)
     for pattern, advice in (
         (
-            r"\b401\b|unauthori[sz]ed|unauthenticated|invalid_grant|re-?authori[sz]e|re-?connect"
-            r"|(token|credentials?|password|api key|session)\b.{0,40}(expired|revoked|invalid|refused|incorrect|wrong)"
+            _STATUS.format(401) + r"|unauthori[sz]ed|unauthenticated|invalid_grant|re-?authori[sz]e"
+            r"|(?<!unexpected )(token|credentials?|password|api key|session)\b.{0,40}"
+            r"(expired|revoked|invalid|refused|incorrect|wrong)"
             r"|(expired|revoked|invalid|incorrect|refuses the|wrong) (access |refresh )?"
-            r"(token|credentials?|password|api key|key)|authentication (failed|error)|log ?in failed",
+            r"(token|credentials?|password|api key|key)\b|authentication (failed|error)|log ?in failed",
             "re-authorize {connection} in Polytomic",
-        ),
-        (
-            r"\b403\b|forbidden|permission|not (allowed|authori[sz]ed) to|access denied"
-            r"|insufficient (rights|privileges)",
-            "grant the missing right to the user of {connection}",
-        ),
-        (
-            r"\b429\b|rate.?limit|too many requests|quota|api limit",
-            "the other side limits requests: let fewer syncs use {connection} at a time, or run it later",
-        ),
-        (
-            r"timed? ?out|connection (refused|reset|closed)|no route|unreachable|could not (connect|resolve)|\bdns\b",
-            "see that Polytomic can reach {connection} (address, firewall, is it up)",
         ),
         (
             r"(column|field|table|relation|object|schema|view)\b.{0,60}(not exist|not found|missing|unknown|is gone)"
             r"|no such (column|field|table|relation|object|schema)"
             r"|(unknown|invalid|missing) (column|field|table|object)",
             "correct the sync's fields in Polytomic, or refresh the schemas of {connection}",
+        ),
+        (
+            _STATUS.format(403) + r"|forbidden|\bpermissions?\b|not (allowed|authori[sz]ed) to|access denied"
+            r"|insufficient (rights|privileges)",
+            "grant the missing right to the user of {connection}",
+        ),
+        (
+            _STATUS.format(429) + r"|rate.?limit|too many requests|\bquotas?\b|api limit",
+            "the other side limits requests: let fewer syncs use {connection} at a time, or run it later",
+        ),
+        (
+            r"timed? ?out|connection (refused|reset|closed)|closed the connection|no route|unreachable"
+            r"|could not (connect|resolve)|\bdns\b",
+            "see that Polytomic can reach {connection} (address, firewall, is it up)",
         ),
         (
             r"disk full|out of (memory|space)|is (full|asleep|suspended|paused)|storage (limit|full)",

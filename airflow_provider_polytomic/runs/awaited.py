@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_provider_polytomic.api.call import Call, next_page
+from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.protocol import Protocol, send
+from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
+from airflow_provider_polytomic.api.retry import is_passing
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
 from airflow_provider_polytomic.runs.run import Run
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,15 +74,34 @@ def execution_current_at(kind: str, sync_id: str, moment: datetime) -> Protocol[
 
 
 def awaited_of(
-    kind: str, sync_id: str, since: datetime, first_look: datetime | None = None
+    kind: str,
+    sync_id: str,
+    since: datetime,
+    first_look: datetime | None = None,
+    *,
+    every: float = 30.0,
+    patience: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Protocol[Run | Completion]:
     """Choose what to wait for where no execution was named: the current one, else one that ends from a moment on.
 
     :param since: for where none is current
     :param first_look: when it was looked first, if not now
+    :param every: seconds between two questions while there is no answer: to wait for another execution instead would
+        be a guess
+    :param patience: seconds within which it is asked again
     """
-    if first_look:
-        current = yield from execution_current_at(kind, sync_id, first_look)
-    else:
-        current = yield from current_execution(kind, sync_id)
-    return Run(kind, sync_id, current.id) if current else Completion(kind, sync_id, since)
+    end = clock() + patience
+    while True:
+        try:
+            if first_look:
+                current = yield from execution_current_at(kind, sync_id, first_look)
+            else:
+                current = yield from current_execution(kind, sync_id)
+        except PolytomicError as error:
+            if not is_passing(error) or clock() >= end:
+                raise
+            log.warning("%s %s could not be looked at: %s", kind_of(kind).label.capitalize(), sync_id, error)
+        else:
+            return Run(kind, sync_id, current.id) if current else Completion(kind, sync_id, since)
+        yield Pause(every)

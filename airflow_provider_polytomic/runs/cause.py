@@ -12,7 +12,7 @@ from airflow_provider_polytomic.api import connections, data_models, syncs
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.protocol import Protocol, send
-from airflow_provider_polytomic.api.redaction import redact
+from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.runs.console import RETAINED, in_one_line, in_order, newest_first
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import MODEL, kind_of
@@ -23,6 +23,7 @@ PATIENCE = 5.0
 
 ONE_REQUEST = 2.0
 LINES = 3
+LONGEST_NAME = 100
 
 _TROUBLE = re.compile(r"err|warn|fail|fatal|crit|sever|alert|emerg", re.IGNORECASE)
 """Levels of console lines that tell of trouble; which words there are is not documented."""
@@ -35,7 +36,8 @@ class Cause:
     :param sync_name: what the sync is called
     :param problems: what Polytomic finds wrong with the sync itself
     :param ailing: the connections of the sync that are not healthy, and what is said of each
-    :param console: lines of the console log, those that tell of trouble first
+    :param console: the latest lines of the console log that tell of trouble; where there are none, the latest
+    :param troubled: whether these lines tell of trouble
     :param records: the first lines of the file of records that had errors
     :param error_file: the signed URL of that file; whoever has it can read it
     """
@@ -44,6 +46,7 @@ class Cause:
     problems: tuple[str, ...] = ()
     ailing: tuple[tuple[str, str], ...] = ()
     console: tuple[str, ...] = ()
+    troubled: bool = False
     records: tuple[str, ...] = ()
     error_file: str | None = field(default=None, repr=False)
 
@@ -70,15 +73,18 @@ def cause_of(
             connection = yield from ask.answer(connections.get(connection_id))
             if connection and (connection.status_error or (connection.status or "healthy") != "healthy"):
                 said = f"is {connection.status!r}: {connection.status_error or 'no message'}"
-                ailing.append((f"connection {connection.name or connection_id!r}", redact(said, *secrets)))
+                name = one_line(redact(connection.name or connection_id, *secrets), LONGEST_NAME)
+                ailing.append((f"connection {name!r}", redact(said, *secrets)))
     if execution.outcome.final and execution.counts["error"] and execution.kind == MODEL.name:
         files = yield from ask.answer(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
         error_file = files.urls[0] if files and files.urls else None
+    console, troubled = _telling(page.rows if page else (), secrets)
     return Cause(
         sync_name=redact(sync.name, *secrets) if sync and sync.name else None,
         problems=tuple(redact(one.message or one.code or "", *secrets) for one in getattr(sync, "problems", ())),
         ailing=tuple(ailing),
-        console=tuple(_telling(page.rows, secrets)) if page else (),
+        console=console,
+        troubled=troubled,
         error_file=error_file,
     )
 
@@ -115,8 +121,8 @@ def _connections_of(sync: Any, ask: _Questions) -> Protocol[list[str]]:
     return [str(each) for each in dict.fromkeys(found) if each]
 
 
-def _telling(lines: Sequence[Any], secrets: Sequence[str | None]) -> list[str]:
-    """Choose the latest lines that tell of trouble; where there are none, the latest."""
+def _telling(lines: Sequence[Any], secrets: Sequence[str | None]) -> tuple[tuple[str, ...], bool]:
+    """Choose the latest lines that tell of trouble, and say that they do; where there are none, the latest."""
     ordered = in_order(lines, newest_first(lines))
     trouble = [line for line in ordered if _TROUBLE.search(line.level or "")]
-    return [in_one_line(line, *secrets) for line in (trouble or ordered)[-LINES:]]
+    return tuple(in_one_line(line, *secrets) for line in (trouble or ordered)[-LINES:]), bool(trouble)

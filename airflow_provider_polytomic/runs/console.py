@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.models.logs import ConsoleLine
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
-from airflow_provider_polytomic.api.redaction import redact
+from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
 from airflow_provider_polytomic.runs.run import Run
@@ -27,6 +27,7 @@ PATIENCE = 5.0
 RETAINED = 50
 REMEMBERED = 1000
 LONGEST_LINE = 1000
+LONGEST_LEVEL = 20
 LONGEST_REST = 32
 """Looks that are left out, at the most, after one that was not answered."""
 
@@ -163,5 +164,5 @@ def in_order(lines: Sequence[ConsoleLine], reverse: bool) -> list[ConsoleLine]:
 def in_one_line(line: ConsoleLine, *secrets: str | None) -> str:
     """Write a line of the console log so that it is one line of ours, without secrets."""
     at = f"{line.timestamp:%Y-%m-%d %H:%M:%S} " if line.timestamp else ""
-    said = " ".join(str(redact(line.message or "", *secrets)).split())
-    return f"{at}{line.level or 'line'}: {said}"[:LONGEST_LINE]
+    level = one_line(str(redact(line.level or "", *secrets)), LONGEST_LEVEL) or "line"
+    return one_line(f"{at}{level}: {redact(line.message or '', *secrets)}", LONGEST_LINE)

@@ -86,7 +86,7 @@ class Order:
 
     :param kind: ``model`` or ``bulk``
     :param identity: what makes the task instance the one it is: DAG, run, task and map index
-    :param generation: how often it has been cleared; a clear always runs again
+    :param generation: attempts before it was last cleared; a clear always runs again
     :param attempts_before: attempts of this generation before this one; what they started may still be there
     :param resumed: this attempt may have sent its start already, by a process that is no more
     :param parameters: the start's body, given our unsuccessful executions so far

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from airflow_provider_polytomic.runs.execution import Execution
+from airflow_provider_polytomic.runs.records import LONGEST_LINE
 from airflow_provider_polytomic.runs.run import Run
-from airflow_provider_polytomic.runs.verdict import LONGEST_LINE
 
-ROWS_SHOWN = 25
+ROWS_SHOWN = 24
 """Rows of a table; the others are counted, and all of them are in the result."""
 
 COLUMNS = ("sync", "execution", "status", "records", "errors", "cause")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.runs.advice import advice_on
 from airflow_provider_polytomic.runs.cause import Cause
 from airflow_provider_polytomic.runs.execution import Execution
@@ -13,7 +14,8 @@ from airflow_provider_polytomic.runs.outcome import Outcome
 
 ERRORS_SHOWN = 5
 SCHEMAS_SHOWN = 15
-LONGEST_LINE = 300
+LONGEST_WORD = 100
+LONGEST_ADDRESS = 2000
 MOST_LINES = 28
 """How much of Polytomic's words stands in a message; all of them are in the result."""
 
@@ -49,33 +51,38 @@ def report(execution: Execution, headline: str, advice: str = "", cause: Cause =
     :param cause: what is known besides
     """
     label = kind_of(execution.kind).label.capitalize()
-    name = f" {_in_one_line(cause.sync_name)!r}" if cause.sync_name else ""
-    state = f"execution {execution.id} is {execution.status!r}{_duration(execution)}"
+    name = f" {one_line(cause.sync_name)!r}" if cause.sync_name else ""
+    state = f"execution {_word(execution.id)} is {_word(execution.status)!r}{_duration(execution)}"
     told = [*_told(execution), *_found(execution, cause)]
-    end = [f"  {execution.url}"] if execution.url else []
+    end = [f"  {one_line(execution.url, LONGEST_ADDRESS)}"] if execution.url else []
     end += [f"  Next: {advice}"] if advice else []
     return "\n".join([f"{label}{name} {execution.sync_id} {headline}: {state}.", *told[: MOST_LINES - 3], *end])
 
 
 def remedy(execution: Execution, cause: Cause) -> str | None:
     """Return what to do about the cause, if it is one that is known."""
-    said = [said for _, said in cause.ailing]
     messages = [row["status_message"] or "" for row in execution.failed_schemas]
-    words = [*said, *execution.errors, *messages, *cause.problems, *cause.console]
-    return advice_on(words, cause.ailing[0][0] if len(cause.ailing) == 1 else None)
+    words = [*execution.errors, *messages, *cause.problems, *(cause.console if cause.troubled else ())]
+    of_connections = (advice_on([said], connection) for connection, said in cause.ailing)
+    return next(filter(None, of_connections), None) or advice_on(words)
+
+
+def _word(text: str) -> str:
+    return one_line(text, LONGEST_WORD)
 
 
 def _told(execution: Execution) -> Iterator[str]:
     """Say what is in the execution itself."""
     for row in execution.failed_schemas[:SCHEMAS_SHOWN]:
-        yield f"  schema {row['schema']} {row['status']}: {_in_one_line(row['status_message'] or 'no message')}"
+        said = one_line(row["status_message"] or "no message")
+        yield f"  schema {_word(row['schema'])} {_word(row['status'])}: {said}"
     if len(execution.failed_schemas) > SCHEMAS_SHOWN:
         others = ", ".join(row["schema"] for row in execution.failed_schemas[SCHEMAS_SHOWN:])
-        yield f"  and {len(execution.failed_schemas) - SCHEMAS_SHOWN} more schemas: {_in_one_line(others)}"
+        yield f"  and {len(execution.failed_schemas) - SCHEMAS_SHOWN} more schemas: {one_line(others)}"
     of_schemas = [row["status_message"] for row in execution.failed_schemas]
     told = [error for error in execution.errors if not (error in of_schemas or _is_of_a_schema(execution, error))]
     for error in told[:ERRORS_SHOWN]:
-        yield f"  Polytomic says: {_in_one_line(error)}"
+        yield f"  Polytomic says: {one_line(error)}"
     if len(told) > ERRORS_SHOWN:
         yield f"  and {len(told) - ERRORS_SHOWN} more errors, in the task's XCom"
     if not told and not execution.failed_schemas and execution.outcome is Outcome.FAILED:
@@ -87,23 +94,18 @@ def _told(execution: Execution) -> Iterator[str]:
 def _found(execution: Execution, cause: Cause) -> Iterator[str]:
     """Say what was found besides, the most telling first: a long report loses its end."""
     for connection, said in cause.ailing:
-        yield f"  {connection} {_in_one_line(said)}"
+        yield f"  {connection} {one_line(said)}"
     for problem in cause.problems[:ERRORS_SHOWN]:
-        yield f"  problem of the sync: {_in_one_line(problem)}"
+        yield f"  problem of the sync: {one_line(problem)}"
     if cause.records:
         yield "  first records with errors:"
     for record in cause.records:
-        yield f"    {_in_one_line(record)}"
+        yield f"    {one_line(record)}"
     lines = [line for line in cause.console if not any(line.endswith(f": {error}") for error in execution.errors)]
     if lines:
         yield "  console log:"
     for line in lines:
-        yield f"    {_in_one_line(line)}"
-
-
-def _in_one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
+        yield f"    {one_line(line)}"
 
 
 def _is_of_a_schema(execution: Execution, error: str) -> bool:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import logging
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_polytomic.api import files
 from airflow_provider_polytomic.api.config import ClientConfig
-from airflow_provider_polytomic.api.files import read_beginning
+from airflow_provider_polytomic.api.files import _tls, read_beginning
 
 from .conftest import KEY
-from .server import HANG_UP, Answer
+from .server import HANG_UP, Answer, dripping
 
-CONFIG = ClientConfig(KEY)
+CONFIG = ClientConfig(KEY, base_url="http://127.0.0.1:1")
 SIGNED = "/errors/0000.csv?X-Amz-Signature=canary-5ignature"
 
 
@@ -38,12 +43,64 @@ def test_no_more_is_read_than_wanted(server):
     [
         Answer(404, b"gone"), Answer(403, b"expired"), HANG_UP, Answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
         Answer(200, b"\x1f\x8b broken"), Answer(200, b"x", {"Content-Encoding": "gzip"}),
+        Answer(200, b"x", {"Content-Encoding": "br"}),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had_is_nothing(server, given):
     server.answers(given)
     assert read_beginning(server.url + SIGNED, CONFIG) is None
     assert len(server.received) == 1
+
+
+def test_what_is_packed_for_the_way_is_unpacked_and_no_more_of_it_than_wanted(server):
+    packed = gzip.compress(b"y" * 10_000_000)
+    server.answers(Answer(200, packed, {"Content-Encoding": "gzip"}))
+    assert read_beginning(server.url + SIGNED, CONFIG, most=5000) == "y" * 5000
+
+
+def test_an_answer_that_comes_drop_by_drop_is_cut_when_the_time_is_up(monkeypatch):
+    """Each drop is within the time-out of the HTTP client, and a time of its own on this clock."""
+    now = itertools.count()
+    monkeypatch.setattr(files, "time", SimpleNamespace(monotonic=lambda: float(next(now))))
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n") as url:
+        beginning = read_beginning(url + SIGNED, CONFIG, patience=5)
+    assert beginning is not None
+    assert 1 <= len(beginning) <= 10
+
+
+@pytest.mark.parametrize("base_url", ["https://polytomic.example.com", "https://127.0.0.1:1", "http://x.example.com"])
+def test_plain_http_is_for_those_who_speak_it_with_polytomic_on_this_host(server, base_url):
+    server.answers(Answer(200, b"a"))
+    config = ClientConfig(KEY, base_url=base_url, allow_http=True)
+    assert read_beginning(server.url + SIGNED, config) is None
+    assert server.received == []
+
+
+def test_certificates_of_files_are_checked_with_the_usual_authorities_too(tmp_path):
+    usual = _tls("https://s3.test/f", CONFIG)
+    both = _tls("https://s3.test/f", ClientConfig(KEY, verify=str(_authority(tmp_path))))
+    assert len(both.get_ca_certs()) == len(usual.get_ca_certs()) + 1 > 1
+
+
+def _authority(folder: Path) -> Path:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(timezone.utc).replace(tzinfo=None)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "An authority of our own")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now)
+    builder = builder.not_valid_after(now + timedelta(days=1))
+    certificate = builder.add_extension(x509.BasicConstraints(True, None), critical=True).sign(key, hashes.SHA256())
+    bundle = folder / "ca.pem"
+    bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return bundle
+
+
+@pytest.mark.parametrize(("host", "checked"), [("polytomic.example.com", False), ("s3.test", True)])
+def test_what_is_not_checked_for_polytomic_is_checked_for_others(host, checked):
+    config = ClientConfig(KEY, base_url="https://polytomic.example.com", verify=False)
+    assert (_tls(f"https://{host}/f", config) is not False) is checked
 
 
 @pytest.mark.parametrize("url", ["http://files.example.com/a", "file:///etc/passwd", "ftp://x/a", "//x/a", ""])

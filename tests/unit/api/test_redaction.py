@@ -1,16 +1,25 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSchema
 from airflow_provider_polytomic.api.models.connections import Connection
 from airflow_provider_polytomic.api.models.syncs import Sync
-from airflow_provider_polytomic.api.redaction import is_secret_name, redact, secrets_in
+from airflow_provider_polytomic.api.redaction import (
+    MOST_KNOWN,
+    hide_from_now_on,
+    is_secret_name,
+    one_line,
+    redact,
+    secrets_in,
+)
 
 SECRET_NAMES = """
     pass db_pass password passwd PASSWORD db_password passphrase encryption_passphrase pwd secret clientSecret
@@ -18,11 +27,13 @@ SECRET_NAMES = """
     access_key
     secretAccessKey private_key privateKey ssh_private_key account_key service_account_key signing_key
     aws_secret_access_key credentials credential signature sig dsn jwt cookie Set-Cookie connection_string
-    encryption_key
+    encryption_key passwords tokens secrets secret_value password_hash passwordHash auth basic_auth token_hash api_keys
+    SharedAccessSignature
 """
 HARMLESS_NAMES = """
     name host port user username key keys monkey primary_key source_primary_key partition_key foreign_key sort_key
     page_token next_page_token idempotency_key status tokenizer compass database schema id keyboard
+    token_count tokenCount max_tokens author authentic secretary password_policy auth_url auth_type passenger passed
 """
 
 
@@ -62,6 +73,25 @@ def test_everything_below_a_secret_name_is_secret():
         ("a\n-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----\nb", "a\n***\nb"),
         ("a -----BEGIN PRIVATE KEY-----\ncanary", "a ***"),
         ("nothing to hide", "nothing to hide"),
+        ('parse "postgres://etl:can/ary@db:5432/x": invalid port', 'parse "postgres://***@db:5432/x": invalid port'),
+        ("postgres://etl:can@ary@db", "postgres://***@db"),
+        ("postgres://can@ary@db/x", "postgres://***@db/x"),
+        ("dial etl:can/a@ry@tcp(db:3306)/x failed", "dial ***@tcp(db:3306)/x failed"),
+        ("dsn (etl:canary@unix(/s))", "dsn (***@unix(/s))"),
+        ('{"credentials": "canary", "host": "h"}', '{"credentials": ***, "host": "h"}'),
+        ('{"credentials": {"a": {"b": "canary"}, "c": "canary"}, "host": "h"}', '{"credentials": ***, "host": "h"}'),
+        ('"password": [\n "canary"', '"password": ***'),
+        ("signature: canary", "signature: ***"),
+        ("SharedAccessSignature=canary&sig=canary&e=1", "SharedAccessSignature=***&sig=***&e=1"),
+        ("error: password=canary", "error: password=***"),
+        ('"password"=>"can ary", x', '"password"=>***, x'),
+        ('password: "can ary', "password: ***"),
+        ('{\\"password\\": \\"can ary\\", \\"x\\": 1}', '{\\"password\\": ***, \\"x\\": 1}'),
+        ("invalid api key: canary", "invalid api key: ***"),
+        ("token_count: 5 max_tokens=7 key: id keys=a", "token_count: 5 max_tokens=7 key: id keys=a"),
+        ("row 3: ada@example.com is no address", "row 3: ada@example.com is no address"),
+        ("see https://example.com/users/ada@example.com", "see https://example.com/users/ada@example.com"),
+        ("time: 12:30:00, secret", "time: 12:30:00, secret"),
     ],
 )
 def test_texts(text: str, redacted: str):
@@ -105,6 +135,31 @@ def test_redaction_keeps_the_shape(value):
 def test_long_texts_take_no_long_time():
     text = "k" * 200_000 + " " + "http://" * 2_000 + " " + "-----BEGIN A-----" * 2_000
     assert redact(text, "canary").startswith("kkk")
+    for part in ("a://b:", "k = ", "password: ", 'x="', "password=[", 'token\\"', "a:b", "api key ", "-", " "):
+        assert redact(part * 20_000, "canary")
+
+
+def test_what_a_client_has_as_its_key_is_hidden_wherever_it_turns_up():
+    PolytomicClient("canary-of-a-client", organization_id="canary-organization").close()
+    assert redact("canary-of-a-client was here") == "*** was here"
+    credentials = b64encode(b"canary-organization:canary-of-a-client").decode()
+    assert redact(f"it sent {credentials}") == "it sent ***"
+    PolytomicClient("short").close()
+    assert redact("a short text") == "a short text"
+
+
+def test_no_more_keys_are_kept_than_are_of_use():
+    for number in range(MOST_KNOWN + 1):
+        hide_from_now_on(f"canary-{number:04}")
+    assert redact("canary-0000") == "canary-0000"
+    assert redact(f"canary-{MOST_KNOWN:04}") == "***"
+
+
+@pytest.mark.parametrize("letter", ["\n", "\r", "\x1b[2J", "\x00", "\x85", "\u2028", "\u202e", "\x9b"])
+def test_one_line_is_one_line(letter: str):
+    line = one_line(f"a{letter}::error::b")
+    assert line.replace("[2J", "") == "a ::error::b"
+    assert one_line("x" * 500) == "x" * 299 + "…"
 
 
 def test_reprs_of_models_show_no_secret():

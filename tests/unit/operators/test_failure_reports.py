@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +20,16 @@ import pytest
 
 from airflow_provider_polytomic import exceptions
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_polytomic.api import PolytomicClient, clients, identity
+from airflow_provider_polytomic.operators import _failure
 from airflow_provider_polytomic.operators.bulk_syncs import (
     PolytomicCancelBulkSyncOperator,
     PolytomicStartBulkSyncOperator,
 )
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+from airflow_provider_polytomic.runs import Cause, Execution, Outcome
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from tests.unit.api.server import Answer, Server, dripping
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SYNC = "248df4b7-aa70-47b8-a036-33ac447e668d"
@@ -213,6 +218,48 @@ def canceled_too_late(world):
     return world.start(timeout=0)
 
 
+@case(exceptions.PolytomicRunTimeout)
+def failed_too_late(world):
+    world.model_sync(duration=math.inf, cancel_ends="failed")
+    return world.start(timeout=0)
+
+
+@case(exceptions.PolytomicUnavailable)
+def start_in_conflict(world):
+    operator = world.model_sync()
+    world.emulator.fault("status", status=409, count=None, method="GET")
+    return operator
+
+
+@case(exceptions.PolytomicUnavailable)
+def too_many_requests(world):
+    operator = world.model_sync()
+    world.emulator.fault("status", status=429, count=None)
+    return operator
+
+
+@case(AirflowSensorTimeout)
+def sensor_timeout_and_canceled(world):
+    world.model_sync(duration=math.inf, cancel_takes=0)
+    world.emulator.start(SYNC)
+    return world.sensor(timeout=0, cancel_on_timeout=True)
+
+
+@case(AirflowSensorTimeout)
+def sensor_timeout_just_before_the_end(world):
+    world.model_sync(duration=math.inf, cancel_takes=0, cancel_ends="completed")
+    world.emulator.start(SYNC)
+    return world.sensor(timeout=0, cancel_on_timeout=True)
+
+
+@case(AirflowSensorTimeout)
+def sensor_timeout_with_a_cancel_that_fails(world):
+    world.model_sync(duration=math.inf)
+    world.emulator.start(SYNC)
+    world.emulator.fault("status", status=403, count=None, method="POST")
+    return world.sensor(timeout=0, cancel_on_timeout=True)
+
+
 @case(exceptions.PolytomicRunFailed)
 def running_already(world):
     world.model_sync()
@@ -376,6 +423,74 @@ def test_records_are_kept_out_where_the_connection_says_so(world, files, task_in
         task_instance(failed_with_error_records(world)).finish()
     assert "ada@example.com" not in str(raised.value)
     assert files.seen == []
+
+
+def test_records_are_in_the_message_and_not_in_what_the_lineage_is_told(world, task_instance):
+    operator = failed_with_error_records(world)
+    with pytest.raises(exceptions.PolytomicRunFailed) as raised:
+        task_instance(operator).finish()
+    assert "ada@example.com" in str(raised.value)
+    assert "ada@example.com" not in operator._failure
+    assert "required field is empty" in operator._failure
+
+
+def test_records_of_a_run_that_is_too_late_are_not_in_the_lineage_either(world, task_instance):
+    world.model_sync(duration=math.inf, cancel_ends="completed", counts={"total": 10, "error": 3})
+    operator = world.start(timeout=0)
+    with pytest.raises(exceptions.PolytomicRunTimeout) as raised:
+        task_instance(operator).finish()
+    assert "ada@example.com" in str(raised.value)
+    assert "ada@example.com" not in operator._failure
+
+
+def test_a_cause_that_comes_drop_by_drop_is_not_waited_for(world, monkeypatch):
+    monkeypatch.setattr(_failure, "PATIENCE_FOR_CAUSE", 0.3)
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n") as url:
+        connection = {"conn_type": "polytomic", "host": url, "password": "a-key-of-nobody"}
+        monkeypatch.setenv("AIRFLOW_CONN_DRIPPING", json.dumps(connection))
+        assert _failure.look_for_cause(Execution.unseen("model", SYNC, "1"), "dripping") == Cause()
+        assert [thread for thread in enumerate_threads() if thread.name == "polytomic-cause"]
+
+
+def test_a_limit_of_requests_does_not_delay_the_cause(world, task_instance, monkeypatch):
+    connection = json.loads(os.environ["AIRFLOW_CONN_POLYTOMIC_DEFAULT"])
+    connection["extra"]["max_requests_per_minute"] = 1
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
+    world.model_sync(outcome="failed", counts={})
+    execution = Execution("model", SYNC, world.emulator.start(SYNC).id, "failed", Outcome.FAILED)
+    monkeypatch.setattr(clients, "Pace", lambda *_: pytest.fail("it is paced"))
+    cause = _failure.look_for_cause(execution, "polytomic_default")
+    assert cause.sync_name == "Contacts to HubSpot"
+    assert cause.console
+
+
+def test_a_redirect_is_a_wrong_host(server_of_redirects):
+    with (
+        pytest.raises(
+            exceptions.PolytomicUnavailable, match="correct the host of the Airflow connection 'x'"
+        ) as raised,
+        exceptions.refusing("It cannot be had", "x"),
+        PolytomicClient("key", base_url=server_of_redirects) as client,
+    ):
+        client.send(identity.get())
+    assert "retry" not in str(raised.value)
+
+
+@pytest.fixture
+def server_of_redirects() -> Iterator[str]:
+    server = Server()
+    server.answers(Answer(302, b"", {"Location": "https://elsewhere.example.com"}))
+    yield server.url
+    server.close()
+
+
+def test_a_key_that_the_api_repeats_is_in_no_result(world, task_instance):
+    operator = world.model_sync(outcome="failed", errors=[f"who is {world.emulator.api_key}?"], counts={})
+    task = task_instance(operator)
+    with pytest.raises(exceptions.PolytomicRunFailed):
+        task.finish()
+    assert world.emulator.api_key not in json.dumps(task.xcoms)
+    assert "who is ***?" in json.dumps(task.xcoms)
 
 
 def test_a_success_costs_no_further_request(world, files, task_instance):
