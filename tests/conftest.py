@@ -44,7 +44,7 @@ def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every pause turn the emulator's clock instead of taking time."""
     from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicClient
     from airflow_provider_polytomic.runs.watcher import Watcher
-    from airflow_provider_polytomic.triggers import executions
+    from airflow_provider_polytomic.triggers import _base
 
     async def pause(seconds: float) -> None:
         emulator.clock.advance(seconds)
@@ -63,7 +63,7 @@ def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     until_next = Watcher._until_next
     no_time_passes_during_a_request = lambda self, now: None if self._asking else until_next(self, now)  # noqa: E731
     monkeypatch.setattr(Watcher, "_until_next", no_time_passes_during_a_request)
-    monkeypatch.setattr(executions, "SETTLING", 0.0)
+    monkeypatch.setattr(_base, "SETTLING", 0.0)
     try:
         from airflow_provider_polytomic.operators._killable import KillableOperator
     except ImportError:

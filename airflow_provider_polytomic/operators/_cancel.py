@@ -63,7 +63,8 @@ class PolytomicCancelOperator(BaseOperator):
                 execution = client.run(canceling)
         except DeadlinePassed as passed:
             show_link(self, context, client, passed.run)
-            last = linked(context, passed.execution or Execution.unseen(self.kind, sync_id, ""))
+            unseen = Execution.unseen(self.kind, sync_id, passed.run.execution_id)  # type: ignore[union-attr]
+            last = linked(context, passed.execution or unseen)
             advice = "see in Polytomic why, or allow more time"
             message = report(last, f"has not ended within {self.timeout:g} s after its cancellation", advice)
             raise PolytomicRunTimeout(message, last.result()) from None

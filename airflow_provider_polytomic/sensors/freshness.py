@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._compat import (
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
 from airflow_provider_polytomic._templated import as_id, as_moment
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, refusing
+from airflow_provider_polytomic.exceptions import refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.lineage import Traced, remember
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.operators._ledger import Ledger
 from airflow_provider_polytomic.operators._link import linked, show_link
 from airflow_provider_polytomic.operators._outlets import tell_outlets
+from airflow_provider_polytomic.sensors._base import PolytomicSensor
 from airflow_provider_polytomic.triggers._event import checked_event
 
 if TYPE_CHECKING:
@@ -30,11 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.runs import Execution
     from airflow_provider_polytomic.runs.freshness import Freshness
 
-DEFERRAL_SLACK = 60.0
-"""Seconds after which Airflow itself ends a deferral whose trigger has not kept the sensor's timeout."""
 
-
-class PolytomicFreshnessSensor(BaseSensorOperator, Traced):
+class PolytomicFreshnessSensor(PolytomicSensor, Traced):
     """Wait until a sync has an execution that succeeded and completed recently enough.
 
     Reads the history: ``GET /api/syncs/{id}/executions`` or ``GET /api/bulk/syncs/{id}/executions``. When the execution
@@ -81,21 +71,6 @@ class PolytomicFreshnessSensor(BaseSensorOperator, Traced):
         self.since = since
         self.polytomic_conn_id = polytomic_conn_id
         self.deferrable = deferrable
-        self._hook: PolytomicHook | None = None
-
-    def execute(self, context: Context) -> Any:
-        """Poke, or wait in the triggerer."""
-        if not self.deferrable:
-            try:
-                return super().execute(context)
-            except AirflowSensorTimeout:
-                raise self._late(context) from None
-        with self._failing_softly():
-            execution = self._look(context)
-            if execution is not None:
-                return self._succeed(context, execution)
-            self._defer(context)
-        raise AssertionError("a deferral does not return")
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once; a look that fails is logged and decides nothing."""
@@ -105,27 +80,30 @@ class PolytomicFreshnessSensor(BaseSensorOperator, Traced):
                 return False
             return PokeReturnValue(is_done=True, xcom_value=self._succeed(context, execution))
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the triggerer has waited."""
+    def _look_and_defer(self, context: Context, end: float) -> dict[str, Any]:
+        from airflow_provider_polytomic.triggers.freshness import PolytomicFreshnessTrigger
+
+        execution = self._look(context)
+        if execution is not None:
+            return self._succeed(context, execution)
+        awaited = self._awaited(context)
+        self._wait_in_triggerer(
+            context,
+            PolytomicFreshnessTrigger,
+            end,
+            kind=self.kind,
+            sync_id=awaited.sync_id,
+            since=awaited.since.isoformat(),
+            max_age=awaited.max_age,
+        )
+
+    def _go_on(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         from airflow_provider_polytomic.runs import Execution
 
         event = checked_event(event)
-        if event["try_number"] not in (None, context["ti"].try_number):
-            self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
-            result: dict[str, Any] = self.execute(context)
-            return result
-        if event["status"] == "refused":
-            raise PolytomicRequestRefused(event["message"])
         if event["status"] == "deadline":
             raise self._late(context)
         return self._succeed(context, Execution.from_result(event["execution"]))
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral that failed, unless it was an earlier attempt's."""
-        if next_method == "__fail__" and Ledger(context).waited_for() is None:
-            self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
-            return self.execute(context)
-        return super().resume_execution(next_method, next_kwargs, context)
 
     def _awaited(self, context: Context) -> Freshness:
         from airflow_provider_polytomic.runs.freshness import Freshness
@@ -143,41 +121,19 @@ class PolytomicFreshnessSensor(BaseSensorOperator, Traced):
         from airflow_provider_polytomic.api.retry import is_passing
 
         awaited = self._awaited(context)
-        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
         with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
             try:
-                return self._hook.get_conn().run(awaited.look())
+                return self._client.run(awaited.look())
             except PolytomicError as error:
                 if not is_passing(error):
                     raise
                 self.log.warning("There is no telling whether there is %s: %s", awaited, error)
                 return None
 
-    def _defer(self, context: Context) -> None:
-        from airflow_provider_polytomic.triggers.freshness import PolytomicFreshnessTrigger
-
-        awaited = self._awaited(context)
-        Ledger(context).waits_for(None, "joined")
-        self.defer(
-            trigger=PolytomicFreshnessTrigger(
-                kind=self.kind,
-                sync_id=awaited.sync_id,
-                since=awaited.since.isoformat(),
-                max_age=awaited.max_age,
-                polytomic_conn_id=self.polytomic_conn_id,
-                poll_interval=self.poke_interval,
-                deadline=datetime.now(timezone.utc).timestamp() + self.timeout,
-                try_number=context["ti"].try_number,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout + 2 * self.poke_interval + DEFERRAL_SLACK),
-        )
-
     def _succeed(self, context: Context, execution: Execution) -> dict[str, Any]:
         from airflow_provider_polytomic.runs import Run
 
-        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
-        show_link(self, context, self._hook.get_conn(), Run(execution.kind, execution.sync_id, execution.id))
+        show_link(self, context, self._client, Run(execution.kind, execution.sync_id, execution.id))
         execution = linked(context, execution)
         tell_outlets(self, context, execution)
         remember(self, execution)
@@ -188,16 +144,6 @@ class PolytomicFreshnessSensor(BaseSensorOperator, Traced):
             f"There is not {self._awaited(context)}, and the sensor's timeout of {self.timeout:g} s has passed. "
             "Next: see the sync's history in Polytomic, whether it is active and why it fails or is slow"
         )
-
-    @contextmanager
-    def _failing_softly(self) -> Iterator[None]:
-        """Skip instead of failing where ``soft_fail`` is set, also where Airflow itself does not see to it."""
-        try:
-            yield
-        except PolytomicTaskError as error:
-            if self.soft_fail:
-                raise AirflowSkipException(f"Skipping, since soft_fail is set: {error}") from None
-            raise
 
 
 def _seconds(age: timedelta | float) -> float:

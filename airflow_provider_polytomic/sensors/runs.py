@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._compat import (
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
 from airflow_provider_polytomic._templated import as_id
-from airflow_provider_polytomic.exceptions import (
-    PolytomicRequestRefused,
-    PolytomicRunFailed,
-    PolytomicTaskError,
-)
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._ledger import Ledger
 from airflow_provider_polytomic.operators._outlets import tell_outlets
+from airflow_provider_polytomic.sensors._base import PolytomicSensor
+from airflow_provider_polytomic.triggers._event import foreign
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.runs import Execution, Run
 
-DEFERRAL_SLACK = 60.0
-"""Seconds after which Airflow itself ends a deferral whose trigger has not kept the sensor's timeout."""
 
-
-class PolytomicWaitForSyncsSensor(BaseSensorOperator):
+class PolytomicWaitForSyncsSensor(PolytomicSensor):
     """Wait for the ends of many executions, of model syncs and bulk syncs, in one task.
 
     Its result is the list of theirs, in the order of ``runs``. Stands on
@@ -71,72 +59,51 @@ class PolytomicWaitForSyncsSensor(BaseSensorOperator):
         self.fail_on_partial = fail_on_partial
         self._ends: dict[Run, Execution | str] = {}
 
-    def execute(self, context: Context) -> Any:
-        """Poke, or wait in the triggerer."""
-        runs = self._runs()
-        if not self.deferrable:
-            try:
-                return super().execute(context)
-            except AirflowSensorTimeout:
-                raise self._late(runs) from None
-        if not runs:
-            return []
-        from airflow_provider_polytomic.triggers.many import PolytomicManyExecutionsTrigger
-
-        self.defer(
-            trigger=PolytomicManyExecutionsTrigger(
-                runs=[{"kind": run.kind, "sync_id": run.sync_id, "execution_id": run.execution_id} for run in runs],
-                polytomic_conn_id=self.polytomic_conn_id,
-                poll_interval=self.poke_interval,
-                deadline=time.time() + self.timeout,
-                try_number=context["ti"].try_number,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout + 2 * self.poke_interval + DEFERRAL_SLACK),
-        )
-
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at each that has not ended yet; a look that fails is logged and decides nothing."""
-        from airflow_provider_polytomic.api import PolytomicClient, PolytomicError
+        from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.runs.wait import HOPELESS
 
         runs = self._runs()
-        with PolytomicClient(config=PolytomicHook(self.polytomic_conn_id).config()) as client:
-            for run in [run for run in runs if run not in self._ends]:
-                try:
-                    execution = client.run(run.look(once=True))
-                except HOPELESS as error:
-                    self._ends[run] = str(error)
-                except PolytomicError as error:
-                    self.log.warning("%s could not be looked at: %s", run, error)
-                else:
-                    if execution.outcome.final:
-                        self._ends[run] = execution
+        for run in [run for run in runs if run not in self._ends]:
+            try:
+                execution = self._client.run(run.look(once=True))
+            except HOPELESS as error:
+                self._ends[run] = str(error)
+            except PolytomicError as error:
+                self.log.warning("%s could not be looked at: %s", run, error)
+            else:
+                if execution.outcome.final:
+                    self._ends[run] = execution
         if len(self._ends) < len(set(runs)):
             return False
-        return PokeReturnValue(is_done=True, xcom_value=self._judge(context, runs))
+        with self._failing_softly():
+            return PokeReturnValue(is_done=True, xcom_value=self._judge(context, runs))
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on after the triggerer has waited."""
-        from airflow_provider_polytomic.runs import Execution
+    def _look_and_defer(self, context: Context, end: float) -> list[dict[str, Any]]:
+        from airflow_provider_polytomic.triggers.many import PolytomicManyExecutionsTrigger
 
         runs = self._runs()
-        ends = (event or {}).get("ends")
+        if not runs:
+            return []
+        self._wait_in_triggerer(context, PolytomicManyExecutionsTrigger, end, runs=[asdict(run) for run in runs])
+
+    def _go_on(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
+        from airflow_provider_polytomic.runs import Execution
+
+        runs, ends = self._runs(), event.get("ends")
         if not isinstance(ends, list) or len(ends) != len(runs):
-            raise PolytomicTaskError(f"The trigger handed back what no trigger of this provider does: {event!r}")
-        if (event or {}).get("try_number") != context["ti"].try_number:
-            return self.execute(context)
+            raise foreign(event)
         self._ends = {
             run: end if isinstance(end, str) else Execution.from_result(end) for run, end in zip(runs, ends) if end
         }
         if len(self._ends) < len(set(runs)):
-            raise self._late(runs)
+            raise self._late(context)
         return self._judge(context, runs)
 
     def _runs(self) -> list[Run]:
         from airflow_provider_polytomic.runs import Run, kind_of
 
-        given = [run for run in self.runs if run is not None]
         try:
             return [
                 Run(
@@ -144,7 +111,8 @@ class PolytomicWaitForSyncsSensor(BaseSensorOperator):
                     as_id(run["sync_id"], "the sync_id of a run"),
                     as_id(run["execution_id"], "the execution_id of a run"),
                 )
-                for run in given
+                for run in self.runs
+                if run is not None
             ]
         except (TypeError, KeyError, ValueError) as error:
             raise PolytomicRequestRefused(
@@ -157,31 +125,39 @@ class PolytomicWaitForSyncsSensor(BaseSensorOperator):
         from airflow_provider_polytomic.runs.summary import table_of
 
         standard = Standard(self.max_errors, self.fail_on_partial)
-        ended = {run: end for run, end in self._ends.items() if not isinstance(end, str)}
-        results = [ended[run].result() for run in runs if run in ended]
+        ended = self._ended_of(runs)
         lacking = [run for run in dict.fromkeys(runs) if run not in ended or not standard.met_by(ended[run])]
         if not lacking:
             tell_outlets(self, context, *ended.values())
-            return results
-        Ledger(context).push_result(results)
+            return [ended[run].result() for run in runs]
+        self._push_results(context, runs)
         message = (
-            f"{len(lacking)} of {len(runs)} executions have not ended as they should:\n{table_of(lacking, self._ends)}"
+            f"{len(lacking)} of {len(runs)} executions have not ended as they should:\n"
+            f"{table_of(lacking, self._ends)}\n"
+            "  Next: mend the causes and run the tasks that have started them again"
         )
-        raise self._softly(
-            PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
-        )
+        raise PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
 
-    def _late(self, runs: Sequence[Run]) -> Exception:
+    def _late(self, context: Context) -> AirflowSensorTimeout:
         from airflow_provider_polytomic.runs.summary import table_of
 
+        runs = self._runs()
+        self._push_results(context, runs)
         missing = [run for run in dict.fromkeys(runs) if run not in self._ends]
-        return self._softly(
-            AirflowSensorTimeout(
-                f"{len(missing)} of {len(runs)} executions have not ended within the sensor's timeout of "
-                f"{self.timeout:g} s, and were left running:\n{table_of(missing, self._ends)}"
-            )
+        return AirflowSensorTimeout(
+            f"{len(missing)} of {len(runs)} executions have not ended within the sensor's timeout of "
+            f"{self.timeout:g} s, and were left running:\n{table_of(missing, self._ends)}\n"
+            "  Next: allow more time, or see in Polytomic why they are slow"
         )
 
-    def _softly(self, error: Exception) -> Exception:
-        """Return what to raise: a skip where ``soft_fail`` is set, also where Airflow itself does not see to it."""
-        return AirflowSkipException(f"Skipping, since soft_fail is set: {error}") if self.soft_fail else error
+    def _give_up(self, context: Context) -> None:
+        if self._ends:
+            self._push_results(context, self._runs())
+
+    def _push_results(self, context: Context, runs: Sequence[Run]) -> None:
+        """Hand on the results of those that have ended, although the task does not succeed."""
+        ended = self._ended_of(runs)
+        Ledger(context).push_result([ended[run].result() for run in runs if run in ended])
+
+    def _ended_of(self, runs: Sequence[Run]) -> dict[Run, Execution]:
+        return {run: end for run in runs if (end := self._ends.get(run)) and not isinstance(end, str)}

@@ -17,10 +17,7 @@ def checked_event(event: Any) -> dict[str, Any]:
         or (event.get("status") in ("ended", "running") and event.get("execution"))
     )
     if not known:
-        raise PolytomicTaskError(
-            f"The trigger handed back what no trigger of this provider does: {event!r}. Next: a retry of the task goes "
-            "on waiting for its execution"
-        )
+        raise foreign(event)
     event_of_any_release: dict[str, Any] = {
         "execution": None,
         "execution_id": None,
@@ -32,3 +29,11 @@ def checked_event(event: Any) -> dict[str, Any]:
         **event,
     }
     return event_of_any_release
+
+
+def foreign(event: Any) -> PolytomicTaskError:
+    """Return what to raise for an event that is none of this provider's."""
+    return PolytomicTaskError(
+        f"The trigger handed back what no trigger of this provider does: {event!r}. Next: a retry of the task goes "
+        "on waiting for what it waited for"
+    )

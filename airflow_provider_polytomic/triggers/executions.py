@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill
+from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, xcoms_of_end
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers._base import WaitingTrigger
 from airflow_provider_polytomic.triggers._console import console_followed
 from airflow_provider_polytomic.triggers._link import address_for
-from airflow_provider_polytomic.triggers._ready import ready
 from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE, PATIENCE, was_killed
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import AsyncPolytomicClient
-    from airflow_provider_polytomic.hooks._connection import ConnectionConfig
-
-SETTLING = 8.0
-"""Seconds that a deferred task is left alone. Airflow's executor reports the end of the worker that deferred
-about 5 seconds late, and the scheduler takes that report for the end of a task that was resumed in the meantime."""
 
 CANCEL_PATIENCE = 8.0
 """Seconds for a request of a cancellation, and within which another begins; see ``[triggerer] on_kill_timeout``."""
@@ -38,7 +31,7 @@ _settling: set[asyncio.Future[None]] = set()
 """Cancellations at work, kept from the garbage collector: their triggers may be gone."""
 
 
-class PolytomicExecutionTrigger(BaseTrigger):
+class PolytomicExecutionTrigger(WaitingTrigger):
     """Wait for the end of one execution; without ``execution_id``, of the first that ends from a moment on.
 
     Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
@@ -62,6 +55,12 @@ class PolytomicExecutionTrigger(BaseTrigger):
     :param end_from_trigger: end the task as a success, without a worker, where the execution is one without any error
     :param push_result: whether the result then goes to XCom
     """
+
+    options: tuple[str, ...] = (
+        *("kind", "sync_id", "execution_id", "polytomic_conn_id", "poll_interval", "deadline", "cancel_on_kill"),
+        *("role", "try_number", "latest_end", "carried", "completed_after", "console_log", "end_from_trigger"),
+        "push_result",
+    )
 
     def __init__(
         self,
@@ -98,53 +97,26 @@ class PolytomicExecutionTrigger(BaseTrigger):
         self.console_log = console_log
         self.end_from_trigger = end_from_trigger
         self.push_result = push_result
-        self._config: asyncio.Future[ConnectionConfig] | None = None
         self._ended = False
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the trigger is built from again, in the triggerer."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "kind": self.kind,
-                "sync_id": self.sync_id,
-                "execution_id": self.execution_id,
-                "polytomic_conn_id": self.polytomic_conn_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "cancel_on_kill": self.cancel_on_kill,
-                "role": self.role,
-                "try_number": self.try_number,
-                "latest_end": self.latest_end,
-                "carried": self.carried,
-                "completed_after": self.completed_after,
-                "console_log": self.console_log,
-                "end_from_trigger": self.end_from_trigger,
-                "push_result": self.push_result,
-            },
-        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the execution ends, the deadline passes, or Polytomic refuses to be asked."""
-        began = time.monotonic()
         try:
-            await ready()
-            event = await self._wait()
-            if self.task_instance is not None:
-                await asyncio.sleep(max(0.0, began + SETTLING - time.monotonic()))
+            event = await self._wait_and_settle()
         except asyncio.CancelledError:
             if not trigger_has_on_kill():
                 await self._settle_kill(PATIENCE)
             raise
         self._ended = True
-        yield self._final(event)
+        yield await self._final(event)
 
-    def _final(self, event: dict[str, Any]) -> TriggerEvent:
+    async def _final(self, event: dict[str, Any]) -> TriggerEvent:
         """Return what the triggerer is told: the end of the task, where nothing is left to say in a worker."""
         if self.end_from_trigger and event["status"] == "ended":
             result = event["execution"]
             if result["outcome"] == "success" and not result["counts"]["error"]:
-                return TaskSuccessEvent(xcoms={"return_value": result} if self.push_result else None)
+                xcoms = await xcoms_of_end(self.task_instance, result) if self.push_result else None
+                return TaskSuccessEvent(xcoms=xcoms)
         return TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
@@ -211,12 +183,6 @@ class PolytomicExecutionTrigger(BaseTrigger):
             self.log.warning("%s could not be canceled at its deadline: %s", run, error)
             return None
         return execution.result() if execution else None
-
-    async def _find_config(self) -> ConnectionConfig:
-        """Look the connection up once; shielded, since Airflow 3.0 and 3.1 do not survive a look-up cut short."""
-        if self._config is None:
-            self._config = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
-        return await asyncio.shield(self._config)
 
     def _event(self, status: str, execution: dict[str, Any] | None = None, message: str = "") -> dict[str, Any]:
         return {

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.triggers import executions
-from airflow_provider_polytomic.triggers._ready import ready
+from airflow_provider_polytomic.triggers._base import WaitingTrigger
 
 
-class PolytomicFreshnessTrigger(BaseTrigger):
+class PolytomicFreshnessTrigger(WaitingTrigger):
     """Wait until a sync has an execution that succeeded and completed recently enough.
 
     Its event is like that of :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`.
@@ -30,6 +23,8 @@ class PolytomicFreshnessTrigger(BaseTrigger):
     :param deadline: when to give up, in seconds since the epoch; default: never
     :param try_number: the attempt that waits
     """
+
+    options = ("kind", "sync_id", "since", "max_age", "polytomic_conn_id", "poll_interval", "deadline", "try_number")
 
     def __init__(
         self,
@@ -53,45 +48,18 @@ class PolytomicFreshnessTrigger(BaseTrigger):
         self.deadline = deadline
         self.try_number = try_number
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the trigger is built from again, in the triggerer."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "kind": self.kind,
-                "sync_id": self.sync_id,
-                "since": self.since,
-                "max_age": self.max_age,
-                "polytomic_conn_id": self.polytomic_conn_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "try_number": self.try_number,
-            },
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until there is such an execution, the deadline passes, or Polytomic refuses to be asked."""
-        began = time.monotonic()
-        await ready()
-        event = await self._wait()
-        if self.task_instance is not None:
-            await asyncio.sleep(max(0.0, began + executions.SETTLING - time.monotonic()))
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
-
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_polytomic.api import shared_client
-        from airflow_provider_polytomic.runs import DeadlinePassed, wait_for_end
+        from airflow_provider_polytomic.runs import DeadlinePassed
         from airflow_provider_polytomic.runs.freshness import Freshness
+        from airflow_provider_polytomic.runs.watcher import shared_watcher
 
         since = datetime.fromisoformat(self.since or "1970-01-01T00:00:00+00:00")
         awaited = Freshness(self.kind, self.sync_id, since, self.max_age)
         self.log.info("Waiting for %s", awaited)
-        waiting = wait_for_end(awaited, every=self.poll_interval, deadline=self.deadline, pause_first=True)
         try:
             with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
-                config = await asyncio.shield(asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig()))
-                async with shared_client(config) as client:
-                    execution = await client.run(waiting)
+                async with shared_watcher(await self._find_config()) as watcher:
+                    execution = await watcher.end_of(awaited, every=self.poll_interval, deadline=self.deadline)
         except DeadlinePassed:
             return {"status": "deadline", "try_number": self.try_number}
         except PolytomicTaskError as error:

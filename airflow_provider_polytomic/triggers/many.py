@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.triggers import executions
-from airflow_provider_polytomic.triggers._ready import ready
+from airflow_provider_polytomic.triggers._base import WaitingTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.runs import Run
     from airflow_provider_polytomic.runs.watcher import Watcher
 
 
-class PolytomicManyExecutionsTrigger(BaseTrigger):
+class PolytomicManyExecutionsTrigger(WaitingTrigger):
     """Wait for the ends of many executions; those that share a connection share its requests anyway.
 
     Its event has ``try_number`` as given, and ``ends``: for each of ``runs`` the result dict of an execution that has
-    ended, the reason, as text, why one cannot be waited for, or None for one that had not ended at the deadline.
+    ended, the reason, as text, why one cannot be waited for, or None for one that had not ended at the deadline. Where
+    the connection cannot be used it has ``status``, ``refused``, and ``message`` instead.
 
     :param runs: mappings with ``kind``, ``sync_id`` and ``execution_id``
     :param polytomic_conn_id: id of the Airflow connection
@@ -30,6 +27,8 @@ class PolytomicManyExecutionsTrigger(BaseTrigger):
     :param deadline: when to give up, in seconds since the epoch; default: never
     :param try_number: the attempt that waits
     """
+
+    options = ("runs", "polytomic_conn_id", "poll_interval", "deadline", "try_number")
 
     def __init__(
         self,
@@ -47,27 +46,14 @@ class PolytomicManyExecutionsTrigger(BaseTrigger):
         self.deadline = deadline
         self.try_number = try_number
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the trigger is built from again, in the triggerer."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "runs": self.runs,
-                "polytomic_conn_id": self.polytomic_conn_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "try_number": self.try_number,
-            },
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait until all have ended, cannot be waited for, or are out of time."""
-        await ready()
-        settled = asyncio.ensure_future(asyncio.sleep(executions.SETTLING if self.task_instance is not None else 0.0))
-        config = await asyncio.shield(asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig()))
+    async def _wait(self) -> dict[str, Any]:
         from airflow_provider_polytomic.runs import Run
         from airflow_provider_polytomic.runs.watcher import shared_watcher
 
+        try:
+            config = await self._find_config()
+        except PolytomicTaskError as error:
+            return {"status": "refused", "message": str(error), "try_number": self.try_number}
         async with shared_watcher(config) as watcher:
             waits = [asyncio.ensure_future(self._end_of(watcher, Run(**run))) for run in self.runs]
             try:
@@ -75,8 +61,7 @@ class PolytomicManyExecutionsTrigger(BaseTrigger):
             finally:
                 for wait in waits:
                     wait.cancel()
-        await settled
-        yield TriggerEvent({"ends": ends, "try_number": self.try_number})  # type: ignore[no-untyped-call]
+        return {"ends": ends, "try_number": self.try_number}
 
     async def _end_of(self, watcher: Watcher, run: Run) -> dict[str, Any] | str | None:
         from airflow_provider_polytomic.runs import DeadlinePassed

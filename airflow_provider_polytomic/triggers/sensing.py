@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +36,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         super().__init__(kind=kind, sync_id=sync_id, **fields)
         setattr(self, name, sync_id)
         self.timeout = timeout
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the trigger is built from again, in the triggerer."""
-        path, facts = super().serialize()
-        name = SYNC_FIELDS[self.kind]
-        del facts["sync_id"]
-        return path, {**facts, name: getattr(self, name), "timeout": self.timeout}
+        self.options = (name, "timeout", *(each for each in super().options if each != "sync_id"))
 
     async def _wait(self) -> dict[str, Any]:
         from airflow_provider_polytomic.api import shared_client
@@ -75,21 +68,13 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         return await super()._wait()
 
     async def _choose(self) -> Run | Completion:
-        """Choose, again while Polytomic gives no answer: to wait for another execution instead would be a guess."""
-        from airflow_provider_polytomic.api import PolytomicError, shared_client
-        from airflow_provider_polytomic.api.retry import is_passing
+        from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.runs import Run, awaited_of
 
         if self.execution_id is not None:
             return Run(self.kind, self.sync_id, as_id(self.execution_id, "execution_id"))
         since = as_moment(self.completed_after, "completed_after")
+        choosing = awaited_of(self.kind, self.sync_id, since, every=self.poll_interval, patience=self.timeout)
         with refusing(f"{self.kind} sync {self.sync_id} cannot be waited for", self.polytomic_conn_id):
             async with shared_client(await self._find_config()) as client:
-                while True:
-                    try:
-                        return await client.run(awaited_of(self.kind, self.sync_id, since))
-                    except PolytomicError as error:
-                        if not is_passing(error) or time.time() > (self.deadline or 0.0):
-                            raise
-                        self.log.warning("Sync %s could not be looked at: %s", self.sync_id, error)
-                    await asyncio.sleep(self.poll_interval)
+                return await client.run(choosing)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
+from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed, PolytomicTaskError
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
+from airflow_provider_polytomic.triggers.many import PolytomicManyExecutionsTrigger
 
 NEVER = float("inf")
 
@@ -18,7 +23,8 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 @pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
 def deferrable(request, monkeypatch, emulator) -> bool:
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
-    monkeypatch.setattr("time.sleep", emulator.clock.advance)
+    time = SimpleNamespace(sleep=emulator.clock.advance, monotonic=emulator.clock)
+    monkeypatch.setattr(sys.modules[BaseSensorOperator.__module__], "time", time)
     return request.param
 
 
@@ -62,7 +68,8 @@ def test_those_that_failed_stand_in_a_table_and_all_results_in_xcom(sense, start
     task = sense([good, bad])
     with pytest.raises(PolytomicRunFailed) as failed:
         task.finish()
-    headline, header, *rows = str(failed.value).splitlines()
+    headline, header, *rows, advice = str(failed.value).splitlines()
+    assert advice.startswith("  Next: ")
     assert headline == "1 of 2 executions have not ended as they should:"
     assert header.split() == ["sync", "execution", "status", "records", "errors", "cause"]
     assert [row.split(None, 4)[:4] for row in rows] == [["model", bad["sync_id"], bad["execution_id"], "failed"]]
@@ -94,10 +101,20 @@ def test_one_that_is_not_there_is_refused_and_the_others_are_waited_for(sense, s
 
 def test_those_that_are_late_stand_in_a_table(sense, started):
     good, late = started(), started(duration=NEVER)
+    task = sense([good, late], timeout=60, mode="poke")
     with pytest.raises(AirflowSensorTimeout, match="1 of 2 executions have not ended") as failed:
-        sense([good, late], timeout=60, mode="poke").finish()
+        task.finish()
     assert late["execution_id"] in str(failed.value)
     assert good["execution_id"] not in str(failed.value)
+    assert [result["execution_id"] for result in task.xcoms["return_value"]] == [good["execution_id"]]
+
+
+def test_a_skip_for_the_time_hands_on_what_has_ended(sense, started):
+    good, late = started(), started(duration=NEVER)
+    task = sense([good, late], timeout=60, soft_fail=True)
+    with pytest.raises(AirflowSkipException):
+        task.finish()
+    assert [result["execution_id"] for result in task.xcoms["return_value"]] == [good["execution_id"]]
 
 
 def test_a_failure_skips_where_that_is_wanted(sense, started):
@@ -115,19 +132,61 @@ def test_a_long_table_is_cut(sense, started):
     with pytest.raises(PolytomicRunFailed) as failed:
         sense([started(outcome="failed") for _ in range(27)]).finish()
     assert len(str(failed.value).splitlines()) < 30
-    assert str(failed.value).endswith("and 2 more")
+    assert "\n  and 3 more\n" in str(failed.value)
 
 
-@pytest.mark.parametrize("runs", [[{"kind": "model"}], [{"kind": "x", "sync_id": "a", "execution_id": "b"}], ["a"], 7])
-def test_what_is_no_run_is_refused(sense, runs):
-    with pytest.raises((PolytomicRequestRefused, TypeError), match="runs is not a list|not iterable"):
-        sense(runs).execute()
+@pytest.mark.parametrize(
+    "runs", [[{"kind": "model"}], [{"kind": "x", "sync_id": "a", "execution_id": "b"}], ["a"], 7, None]
+)
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_what_is_no_run_is_refused(sense, runs, soft_fail):
+    with pytest.raises(AirflowSkipException if soft_fail else PolytomicRequestRefused):
+        sense(runs, soft_fail=soft_fail).execute()
 
 
-@pytest.mark.parametrize("event", [None, {}, {"ends": []}, {"ends": "x"}])
+def test_a_connection_that_cannot_be_used_is_refused(sense, started, monkeypatch):
+    task = sense([started()])
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({"conn_type": "polytomic"}))
+    with pytest.raises(PolytomicRequestRefused, match="no API key"):
+        task.finish()
+
+
+async def test_the_triggerer_tells_of_such_a_connection(emulator, wait_for_event, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({"conn_type": "polytomic"}))
+    run = {"kind": "model", "sync_id": "s", "execution_id": "e"}
+    event = await wait_for_event(PolytomicManyExecutionsTrigger(runs=[run], try_number=2))
+    assert (event["status"], event["try_number"]) == ("refused", 2)
+    assert "no API key" in event["message"]
+
+
+def test_one_client_does_for_all_looks(sense, started, emulator, monkeypatch):
+    made = []
+    init = PolytomicClient.__init__
+    monkeypatch.setattr(PolytomicClient, "__init__", lambda *args, **more: (made.append(1), init(*args, **more))[1])
+    sensor = sense([started(), started()])
+    sensor.task.deferrable = False
+    sensor.finish()
+    assert len(made) == 1
+    assert len(emulator.requests) > 2
+
+
+@pytest.mark.parametrize("event", [None, {}, {"ends": []}, {"ends": "x"}, "x", ["x"], {"status": "ended"}])
 def test_an_event_that_is_none_of_ours_ends_nothing_as_a_success(sense, started, event):
     with pytest.raises(PolytomicTaskError, match="no trigger of this provider"):
         sense([started()]).resume(event)
+
+
+def test_a_failed_deferral_counts_only_for_its_own_attempt(task_instance, started, deferred, emulator):
+    """Airflow 3.0 resumes a retry as it would have resumed the attempt before."""
+    task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=[started()], deferrable=True, retries=1))
+    failed = (task.task.resume_execution, "__fail__", {"error": "Trigger failure"}, task.context)
+    with pytest.raises(deferred):
+        task.execute()
+    with pytest.raises(Exception, match="Trigger failure"):
+        task._call(*failed)
+    task.retry()
+    with pytest.raises(deferred):
+        task._call(*failed)
 
 
 def test_news_of_an_earlier_attempt_is_not_believed(sense, started, deferred, deferrable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicRunFailed,
     PolytomicRunIncomplete,
     PolytomicTaskError,
+    PolytomicUnavailable,
 )
+from airflow_provider_polytomic.runs import awaited_of
+from airflow_provider_polytomic.sensors import _base, _status
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
@@ -270,6 +274,30 @@ class TestAnswers:
         assert task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()["outcome"] == "success"
         assert "could not be looked at" in logged()
 
+    def test_a_worker_is_held_for_a_few_minutes_only_while_there_is_no_answer(self, kind, task_instance, monkeypatch):
+        monkeypatch.setitem(awaited_of.__kwdefaults__, "clock", kind.emulator.clock)
+        sync_id = kind.add()
+        began = kind.emulator.clock()
+        kind.emulator.fault("status", status=503, count=None)
+        sensor = kind.sensor(sync_id, deferrable=True, timeout=7 * 24 * 3600, poke_interval=1800)
+        with pytest.raises(PolytomicUnavailable, match="cannot be waited for"):
+            task_instance(sensor).execute()
+        assert _status.CHOICE_PATIENCE <= kind.emulator.clock() - began < 2 * _status.CHOICE_PATIENCE
+
+    def test_the_time_for_an_answer_is_part_of_the_sensors(self, kind, task_instance, deferred, monkeypatch):
+        clock, began = kind.emulator.clock, kind.emulator.clock()
+        monkeypatch.setattr(clock, "_source", lambda: began)
+        monkeypatch.setattr(_base, "time", SimpleNamespace(time=clock))
+        sync_id = kind.add(duration=NEVER)
+        kind.emulator.start(sync_id)
+        kind.emulator.fault("status", status=503, count=50)
+        with pytest.raises(deferred) as raised:
+            task_instance(kind.sensor(sync_id, deferrable=True, timeout=600)).execute()
+        assert raised.value.trigger.deadline == began + 600
+        left = began + 600 - clock()
+        assert left < 590
+        assert raised.value.timeout == timedelta(seconds=left + 2 * 5 + _base.DEFERRAL_SLACK)
+
     @pytest.mark.parametrize("status", [401, 403, 404])
     def test_what_no_waiting_mends_ends_the_task(self, kind, task_instance, deferrable, status):
         sync_id = kind.add(duration=NEVER)
@@ -317,6 +345,18 @@ class TestTimeout:
         with pytest.raises(Exception, match="(?i)timeout|"):
             task.task.resume_execution("__fail__", {"error": "Trigger timeout"}, task.context)
         assert kind.emulator.execution(execution.id).cancel_requests == 1
+
+    def test_a_failed_deferral_of_an_earlier_attempt_starts_afresh(self, kind, task_instance, deferred):
+        """As on Airflow 3.0, which resumes a retry as it would have resumed the attempt before."""
+        sync_id = kind.add(duration=NEVER)
+        kind.emulator.start(sync_id)
+        task = task_instance(kind.sensor(sync_id, deferrable=True, cancel_on_timeout=True, retries=1))
+        with pytest.raises(deferred):
+            task.execute()
+        task.retry()
+        with pytest.raises(deferred):
+            task._call(task.task.resume_execution, "__fail__", {"error": "Trigger timeout"}, task.context)
+        assert kind.cancels == 0
 
     def test_a_kill_never_cancels_what_a_sensor_waits_for(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)

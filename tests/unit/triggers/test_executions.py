@@ -14,7 +14,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from airflow_provider_polytomic._compat import trigger_has_on_kill
-from airflow_provider_polytomic.triggers import executions
+from airflow_provider_polytomic.triggers import _base, executions
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE
 
@@ -176,9 +176,9 @@ async def test_only_a_task_that_was_deferred_is_given_time_to_settle(
 
     trigger = started({"duration": 0}, poll_interval=2.0, deadline=1.0)
     trigger.task_instance = MagicMock() if waits else None
-    monkeypatch.setattr(executions, "SETTLING", 8.0)
-    monkeypatch.setattr(executions, "asyncio", _with_sleep(pause))
-    monkeypatch.setattr(executions, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(_base, "SETTLING", 8.0)
+    monkeypatch.setattr(_base, "asyncio", _with_sleep(pause))
+    monkeypatch.setattr(_base, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     await wait_for_event(trigger)
     assert paused == expected
 
@@ -208,7 +208,7 @@ class TestKill:
 
     @pytest.fixture(autouse=True)
     def _settled(self, monkeypatch):
-        monkeypatch.setattr(executions, "SETTLING", 0.0)
+        monkeypatch.setattr(_base, "SETTLING", 0.0)
 
     @pytest.fixture
     def killed(self, monkeypatch):

@@ -48,13 +48,13 @@ def xcom(monkeypatch):
 )
 async def test_it_was_killed_unless_it_still_waits_for_this_execution(xcom, held, killed):
     xcom(held)
-    assert await guard.was_killed(TASK, "e") is killed
+    assert await guard.was_killed(TASK, "e", patience=5.0) is killed
 
 
 @pytest.mark.parametrize("error", [Undecided("the triggerer is shutting down"), ConnectionError("away")])
 async def test_what_cannot_be_decided_leaves_the_execution_alone_and_says_so(xcom, caplog, error):
     xcom(error)
-    assert not await guard.was_killed(TASK, "e")
+    assert not await guard.was_killed(TASK, "e", patience=5.0)
     assert "execution e is left running" in caplog.text
     assert str(error) in caplog.text
 
@@ -68,8 +68,7 @@ async def test_no_answer_in_time_leaves_the_execution_alone_and_lets_the_questio
         answered.set()
 
     monkeypatch.setattr(guard, "xcom_of_deferred", ask)
-    monkeypatch.setattr(guard, "PATIENCE", 0.0)
-    assert not await guard.was_killed(TASK, "e")
+    assert not await guard.was_killed(TASK, "e", patience=0.0)
     assert "no answer" in caplog.text
     asked.set()
     await answered.wait()
@@ -77,7 +76,7 @@ async def test_no_answer_in_time_leaves_the_execution_alone_and_lets_the_questio
 
 async def test_a_trigger_without_a_task_instance_was_not_killed(xcom):
     xcom(AssertionError("nobody is to be asked"))
-    assert not await guard.was_killed(None, "e")
+    assert not await guard.was_killed(None, "e", patience=5.0)
 
 
 class TestQuestion:

@@ -63,6 +63,10 @@ async def test_a_result_that_no_worker_completes_has_it(emulator, xcoms, here):
     trigger = PolytomicExecutionTrigger(
         kind="model", sync_id=sync.id, execution_id=emulator.start(sync.id).id, end_from_trigger=here
     )
-    trigger._final = lambda event: event
+
+    async def as_it_is(event):
+        return event
+
+    trigger._final = as_it_is
     [event] = [event async for event in trigger.run()]
     assert event["execution"]["url"] == (f"{emulator.url}/{sync.id}/model" if here else None)

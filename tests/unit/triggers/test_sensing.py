@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic._compat import can_start_from_trigger
+from airflow_provider_polytomic.assets import sync_asset
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 from airflow_provider_polytomic.triggers import sensing
@@ -127,6 +128,7 @@ class TestSensor:
         [
             ({"deferrable": False}, "deferrable"),
             ({"deferrable": True, "on_success_callback": print}, "on_success_callback"),
+            ({"deferrable": True, "outlets": [sync_asset("s")]}, "outlets"),
         ],
     )
     @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])

@@ -13,6 +13,7 @@ from airflow_provider_polytomic._compat import AirflowSkipException, can_start_f
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunFailed,
+    PolytomicRunTimeout,
     PolytomicUnavailable,
 )
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
@@ -148,18 +149,28 @@ class TestNextAttempt:
         attempts.run()
         assert attempts.statuses == ["completed", "completed"]
 
-    def test_after_a_success_that_was_judged_the_sync_runs_again(self, attempts):
-        attempts.run()
-        attempts.again(settled=True)
+    @pytest.mark.parametrize("pushed", [True, False])
+    def test_after_a_success_that_was_judged_the_sync_runs_again(self, attempts, pushed):
+        event = attempts.run()
+        attempts.again(retry=False, result_follows=pushed)
+        if pushed:
+            attempts.xcoms["return_value"] = event["execution"]
         attempts.run()
         assert attempts.statuses == ["completed", "completed"]
 
-    def test_after_a_failure_that_was_judged_the_sync_runs_again(self, attempts, emulator):
+    def test_a_success_whose_worker_was_lost_before_its_end_is_not_run_again(self, attempts):
+        first = attempts.run()
+        attempts.again(retry=False, result_follows=True)
+        assert attempts.run()["execution_id"] == first["execution_id"]
+        assert attempts.statuses == ["completed"]
+
+    @pytest.mark.parametrize("retry", [True, False])
+    def test_after_a_failure_that_was_judged_the_sync_runs_again(self, attempts, emulator, retry):
         attempts.sync = emulator.add_model_sync(
             next_executions=[{"duration": 10, "outcome": "failed"}, {"duration": 10}]
         )
         attempts.run()
-        attempts.again(settled=False)
+        attempts.again(retry=retry)
         assert attempts.run()["execution"]["outcome"] == "success"
         assert attempts.statuses == ["failed", "completed"]
 
@@ -171,8 +182,10 @@ class TestNextAttempt:
 
     def test_the_generation_after_a_clear_has_retries_of_its_own(self, attempts):
         attempts.run()
-        attempts.again(settled=True)
+        attempts.again(retry=False)
+        assert attempts.note["generation"] == 0
         attempts.begin()
+        assert attempts.note["generation"] == 1
         attempts.again(retry=True)
         attempts.run()
         assert attempts.statuses == ["completed", "completed"]
@@ -187,7 +200,21 @@ class TestKill:
 
         monkeypatch.setattr("airflow_provider_polytomic.triggers.executions.was_killed", was_killed)
 
-    async def test_what_a_start_under_way_has_started_is_canceled(self, attempts, emulator):
+    async def test_where_airflow_ends_the_wait_nothing_is_started_afterwards(self, attempts, emulator):
+        attempts.sync = emulator.add_model_sync(duration=NEVER)
+        other = emulator.start(attempts.sync.id)
+        trigger = attempts.trigger()
+        waiting = asyncio.ensure_future(anext(trigger.run()))
+        while trigger.role != "in the way" or trigger._starting:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        emulator.finish(other.id)
+        await asyncio.wait({trigger._beginning})
+        assert trigger._beginning.cancelled()
+        assert len(emulator.executions(attempts.sync.id)) == 1
+
+    async def test_where_airflow_ends_the_wait_during_the_start_what_was_started_is_canceled(self, attempts, emulator):
         trigger = attempts.trigger()
         original, known = trigger._note, asyncio.Event()
 
@@ -202,20 +229,29 @@ class TestKill:
         await known.wait()
         waiting.cancel()
         await asyncio.wait({waiting})
-        await trigger._settle_kill(5)
+        assert emulator.executions(attempts.sync.id)[0].cancel_requests == 1
+        await trigger.on_kill()
         assert emulator.executions(attempts.sync.id)[0].cancel_requests == 1
 
-    async def test_nothing_is_started_any_more_while_another_is_in_the_way(self, attempts, emulator, monkeypatch):
+    async def test_an_execution_that_was_joined_is_left_alone(self, attempts, emulator):
+        attempts.options = {"if_running": "join"}
         attempts.sync = emulator.add_model_sync(duration=NEVER)
         emulator.start(attempts.sync.id)
         trigger = attempts.trigger()
-        beginning = trigger._beginning = asyncio.ensure_future(trigger._begin())
-        while trigger.role != "in the way":
-            await asyncio.sleep(0)
-        while trigger._starting:
-            await asyncio.sleep(0)
+        original, known = trigger._note, asyncio.Event()
+
+        async def note(order: Any, execution_id: Any, role: str) -> None:
+            await original(order, execution_id, role)
+            if role == "joined":
+                known.set()
+                await asyncio.sleep(0.05)
+
+        trigger._note = note  # type: ignore[method-assign]
+        waiting = asyncio.ensure_future(anext(trigger.run()))
+        await known.wait()
+        waiting.cancel()
+        await asyncio.wait({waiting})
         await trigger._settle_kill(5)
-        assert beginning.cancelled()
         assert emulator.executions(attempts.sync.id)[0].cancel_requests == 0
 
 
@@ -270,3 +306,60 @@ class TestOperator:
         event = attempts.run()
         with pytest.raises(raised, match="could not be started"):
             task_instance(PolytomicStartSyncOperator(task_id="t", sync_id=attempts.sync.id)).resume(event)
+
+
+class TestLedger:
+    """What the worker that ends an attempt says to the next one."""
+
+    @pytest.fixture
+    def task(self, attempts: Attempts, emulator: Any, task_instance: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        operator = PolytomicStartSyncOperator(task_id="task", sync_id=attempts.sync.id, retries=1, cancel_on_kill=False)
+        operator.start_from_trigger = True
+        ti = task_instance(operator)
+        ti.xcoms = attempts.xcoms
+        return ti
+
+    @pytest.mark.parametrize(("outcome", "retry"), [("completed", False), ("failed", True)])
+    def test_only_a_failure_may_be_retried(self, attempts, emulator, task, outcome, retry):
+        attempts.begin()
+        emulator.finish(emulator.executions(attempts.sync.id)[0].id, outcome)
+        event = attempts.run()
+        if retry:
+            with pytest.raises(PolytomicRunFailed):
+                task.resume(event)
+        else:
+            task.resume(event)
+        assert (attempts.note["retry"], attempts.note["result_follows"]) == (retry, not retry)
+
+    def test_the_last_attempt_is_followed_by_none(self, attempts, emulator, task):
+        task.max_tries = 0
+        attempts.begin()
+        emulator.finish(emulator.executions(attempts.sync.id)[0].id, "failed")
+        with pytest.raises(PolytomicRunFailed):
+            task.resume(attempts.run())
+        assert attempts.note["retry"] is False
+
+    def test_a_timeout_that_leaves_the_execution_running_is_followed_by_a_retry_that_goes_on(self, attempts, task):
+        attempts.begin()
+        event = {"status": "deadline", "execution_id": attempts.note["execution_id"], "role": "ours", "try_number": 1}
+        with pytest.raises(PolytomicRunTimeout):
+            task.resume(event)
+        assert attempts.note["retry"] is True
+
+    def test_a_deferral_that_failed_before_any_note_starts_nothing_in_a_worker(self, attempts, emulator, task):
+        operator = task.task
+        with pytest.raises(Exception, match="Trigger"):
+            operator.resume_execution("__fail__", {"error": "Trigger failure"}, task.context)
+        assert emulator.executions(attempts.sync.id) == []
+
+
+@pytest.mark.skipif(not can_start_from_trigger(), reason="needs a triggerer that renders templates")
+@pytest.mark.parametrize("fields", ["sync_id", "identities"])
+def test_the_output_of_another_task_is_refused(fields):
+    from airflow.sdk import DAG
+
+    with DAG("d"):
+        other = PolytomicStartSyncOperator(task_id="other", sync_id="s")
+        given = {"sync_id": "s", fields: other.output if fields == "sync_id" else [other.output]}
+        with pytest.raises(ValueError, match=f"output of another task as {fields}"):
+            PolytomicStartSyncOperator(task_id="t", start_from_trigger=True, **given)
