@@ -92,10 +92,12 @@ __all__ = [
     "event_trigger_base",
     "find_connection",
     "has_asset_watchers",
+    "has_xcom_args",
     "push_xcom_in_trigger",
     "trigger_has_on_kill",
     "xcom_in_trigger",
     "xcom_of_deferred",
+    "xcoms_of_end",
     "xcom_value",
 ]
 
@@ -225,6 +227,15 @@ def xcom_value(ti_key: Any, key: str) -> Any:
     return XCom.get_value(key=key, ti_key=ti_key)
 
 
+def has_xcom_args(value: Any) -> bool:
+    """Tell whether a value is, or holds, the output of another task."""
+    try:
+        from airflow.sdk.definitions.xcom_arg import XComArg
+    except ImportError:
+        from airflow.models.xcom_arg import XComArg
+    return any(True for _ in XComArg.iter_xcom_references(value))
+
+
 def depend_on(operator: BaseOperator, value: Any) -> None:
     """Make an operator run after those whose results stand in ``value``, as for a template field."""
     try:
@@ -279,13 +290,34 @@ async def xcom_in_trigger(task_instance: Any, key: str) -> Any:
 
 
 async def push_xcom_in_trigger(task_instance: Any, key: str, value: Any) -> None:
-    """Write XCom ``key`` of a task instance; for triggers, where :func:`can_start_from_trigger`."""
+    """Write XCom ``key`` of a task instance; for triggers, on Airflow 3."""
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import SetXCom
     from airflow.sdk.execution_time.xcom import XCom
 
     ti = task_instance
-    await XCom.aset(
-        key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
-    )
+    place = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+    stored = XCom.serialize_value(value, key=key, **place)
+    await task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=stored, **place))
+
+
+async def xcoms_of_end(task_instance: Any, result: Any) -> dict[str, Any] | None:
+    """Return the XComs that an event which ends the task must carry so that ``result`` is its result.
+
+    Airflow 3 stores what such an event carries as text, so there it is written beforehand.
+    """
+    if task_instance is None or not _has_supervisor():
+        return {"return_value": result}
+    await push_xcom_in_trigger(task_instance, "return_value", result)
+    return None
+
+
+def _has_supervisor() -> bool:
+    try:
+        import airflow.sdk.execution_time.comms  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _xcom_of_deferred_by_database(task_instance: Any, key: str) -> Any:

@@ -14,7 +14,7 @@ class Attempt:
     """One attempt of a task instance, as the Idempotency-Keys need to know it.
 
     :param identity: DAG, run, task and map index
-    :param generation: how often the task instance has been cleared; Airflow raises ``max_tries`` each time
+    :param generation: attempts before the task instance was last cleared, by which Airflow raises ``max_tries``
     :param before: attempts since then, without this one
     """
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import StateStore
 from airflow_provider_polytomic.operators._attempt import Attempt
-from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
+from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-RESULT_XCOM_KEY = "return_value"
 
 
 class Ledger:
@@ -57,23 +55,16 @@ class Ledger:
         """Keep nothing any longer."""
         self._store.delete()
 
-    def settle(self, succeeded: bool) -> None:
-        """Note that the execution has been judged, so that nobody goes on with it.
+    def end_attempt(self, *, succeeded: bool) -> None:
+        """Note whether a retry may follow, where the next attempt begins in the triggerer and finds nothing else.
 
-        :param succeeded: whether it was what the task asks; then another attempt can only come from a clear
+        :param succeeded: whether the execution was what the task asks
         """
-        self.forget()
-        self._amend(settled=succeeded)
-
-    def announce_retry(self) -> None:
-        """Note that the next attempt is to go on with the execution."""
-        self._amend(retry=True)
-
-    def _amend(self, **news: Any) -> None:
-        """Add to the note of a task that begins in the triggerer, where the next attempt finds nothing else."""
         note = self.waited_for() if self._task.start_from_trigger else None
         if note:
-            self._ti.xcom_push(key=EXECUTION_XCOM_KEY, value={**note, **news})
+            note["retry"] = not succeeded and self._ti.try_number <= self._ti.max_tries
+            note["result_follows"] = succeeded and bool(getattr(self._task, "do_xcom_push", True))
+            self._ti.xcom_push(key=EXECUTION_XCOM_KEY, value=note)
 
     def push_result(self, result: Any) -> None:
         """Hand the result on although the task is about to fail."""

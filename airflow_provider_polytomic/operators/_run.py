@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_provider_polytomic._compat import can_start_from_trigger, conf
+from airflow_provider_polytomic._compat import conf
+from airflow_provider_polytomic._from_trigger import beginning
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
@@ -90,8 +91,6 @@ class PolytomicRunOperator(KillableOperator, Traced):
             raise ValueError("poll_interval must be more than 0 seconds")
         if start_from_trigger and not wait_for_completion:
             raise ValueError("start_from_trigger waits in the triggerer, so it excludes wait_for_completion=False")
-        if start_from_trigger and not can_start_from_trigger():
-            raise ValueError("start_from_trigger needs Airflow 3.3 or later: a triggerer that renders templates")
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = poll_interval
@@ -123,25 +122,12 @@ class PolytomicRunOperator(KillableOperator, Traced):
         """Return how the triggerer begins, for the end of the constructor, when all fields are there."""
         if not self.start_from_trigger:
             return None
-        from airflow.triggers.base import StartTriggerArgs
-
-        fields = {name: getattr(self, name) for name in self.starts.names()}
-        return StartTriggerArgs(
-            trigger_cls="airflow_provider_polytomic.triggers.starts.PolytomicStartTrigger",
-            trigger_kwargs={
-                "kind": self.kind,
-                "polytomic_conn_id": self.polytomic_conn_id,
-                "poll_interval": self.poll_interval,
-                "timeout": self.timeout,
-                "if_running": self.if_running,
-                "cancel_on_kill": self.cancel_on_kill,
-                "max_errors": self.max_errors,
-                "fail_on_partial": self.fail_on_partial,
-                "console_log": self.console_log,
-                **fields,
-            },
-            next_method="execute_complete",
-        )
+        options = (
+            "kind", "polytomic_conn_id", "poll_interval", "timeout", "if_running", "cancel_on_kill", "max_errors",
+            "fail_on_partial", "console_log",
+        )  # fmt: skip
+        facts = {name: getattr(self, name) for name in (*options, *self.starts.names())}
+        return beginning("starts.PolytomicStartTrigger", facts)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the execution, or find the one that an earlier attempt started, and see it through."""
@@ -180,14 +166,15 @@ class PolytomicRunOperator(KillableOperator, Traced):
         if next_method != "__fail__":
             return super().resume_execution(next_method, next_kwargs, context)
         waited = Ledger(context).waited_for()
-        if waited is None:
+        if waited is None and not self.start_from_trigger:
             self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
             return self.execute(context)
         timed_out = "timeout" in str((next_kwargs or {}).get("error", "")).lower()
-        if not (timed_out and waited["execution_id"]):
-            Ledger(context).announce_retry()
+        if not (timed_out and waited and waited["execution_id"]):
+            Ledger(context).end_attempt(succeeded=False)
             return super().resume_execution(next_method, next_kwargs, context)
-        return self._time_is_up(context, Run(self.kind, self._sync_id, waited["execution_id"]), Role(waited["role"]))
+        run = Run(self.kind, self._sync_id, waited["execution_id"])
+        return self._time_is_up(context, run, Role(waited["role"]), waited.get("carried"))
 
     def _start_and_wait(self, context: Context, latest_end: float | None) -> dict[str, Any]:
         """Start and wait.
@@ -345,7 +332,8 @@ class PolytomicRunOperator(KillableOperator, Traced):
     ) -> dict[str, Any]:
         """Return the result of an ended execution, or push it and raise what it lacks."""
         self._ours = None
-        Ledger(context).settle(self._standard().met_by(execution))
+        Ledger(context).forget()
+        Ledger(context).end_attempt(succeeded=self._standard().met_by(execution))
         return conclude(self, context, execution.including(carried or ()), self._standard())
 
     def _time_is_up(
@@ -371,6 +359,7 @@ class PolytomicRunOperator(KillableOperator, Traced):
                     return self._judge(context, last, carried)
                 if role is Role.OURS and self.cancel_on_kill:
                     last = self._try(client, cancel_and_confirm(run, patience=CONFIRM_PATIENCE)) or last
+        Ledger(context).end_attempt(succeeded=False)
         if role is Role.IN_THE_WAY:
             raise PolytomicRunTimeout(f"{self._label} could not start in time: {run} is in its way. Next: {advice}")
         if not (role is Role.OURS and self.cancel_on_kill):
@@ -378,10 +367,10 @@ class PolytomicRunOperator(KillableOperator, Traced):
         elif last is None or not last.outcome.final:
             advice = f"it may still be running; {advice}"
         else:
-            Ledger(context).settle(False)
+            Ledger(context).forget()
         last = last or Execution.unseen(run.kind, run.sync_id, run.execution_id)
         too_late = late(context, last, self.polytomic_conn_id, advice)
-        remember(self, last, str(too_late))
+        remember(self, last, too_late.without_records)
         raise too_late
 
     def _try(self, client: PolytomicClient, protocol: Protocol[T]) -> T | None:

@@ -22,7 +22,10 @@ from airflow_provider_polytomic._compat import Undecided, xcom_of_deferred
 log = logging.getLogger(__name__)
 
 EXECUTION_XCOM_KEY = "polytomic_execution"
-"""Where an operator writes which execution it waits for: ``execution_id``, ``role`` and ``try_number``."""
+"""Where a task instance writes which execution it waits for: ``execution_id``, ``role`` and ``try_number``; what else
+is there is for its own next attempt."""
+
+RESULT_XCOM_KEY = "return_value"
 
 PATIENCE = 18.0
 """Seconds for the question: it may be the triggerer's end that ends the trigger, and that must not be held up."""
@@ -31,7 +34,7 @@ LONG_PATIENCE = 60.0
 """Seconds for the question otherwise: the first one of a triggerer's life takes seconds, on a busy machine many."""
 
 
-async def was_killed(task_instance: Any, execution_id: str, patience: float = PATIENCE) -> bool:
+async def was_killed(task_instance: Any, execution_id: str, patience: float) -> bool:
     """Tell whether a person has taken the task instance away from its execution.
 
     Whatever cannot be decided counts as no: an execution that goes on can still be canceled by hand, one that was

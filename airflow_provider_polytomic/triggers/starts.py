@@ -2,13 +2,12 @@
 
 The triggerer knows neither whether a task instance was cleared nor what the task state store keeps. What it has instead
 is XCom, which lives on here from one attempt to the next, since no worker begins an attempt. So the trigger keeps its
-book there, in the note that its guard reads too: which execution, of which attempt, and of which generation; the worker
-that judges the execution adds that it has (``settled``), and one that finds the deferral failed, that a retry follows
-(``retry``).
+book there, in the note that its guard reads too: which execution, of which attempt, and of which generation. The worker
+that ends the attempt knows more, and adds whether a retry may follow (``retry``).
 
-Hence the next attempt knows what it is. An execution that succeeded and was judged, or that runs although no retry was
-announced, is there because a person has cleared the task: a generation begins. Everything else is a retry, which walks
-the keys of its generation as every start does (see :mod:`airflow_provider_polytomic.runs.start`).
+Hence the next attempt knows what it is. Where no retry could follow, or where the execution still runs and no worker
+has said anything, a person has cleared the task: a generation begins. Everything else is a retry, which walks the keys
+of its generation as every start does (see :mod:`airflow_provider_polytomic.runs.start`).
 """
 
 from __future__ import annotations
@@ -22,11 +21,14 @@ from airflow_provider_polytomic._starts import STARTS, Start
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, refusing
 from airflow_provider_polytomic.triggers._link import show_link
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
-from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY
+from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY, PATIENCE, RESULT_XCOM_KEY
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import AsyncPolytomicClient
     from airflow_provider_polytomic.runs import Execution, Found, Order, Run
+
+OURS = "ours"
+ABOUT_TO_START = "about to start"
 
 CONFIRM_PATIENCE = 60.0
 """Seconds to wait for the end of an execution from before a clear."""
@@ -82,7 +84,7 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
             setattr(self, name, value)
         self._beginning: asyncio.Future[Found] | None = None
         self._starting = False
-        self._killed = False
+        self._abandoned = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the trigger is built from again, in the triggerer."""
@@ -108,6 +110,9 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
         self._beginning = asyncio.ensure_future(self._begin())
         try:
             found = await asyncio.shield(self._beginning)
+        except asyncio.CancelledError:
+            await self._abandon()
+            raise
         except AlreadyRunning as running:
             return self._event("running", running.execution.result(), str(running))
         except PolytomicRequestRefused as error:
@@ -120,14 +125,23 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
             return self._event("ended", found.execution.result())
         return await super()._wait()
 
+    async def _abandon(self) -> None:
+        """Start nothing any more; a start that is under way is finished, and what it has started canceled if it should.
+
+        Airflow does not call ``on_kill`` where it ends a trigger for its timeout.
+        """
+        self._abandoned = True
+        if self._beginning is not None and not self._starting:
+            self._beginning.cancel()
+        elif not self._ended:
+            await self._settle_kill(PATIENCE)
+            self._ended = True
+
     async def _cancel_if_killed(self, patience: float) -> None:
-        """Let a start that is under way finish, so that what it has started can be canceled."""
-        self._killed = True
         if self._beginning is not None:
-            if not self._starting:
-                self._beginning.cancel()
             await asyncio.wait({self._beginning}, timeout=patience)
-        await super()._cancel_if_killed(patience)
+        if self.role == OURS:
+            await super()._cancel_if_killed(patience)
 
     async def _begin(self) -> Found:
         """Start the execution, or find the one that was started; whatever is in the way is waited for before."""
@@ -146,18 +160,18 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
                     run = Run(self.kind, self.sync_id, found.execution.id)
                     self.role = found.role.value
                     self.log.info("%s: %s, %s", run, self.role, found.execution.status)
+                    self.carried = start.carried(found.earlier) or self.carried
                     await self._note(order, run.execution_id, self.role)
                     await show_link(self._ti, client, run)
                     self._starting = False
                     in_the_way = found.role is Role.IN_THE_WAY
                     self.execution_id = None if in_the_way else run.execution_id
-                    self.carried = start.carried(found.earlier)
-                    if self._killed or not in_the_way:
+                    if self._abandoned or not in_the_way:
                         return found
                     await client.run(wait_for_end(run, every=self.poll_interval, pause_first=True))
 
     def _own(self, run: Run) -> None:
-        self.execution_id = run.execution_id
+        self.execution_id, self.role = run.execution_id, OURS
 
     async def _order(self, client: AsyncPolytomicClient, start: Start) -> Order:
         """Say what is to be started and by which attempt, and write down that it is about to be."""
@@ -166,39 +180,47 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
         ti = self._ti
         note = await xcom_in_trigger(ti, EXECUTION_XCOM_KEY) or {}
         resumed = note.get("try_number") == ti.try_number
-        generation, first_try = await self._generation(client, note)
+        generation = await self._generation(client, note)
         order = Order(
             kind=self.kind,
             sync_id=start.id,
-            identity=(ti.dag_id, ti.run_id, ti.task_id, -1),
+            identity=(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
             generation=generation,
-            attempts_before=ti.try_number - first_try,
+            attempts_before=ti.try_number - 1 - generation,
             resumed=resumed,
             parameters=start.parameters,
             if_running=self.if_running,  # type: ignore[arg-type]
             succeeded=Standard(self.max_errors, self.fail_on_partial).met_by,
-            remembered=note.get("execution_id") if resumed and note.get("role") == "ours" else None,
+            remembered=note.get("execution_id") if resumed and note.get("role") == OURS else None,
         )
-        if not resumed:
-            await self._note(order, None, "about to start")
+        if resumed:
+            self.carried = note.get("carried")
+        else:
+            await self._note(order, None, ABOUT_TO_START)
         return order
 
-    async def _generation(self, client: AsyncPolytomicClient, note: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the generation and its first attempt; what was started before a clear and still runs is canceled."""
-        now: int = self._ti.try_number
-        known = note.get("generation", 0), note.get("first_try", 1)
-        if note.get("try_number") == now or note.get("retry"):
+    async def _generation(self, client: AsyncPolytomicClient, note: Mapping[str, Any]) -> int:
+        """Return how many attempts there were before the last clear, as the operator counts them.
+
+        What was started before that and still runs is canceled.
+        """
+        attempts_before: int = self._ti.try_number - 1
+        known: int = note.get("generation", 0)
+        if note.get("try_number") == self._ti.try_number or note.get("retry"):
             return known
-        if "settled" in note:
-            return (now, now) if note["settled"] else known
-        if not note.get("execution_id") or note.get("role") != "ours":
-            return known
-        orphan = await self._running(client, note["execution_id"])
-        if orphan is None:
-            return known
-        if self.cancel_on_kill:
+        ours = note.get("execution_id") if note.get("role") == OURS else None
+        orphan = await self._running(client, ours) if ours else None
+        if orphan and self.cancel_on_kill:
             await self._cancel_orphan(client, orphan)
-        return now, now
+        cleared = orphan is not None or (note.get("retry") is False and await self._was_handed_on(note))
+        return attempts_before if cleared else known
+
+    async def _was_handed_on(self, note: Mapping[str, Any]) -> bool:
+        """Tell whether the worker that judged the execution lived on until Airflow had its result."""
+        if not note.get("result_follows"):
+            return True
+        result = await xcom_in_trigger(self._ti, RESULT_XCOM_KEY)
+        return isinstance(result, dict) and result.get("execution_id") == note["execution_id"]
 
     async def _running(self, client: AsyncPolytomicClient, execution_id: str) -> Run | None:
         """Return the run of an execution that has not ended."""
@@ -229,6 +251,6 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
             "role": role,
             "try_number": self._ti.try_number,
             "generation": order.generation,
-            "first_try": self._ti.try_number - order.attempts_before,
+            "carried": self.carried,
         }
         await push_xcom_in_trigger(self._ti, EXECUTION_XCOM_KEY, note)

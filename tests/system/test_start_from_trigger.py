@@ -142,6 +142,15 @@ def test_a_refusal_fails_the_task_and_says_why(begin, emulator):
 
 
 @needs_ability
+def test_what_another_task_has_said_can_be_in_a_template(begin):
+    run = begin("model_triggered_pulled")
+    run.wait_for_waiting()
+    run.finish()
+    run.wait_for_state("success")
+    assert len(run.executions) == 1
+
+
+@needs_ability
 def test_a_mapped_task_is_started_by_a_worker(cluster, emulator):
     sync = emulator.add_model_sync(name="mapped", duration=9)
     run_id = cluster.trigger("model_triggered_mapped", conf={"sync_id": sync.id})

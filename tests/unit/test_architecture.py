@@ -17,6 +17,7 @@ BELOW = {
     "_compat": set(),
     "exceptions": {"_compat", "api", "runs"},
     "_templated": {"exceptions"},
+    "_from_trigger": {"_compat"},
     "_starts": {"_templated", "exceptions", "runs", "api"},
     "hooks": {"hooks", "api", "provider_info", "exceptions", "_compat"},
     "assets": {"_compat"},
@@ -26,6 +27,7 @@ BELOW = {
     "triggers": {"triggers", "links", "hooks", "runs", "api", "exceptions", "_compat", "_starts", "_templated"},
 }
 KNOW_AIRFLOW = {
+    "_from_trigger",
     *("_compat", "assets", "exceptions", "hooks", "lineage", "links", "plugins"),
     *("triggers", "operators", "sensors"),
 }
@@ -62,3 +64,10 @@ def test_what_differs_between_versions_of_airflow_stands_in_one_module():
     for file in ROOT.rglob("*.py"):
         if file.name != "_compat.py":
             assert "except ImportError" not in file.read_text(), file
+
+
+def test_no_operation_is_written_twice():
+    for file in (ROOT / "api").glob("*.py"):
+        drives = file.name in ("clients.py", "sharing.py")
+        functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.AsyncFunctionDef)]
+        assert drives or not functions, file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, task
 except ImportError:  # Airflow 2
     from airflow.models.dag import DAG
 
@@ -55,6 +55,15 @@ with scenario("model_mapped") as model_mapped:
     )
 
 if can_start_from_trigger():
+    with scenario("model_triggered_pulled") as model_triggered_pulled:
+        say = task(task_id="say")(lambda dag_run=None: dag_run.conf["sync_id"])()
+        say >> PolytomicStartSyncOperator(
+            task_id="sync",
+            sync_id="{{ ti.xcom_pull(task_ids='say', map_indexes=-1) }}",
+            poll_interval=2,
+            start_from_trigger=True,
+        )
+
     with scenario("model_triggered_mapped") as model_triggered_mapped:
         PolytomicStartSyncOperator.partial(task_id="sync", poll_interval=2, start_from_trigger=True).expand_kwargs(
             [{"sync_id": "{{ dag_run.conf['sync_id'] }}"}]

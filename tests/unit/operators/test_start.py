@@ -628,6 +628,14 @@ class TestCancel:
         with pytest.raises(PolytomicRunTimeout, match="after its cancellation"):
             task_instance(kind.cancel(sync_id, timeout=0)).finish()
 
+    def test_one_that_is_not_seen_again_is_named_all_the_same(self, kind, task_instance):
+        sync_id = kind.add(duration=NEVER)
+        running = kind.emulator.start(sync_id)
+        kind.emulator.fault("status", status=503, method="GET", path="**/executions/*", count=None)
+        with pytest.raises(PolytomicRunTimeout, match=running.id) as raised:
+            task_instance(kind.cancel(sync_id, timeout=0)).finish()
+        assert raised.value.result["execution_id"] == running.id
+
     def test_an_unknown_sync_is_refused(self, kind, task_instance):
         with pytest.raises(PolytomicRequestRefused, match="(?s)unknown could not be canceled.*Next: is the id right"):
             task_instance(kind.cancel("unknown")).finish()
