@@ -140,7 +140,7 @@ class Receiver:
         happened = datetime.fromisoformat(payload["created_at"]) if payload["created_at"] else _now()
         if 0 < self._settings.webhook_max_age < (_now() - happened).total_seconds():
             raise Refused(400, "The event is too old.")
-        async for event in airflow.events_since(asset_id, happened - CLOCK_SKEW):
+        async for event in airflow.events_since(asset_id, min(happened, _now()) - CLOCK_SKEW):
             if delivery.is_told_by(event.extra or {}):
                 return "repeated"
         await airflow.create_event(asset_id, {"payload": payload})

@@ -460,3 +460,12 @@ def test_airflow_mounts_it(configure):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert ran.stdout.splitlines()[-2:] == ["[]", "['/polytomic']"]
+
+
+@pytest.mark.parametrize("hours", [-25, 25])
+def test_a_repetition_is_known_whatever_the_clock_of_polytomic_says(client, airflow, ended, emulator, hours):
+    emulator.clock.advance(hours * 3600)
+    delivery = ended()
+    results = [post(client(max_age=0), body).json()["result"] for body in (delivery, delivery)]
+    assert results == ["created", "repeated"]
+    assert len(airflow.events) == 1
