@@ -85,10 +85,11 @@ class PolytomicSensor(BaseSensorOperator):
         """Go on after a deferral; that it failed counts only where it was this attempt's."""
         if next_method == "__fail__":
             waited = Ledger(context).waited_for()
-            if waited is None:
+            if waited is None and not self.start_from_trigger:
                 self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
                 return self.execute(context)
-            self._deferral_failed(waited, str((next_kwargs or {}).get("error", "")))
+            if waited is not None:
+                self._deferral_failed(waited, str((next_kwargs or {}).get("error", "")))
         return super().resume_execution(next_method, next_kwargs, context)
 
     @property

@@ -137,6 +137,15 @@ class TestSensor:
             sensor(end_from_trigger=True, **options)
 
 
+def test_a_deferral_that_failed_before_any_note_begins_nothing_in_a_worker(emulator, xcoms, task_instance):
+    task = PolytomicSyncStatusSensor(task_id="t", sync_id=emulator.add_model_sync().id, deferrable=True)
+    task.start_from_trigger = True
+    ti = task_instance(task)
+    with pytest.raises(Exception, match="Trigger"):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, ti.context)
+    assert emulator.requests == []
+
+
 @pytest.mark.usefixtures("no_waiting", "xcoms")
 class TestEnd:
     def last(self, emulator: Any, plan: dict[str, Any], **facts: Any) -> Any:
