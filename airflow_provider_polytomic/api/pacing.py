@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from airflow_provider_polytomic.api.errors import PolytomicError
-from airflow_provider_polytomic.api.protocol import Pause, Protocol
+from airflow_provider_polytomic.api.protocol import Pause, Protocol, Step, around
 
 T = TypeVar("T")
 
@@ -40,20 +39,11 @@ class Pace:
 
 def paced(protocol: Protocol[T], pace: Pace, clock: Callable[[], float]) -> Protocol[T]:
     """Run ``protocol`` with a pause before each of its calls that would come too early."""
-    try:
-        step = next(protocol)
-        while True:
-            wait = 0.0 if isinstance(step, Pause) else pace.reserve(clock())
-            if wait > 0:
-                yield Pause(wait)
-            try:
-                answer = yield step
-            except PolytomicError as error:
-                step = protocol.throw(error)
-            else:
-                step = protocol.send(answer)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        protocol.close()
+
+    def do(step: Step) -> Protocol[Any]:
+        wait = 0.0 if isinstance(step, Pause) else pace.reserve(clock())
+        if wait > 0:
+            yield Pause(wait)
+        return (yield step)
+
+    return around(protocol, do)

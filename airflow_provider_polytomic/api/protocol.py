@@ -8,11 +8,12 @@ returns is its result. The clients drive it:
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, Union
 
 from airflow_provider_polytomic.api.call import Call, Listing, next_page
+from airflow_provider_polytomic.api.errors import PolytomicError
 
 T = TypeVar("T")
 
@@ -32,6 +33,27 @@ def send(call: Call[T]) -> Protocol[T]:
     """Send one call and return its answer, typed."""
     answer: T = yield call
     return answer
+
+
+def around(protocol: Protocol[T], do: Callable[[Step], Protocol[Any]]) -> Protocol[T]:
+    """Run ``protocol`` with each of its steps done by another one.
+
+    :param do: given a step, returns its answer, or raises what the step is to raise
+    """
+    try:
+        step = next(protocol)
+        while True:
+            try:
+                answer = yield from do(step)
+            except PolytomicError as error:
+                step = protocol.throw(error)
+            else:
+                step = protocol.send(answer)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        protocol.close()
 
 
 def every_row(call: Call[Listing[T]]) -> Protocol[list[T]]:

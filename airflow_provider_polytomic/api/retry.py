@@ -17,7 +17,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicResponseError,
     PolytomicTransportError,
 )
-from airflow_provider_polytomic.api.protocol import Pause, Protocol
+from airflow_provider_polytomic.api.protocol import Pause, Protocol, Step, around
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -95,24 +95,13 @@ def retrying(protocol: Protocol[T], policy: RetryPolicy, clock: Callable[[], flo
 
     :param clock: seconds that only ever grow; measures the budget of a call
     """
-    try:
-        step = next(protocol)
-        while True:
-            if isinstance(step, Pause):
-                yield step
-                step = protocol.send(None)
-                continue
-            try:
-                answer = yield from _send_until_answered(step, policy, clock)
-            except PolytomicError as error:
-                step = protocol.throw(error)
-            else:
-                step = protocol.send(answer)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        protocol.close()
+
+    def do(step: Step) -> Protocol[Any]:
+        if isinstance(step, Pause):
+            return (yield step)
+        return (yield from _send_until_answered(step, policy, clock))
+
+    return around(protocol, do)
 
 
 def _send_until_answered(call: Call[Any], policy: RetryPolicy, clock: Callable[[], float]) -> Protocol[Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.models.logs import ConsoleLine
-from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
+from airflow_provider_polytomic.api.protocol import Pause, Protocol, Step, around, send
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.kinds import kind_of
@@ -100,26 +101,17 @@ def watched(
 
     What a look takes is taken from the pause, so that the wait goes on as it would alone.
     """
+
+    def do(step: Step) -> Protocol[Any]:
+        if isinstance(step, Pause):
+            return (yield from _pause(step.seconds, console, clock))
+        return (yield step)
+
     try:
-        step = next(waiting)
-        while True:
-            if isinstance(step, Pause):
-                yield from _pause(step.seconds, console, clock)
-                step = waiting.send(None)
-                continue
-            try:
-                answer = yield step
-            except PolytomicError as error:
-                step = waiting.throw(error)
-            else:
-                step = waiting.send(answer)
-    except StopIteration as stop:
-        execution: Execution = stop.value
+        execution = yield from around(waiting, do)
     except DeadlinePassed:
         yield from console.look()
         raise
-    finally:
-        waiting.close()
     yield from console.look()
     return execution
 
