@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api.protocol import Protocol
     from airflow_provider_polytomic.runs import Execution
 
+START_OPTIONS = (
+    "kind", "polytomic_conn_id", "poll_interval", "timeout", "if_running", "cancel_on_kill", "max_errors",
+    "fail_on_partial", "console_log",
+)  # fmt: skip
+"""What a start from the triggerer is told besides its :meth:`Start.names`, as operator and trigger call it."""
+
 
 class Start(ABC):
     """The start of an execution, as a task asks for it."""

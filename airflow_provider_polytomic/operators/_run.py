@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._from_trigger import beginning
+from airflow_provider_polytomic._starts import START_OPTIONS
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
@@ -122,11 +123,7 @@ class PolytomicRunOperator(KillableOperator, Traced):
         """Return how the triggerer begins, for the end of the constructor, when all fields are there."""
         if not self.start_from_trigger:
             return None
-        options = (
-            "kind", "polytomic_conn_id", "poll_interval", "timeout", "if_running", "cancel_on_kill", "max_errors",
-            "fail_on_partial", "console_log",
-        )  # fmt: skip
-        facts = {name: getattr(self, name) for name in (*options, *self.starts.names())}
+        facts = {name: getattr(self, name) for name in (*START_OPTIONS, *self.starts.names())}
         return beginning("starts.PolytomicStartTrigger", facts)
 
     def execute(self, context: Context) -> dict[str, Any]:

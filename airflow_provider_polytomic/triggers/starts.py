@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger, xcom_in_trigger
-from airflow_provider_polytomic._starts import STARTS, Start
+from airflow_provider_polytomic._starts import START_OPTIONS, STARTS, Start
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, refusing
 from airflow_provider_polytomic.triggers._link import show_link
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
@@ -82,20 +82,10 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
         self.fail_on_partial = fail_on_partial
         for name, value in fields.items():
             setattr(self, name, value)
+        self.options = (*START_OPTIONS, *STARTS[kind].names())
         self._beginning: asyncio.Future[Found] | None = None
         self._starting = False
         self._abandoned = False
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the trigger is built from again, in the triggerer."""
-        options = (
-            "kind", "polytomic_conn_id", "poll_interval", "timeout", "if_running", "cancel_on_kill", "max_errors",
-            "fail_on_partial", "console_log",
-        )  # fmt: skip
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {name: getattr(self, name) for name in (*options, *STARTS[self.kind].names())},
-        )
 
     @property
     def _ti(self) -> Any:
