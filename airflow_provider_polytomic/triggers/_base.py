@@ -20,6 +20,9 @@ SETTLING = 8.0
 """Seconds that a deferred task is left alone. Airflow's executor reports the end of the worker that deferred
 about 5 seconds late, and the scheduler takes that report for the end of a task that was resumed in the meantime."""
 
+EPOCH = "1970-01-01T00:00:00+00:00"
+"""From when on an end counts, where a trigger is told no moment."""
+
 
 class WaitingTrigger(BaseTrigger):
     """Wait, and hand back one event."""

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, xcoms_of_end
+from airflow_provider_polytomic._templated import as_moment
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
-from airflow_provider_polytomic.triggers._base import WaitingTrigger
+from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
 from airflow_provider_polytomic.triggers._console import console_followed
 from airflow_provider_polytomic.triggers._link import address_for
 from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE, PATIENCE, was_killed
@@ -137,13 +137,13 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         from airflow_provider_polytomic.runs.watcher import shared_watcher
 
         awaited: Run | Completion
-        if self.execution_id is not None:
-            awaited = Run(self.kind, self.sync_id, self.execution_id)
-        else:
-            since = datetime.fromisoformat(self.completed_after or "1970-01-01T00:00:00+00:00")
-            awaited = Completion(self.kind, self.sync_id, since)
-        self.log.info("Waiting for %s", awaited)
         try:
+            if self.execution_id is not None:
+                awaited = Run(self.kind, self.sync_id, self.execution_id)
+            else:
+                since = as_moment(self.completed_after or EPOCH, "completed_after")
+                awaited = Completion(self.kind, self.sync_id, since)
+            self.log.info("Waiting for %s", awaited)
             with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
                 config = await self._find_config()
                 async with shared_client(config) as client, self._console(client), shared_watcher(config) as watcher:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from airflow_provider_polytomic._templated import as_moment
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
-from airflow_provider_polytomic.triggers._base import WaitingTrigger
+from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
 
 
 class PolytomicFreshnessTrigger(WaitingTrigger):
@@ -53,10 +53,10 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
         from airflow_provider_polytomic.runs.freshness import Freshness
         from airflow_provider_polytomic.runs.watcher import shared_watcher
 
-        since = datetime.fromisoformat(self.since or "1970-01-01T00:00:00+00:00")
-        awaited = Freshness(self.kind, self.sync_id, since, self.max_age)
-        self.log.info("Waiting for %s", awaited)
         try:
+            since = as_moment(self.since or EPOCH, "since")
+            awaited = Freshness(self.kind, self.sync_id, since, self.max_age)
+            self.log.info("Waiting for %s", awaited)
             with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
                 async with shared_watcher(await self._find_config()) as watcher:
                     execution = await watcher.end_of(awaited, every=self.poll_interval, deadline=self.deadline)

@@ -157,11 +157,15 @@ class TestEvents:
         await wait_for_event(started({"duration": 1}))
         assert len(emulator.requests) == 3
 
-    async def test_without_an_execution_it_waits_for_the_next_end(self, emulator, started, wait_for_event, kind):
-        since = datetime.fromtimestamp(emulator.clock(), timezone.utc).isoformat()
+    @pytest.mark.parametrize("zone", ["+00:00", ""])
+    async def test_without_an_execution_it_waits_for_the_next_end(self, emulator, started, wait_for_event, zone):
+        since = datetime.fromtimestamp(emulator.clock(), timezone.utc).isoformat().replace("+00:00", zone)
         trigger = started(execution_id=None, completed_after=since)
         event = await wait_for_event(trigger)
         assert event["execution"]["execution_id"] == emulator.executions(trigger.sync_id)[0].id
+
+    async def test_a_moment_that_is_none_is_refused(self, started, wait_for_event):
+        assert (await wait_for_event(started(execution_id=None, completed_after="soon")))["status"] == "refused"
 
 
 @pytest.mark.parametrize(("waits", "expected"), [(False, []), (True, [8.0])])

@@ -214,13 +214,13 @@ class TestKill:
         assert trigger._beginning.cancelled()
         assert len(emulator.executions(attempts.sync.id)) == 1
 
-    async def test_where_airflow_ends_the_wait_during_the_start_what_was_started_is_canceled(self, attempts, emulator):
-        trigger = attempts.trigger()
+    async def cancel_during_the_start(self, trigger: PolytomicStartTrigger, role: str) -> None:
+        """Cancel the wait as soon as it is written down what the execution is, while the start is not over yet."""
         original, known = trigger._note, asyncio.Event()
 
-        async def note(order: Any, execution_id: Any, role: str) -> None:
-            await original(order, execution_id, role)
-            if role == "ours":
+        async def note(order: Any, execution_id: Any, noted: str) -> None:
+            await original(order, execution_id, noted)
+            if noted == role:
                 known.set()
                 await asyncio.sleep(0.05)
 
@@ -229,6 +229,10 @@ class TestKill:
         await known.wait()
         waiting.cancel()
         await asyncio.wait({waiting})
+
+    async def test_where_airflow_ends_the_wait_during_the_start_what_was_started_is_canceled(self, attempts, emulator):
+        trigger = attempts.trigger()
+        await self.cancel_during_the_start(trigger, "ours")
         assert emulator.executions(attempts.sync.id)[0].cancel_requests == 1
         await trigger.on_kill()
         assert emulator.executions(attempts.sync.id)[0].cancel_requests == 1
@@ -238,19 +242,7 @@ class TestKill:
         attempts.sync = emulator.add_model_sync(duration=NEVER)
         emulator.start(attempts.sync.id)
         trigger = attempts.trigger()
-        original, known = trigger._note, asyncio.Event()
-
-        async def note(order: Any, execution_id: Any, role: str) -> None:
-            await original(order, execution_id, role)
-            if role == "joined":
-                known.set()
-                await asyncio.sleep(0.05)
-
-        trigger._note = note  # type: ignore[method-assign]
-        waiting = asyncio.ensure_future(anext(trigger.run()))
-        await known.wait()
-        waiting.cancel()
-        await asyncio.wait({waiting})
+        await self.cancel_during_the_start(trigger, "joined")
         await trigger._settle_kill(5)
         assert emulator.executions(attempts.sync.id)[0].cancel_requests == 0
 
