@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +23,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicTransportError,
     class_of_status,
 )
+from airflow_provider_polytomic.api.http_log import unlogged
 from airflow_provider_polytomic.api.pacing import Pace, paced
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
 from airflow_provider_polytomic.api.redaction import hide_from_now_on, redact, secrets_in
@@ -44,33 +42,6 @@ MOST_CONNECTIONS = 10
 
 MOST_TIMEOUTS = 4
 """How many times the timeout one exchange may take: the HTTP library applies it to each read, and there may be many."""
-
-HTTPCORE_LOGGERS = ("connection", "http11", "http2", "proxy", "socks")
-
-_sending: ContextVar[tuple[str | None, ...] | None] = ContextVar("polytomic_sending", default=None)
-"""The secrets of the request that is being sent, while one is."""
-
-
-@contextmanager
-def unlogged(*secrets: str) -> Iterator[None]:
-    """Keep what is sent meanwhile, and these texts, out of what the HTTP library logs."""
-    sending = _sending.set(secrets)
-    try:
-        yield
-    finally:
-        _sending.reset(sending)
-
-
-def _without_secrets(record: logging.LogRecord) -> bool:
-    secrets = _sending.get()
-    if secrets is not None:
-        record.msg, record.args = redact(record.getMessage(), *secrets), ()
-    return True
-
-
-logging.getLogger("httpx").addFilter(lambda record: _sending.get() is None or record.levelno > logging.INFO)
-for _name in HTTPCORE_LOGGERS:
-    logging.getLogger(f"httpcore.{_name}").addFilter(_without_secrets)
 
 
 class _Client:
@@ -252,15 +223,13 @@ class PolytomicClient(_Client):
             steps.close()
 
     def _exchange(self, call: Call[T]) -> T:
-        sending = _sending.set(tuple(self._secrets_of(call)))
-        try:
-            response = self._http.request(**self._request(call))
-        except httpx.HTTPError as error:
-            lost = self._lost(call, error)
-        else:
-            return self._read(call, response)
-        finally:
-            _sending.reset(sending)
+        with unlogged(*self._secrets_of(call)):
+            try:
+                response = self._http.request(**self._request(call))
+            except httpx.HTTPError as error:
+                lost = self._lost(call, error)
+            else:
+                return self._read(call, response)
         raise lost
 
 
@@ -352,15 +321,13 @@ class AsyncPolytomicClient(_Client):
     async def _exchange(self, call: Call[T]) -> T:
         request = self._request(call)
         async with self._turn:
-            sending = _sending.set(tuple(self._secrets_of(call)))
-            try:
-                response = await _within(MOST_TIMEOUTS * request["timeout"], self._http.request(**request))
-            except (httpx.HTTPError, asyncio.TimeoutError) as error:
-                lost = self._lost(call, error)
-            else:
-                return self._read(call, response)
-            finally:
-                _sending.reset(sending)
+            with unlogged(*self._secrets_of(call)):
+                try:
+                    response = await _within(MOST_TIMEOUTS * request["timeout"], self._http.request(**request))
+                except (httpx.HTTPError, asyncio.TimeoutError) as error:
+                    lost = self._lost(call, error)
+                else:
+                    return self._read(call, response)
         raise lost
 
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from airflow_provider_polytomic.api.clients import unlogged
 from airflow_provider_polytomic.api.config import ClientConfig, is_loopback
+from airflow_provider_polytomic.api.http_log import unlogged
 
 MOST_BYTES = 64 * 1024
 
