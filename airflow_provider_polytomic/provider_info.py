@@ -6,6 +6,9 @@ from typing import Any
 
 from airflow_provider_polytomic import __version__
 
+PACKAGE = "airflow_provider_polytomic"
+INTEGRATION = "Polytomic"
+
 CONNECTION_FIELDS: dict[str, Any] = {
     "api_version": {
         "label": "API version",
@@ -142,54 +145,30 @@ LINEAGE_OPTIONS: dict[str, dict[str, Any]] = {
 
 def get_provider_info() -> dict[str, Any]:
     """Return what the entry point group ``apache_airflow_provider`` asks for."""
-    package = "airflow_provider_polytomic"
-    integration = "Polytomic"
     return {
         "package-name": "airflow-provider-polytomic",
-        "name": integration,
+        "name": INTEGRATION,
         "description": "Start, wait for, cancel and observe syncs of `Polytomic <https://www.polytomic.com>`__.",
         "versions": [__version__],
         "integrations": [
             {
-                "integration-name": integration,
+                "integration-name": INTEGRATION,
                 "external-doc-url": "https://apidocs.polytomic.com",
                 "tags": ["service"],
             }
         ],
-        "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.polytomic"]}],
-        "operators": [
-            {
-                "integration-name": integration,
-                "python-modules": [
-                    f"{package}.operators.{area}" for area in ("syncs", "bulk_syncs", "listing", "connections")
-                ],
-            }
-        ],
-        "sensors": [
-            {
-                "integration-name": integration,
-                "python-modules": [
-                    f"{package}.sensors.{area}" for area in ("syncs", "bulk_syncs", "runs", "freshness")
-                ],
-            }
-        ],
-        "triggers": [
-            {
-                "integration-name": integration,
-                "python-modules": [
-                    f"{package}.triggers.{area}"
-                    for area in ("executions", "many", "starts", "sensing", "events", "freshness")
-                ],
-            }
-        ],
-        "extra-links": [f"{package}.links.syncs.PolytomicSyncLink"],
+        "hooks": _modules("hooks", "polytomic"),
+        "operators": _modules("operators", "syncs", "bulk_syncs", "listing", "connections"),
+        "sensors": _modules("sensors", "syncs", "bulk_syncs", "runs", "freshness"),
+        "triggers": _modules("triggers", "executions", "many", "starts", "sensing", "events", "freshness"),
+        "extra-links": [f"{PACKAGE}.links.syncs.PolytomicSyncLink"],
         "asset-uris": ASSET_URIS,
         "dataset-uris": ASSET_URIS,
         "connection-types": [
             {
                 "connection-type": "polytomic",
-                "hook-class-name": f"{package}.hooks.polytomic.PolytomicHook",
-                "hook-name": integration,
+                "hook-class-name": f"{PACKAGE}.hooks.polytomic.PolytomicHook",
+                "hook-name": INTEGRATION,
                 "ui-field-behaviour": FIELD_BEHAVIOUR,
                 "conn-fields": CONNECTION_FIELDS,
             }
@@ -201,3 +180,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         },
     }
+
+
+def _modules(folder: str, *names: str) -> list[dict[str, Any]]:
+    return [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.{folder}.{name}" for name in names]}]
