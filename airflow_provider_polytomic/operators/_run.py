@@ -329,8 +329,9 @@ class PolytomicRunOperator(KillableOperator, Traced):
     ) -> dict[str, Any]:
         """Return the result of an ended execution, or push it and raise what it lacks."""
         self._ours = None
-        Ledger(context).forget()
-        Ledger(context).end_attempt(succeeded=self._standard().met_by(execution))
+        ledger = Ledger(context)
+        ledger.forget()
+        ledger.end_attempt(succeeded=self._standard().met_by(execution))
         return conclude(self, context, execution.including(carried or ()), self._standard())
 
     def _time_is_up(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_polytomic.operators._run import PolytomicRunOperator
     from airflow_provider_polytomic.runs import Execution, Standard
+    from airflow_provider_polytomic.sensors._base import PolytomicSensor
     from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
 
 
@@ -44,9 +45,7 @@ def conclude(
     return hand_on(task, context, execution)
 
 
-def hand_on(
-    task: PolytomicRunOperator | PolytomicStatusSensor, context: Context, execution: Execution
-) -> dict[str, Any]:
+def hand_on(task: PolytomicRunOperator | PolytomicSensor, context: Context, execution: Execution) -> dict[str, Any]:
     """Return the result of a task that succeeds; its outlets and the lineage have it too."""
     tell_outlets(task, context, execution)
     remember(task, execution)

@@ -6,10 +6,11 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
+from airflow_provider_polytomic._templated import as_moment
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._ledger import Ledger
@@ -91,6 +92,11 @@ class PolytomicSensor(BaseSensorOperator):
             if waited is not None:
                 self._deferral_failed(waited, str((next_kwargs or {}).get("error", "")))
         return super().resume_execution(next_method, next_kwargs, context)
+
+    def _begin_of_run(self, context: Context) -> datetime:
+        """Return the start of the data interval; of a DAG run that has none, its own."""
+        begin = context.get("data_interval_start") or context["dag_run"].start_date
+        return as_moment(begin, "the start of the DAG run")
 
     @property
     def _client(self) -> PolytomicClient:

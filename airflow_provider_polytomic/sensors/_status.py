@@ -235,8 +235,7 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
     def _completed_after(self, context: Context) -> datetime:
         if self.completed_after is not None:
             return as_moment(self.completed_after, "completed_after")
-        begin = context.get("data_interval_start") or context["dag_run"].start_date
-        return as_moment(begin, "the start of the DAG run")
+        return self._begin_of_run(context)
 
     def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
         return conclude(self, context, execution, self._standard(), again="see its history in Polytomic")

@@ -10,10 +10,10 @@ from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnV
 from airflow_provider_polytomic._templated import as_id, as_moment
 from airflow_provider_polytomic.exceptions import refusing
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.lineage import Traced, remember
+from airflow_provider_polytomic.lineage import Traced
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.operators._link import linked, show_link
-from airflow_provider_polytomic.operators._outlets import tell_outlets
+from airflow_provider_polytomic.operators._verdict import hand_on
 from airflow_provider_polytomic.sensors._base import PolytomicSensor
 from airflow_provider_polytomic.triggers._event import checked_event
 
@@ -113,8 +113,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, Traced):
             return Freshness(self.kind, sync_id, datetime.fromtimestamp(0, timezone.utc), _seconds(self.max_age))
         if self.since is not None:
             return Freshness(self.kind, sync_id, as_moment(self.since, "since"))
-        begin = context.get("data_interval_start") or context["dag_run"].start_date
-        return Freshness(self.kind, sync_id, as_moment(begin, "the start of the DAG run"))
+        return Freshness(self.kind, sync_id, self._begin_of_run(context))
 
     def _look(self, context: Context) -> Execution | None:
         from airflow_provider_polytomic.api import PolytomicError
@@ -134,10 +133,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, Traced):
         from airflow_provider_polytomic.runs import Run
 
         show_link(self, context, self._client, Run(execution.kind, execution.sync_id, execution.id))
-        execution = linked(context, execution)
-        tell_outlets(self, context, execution)
-        remember(self, execution)
-        return execution.result()
+        return hand_on(self, context, linked(context, execution))
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(

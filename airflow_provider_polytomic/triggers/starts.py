@@ -136,12 +136,14 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
     async def _begin(self) -> Found:
         """Start the execution, or find the one that was started; whatever is in the way is waited for before."""
         from airflow_provider_polytomic.api import shared_client
-        from airflow_provider_polytomic.runs import Role, Run, start_once, wait_for_end
+        from airflow_provider_polytomic.runs import Role, Run, start_once
+        from airflow_provider_polytomic.runs.watcher import shared_watcher
 
         start = STARTS[self.kind].of(self)
         self.sync_id = start.id
         with refusing(f"{start.label} could not be started", self.polytomic_conn_id):
-            async with shared_client(await self._find_config()) as client:
+            config = await self._find_config()
+            async with shared_client(config) as client:
                 await client.run(start.check())
                 order = await self._order(client, start)
                 while True:
@@ -158,7 +160,8 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
                     self.execution_id = None if in_the_way else run.execution_id
                     if self._abandoned or not in_the_way:
                         return found
-                    await client.run(wait_for_end(run, every=self.poll_interval, pause_first=True))
+                    async with shared_watcher(config) as watcher:
+                        await watcher.end_of(run, every=self.poll_interval)
 
     def _own(self, run: Run) -> None:
         self.execution_id, self.role = run.execution_id, OURS

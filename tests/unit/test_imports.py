@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from airflow_provider_polytomic.provider_info import get_provider_info
+
 PACKAGE = "airflow_provider_polytomic"
 HEAVY = ("httpx", "pydantic", f"{PACKAGE}.api", f"{PACKAGE}.runs", f"{PACKAGE}.emulator")
 
@@ -28,21 +30,13 @@ for name in sys.argv[1:]:
 print(*sorted(wanted))
 """
 
-MODULES = (
-    "hooks.polytomic",
-    "operators.syncs",
-    "operators.bulk_syncs",
-    "operators.connections",
-    "sensors.syncs",
-    "sensors.bulk_syncs",
-    "sensors.freshness",
-    "triggers.executions",
-    "triggers.events",
-    "triggers.freshness",
-    "assets",
-    "lineage",
-    "exceptions",
-)
+LISTED = [
+    module.removeprefix(f"{PACKAGE}.")
+    for folder in ("hooks", "operators", "sensors", "triggers")
+    for listed in get_provider_info()[folder]
+    for module in listed["python-modules"]
+]
+MODULES = [*LISTED, "links.syncs", "assets", "lineage", "exceptions"]
 
 
 def test_modules_that_dag_files_import_import_nothing_heavy():
