@@ -89,11 +89,11 @@ def test_clearing_a_waiting_task_cancels_the_old_execution_and_starts_a_new_one(
 
 
 @needs_ability
-def test_clearing_a_finished_task_runs_the_sync_again(begin):
+def test_clearing_a_finished_task_runs_the_sync_again(begin, cluster):
     run = begin("model_triggered_plain")
     run.wait_for_waiting()
     run.finish()
-    run.wait_for_state("success")
+    run.wait_until(lambda: cluster.run_state(run.dag_id, run.run_id) == "success", "the end of the DAG run")
     run.clear()
     run.wait_for_waiting(executions=2)
     run.finish()
