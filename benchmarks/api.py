@@ -106,40 +106,27 @@ class Api:
         self.requests["unknown"] += 1
         return 404, {"message": f"There is no {path} here."}
 
-    def _model_execution(self, request: dict[str, Any]) -> Any:
-        number = number_of(request["id"])
+    def _execution(self, number: int, **facts: Any) -> Any:
         end = self.executions.end(number)
-        return {
-            "data": {
-                "id": execution_id(number),
-                "type": "manual",
-                "status": "completed" if end else "running",
-                "created_at": _moment(self.executions.created(number)),
-                "started_at": _moment(self.executions.created(number)),
-                "completed_at": _moment(end),
-                "counts": {"total": 1000, "insert": 400, "update": 600, "upserts": 0, "delete": 0, "error": 0},
-                "errors": [],
-            }
-        }
+        began = _moment(self.executions.created(number))
+        same = {"id": execution_id(number), "type": "manual", "status": "completed" if end else "running"}
+        return {"data": {**same, "created_at": began, "started_at": began, "completed_at": _moment(end), **facts}}
+
+    def _model_execution(self, request: dict[str, Any]) -> Any:
+        counts = {"total": 1000, "insert": 400, "update": 600, "upserts": 0, "delete": 0, "error": 0}
+        return self._execution(number_of(request["id"]), counts=counts, errors=[])
 
     def _bulk_execution(self, request: dict[str, Any]) -> Any:
         number = number_of(request["id"])
         end = self.executions.end(number)
-        return {
-            "data": {
-                "id": execution_id(number),
-                "type": "manual",
-                "status": "completed" if end else "running",
-                "created_at": _moment(self.executions.created(number)),
-                "started_at": _moment(self.executions.created(number)),
-                "completed_at": _moment(end),
-                "updated_at": _moment(end or time.time()),
-                "record_count": 3000,
-                "error_count": 0,
-                "warning_count": 0,
-                "schemas": self._schemas(number, end),
-            }
-        }
+        return self._execution(
+            number,
+            updated_at=_moment(end or time.time()),
+            record_count=3000,
+            error_count=0,
+            warning_count=0,
+            schemas=self._schemas(number, end),
+        )
 
     def _batch_status(self, request: dict[str, Any]) -> Any:
         rows = []
