@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import cast
 
@@ -22,7 +23,7 @@ from airflow_provider_polytomic.emulator.courier import Courier, is_loopback
 from airflow_provider_polytomic.emulator.state import API_KEY, ORGANIZATION_ID, State
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-_LOOKS_EVERY = 0.02
+_LOOKS_EVERY = 0.05
 _Peer = tuple[str, int]
 
 
@@ -76,7 +77,7 @@ class Emulator(Controls):
     def close(self) -> None:
         """Stop to serve and cut what is still connected."""
         if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+            self._server.end()
             self._thread.join()
             self._server = self._thread = None
 
@@ -98,6 +99,8 @@ class _Server(uvicorn.Server):
     def __init__(self, state: State, controls: Controls) -> None:
         self._transports: dict[_Peer, asyncio.Transport] = {}
         self._courier = Courier(state)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_to_end = asyncio.Event()
         app = build_app(state, build_control_app(controls), self._reset)
         super().__init__(
             uvicorn.Config(
@@ -122,11 +125,19 @@ class _Server(uvicorn.Server):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         transport.abort()
 
+    def end(self) -> None:
+        """Stop to serve; called from another thread. Timers may be off here, where a test has turned the time."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told_to_end.set)
+
     async def main_loop(self) -> None:
-        """Serve and deliver until told to end, looking often, since every test waits for that end."""
+        """Serve and deliver until told to end."""
+        self._loop = asyncio.get_running_loop()
         while not self.should_exit:
             self._courier.look()
-            await asyncio.sleep(_LOOKS_EVERY)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._told_to_end.wait(), _LOOKS_EVERY)
         await self._courier.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import httpx
 import pytest
@@ -30,6 +31,25 @@ def test_ends_with_connections_open_and_answers_pending():
         with pytest.raises(httpx.ReadTimeout):
             client.get("/api/syncs", timeout=0.5)
         client.get("/_emulator/")
+
+
+def test_ends_after_a_test_has_turned_the_time_back(monkeypatch):
+    asked = threading.Semaphore(0)
+
+    def ahead():
+        if threading.current_thread().name == "polytomic-emulator":
+            asked.release()
+        return 1e9
+
+    emulator = Emulator()
+    emulator.open()
+    with monkeypatch.context() as patch:
+        patch.setattr("time.monotonic", ahead)
+        assert all(asked.acquire(timeout=30) for _ in range(20))
+    closing = threading.Thread(target=emulator.close, daemon=True)
+    closing.start()
+    closing.join(30)
+    assert not closing.is_alive()
 
 
 def test_hangs_up_on_idle_connections_at_the_end():
