@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -349,7 +350,7 @@ async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with World(max_requests_per_minute=30) as world:
-        monkeypatch.setattr(clients.time, "monotonic", world.loop.time)
+        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
         for run in [world.start("model") for _ in range(30)]:
             world.wait(run, every=10.0)
         late = world.wait(world.start(kind), every=10.0, deadline=300.0)
@@ -365,7 +366,7 @@ async def test_requests_a_minute_can_be_limited(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with World(max_requests_per_minute=30) as world:
-        monkeypatch.setattr(clients.time, "monotonic", world.loop.time)
+        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
         runs = [world.start() for _ in range(30)]
         for run in runs:
             world.wait(run)
