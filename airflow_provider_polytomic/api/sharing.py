@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -33,19 +34,43 @@ class Shared(Generic[T]):
         self._close = close
         self._lent: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientConfig, _Lent[T]]] = WeakKeyDictionary()
 
-    @asynccontextmanager
-    async def __call__(self, config: ClientConfig) -> AsyncIterator[T]:
+    def __call__(self, config: ClientConfig) -> AbstractAsyncContextManager[T]:
         """Lend the one for these settings."""
+        return _Loan(self, config)
+
+    def borrow(self, config: ClientConfig) -> T:
+        """Count one more user; each gives it back on the same event loop."""
         things = self._lent.setdefault(asyncio.get_running_loop(), {})
         lent = things.get(config) or things.setdefault(config, _Lent(self._build(config)))
         lent.users += 1
-        try:
-            yield lent.thing
-        finally:
-            lent.users -= 1
-            if not lent.users:
-                del things[config]
-                await self._close(lent.thing)
+        return lent.thing
+
+    async def give_back(self, config: ClientConfig) -> None:
+        """Count one user fewer."""
+        things = self._lent[asyncio.get_running_loop()]
+        lent = things[config]
+        lent.users -= 1
+        if not lent.users:
+            del things[config]
+            await self._close(lent.thing)
+
+
+class _Loan(AbstractAsyncContextManager[T]):
+    """The use of a shared thing; a generator in its place would cost every wait four times the memory."""
+
+    __slots__ = ("_config", "_shared")
+
+    def __init__(self, shared: Shared[T], config: ClientConfig) -> None:
+        self._shared = shared
+        self._config = config
+
+    async def __aenter__(self) -> T:
+        return self._shared.borrow(self._config)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._shared.give_back(self._config)
 
 
 shared_client = Shared(lambda config: AsyncPolytomicClient(config=config), AsyncPolytomicClient.aclose)

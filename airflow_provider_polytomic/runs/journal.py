@@ -27,7 +27,6 @@ class Journal:
     """
 
     def __init__(self, awaited: Run | Completion, clock: Callable[[], float] = time.time) -> None:
-        self.last: Execution | None = None
         self._awaited = awaited
         self._clock = clock
         self._heard_at = 0.0
@@ -42,7 +41,7 @@ class Journal:
         self._failures = 0
         if execution is None:
             return
-        self.last, self._heard_at = execution, self._clock()
+        self._heard_at = self._clock()
         news = (execution.status, *_progress(execution))
         changed = self._told is None or self._told[0] != execution.status
         if changed or (news != self._told and self._heard_at - self._told_at >= PROGRESS_INTERVAL):
@@ -55,9 +54,9 @@ class Journal:
         if self._failures & (self._failures - 1):
             return
         good = "none yet"
-        if self.last:
+        if self._told:
             at = datetime.fromtimestamp(self._heard_at, timezone.utc).isoformat(timespec="seconds")
-            good = f"{self.last.status} at {at}"
+            good = f"{self._told[0]} at {at}"
         log.warning("%s: %d failed polls, last good status %s: %s", self._awaited, self._failures, good, error)
 
     def _words(self, execution: Execution) -> Iterator[str]:

@@ -25,12 +25,12 @@ HOPELESS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError
 class DeadlinePassed(Exception):
     """The execution had not ended when the time was up.
 
-    :param execution: what was last heard of it; None if nothing was
+    Its ``execution`` is what :func:`wait_for_end` has last heard of it; None if nothing was.
     """
 
-    def __init__(self, run: Run | Completion, execution: Execution | None) -> None:
+    def __init__(self, run: Run | Completion) -> None:
         self.run = run
-        self.execution = execution
+        self.execution: Execution | None = None
         super().__init__(f"{run} has not ended in time")
 
 
@@ -89,7 +89,7 @@ class Vigil:
             if news and news.outcome.final:
                 return news
         if self._deadline is not None and self._clock() >= self._deadline:
-            raise DeadlinePassed(self._awaited, self._journal.last)
+            raise DeadlinePassed(self._awaited)
         return None
 
 
@@ -113,6 +113,7 @@ def wait_for_end(
     :raises PolytomicError: 401, 403 or 404, which no waiting mends
     """
     vigil = Vigil(run, deadline, clock, Journal(run, clock))
+    last: Execution | None = None
     if pause_first:
         yield Pause(_until_next(every, deadline, clock))
     while True:
@@ -121,7 +122,13 @@ def wait_for_end(
             news = yield from run.look(once=True)
         except PolytomicError as error:
             news = error
-        ended = vigil.take(news)
+        else:
+            last = news
+        try:
+            ended = vigil.take(news)
+        except DeadlinePassed as passed:
+            passed.execution = last
+            raise
         if ended:
             return ended
         yield Pause(_until_next(every, deadline, clock))

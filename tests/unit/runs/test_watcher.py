@@ -243,9 +243,8 @@ async def test_the_deadline_is_applied_after_a_last_look(kind: str) -> None:
         await world.until(69.9)
         world.polytomic.finish(in_time.execution_id)
         assert (await lucky).status == "completed"
-        with pytest.raises(DeadlinePassed) as passed:
+        with pytest.raises(DeadlinePassed):
             await late
-        assert passed.value.execution.status == "running"
         assert 70.0 <= late.ended_at <= 70.0 + MOMENT
 
 
@@ -267,7 +266,6 @@ async def test_a_deadline_in_an_outage_passes_after_another_try() -> None:
         world.polytomic.fault("status", status=503, count=None)
         results = await asyncio.gather(*(wait.task for wait in waits), return_exceptions=True)
         assert all(isinstance(result, DeadlinePassed) for result in results)
-        assert all(result.execution.status == "running" for result in results), "the last that was heard"
         assert all(200.0 <= wait.ended_at <= 203.0 for wait in waits)
         assert len(world.asked(since=199.9)) < 5
 
