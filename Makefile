@@ -5,7 +5,7 @@ PYTHON ?= python3
 NEWEST := 3.3.2
 MATRIX := 2.11.2 3.0.6 3.1.8 3.2.2 3.3.2
 SYSTEM_TESTS ?= tests/system
-# The tests with Airflow components share one Airflow, so they stay in one worker; they mostly wait.
+# The tests with Airflow components share two Airflows, a worker each; they mostly wait, the others fill the third.
 IN_PARALLEL := -n 3 --dist loadgroup
 MATRIX_TESTS := $(wildcard tests/unit tests/integration) $(SYSTEM_TESTS)
 

@@ -1,4 +1,4 @@
-"""One Airflow and one emulator for all system tests; each test brings syncs of its own."""
+"""One Airflow and one emulator for many system tests; each test brings syncs of its own."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ PATIENCE = 90
 LINK_TEMPLATE = "{base_url}/org/{organization_id}/{kind}/{sync_id}?run={execution_id}"
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
+HALF = ("test_assets.py", "test_exactly_once.py")
+"""These and the others take about as long: each half has a worker of pytest-xdist, and an Airflow, to itself."""
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.system)
-            item.add_marker(pytest.mark.xdist_group("airflow"))
+            item.add_marker(pytest.mark.xdist_group("one half" if item.path.name in HALF else "the other"))
 
 
 @pytest.fixture(scope="session")
