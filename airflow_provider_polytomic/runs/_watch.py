@@ -30,12 +30,12 @@ class Listener:
     def __init__(self, every: float, deadline: float) -> None:
         self.every = every
         self.deadline = deadline
-        self._news: list[News | Exception] = []
+        self._news: tuple[News | Exception, ...] = ()
         self._wake: asyncio.Future[None] | None = None
 
     def tell(self, news: News | Exception) -> None:
         """Leave it a piece of news."""
-        self._news.append(news)
+        self._news += (news,)
         if self._wake and not self._wake.done():
             self._wake.set_result(None)
 
@@ -48,7 +48,8 @@ class Listener:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
             self._wake = None
-        news = self._news.pop(0)
+        news, *rest = self._news
+        self._news = tuple(rest)
         if isinstance(news, Exception) and not isinstance(news, PolytomicError):
             raise news
         return news

@@ -31,7 +31,8 @@ class WaitingTrigger(BaseTrigger):
     """The names of the parameters, each of which is kept as an attribute."""
 
     polytomic_conn_id: str
-    _config: asyncio.Future[ConnectionConfig] | None = None
+    _config: ConnectionConfig | None = None
+    _looking_up: asyncio.Future[ConnectionConfig] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the trigger is built from again, in the triggerer."""
@@ -57,5 +58,8 @@ class WaitingTrigger(BaseTrigger):
     async def _find_config(self) -> ConnectionConfig:
         """Look the connection up once; shielded, since Airflow 3.0 and 3.1 do not survive a look-up cut short."""
         if self._config is None:
-            self._config = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
-        return await asyncio.shield(self._config)
+            if self._looking_up is None:
+                self._looking_up = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
+            self._config = await asyncio.shield(self._looking_up)
+            self._looking_up = None
+        return self._config

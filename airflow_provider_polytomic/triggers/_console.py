@@ -8,31 +8,33 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.api import AsyncPolytomicClient
+    from airflow_provider_polytomic.api import ClientConfig
     from airflow_provider_polytomic.runs import Run
 
 
 @asynccontextmanager
-async def console_followed(client: AsyncPolytomicClient, run: Run, show: Callable[[str], None]) -> AsyncIterator[None]:
+async def console_followed(config: ClientConfig, run: Run, show: Callable[[str], None]) -> AsyncIterator[None]:
     """Follow the console log beside the wait in the body, and look once more when that has ended.
 
     A body that is canceled is not held up by another look.
 
     :param show: takes one line at a time
     """
+    from airflow_provider_polytomic.api import shared_client
     from airflow_provider_polytomic.runs import Console, DeadlinePassed, follow
 
-    console = Console(run, show, client.config.secrets)
-    following = asyncio.ensure_future(client.run(follow(console)))
-    try:
-        yield
-    except DeadlinePassed:
-        await _stopped(following)
+    console = Console(run, show, config.secrets)
+    async with shared_client(config) as client:
+        following = asyncio.ensure_future(client.run(follow(console)))
+        try:
+            yield
+        except DeadlinePassed:
+            await _stopped(following)
+            await client.run(console.look())
+            raise
+        finally:
+            await _stopped(following)
         await client.run(console.look())
-        raise
-    finally:
-        await _stopped(following)
-    await client.run(console.look())
 
 
 async def _stopped(following: asyncio.Future[None]) -> None:

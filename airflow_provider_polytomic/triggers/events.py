@@ -173,7 +173,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
             except Exception as error:
                 failures += 1
                 if failures == 1:
-                    self.log.warning("Where to go on in Polytomic's events cannot be read, trying again: %s", error)
+                    log.warning("Where to go on in Polytomic's events cannot be read, trying again: %s", error)
             else:
                 return kept if isinstance(kept, dict) else None
             await asyncio.sleep(STORE_PAUSE)

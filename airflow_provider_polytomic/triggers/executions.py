@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
@@ -19,7 +20,9 @@ from airflow_provider_polytomic.triggers._link import address_for
 from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE, PATIENCE, was_killed
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.api import AsyncPolytomicClient
+    from airflow_provider_polytomic.api import ClientConfig
+
+log = logging.getLogger(__name__)
 
 CANCEL_PATIENCE = 8.0
 """Seconds for a request of a cancellation, and within which another begins; see ``[triggerer] on_kill_timeout``."""
@@ -143,27 +146,28 @@ class PolytomicExecutionTrigger(WaitingTrigger):
             else:
                 since = as_moment(self.completed_after or EPOCH, "completed_after")
                 awaited = Completion(self.kind, self.sync_id, since)
-            self.log.info("Waiting for %s", awaited)
+            log.info("Waiting for %s", awaited)
             with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
                 config = await self._find_config()
-                async with shared_client(config) as client, self._console(client), shared_watcher(config) as watcher:
+                async with shared_watcher(config) as watcher, self._console(config):
                     execution = await watcher.end_of(awaited, every=self.poll_interval, deadline=self.deadline)
                     if self.end_from_trigger:
                         run = Run(self.kind, self.sync_id, execution.id)
-                        execution = replace(execution, url=await address_for(client, run))
+                        async with shared_client(config) as client:
+                            execution = replace(execution, url=await address_for(client, run))
         except DeadlinePassed:
             return self._event("deadline", await self._cancel_late())
         except PolytomicTaskError as error:
             return self._event("refused", message=str(error))
         return self._event("ended", execution.result())
 
-    def _console(self, client: AsyncPolytomicClient) -> AbstractAsyncContextManager[None]:
+    def _console(self, config: ClientConfig) -> AbstractAsyncContextManager[None]:
         """Follow the console log while the body waits, where that is wanted and the execution is known."""
         from airflow_provider_polytomic.runs import Run
 
         if not self.console_log or self.execution_id is None:
             return nullcontext()
-        return console_followed(client, Run(self.kind, self.sync_id, self.execution_id), self.log.info)
+        return console_followed(config, Run(self.kind, self.sync_id, self.execution_id), log.info)
 
     async def _cancel_late(self) -> dict[str, Any] | None:
         """Cancel the execution whose time is up, and return it as it was last seen; None if the task must do it.
@@ -180,7 +184,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
             async with shared_client(await self._find_config()) as client:
                 execution = await client.run(cancel_and_confirm(run, patience=LATE_PATIENCE))
         except PolytomicError as error:
-            self.log.warning("%s could not be canceled at its deadline: %s", run, error)
+            log.warning("%s could not be canceled at its deadline: %s", run, error)
             return None
         return execution.result() if execution else None
 
@@ -205,10 +209,10 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         if not await was_killed(self.task_instance, self.execution_id, patience):
             return
         run = Run(self.kind, self.sync_id, self.execution_id)
-        self.log.info("The task no longer waits for %s: canceling it", run)
+        log.info("The task no longer waits for %s: canceling it", run)
         try:
             hurried = replace(await self._find_config(), timeout=CANCEL_PATIENCE)
             async with AsyncPolytomicClient(config=hurried) as client:
                 await client.run(cancel(run, patience=CANCEL_PATIENCE))
         except (PolytomicError, AirflowException) as error:
-            self.log.warning("%s could not be canceled: %s", run, error)
+            log.warning("%s could not be canceled: %s", run, error)

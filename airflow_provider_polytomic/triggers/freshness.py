@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow_provider_polytomic._templated import as_moment
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
 from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
+
+log = logging.getLogger(__name__)
 
 
 class PolytomicFreshnessTrigger(WaitingTrigger):
@@ -56,7 +59,7 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
         try:
             since = as_moment(self.since or EPOCH, "since")
             awaited = Freshness(self.kind, self.sync_id, since, self.max_age)
-            self.log.info("Waiting for %s", awaited)
+            log.info("Waiting for %s", awaited)
             with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
                 async with shared_watcher(await self._find_config()) as watcher:
                     execution = await watcher.end_of(awaited, every=self.poll_interval, deadline=self.deadline)

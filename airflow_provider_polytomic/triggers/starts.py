@@ -13,6 +13,7 @@ of its generation as every start does (see :mod:`airflow_provider_polytomic.runs
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from airflow_provider_polytomic.triggers.guard import EXECUTION_XCOM_KEY, PATIEN
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import AsyncPolytomicClient
     from airflow_provider_polytomic.runs import Execution, Found, Order, Run
+
+log = logging.getLogger(__name__)
 
 OURS = "ours"
 ABOUT_TO_START = "about to start"
@@ -151,7 +154,7 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
                     found = await client.run(start_once(order, self._own))
                     run = Run(self.kind, self.sync_id, found.execution.id)
                     self.role = found.role.value
-                    self.log.info("%s: %s, %s", run, self.role, found.execution.status)
+                    log.info("%s: %s, %s", run, self.role, found.execution.status)
                     self.carried = start.carried(found.earlier) or self.carried
                     await self._note(order, run.execution_id, self.role)
                     await show_link(self._ti, client, run)
@@ -231,11 +234,11 @@ class PolytomicStartTrigger(PolytomicExecutionTrigger):
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.runs import cancel_and_confirm
 
-        self.log.info("The task was cleared: canceling %s", run)
+        log.info("The task was cleared: canceling %s", run)
         try:
             await client.run(cancel_and_confirm(run, patience=CONFIRM_PATIENCE))
         except PolytomicError as error:
-            self.log.warning("%s could not be canceled: %s", run, error)
+            log.warning("%s could not be canceled: %s", run, error)
 
     async def _note(self, order: Order, execution_id: str | None, role: str) -> None:
         """Write down what this attempt waits for, as the guard and the next attempt read it."""
