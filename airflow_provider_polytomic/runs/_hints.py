@@ -16,7 +16,7 @@ from airflow_provider_polytomic.runs.feed import Ended, Feed
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-FEED_INTERVAL = 5.0
+FEED_INTERVAL = 8.0
 """Seconds between two readings of the events, where they pay."""
 
 FEED_SHARE = 0.1
@@ -38,7 +38,7 @@ def feed_interval(looks: float, waits: int, requests: int = 1) -> float:
 
     They pay where they take at most :data:`FEED_SHARE` of the requests that plain polling takes, and still come at
     least twice as often as the look that they are to forestall. At a poll interval of 30 seconds that is from 20 waits
-    on; from 60 waits on they are read every 5 seconds.
+    on; from 38 waits on they are read every 8 seconds.
 
     :param looks: how many looks a second plain polling takes
     :param waits: how many executions are waited for
