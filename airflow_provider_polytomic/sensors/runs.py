@@ -10,7 +10,9 @@ from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnV
 from airflow_provider_polytomic._templated import as_id
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.operators._ledger import Ledger
+from airflow_provider_polytomic.operators._link import show_link
 from airflow_provider_polytomic.operators._outlets import tell_outlets
 from airflow_provider_polytomic.sensors._base import PolytomicSensor
 from airflow_provider_polytomic.triggers._event import foreign
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 class PolytomicWaitForSyncsSensor(PolytomicSensor):
     """Wait for the ends of many executions, of model syncs and bulk syncs, in one task.
 
-    Its result is the list of theirs, in the order of ``runs``. Stands on
+    Its result is the list of theirs, in the order of ``runs``. Its link leads to the first sync, and where the task
+    fails, to the first that is to blame. Stands on
     ``GET /api/syncs/{id}/executions/{execution id}`` and ``GET /api/bulk/syncs/{id}/executions/{execution id}``.
 
     :param runs: what operators with ``wait_for_completion=False`` return, or any mappings with ``kind``, ``sync_id``
@@ -39,6 +42,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
     """
 
     template_fields: Sequence[str] = ("runs", "polytomic_conn_id")
+    operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
 
     def __init__(
@@ -58,6 +62,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         self.max_errors = max_errors
         self.fail_on_partial = fail_on_partial
         self._ends: dict[Run, Execution | str] = {}
+        self._link_shown = False
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at each that has not ended yet; a look that fails is logged and decides nothing."""
@@ -65,6 +70,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         from airflow_provider_polytomic.runs.wait import HOPELESS
 
         runs = self._runs()
+        self._show_first(context, runs)
         for run in [run for run in runs if run not in self._ends]:
             try:
                 execution = self._client.run(run.look(once=True))
@@ -86,6 +92,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         runs = self._runs()
         if not runs:
             return []
+        self._show_first(context, runs)
         self._wait_in_triggerer(context, PolytomicManyExecutionsTrigger, end, runs=[asdict(run) for run in runs])
 
     def _go_on(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,6 +138,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
             tell_outlets(self, context, *ended.values())
             return [ended[run].result() for run in runs]
         self._push_results(context, runs)
+        show_link(self, context, self._client, lacking[0])
         message = (
             f"{len(lacking)} of {len(runs)} executions have not ended as they should:\n"
             f"{table_of(lacking, self._ends)}\n"
@@ -144,11 +152,17 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         runs = self._runs()
         self._push_results(context, runs)
         missing = [run for run in dict.fromkeys(runs) if run not in self._ends]
+        show_link(self, context, self._client, missing[0])
         return AirflowSensorTimeout(
             f"{len(missing)} of {len(runs)} executions have not ended within the sensor's timeout of "
             f"{self.timeout:g} s, and were left running:\n{table_of(missing, self._ends)}\n"
             "  Next: allow more time, or see in Polytomic why they are slow"
         )
+
+    def _show_first(self, context: Context, runs: Sequence[Run]) -> None:
+        if runs and not self._link_shown:
+            self._link_shown = True
+            show_link(self, context, self._client, runs[0])
 
     def _give_up(self, context: Context) -> None:
         if self._ends:

@@ -18,6 +18,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import (
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.provider_info import get_provider_info
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
 LINKED = {
@@ -27,6 +28,7 @@ LINKED = {
     PolytomicCancelBulkSyncOperator: "bulk_sync_id",
     PolytomicSyncStatusSensor: "sync_id",
     PolytomicBulkSyncStatusSensor: "bulk_sync_id",
+    PolytomicWaitForSyncsSensor: "runs",
 }
 
 
@@ -124,6 +126,21 @@ def test_sensors_have_it_from_their_first_look(
     emulator.finish(execution.id)
     if not deferrable:
         assert task.task.poke(task.context).xcom_value["url"] == task.xcoms[LINK_XCOM_KEY]
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+def test_a_sensor_of_many_has_that_of_the_first_and_then_of_the_first_that_failed(
+    connect, emulator, task_instance, no_waiting, deferrable
+):
+    runs = []
+    for outcome in ("completed", "completed", "failed"):
+        sync = emulator.add_model_sync(duration=20, outcome=outcome)
+        runs.append({"kind": "model", "sync_id": sync.id, "execution_id": emulator.start(sync.id).id})
+    task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, deferrable=deferrable, poke_interval=5))
+    with pytest.raises(PolytomicRunFailed):
+        task.finish()
+    shown = [value for key, value in task.xcom_history if key == LINK_XCOM_KEY]
+    assert shown == [url_of(emulator, **run) for run in (runs[0], runs[2])]
 
 
 def test_canceling_has_it(connect, emulator, task_instance, no_waiting):
