@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.triggers._lookup import find_config
 from airflow_provider_polytomic.triggers._ready import ready
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class WaitingTrigger(BaseTrigger):
 
     polytomic_conn_id: str
     _config: ConnectionConfig | None = None
-    _looking_up: asyncio.Future[ConnectionConfig] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the trigger is built from again, in the triggerer."""
@@ -56,10 +55,7 @@ class WaitingTrigger(BaseTrigger):
         return event
 
     async def _find_config(self) -> ConnectionConfig:
-        """Look the connection up once; shielded, since Airflow 3.0 and 3.1 do not survive a look-up cut short."""
+        """Look the connection up once."""
         if self._config is None:
-            if self._looking_up is None:
-                self._looking_up = asyncio.ensure_future(PolytomicHook(self.polytomic_conn_id).aconfig())
-            self._config = await asyncio.shield(self._looking_up)
-            self._looking_up = None
+            self._config = await find_config(self.polytomic_conn_id)
         return self._config
