@@ -20,7 +20,7 @@ PATIENCE = 90
 LINK_TEMPLATE = "{base_url}/org/{organization_id}/{kind}/{sync_id}?run={execution_id}"
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
-HALF = ("test_assets.py", "test_exactly_once.py")
+HALF = ("test_assets.py", "test_crowd.py", "test_exactly_once.py")
 """These and the others take about as long: each half has a worker of pytest-xdist, and an Airflow, to itself."""
 
 
