@@ -43,12 +43,16 @@ def cluster(emulator: Any, executions: dict[str, str], tmp_path: Path) -> Iterat
 
 @pytest.mark.skipif(not can_start_from_trigger(), reason="on this Airflow each wait begins in a worker")
 def test_many_waits_survive_their_triggerer(executions, cluster, emulator):
-    def looks(since: int) -> list[Any]:
-        return [request for request in emulator.requests[since:] if "/executions/" in request.path]
+    ours = set(executions.values())
+
+    def looks(since: int) -> list[tuple[str, float]]:
+        """Return which of our executions was looked at when."""
+        seen = [(request.path.rpartition("/")[2], request.at) for request in emulator.requests[since:]]
+        return [look for look in seen if look[0] in ours]
 
     def wait_for_looks_at_all(since: int) -> None:
         def done() -> bool:
-            return {request.path.rpartition("/")[2] for request in looks(since)} == set(executions.values())
+            return {execution_id for execution_id, _ in looks(since)} == ours
 
         cluster.wait_for(done, PATIENCE, "a look at each execution")
 
@@ -62,7 +66,7 @@ def test_many_waits_survive_their_triggerer(executions, cluster, emulator):
     cluster.start_triggerer("triggerer")
     wait_for_looks_at_all(since=lost)
     assert {instance.state for instance in instances()} == {"deferred"}
-    moments = [request.at for request in looks(since=lost)]
+    moments = [at for _, at in looks(since=lost)]
     for begin in range(0, POLL_INTERVAL, WINDOW):
         asked = sum(begin <= moment - moments[0] < begin + WINDOW for moment in moments)
         assert asked <= 2 * WAITS * WINDOW / POLL_INTERVAL, f"a stampede {begin} s after the first look"
