@@ -25,12 +25,12 @@ HOPELESS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError
 class DeadlinePassed(Exception):
     """The execution had not ended when the time was up.
 
-    Its ``execution`` is what :func:`wait_for_end` has last heard of it; None if nothing was.
+    :param execution: what was last heard of it, by the watcher in its last look; None if nothing was
     """
 
-    def __init__(self, run: Run | Completion) -> None:
+    def __init__(self, run: Run | Completion, execution: Execution | None) -> None:
         self.run = run
-        self.execution: Execution | None = None
+        self.execution = execution
         super().__init__(f"{run} has not ended in time")
 
 
@@ -82,14 +82,16 @@ class Vigil:
         """
         if isinstance(news, HOPELESS):
             raise news
+        heard: Execution | None = None
         if isinstance(news, PolytomicError):
             self._journal.failed(news)
         else:
-            self._journal.heard(news)
-            if news and news.outcome.final:
-                return news
+            heard = news
+            self._journal.heard(heard)
+        if heard and heard.outcome.final:
+            return heard
         if self._deadline is not None and self._clock() >= self._deadline:
-            raise DeadlinePassed(self._awaited)
+            raise DeadlinePassed(self._awaited, heard)
         return None
 
 
@@ -126,9 +128,8 @@ def wait_for_end(
             last = news
         try:
             ended = vigil.take(news)
-        except DeadlinePassed as passed:
-            passed.execution = last
-            raise
+        except DeadlinePassed:
+            raise DeadlinePassed(run, last) from None
         if ended:
             return ended
         yield Pause(_until_next(every, deadline, clock))

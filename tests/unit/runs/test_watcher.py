@@ -243,8 +243,9 @@ async def test_the_deadline_is_applied_after_a_last_look(kind: str) -> None:
         await world.until(69.9)
         world.polytomic.finish(in_time.execution_id)
         assert (await lucky).status == "completed"
-        with pytest.raises(DeadlinePassed):
+        with pytest.raises(DeadlinePassed) as passed:
             await late
+        assert passed.value.execution.status == "running"
         assert 70.0 <= late.ended_at <= 70.0 + MOMENT
 
 
