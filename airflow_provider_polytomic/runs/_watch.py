@@ -48,8 +48,7 @@ class Listener:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
             self._wake = None
-        news, *rest = self._news
-        self._news = tuple(rest)
+        news, self._news = self._news[0], self._news[1:]
         if isinstance(news, Exception) and not isinstance(news, PolytomicError):
             raise news
         return news
