@@ -113,7 +113,7 @@ def test_every_exception_is_explained():
     for module in ("exceptions", "api.errors"):
         home = import_module(f"{PACKAGE}.{module}")
         for name, kind in getmembers(home, isclass):
-            assert kind.__module__ != home.__name__ or re.search(f"^(# |## |.*base, )`{name}`", text, re.M), name
+            assert kind.__module__ != home.__name__ or re.search(f"^##? `{name}`$", text, re.M), name
 
 
 def test_every_message_that_says_what_to_do_next_has_its_place():
