@@ -20,7 +20,7 @@ PATIENCE = 90
 LINK_TEMPLATE = "{base_url}/org/{organization_id}/{kind}/{sync_id}?run={execution_id}"
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
-HALF = ("test_assets.py", "test_crowd.py", "test_exactly_once.py")
+FIRST_HALF = ("test_assets.py", "test_crowd.py", "test_exactly_once.py")
 """These and the others take about as long: each half has a worker of pytest-xdist, and an Airflow, to itself."""
 
 
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.system)
-            item.add_marker(pytest.mark.xdist_group("one half" if item.path.name in HALF else "the other"))
+            item.add_marker(pytest.mark.xdist_group("first half" if item.path.name in FIRST_HALF else "second half"))
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,11 @@ def executions(emulator: Any) -> dict[str, str]:
 def cluster(emulator: Any, executions: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
     """Run an Airflow of our own: the others' would be busy with parsing so large a DAG."""
     crowd = tmp_path / "crowd.json"
-    crowd.write_text(json.dumps(executions))
+    waits = [
+        {"kind": "model", "sync_id": sync_id, "execution_id": execution_id, "poll_interval": POLL_INTERVAL}
+        for sync_id, execution_id in executions.items()
+    ]
+    crowd.write_text(json.dumps(waits))
     env = {"CROWD": str(crowd), "AIRFLOW__TRIGGERER__CAPACITY": str(2 * WAITS)}
     connections = {"polytomic_default": json.loads(emulator.airflow_connection)}
     with Cluster(Path(__file__).parent / "dags" / "crowd", env=env, connections=connections) as cluster:

@@ -10,26 +10,17 @@ from pathlib import Path
 from airflow.sdk import DAG, BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
-POLL_INTERVAL = 30.0
-
 
 class Wait(BaseOperator):
     """Wait for an execution as every deferred operator does."""
 
     start_from_trigger = True
 
-    def __init__(self, *, sync_id, execution_id, **options):
+    def __init__(self, *, waiting, **options):
         super().__init__(**options)
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger",
-            trigger_kwargs={
-                "kind": "model",
-                "sync_id": sync_id,
-                "execution_id": execution_id,
-                "poll_interval": POLL_INTERVAL,
-                "end_from_trigger": True,
-                "push_result": False,
-            },
+            trigger_kwargs={**waiting, "end_from_trigger": True, "push_result": False},
             next_method="execute_complete",
             next_kwargs=None,
             timeout=None,
@@ -37,5 +28,5 @@ class Wait(BaseOperator):
 
 
 with DAG(dag_id="crowd", start_date=datetime(2026, 1, 1), schedule=None, catchup=False, max_active_tasks=2000):
-    for sync_id, execution_id in json.loads(Path(os.environ["CROWD"]).read_text()).items():
-        Wait(task_id=sync_id, sync_id=sync_id, execution_id=execution_id)
+    for waiting in json.loads(Path(os.environ["CROWD"]).read_text()):
+        Wait(task_id=waiting["sync_id"], waiting=waiting)
