@@ -272,20 +272,21 @@ class Cluster:
         return result
 
     def report(self) -> str:
-        """Describe all DAG runs and show the end of every log, for the message of a failed test."""
+        """Describe all DAG runs and show the end of every log, the latest last, for the message of a failed test."""
         return "\n".join(self._report())
 
     def _report(self) -> Iterator[str]:
-        for process in self.components.values():
-            state = "running" if process.exit_code is None else f"exit code {process.exit_code}"
-            yield f"--- {process.name} ({state})\n{process.tail()}"
-        for file in sorted((self.home / "logs").glob("dag_id=*/**/attempt=*")):
-            yield f"--- {file.relative_to(self.home)}\n{tail(file, 40)}"
         for error in self.database.rows("SELECT filename, stacktrace FROM import_error"):
             yield f"--- {error['filename']} cannot be imported\n{error['stacktrace']}"
         for run in self.database.rows("SELECT dag_id, run_id, state FROM dag_run ORDER BY id"):
             yield f"--- {run['dag_id']} {run['run_id']}: {run['state']}"
             yield from map(str, self.task_instances(run["dag_id"], run["run_id"]))
+        for process in self.components.values():
+            state = "running" if process.exit_code is None else f"exit code {process.exit_code}"
+            yield f"--- {process.name} ({state})\n{process.tail()}"
+        logs = (self.home / "logs").glob("dag_id=*/**/attempt=*")
+        for file in sorted(logs, key=lambda file: file.stat().st_mtime):
+            yield f"--- {file.relative_to(self.home)}\n{tail(file, 40)}"
 
     # How it is run
 

@@ -94,7 +94,7 @@ def test_marking_the_task_leaves_the_execution_where_that_is_wanted(begin, clust
 
 
 def test_clearing_the_task_cancels_the_old_execution_and_starts_a_new_one(begin):
-    run = begin("model_deferred_plain")
+    run = begin("model_deferred_retry")  # 2.11 may lose the new attempt to its own race, see docs/reliability.md
     run.wait_for_waiting()
     run.clear()
     run.wait_until(lambda: run.statuses[:1] == ["canceled"], "the canceled execution")
