@@ -97,7 +97,7 @@ def _schema_progress(schema: SchemaState) -> dict[str, Any]:
 
 def sync_status(sync: Sync, now: float, switches: Switches) -> dict[str, Any]:
     """Write what a sync runs now and ran last."""
-    running, ended = sync.running(now), sync.ended(now)
+    running, ended = sync.running(now), sync.ended(now - switches.status_lag)
     status = {
         "current_execution": execution(running[0], now) if running else None,
         "last_execution": execution(ended[-1], now) if ended else None,

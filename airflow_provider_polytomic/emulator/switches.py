@@ -42,7 +42,10 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "signature_encoding": ("hex", "base64"),
     "delivery_body": ("event", "whole"),
 }
-_SECONDS = ("schema_refresh_seconds", "schema_refresh_lag", "job_seconds", "idempotency_seconds", "delivery_backoff")
+_SECONDS = (
+    *("status_lag", "schema_refresh_seconds", "schema_refresh_lag"),
+    *("job_seconds", "idempotency_seconds", "delivery_backoff"),
+)
 _NAMES = ("deployment_key_forms", "events_lost", "events_repeated")
 
 
@@ -60,6 +63,7 @@ class Switches:
     :param errors: the same of a bulk execution with ``errors``.
     :param cancel_idle: status of a cancel with nothing to cancel; 200 answers with a message.
     :param no_execution: ``current_execution`` or ``last_execution`` that there is not: ``absent`` or ``null``.
+    :param status_lag: seconds that an execution which has ended is still missing from ``last_execution``.
     :param empty_list: ``data`` of an empty list: an empty ``list`` or ``null``.
     :param list_order: order of connections, their types and copies, schemas and the batch status: ``as_kept`` or
         ``reversed``.
@@ -125,6 +129,7 @@ class Switches:
     errors: str = "ends"
     cancel_idle: int = 200
     no_execution: str = "absent"
+    status_lag: float = 0.0
     empty_list: str = "list"
     list_order: str = "as_kept"
     only_completed: str = "ended"

@@ -43,6 +43,7 @@ OF_RUNS = {
     "interrupted": ["resumes"],
     "errors": ["resumes"],
     "no_execution": ["null"],
+    "status_lag": [600],
     "empty_list": ["null"],
     "list_order": ["reversed"],
     "only_completed": ["completed"],
@@ -108,14 +109,17 @@ OF_STARTS = [
     each
     for each in READINGS
     if each[0].startswith(
-        ("start", "record", "idempotency", "in_flight", "replay", "malformed", "no_exec", "empty", "rate_limit", "page")
+        (
+            *("start", "record", "idempotency", "in_flight", "replay", "malformed"),
+            *("no_exec", "status", "empty", "rate_limit", "page"),
+        )
     )
 ]
 OF_LOOKS = [
     each
     for each in READINGS
     if each[0].startswith(
-        ("no_exec", "empty", "list_order", "only_completed", "execution_type", "page", "event", "batch")
+        ("no_exec", "status", "empty", "list_order", "only_completed", "execution_type", "page", "event", "batch")
     )
 ]
 

@@ -66,6 +66,31 @@ class TestReadings:
         emulator.set_switch("only_completed", "completed")
         assert [one["status"] for one in get(path)["data"]] == ["completed"]
 
+    @pytest.mark.parametrize(("kind", "folder"), [("model", "syncs"), ("bulk", "bulk/syncs")])
+    def test_a_status_can_show_late_what_has_ended(self, emulator, clock, get, kind, folder):
+        sync = getattr(emulator, f"add_{kind}_sync")()
+        path = f"/api/{folder}/{sync.id}"
+
+        def run():
+            execution = emulator.start(sync.id)
+            emulator.finish(execution.id)
+            return execution.id
+
+        def shown():
+            return {name: one["id"] for name, one in get(f"{path}/status")["data"].items() if one}
+
+        first = run()
+        assert shown() == {"last_execution": first}
+        emulator.set_switch("status_lag", "30")
+        assert shown() == {}
+        clock.advance(30)
+        second = run()
+        clock.advance(29)
+        assert shown() == {"last_execution": first}
+        assert get(f"{path}/executions/{second}")["data"]["status"] == "completed"
+        clock.advance(1)
+        assert shown() == {"last_execution": second}
+
     def test_an_answer_that_was_kept_can_say_so(self, emulator):
         sync = emulator.add_model_sync()
         emulator.set_switch("replay_header", "Idempotent-Replayed")
