@@ -90,6 +90,17 @@ class Browser:
 
         return self.wait(visible, xpath)
 
+    def texts(self, *selectors: str) -> list[str]:
+        """Wait until there is text under each CSS selector, and return the texts of that moment."""
+        script = "return arguments[0].map(selector => document.querySelector(selector)?.innerText)"
+
+        def found() -> list[str] | None:
+            texts: list[str] = self._driver.execute_script(script, selectors)
+            return texts if all(texts) else None
+
+        read: list[str] = self.wait(found, f"text under {selectors}")
+        return read
+
     def click(self, xpath: str) -> None:
         """Click an element as soon as nothing covers it."""
 

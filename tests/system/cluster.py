@@ -332,6 +332,7 @@ class Cluster:
             },
             "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 10, "REFRESH_INTERVAL": 10},
             "TRIGGERER": {"JOB_HEARTBEAT_SEC": 2, "TRIGGERER_HEALTH_CHECK_THRESHOLD": 8},
+            "WORKERS": {"EXECUTION_API_TIMEOUT": 60},
             "USAGE_DATA_COLLECTION": {"ENABLED": False},
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}

@@ -34,17 +34,23 @@ def poll(predicate: Callable[[], T], timeout: float, interval: float = POLL_SECO
         time.sleep(interval)
 
 
+_given: set[int] = set()
+
+
 def free_port(preferred: int | None = None) -> int:
     """Find a loopback port that nobody listens on.
 
     All candidates lie below the range that outgoing connections take their ports from: such a connection could come
-    before the program that is to listen.
+    before the program that is to listen. So could another that asks here, so nobody is given a port twice, and each
+    process of a test run has ports of its own.
     """
-    candidates = random.sample(range(20000, 32000), 100)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    candidates = random.sample(sorted({*range(20000 + 1500 * worker, 21500 + 1500 * worker)} - _given), 100)
     for port in [preferred, *candidates] if preferred else candidates:
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
     raise RuntimeError("no free port between 20000 and 32000")
 
@@ -150,7 +156,7 @@ class Process:
         """Let a frozen session go on."""
         self.send_all(signal.SIGCONT)
 
-    def terminate(self, timeout: float = 30) -> None:
+    def terminate(self, timeout: float = 60) -> None:
         """Ask the program to end and wait until its session is empty.
 
         :raises TimeoutError: something of it still runs after so many seconds.

@@ -17,7 +17,7 @@ from .processes import free_port
 
 WELCOME = "Connected to Emulated Organization as emulator@example.com."
 DIALOG = "//*[@role='dialog']"
-TOAST = "//*[@data-scope='toast'][@data-part='root']"
+TOAST = "[data-scope=toast][data-part=root]"
 
 
 def says_what_to_do(problem: str, port: int) -> list[str]:
@@ -101,10 +101,10 @@ class ConnectionsPage:
         """Press *Test* and return the heading and the text of the message."""
         self.browser.open(self._url)
         self.browser.click(f"//tr[contains(., '{connection_id}')]//button[@aria-label='Test Connection']")
-        parts = [self.browser.find(f"{TOAST}//*[@data-part='{part}']").text for part in ("title", "description")]
+        heading, text = self.browser.texts(*(f"{TOAST} [data-part={part}]" for part in ("title", "description")))
         self.browser.wait_still()
         self.browser.screenshot(f"tested-{connection_id}")
-        return parts[0], parts[1]
+        return heading, text
 
 
 def test_a_new_user_sets_up_the_connection_from_the_form_alone(cluster, emulator, page):

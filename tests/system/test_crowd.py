@@ -66,8 +66,8 @@ def test_many_waits_survive_their_triggerer(executions, cluster, emulator):
     run_id = cluster.trigger("crowd")
     wait_for_looks_at_all(since=0)
     cluster.components["triggerer"].kill()
-    lost = len(emulator.requests)
     cluster.start_triggerer("triggerer")
+    lost = len(emulator.requests)
     wait_for_looks_at_all(since=lost)
     assert {instance.state for instance in instances()} == {"deferred"}
     moments = [at for _, at in looks(since=lost)]

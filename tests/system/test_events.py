@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -92,11 +93,13 @@ def test_a_killed_triggerer_loses_no_event_and_repeats_none(consumer, cluster, e
     dag.wait_for_runs(1)
     dag.wait_for_kept(executions[0])
     cluster.components["triggerer"].kill()
+    emulator.plan(sync.id, duration=math.inf)
     for _ in range(2):
         executions.append(emulator.start(sync.id).id)
         emulator.finish(executions[-1])
     cluster.start_triggerer("triggerer")
     dag.wait_for_kept(executions[2])
+    emulator.plan(sync.id, duration=1)
     executions.append(emulator.start(sync.id).id)
     dag.wait_for_kept(executions[3])
 

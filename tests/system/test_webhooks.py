@@ -83,9 +83,9 @@ def test_a_pushed_event_starts_the_consumer_once_though_it_is_delivered_twice(cl
 def test_what_is_not_genuine_or_too_long_is_refused(endpoint):
     body = b'{"type": "sync.completed", "event": {"sync_id": "a", "execution_id": "b"}}'
     assert post(endpoint, body, secret="another").status_code == 401
-    assert httpx.post(endpoint, content=body, trust_env=False).status_code == 401
+    assert httpx.post(endpoint, content=body, trust_env=False, timeout=30).status_code == 401
     assert post(endpoint, b" " * (MOST_BYTES + 1)).status_code == 413
     parts = (b" " * MOST_BYTES for _ in range(2))
     unread = {"Polytomic-Signature": "any"}
-    assert httpx.post(endpoint, content=parts, headers=unread, trust_env=False).status_code == 413
+    assert httpx.post(endpoint, content=parts, headers=unread, trust_env=False, timeout=30).status_code == 413
     assert post(endpoint, body).json() == {"result": "no asset"}
