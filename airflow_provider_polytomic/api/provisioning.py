@@ -36,6 +36,7 @@ def create_once(
     attempts_before: int = 0,
     if_exists: str = "fail",
     policies: Sequence[str] | None = None,
+    healthcheck_interval: str | None = None,
     validate: bool | None = None,
 ) -> Protocol[Connection]:
     """Create a connection, unless an earlier attempt has.
@@ -49,16 +50,15 @@ def create_once(
     :raises AlreadyExists: if there is one and it was to fail
     :raises PolytomicError: if Polytomic refuses
     """
+    options: dict[str, Any] = {"policies": policies, "healthcheck_interval": healthcheck_interval, "validate": validate}
     existing = yield from _find(name, type)
     if existing and if_exists == "reuse":
         return existing
     if existing and if_exists == "update":
-        return (yield from replace_settings(existing.id, configuration, policies=policies, validate=validate))
+        return (yield from replace_settings(existing.id, configuration, **options))
     if existing and not attempts_before:
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
-    created = yield from _create_under_keys(
-        name, type, configuration, key_facts, attempts_before, policies=policies, validate=validate
-    )
+    created = yield from _create_under_keys(name, type, configuration, key_facts, attempts_before, **options)
     if existing and created.id != existing.id:
         yield from send(connections.delete(created.id))
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
@@ -90,14 +90,19 @@ def replace_settings(
     *,
     name: str | None = None,
     policies: Sequence[str] | None = None,
+    healthcheck_interval: str | None = None,
     validate: bool | None = None,
 ) -> Protocol[Connection]:
     """Replace a connection's configuration as a whole, and keep what else is known of it where nothing else is given.
 
-    The log names the settings that this clears, before it does.
+    The log names the settings that this clears, before it does. The API may not show how often the connection's health
+    is checked, so that is cleared too unless it is given.
     """
     before = yield from send(connections.get(connection_id))
-    cleared = _cleared(before, configuration)
+    cleared = _cleared(before.configuration or {}, configuration)
+    healthcheck_interval = healthcheck_interval or (before.model_extra or {}).get("healthcheck_interval")
+    if healthcheck_interval is None:
+        cleared.append("healthcheck_interval, if it has one, which the API does not show")
     if cleared:
         log.warning("The update of connection %s clears: %s", connection_id, ", ".join(cleared))
     after = yield from send(
@@ -107,17 +112,26 @@ def replace_settings(
             configuration=configuration,
             type=before.type.id if before.type else None,
             policies=before.policies if policies is None else policies,
-            healthcheck_interval=(before.model_extra or {}).get("healthcheck_interval"),
+            healthcheck_interval=healthcheck_interval,
             validate=validate,
         )
     )
     return after
 
 
-def _cleared(before: Connection, configuration: Mapping[str, Any]) -> list[str]:
-    """List the settings that a connection had and ``configuration`` does not give again."""
-    had = {name for name, value in (before.configuration or {}).items() if value not in (None, "", [], {})}
-    return sorted(had - configuration.keys())
+def _cleared(before: Mapping[str, Any], after: Mapping[str, Any], within: str = "") -> list[str]:
+    """List the settings that ``before`` has and ``after`` does not give again, however deep.
+
+    :param within: the settings that they are part of, each with a dot after it
+    """
+    cleared: list[str] = []
+    for name, had in sorted(before.items()):
+        given = after.get(name)
+        if name not in after and had not in (None, "", [], {}):
+            cleared.append(f"{within}{name}")
+        elif isinstance(had, Mapping) and isinstance(given, Mapping):
+            cleared += _cleared(had, given, f"{within}{name}.")
+    return cleared
 
 
 def refresh(

@@ -30,6 +30,7 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
     :param if_exists: what to do when a connection of this name and type exists: ``"fail"``, ``"reuse"`` it as it is, or
         ``"update"`` it to this configuration
     :param policies: ids of the permission policies that hold for it (templated)
+    :param healthcheck_interval: how often Polytomic checks its health, such as ``3h30m``; default: its own choice
     :param validate: whether Polytomic tries the settings before it saves them; default True
     :param refresh_schemas: have its schemas read, and wait until they are; default False
     :param refresh_timeout: seconds to wait for that; default 600
@@ -55,6 +56,7 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
         configuration: Mapping[str, Any] | None = None,
         if_exists: IfExists = "fail",
         policies: Sequence[str] | None = None,
+        healthcheck_interval: str | None = None,
         validate: bool = True,
         refresh_schemas: bool = False,
         refresh_timeout: float = 600.0,
@@ -67,6 +69,7 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
         self.connection_type = connection_type
         self.if_exists = if_exists
         self.policies = policies
+        self.healthcheck_interval = healthcheck_interval
         self.validate = validate
         self.refresh_schemas = refresh_schemas
         self.refresh_timeout = refresh_timeout
@@ -88,6 +91,7 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
                     attempts_before=attempt.before,
                     if_exists=self.if_exists,
                     policies=self.policies,
+                    healthcheck_interval=self.healthcheck_interval,
                     validate=self.validate,
                 )
             )
@@ -149,6 +153,8 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
     :param connection_id: id of the connection (templated)
     :param name: what people see; default: as it is (templated)
     :param policies: ids of the permission policies that hold for it; default: as they are (templated)
+    :param healthcheck_interval: how often Polytomic checks its health, such as ``3h30m``; default: as it is, where the
+        API shows that, else none
     :param validate: whether Polytomic tries the settings before it saves them; default True
     :param configuration: settings of the connection; templates in it are rendered when the task runs
     :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
@@ -169,6 +175,7 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
         configuration: Mapping[str, Any] | None = None,
         name: str | None = None,
         policies: Sequence[str] | None = None,
+        healthcheck_interval: str | None = None,
         validate: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -176,6 +183,7 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
         self.connection_id = connection_id
         self.name = name
         self.policies = policies
+        self.healthcheck_interval = healthcheck_interval
         self.validate = validate
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -188,7 +196,12 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
         with self._refusing(f"Connection {connection_id} could not be updated", settings):
             updated = client.run(
                 replace_settings(
-                    connection_id, settings, name=self.name, policies=self.policies, validate=self.validate
+                    connection_id,
+                    settings,
+                    name=self.name,
+                    policies=self.policies,
+                    healthcheck_interval=self.healthcheck_interval,
+                    validate=self.validate,
                 )
             )
         return _without_secrets(updated)

@@ -71,7 +71,20 @@ def test_a_replacement_keeps_the_name_and_says_what_it_clears(client, emulator, 
     )
     after = client.run(replace_settings(old.id, {"hostname": "new"}))
     assert (after.name, after.configuration) == ("Warehouse", {"hostname": "new"})
-    assert "clears: password, ssl" in caplog.text
+    assert "clears: password, ssl, healthcheck_interval, if it has one" in caplog.text
+
+
+def test_a_replacement_says_what_it_clears_deep_inside_and_sets_how_often_its_health_is_checked(
+    client, emulator, caplog
+):
+    old = emulator.add_connection(
+        name="Warehouse", type="postgresql", configuration={"hostname": "old", "tunnel": {"host": "b", "port": 22}}
+    )
+    settings = {"hostname": "new", "tunnel": {"host": "b"}}
+    after = client.run(replace_settings(old.id, settings, healthcheck_interval="3h30m"))
+    assert after.healthcheck_interval == "3h30m"
+    [message] = [record.getMessage() for record in caplog.records if "clears" in record.getMessage()]
+    assert message.endswith("clears: tunnel.port")
 
 
 @pytest.mark.parametrize("lag", [0, 7])
