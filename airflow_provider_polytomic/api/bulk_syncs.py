@@ -60,7 +60,7 @@ def list(*, active: bool | None = None, limit: int | None = None) -> Call[Page[B
     :param limit: rows of one page, at most and by default 50
     """
     parameters = query(active=active, limit=limit)
-    return Call("GET", "/api/bulk/syncs", Page[BulkSync], query=parameters, reads_only=True, enveloped=False)
+    return Call("GET", "/api/bulk/syncs", Page[BulkSync], query=parameters, read_only=True, enveloped=False)
 
 
 def get(bulk_sync_id: str, *, refresh_schemas: bool | None = None) -> Call[BulkSync]:
@@ -70,7 +70,7 @@ def get(bulk_sync_id: str, *, refresh_schemas: bool | None = None) -> Call[BulkS
     :param refresh_schemas: passed on as it is; the API does not say what it does
     """
     parameters = query(refresh_schemas=refresh_schemas)
-    return Call("GET", path("/api/bulk/syncs/{}", bulk_sync_id), BulkSync, query=parameters, reads_only=True)
+    return Call("GET", path("/api/bulk/syncs/{}", bulk_sync_id), BulkSync, query=parameters, read_only=True)
 
 
 def create(
@@ -234,7 +234,7 @@ def get_status(bulk_sync_id: str) -> Call[BulkSyncStatus]:
 
     :param bulk_sync_id: id of the bulk sync
     """
-    return Call("GET", path("/api/bulk/syncs/{}/status", bulk_sync_id), BulkSyncStatus, reads_only=True)
+    return Call("GET", path("/api/bulk/syncs/{}/status", bulk_sync_id), BulkSyncStatus, read_only=True)
 
 
 def list_status(
@@ -250,7 +250,7 @@ def list_status(
     """
     parameters = query(all=all, active=active, sync_id=sync_id)
     return Call(
-        "GET", "/api/bulk/syncs/status", Page[BulkSyncSummary], query=parameters, reads_only=True, enveloped=False
+        "GET", "/api/bulk/syncs/status", Page[BulkSyncSummary], query=parameters, read_only=True, enveloped=False
     )
 
 
@@ -273,7 +273,7 @@ def list_executions(
         path("/api/bulk/syncs/{}/executions", bulk_sync_id),
         Page[BulkSyncExecution],
         query=query(only_terminal=only_terminal, ascending=ascending, limit=limit),
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 
@@ -285,7 +285,7 @@ def get_execution(bulk_sync_id: str, execution_id: str) -> Call[BulkSyncExecutio
     :param execution_id: id of the execution
     """
     return Call(
-        "GET", path("/api/bulk/syncs/{}/executions/{}", bulk_sync_id, execution_id), BulkSyncExecution, reads_only=True
+        "GET", path("/api/bulk/syncs/{}/executions/{}", bulk_sync_id, execution_id), BulkSyncExecution, read_only=True
     )
 
 
@@ -311,7 +311,7 @@ def get_logs(bulk_sync_id: str, execution_id: str) -> Call[LogFiles]:
     :param execution_id: id of the execution
     """
     return Call(
-        "GET", path("/api/bulk/syncs/{}/executions/{}/logs", bulk_sync_id, execution_id), LogFiles, reads_only=True
+        "GET", path("/api/bulk/syncs/{}/executions/{}/logs", bulk_sync_id, execution_id), LogFiles, read_only=True
     )
 
 
@@ -332,7 +332,7 @@ def get_console_log(
         path("/api/bulk/syncs/{}/executions/{}/consolelog", bulk_sync_id, execution_id),
         ConsoleLog,
         query=query(limit=limit, after=after),
-        reads_only=True,
+        read_only=True,
     )
 
 
@@ -347,7 +347,7 @@ def list_schemas(bulk_sync_id: str, *, filters: Mapping[str, Any] | None = None)
         path("/api/bulk/syncs/{}/schemas", bulk_sync_id),
         Page[BulkSchema],
         query=query(filters=filters),
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 

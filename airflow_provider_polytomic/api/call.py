@@ -27,24 +27,26 @@ class Call(Generic[T]):
     :param query: name and value pairs, in order; names may repeat
     :param body: JSON body; None sends none
     :param idempotency_key: sent as ``Idempotency-Key``; makes a POST safe to repeat
-    :param reads_only: the request changes nothing
+    :param read_only: the request changes nothing
     :param destructive: the request removes something for good
     :param enveloped: the answer stands under ``data``
     :param repeatable: the client may repeat it by its retry policy; see :meth:`once`
     :param timeout: seconds for it, instead of the client's; see :meth:`within`
+    :param spare: the client leaves it out where it would delay another or Polytomic wants peace; see :meth:`within`
     """
 
     method: str
     path: str
     model: type[T] | None = None
-    query: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     idempotency_key: str | None = None
-    reads_only: bool = False
+    read_only: bool = False
     destructive: bool = False
     enveloped: bool = True
     repeatable: bool = True
     timeout: float | None = None
+    spare: bool = False
 
     def __post_init__(self) -> None:
         key = self.idempotency_key
@@ -53,16 +55,19 @@ class Call(Generic[T]):
 
     @property
     def idempotent(self) -> bool:
-        """Tell whether sending it twice has the effect of sending it once."""
-        return self.reads_only or self.method in ("GET", "PUT", "DELETE") or self.idempotency_key is not None
+        """Tell whether sending it twice has the effect of sending it once, by its method or its key."""
+        return self.method in ("GET", "PUT", "DELETE") or self.idempotency_key is not None
 
     def once(self) -> Call[T]:
         """Return the same call, to be sent a single time whatever the client's retry policy says."""
         return replace(self, repeatable=False)
 
-    def within(self, seconds: float) -> Call[T]:
-        """Return the same call, to be sent a single time and given up after so many seconds."""
-        return replace(self, repeatable=False, timeout=seconds)
+    def within(self, seconds: float, *, spare: bool = False) -> Call[T]:
+        """Return the same call, to be sent a single time and given up after so many seconds.
+
+        :param spare: nobody misses it: it is left out where it would delay another call, or after a 429
+        """
+        return replace(self, repeatable=False, timeout=seconds, spare=spare)
 
     def read(self, payload: Any) -> T:
         """Turn the decoded JSON of the answer into the model.

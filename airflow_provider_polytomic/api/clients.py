@@ -51,15 +51,13 @@ class _Client:
         self.config = config or ClientConfig(api_key, **settings)
         hide_from_now_on(*self.config.secrets)
         self._policy = RetryPolicy(max_retries=self.config.max_retries)
-        limit = self.config.max_requests_per_minute
-        self._pace = Pace(limit) if limit else None
+        self._pace = Pace(self.config.max_requests_per_minute)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config.base_url!r})"
 
     def _steps(self, protocol: Protocol[T]) -> Protocol[T]:
-        steps = retrying(protocol, self._policy, time.monotonic)
-        return paced(steps, self._pace, time.monotonic) if self._pace else steps
+        return paced(retrying(protocol, self._policy, time.monotonic), self._pace, time.monotonic)
 
     def _httpx_settings(self) -> dict[str, Any]:
         return {

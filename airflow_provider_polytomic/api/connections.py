@@ -51,7 +51,7 @@ class ConnectionChanges(TypedDict, total=False):
 
 def list_types() -> Call[Page[ConnectionType]]:
     """List the types that a connection can have: ``GET /api/connection_types``."""
-    return Call("GET", "/api/connection_types", Page[ConnectionType], reads_only=True, enveloped=False)
+    return Call("GET", "/api/connection_types", Page[ConnectionType], read_only=True, enveloped=False)
 
 
 def get_type(type: str) -> Call[ConfigurationSchema]:
@@ -59,7 +59,7 @@ def get_type(type: str) -> Call[ConfigurationSchema]:
 
     :param type: id of the connection type, such as ``postgresql``
     """
-    return Call("GET", path("/api/connection_types/{}", type), ConfigurationSchema, reads_only=True, enveloped=False)
+    return Call("GET", path("/api/connection_types/{}", type), ConfigurationSchema, read_only=True, enveloped=False)
 
 
 def get_type_parameter_values(
@@ -94,7 +94,7 @@ def get_type_parameter_values(
 
 def list() -> Call[Page[Connection]]:
     """List all connections: ``GET /api/connections``."""
-    return Call("GET", "/api/connections", Page[Connection], reads_only=True, enveloped=False)
+    return Call("GET", "/api/connections", Page[Connection], read_only=True, enveloped=False)
 
 
 def get(connection_id: str) -> Call[Connection]:
@@ -102,7 +102,7 @@ def get(connection_id: str) -> Call[Connection]:
 
     :param connection_id: id of the connection
     """
-    return Call("GET", path("/api/connections/{}", connection_id), Connection, reads_only=True)
+    return Call("GET", path("/api/connections/{}", connection_id), Connection, read_only=True)
 
 
 def create(
@@ -206,7 +206,7 @@ def test(
         "/api/connections/test",
         body=given(type=type, configuration=dict(configuration), connection_id=connection_id),
         idempotency_key=idempotency_key,
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 
@@ -309,7 +309,7 @@ def get_parameter_values(connection_id: str) -> Call[ParameterValues]:
         "GET",
         path("/api/connections/{}/parameter_values", connection_id),
         ParameterValues,
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 
@@ -346,7 +346,7 @@ def get_proxy_info(connection_id: str) -> Call[ProxyInfo]:
 
     :param connection_id: id of the connection
     """
-    return Call("GET", path("/api/connections/{}/proxy/info", connection_id), ProxyInfo, reads_only=True)
+    return Call("GET", path("/api/connections/{}/proxy/info", connection_id), ProxyInfo, read_only=True)
 
 
 def list_shared(connection_id: str) -> Call[Page[Connection]]:
@@ -358,7 +358,7 @@ def list_shared(connection_id: str) -> Call[Page[Connection]]:
         "GET",
         path("/api/connections/{}/shared", connection_id),
         Page[Connection],
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 
@@ -375,7 +375,7 @@ def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[Connec
         "GET",
         path("/api/organizations/{}/connections/{}/shared", org_id, connection_id),
         Page[Connection],
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 

@@ -16,7 +16,7 @@ def list(*, limit: int | None = None) -> Call[Page[DataModel]]:
 
     :param limit: rows of one page, at most and by default 50
     """
-    return Call("GET", "/api/models", Page[DataModel], query=query(limit=limit), reads_only=True, enveloped=False)
+    return Call("GET", "/api/models", Page[DataModel], query=query(limit=limit), read_only=True, enveloped=False)
 
 
 def get(model_id: str) -> Call[DataModel]:
@@ -24,4 +24,4 @@ def get(model_id: str) -> Call[DataModel]:
 
     :param model_id: id of the model
     """
-    return Call("GET", path("/api/models/{}", model_id), DataModel, reads_only=True)
+    return Call("GET", path("/api/models/{}", model_id), DataModel, read_only=True)

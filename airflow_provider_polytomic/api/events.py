@@ -35,9 +35,9 @@ def list(
         ending_before=ending_before,
         limit=limit,
     )
-    return Call("GET", "/api/events", Page[Event], query=parameters, reads_only=True, enveloped=False)
+    return Call("GET", "/api/events", Page[Event], query=parameters, read_only=True, enveloped=False)
 
 
 def list_types() -> Call[Page[str]]:
     """List the types that events can have: ``GET /api/events_types``."""
-    return Call("GET", "/api/events_types", Page[str], reads_only=True, enveloped=False)
+    return Call("GET", "/api/events_types", Page[str], read_only=True, enveloped=False)

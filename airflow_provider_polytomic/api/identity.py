@@ -8,4 +8,4 @@ from airflow_provider_polytomic.api.models.connections import Identity
 
 def get() -> Call[Identity]:
     """Get the user or organization behind the key: ``GET /api/me``."""
-    return Call("GET", "/api/me", Identity, reads_only=True)
+    return Call("GET", "/api/me", Identity, read_only=True)

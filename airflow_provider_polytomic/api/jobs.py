@@ -15,4 +15,4 @@ def get(type: str, job_id: str) -> Call[Job]:
         ``connectionproxy``
     :param job_id: id of the job
     """
-    return Call("GET", path("/api/jobs/{}/{}", type, job_id), Job, reads_only=True)
+    return Call("GET", path("/api/jobs/{}/{}", type, job_id), Job, read_only=True)

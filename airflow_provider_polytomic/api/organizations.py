@@ -9,4 +9,4 @@ from airflow_provider_polytomic.api.models.connections import Organization
 
 def list() -> Call[Page[Organization]]:
     """List the organizations of a partner, the owning one first: ``GET /api/organizations``."""
-    return Call("GET", "/api/organizations", Page[Organization], reads_only=True, enveloped=False)
+    return Call("GET", "/api/organizations", Page[Organization], read_only=True, enveloped=False)

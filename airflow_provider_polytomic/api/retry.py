@@ -70,7 +70,7 @@ def may_repeat(call: Call[Any], error: PolytomicError) -> bool:
     """Tell whether sending ``call`` again is useful, and cannot do twice what should be done once."""
     if isinstance(error, PolytomicTransportError) and not error.sent:
         return True
-    return is_passing(error) and call.idempotent
+    return is_passing(error) and (call.read_only or call.idempotent)
 
 
 def read_retry_after(value: str | None, now: Callable[[], datetime] | None = None) -> float | None:

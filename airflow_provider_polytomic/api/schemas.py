@@ -30,4 +30,4 @@ def get_status(connection_id: str) -> Call[SchemaStatus]:
 
     :param connection_id: id of the connection
     """
-    return Call("GET", path("/api/connections/{}/schemas/status", connection_id), SchemaStatus, reads_only=True)
+    return Call("GET", path("/api/connections/{}/schemas/status", connection_id), SchemaStatus, read_only=True)

@@ -70,7 +70,7 @@ def get_source(connection_id: str, params: Mapping[str, Any] | None = None) -> C
         path("/api/connections/{}/modelsync/source", connection_id),
         SyncSource,
         query=query(params=params),
-        reads_only=True,
+        read_only=True,
     )
 
 
@@ -85,14 +85,14 @@ def get_source_fields(connection_id: str, params: Mapping[str, Any] | None = Non
         path("/api/connections/{}/modelsync/source/fields", connection_id),
         Page[ModelField],
         query=query(params=params),
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 
 
 def get_schedule_options() -> Call[ScheduleOptions]:
     """Get the ways in which a model sync can be scheduled: ``GET /api/syncs/schedules``."""
-    return Call("GET", "/api/syncs/schedules", ScheduleOptions, reads_only=True)
+    return Call("GET", "/api/syncs/schedules", ScheduleOptions, read_only=True)
 
 
 def list(
@@ -110,7 +110,7 @@ def list(
     :param limit: rows of one page, at most and by default 50
     """
     parameters = query(active=active, mode=mode, target_connection_id=target_connection_id, limit=limit)
-    return Call("GET", "/api/syncs", Page[Sync], query=parameters, reads_only=True, enveloped=False)
+    return Call("GET", "/api/syncs", Page[Sync], query=parameters, read_only=True, enveloped=False)
 
 
 def get(sync_id: str) -> Call[Sync]:
@@ -118,7 +118,7 @@ def get(sync_id: str) -> Call[Sync]:
 
     :param sync_id: id of the model sync
     """
-    return Call("GET", path("/api/syncs/{}", sync_id), Sync, reads_only=True)
+    return Call("GET", path("/api/syncs/{}", sync_id), Sync, read_only=True)
 
 
 def create(
@@ -278,7 +278,7 @@ def get_status(sync_id: str) -> Call[SyncStatus]:
 
     :param sync_id: id of the model sync
     """
-    return Call("GET", path("/api/syncs/{}/status", sync_id), SyncStatus, reads_only=True)
+    return Call("GET", path("/api/syncs/{}/status", sync_id), SyncStatus, read_only=True)
 
 
 def list_executions(
@@ -297,7 +297,7 @@ def list_executions(
         path("/api/syncs/{}/executions", sync_id),
         Page[SyncExecution],
         query=query(only_completed=only_completed, ascending=ascending),
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )
 
@@ -308,7 +308,7 @@ def get_execution(sync_id: str, execution_id: str) -> Call[SyncExecution]:
     :param sync_id: id of the model sync
     :param execution_id: id of the execution
     """
-    return Call("GET", path("/api/syncs/{}/executions/{}", sync_id, execution_id), SyncExecution, reads_only=True)
+    return Call("GET", path("/api/syncs/{}/executions/{}", sync_id, execution_id), SyncExecution, read_only=True)
 
 
 def cancel_execution(sync_id: str, execution_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
@@ -343,7 +343,7 @@ def get_console_log(
         path("/api/syncs/{}/executions/{}/consolelog", sync_id, execution_id),
         ConsoleLog,
         query=query(limit=limit, after=after),
-        reads_only=True,
+        read_only=True,
     )
 
 
@@ -353,7 +353,7 @@ def get_logs_index(sync_id: str, execution_id: str) -> Call[LogsIndex]:
     :param sync_id: id of the model sync
     :param execution_id: id of the execution
     """
-    return Call("GET", path("/api/syncs/{}/executions/{}/logs", sync_id, execution_id), LogsIndex, reads_only=True)
+    return Call("GET", path("/api/syncs/{}/executions/{}/logs", sync_id, execution_id), LogsIndex, read_only=True)
 
 
 def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[LogFiles]:
@@ -365,4 +365,4 @@ def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[LogFiles]:
     :param execution_id: id of the execution
     :param type: ``records``, ``errors``, ``warnings``, ``inserts``, ``updates`` or ``deletes``
     """
-    return Call("GET", path("/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type), LogFiles, reads_only=True)
+    return Call("GET", path("/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type), LogFiles, read_only=True)

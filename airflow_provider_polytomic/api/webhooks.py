@@ -11,7 +11,7 @@ from airflow_provider_polytomic.api.models.events import Webhook, WebhookDeliver
 
 def list() -> Call[Page[Webhook]]:
     """List the webhooks that the key can see: ``GET /api/webhooks``."""
-    return Call("GET", "/api/webhooks", Page[Webhook], reads_only=True, enveloped=False)
+    return Call("GET", "/api/webhooks", Page[Webhook], read_only=True, enveloped=False)
 
 
 def get(webhook_id: str) -> Call[Webhook]:
@@ -19,7 +19,7 @@ def get(webhook_id: str) -> Call[Webhook]:
 
     :param webhook_id: id of the webhook
     """
-    return Call("GET", path("/api/webhooks/{}", webhook_id), Webhook, reads_only=True)
+    return Call("GET", path("/api/webhooks/{}", webhook_id), Webhook, read_only=True)
 
 
 def create(
@@ -95,6 +95,6 @@ def list_deliveries(
         path("/api/webhooks/{}/deliveries", webhook_id),
         Page[WebhookDelivery],
         query=query(success=success, event_id=event_id, start=start, end=end),
-        reads_only=True,
+        read_only=True,
         enveloped=False,
     )

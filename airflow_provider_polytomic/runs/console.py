@@ -56,16 +56,19 @@ class Console:
         if self._rest:
             self._rest -= 1
             return
-        yield from self.look()
+        yield from self.look(spare=True)
 
-    def look(self) -> Protocol[None]:
-        """Show the lines that are new, oldest first, as a group that folds; no answer is no news."""
+    def look(self, *, spare: bool = False) -> Protocol[None]:
+        """Show the lines that are new, oldest first, as a group that folds; no answer is no news.
+
+        :param spare: leave it out where it would delay another request
+        """
         after = self._cursor
         try:
             page = yield from send(
                 kind_of(self._run.kind)
                 .console(self._run.sync_id, self._run.execution_id, after, RETAINED)
-                .within(PATIENCE)
+                .within(PATIENCE, spare=spare)
             )
         except PolytomicError:
             self._failures += 1

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_polytomic._compat import Asset
+from airflow_provider_polytomic.api.pacing import Pace
 from airflow_provider_polytomic.emulator.samples import (
     BULK_SYNC_ID,
     CRM_CONNECTION_ID,
@@ -266,7 +267,9 @@ def test_lineage_is_not_paced(task_instance, monkeypatch, emulator, detailed):
     connection = json.loads(emulator.airflow_connection)
     task = bulk_sync()
     task_instance(task).finish()
-    monkeypatch.setattr("airflow_provider_polytomic.api.clients.Pace", None)
+    monkeypatch.setattr(
+        "airflow_provider_polytomic.api.clients.Pace", lambda limit: pytest.fail("it is paced") if limit else Pace(None)
+    )
     monkeypatch.setenv(
         "AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**connection, "extra": {"max_requests_per_minute": 1}})
     )

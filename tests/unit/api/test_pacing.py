@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_polytomic.api import ClientConfig, syncs
+from airflow_provider_polytomic.api import ClientConfig, PolytomicRateLimitError, PolytomicTransportError, syncs
 from airflow_provider_polytomic.api.pacing import Pace
 
 from .server import answer
@@ -59,6 +59,62 @@ def test_there_is_no_limit_by_default(server, driver):
 
     driver.run(often())
     assert driver.pauses == []
+
+
+class TestWhatNobodyMisses:
+    """A spare call is one that is left out rather than delay another."""
+
+    SPARE = syncs.get("1").within(5.0, spare=True)
+
+    def test_is_left_out_where_the_others_need_the_limit(self, server, driver):
+        server.answers(answer({"data": {"id": "1"}}))
+
+        def protocol():
+            yield syncs.get("1")
+            with pytest.raises(PolytomicTransportError, match="left out in favor of other requests"):
+                yield self.SPARE
+            yield syncs.get("1")
+
+        driver.run(protocol(), max_requests_per_minute=20)
+        assert len(server.received) == 2
+        assert driver.pauses == []
+
+    def test_is_sent_where_nobody_needs_it(self, server, driver):
+        server.answers(answer({"data": {"id": "1"}}))
+        assert driver.send(self.SPARE, max_requests_per_minute=2).id == "1"
+        assert driver.send(self.SPARE).id == "1"
+
+    @pytest.mark.parametrize(("headers", "peace"), [({"Retry-After": "60"}, 60.0), ({}, 10.0)])
+    def test_is_left_out_while_polytomic_wants_peace(self, headers, peace):
+        pace, error = Pace(None), PolytomicRateLimitError(429, method="GET", path="/", retry_after=None)
+        error.retry_after = float(headers["Retry-After"]) if headers else None
+        assert pace.has_room(self.SPARE, 0.0)
+        pace.throttled(error, 0.0)
+        assert [pace.has_room(self.SPARE, peace + more) for more in (-0.1, 0.1)] == [False, True]
+        assert pace.has_room(syncs.get("1"), 0.0)
+
+    def test_a_429_is_noted_by_the_clients(self, server, driver):
+        server.answers(answer({"message": "slow down"}, status=429), answer({"data": {"id": "1"}}))
+
+        def protocol():
+            with pytest.raises(PolytomicRateLimitError):
+                yield syncs.get("1").once()
+            with pytest.raises(PolytomicTransportError, match="left out"):
+                yield self.SPARE
+
+        driver.run(protocol())
+        assert len(server.received) == 1
+
+    def test_what_has_little_time_does_not_wait_for_its_turn(self, server, driver):
+        server.answers(answer({"data": {"id": "1"}}))
+
+        def protocol():
+            yield syncs.get("1")
+            with pytest.raises(PolytomicTransportError, match="left out"):
+                yield syncs.get("1").within(5.0)
+
+        driver.run(protocol(), max_requests_per_minute=2)
+        assert driver.pauses == []
 
 
 @pytest.mark.parametrize("limit", [0, -1])

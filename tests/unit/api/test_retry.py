@@ -21,11 +21,11 @@ from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.retry import RetryPolicy, is_passing, may_repeat, read_retry_after, retrying
 
 CALLS = {
-    "get": Call("GET", "/x", reads_only=True),
+    "get": Call("GET", "/x", read_only=True),
     "put": Call("PUT", "/x"),
     "delete": Call("DELETE", "/x", destructive=True),
     "keyed post": Call("POST", "/x", idempotency_key="the-key-1"),
-    "reading post": Call("POST", "/x", reads_only=True),
+    "reading post": Call("POST", "/x", read_only=True),
     "post": Call("POST", "/x"),
     "patch": Call("PATCH", "/x"),
 }
@@ -219,7 +219,7 @@ def test_an_abandoned_protocol_is_closed():
 
 
 def test_every_retry_is_one_log_line(caplog: pytest.LogCaptureFixture):
-    call = Call("GET", "/api/syncs/1", reads_only=True)
+    call = Call("GET", "/api/syncs/1", read_only=True)
     with caplog.at_level(logging.INFO, "airflow_provider_polytomic"):
         drive(call, [api_error(503, 2), lost(True)], RetryPolicy(max_retries=4, first_wait=0))
     assert [record.getMessage() for record in caplog.records] == [

@@ -63,9 +63,9 @@ def test_answer(name: str, row: Row, server, driver):
 @by_name
 def test_what_the_call_says_of_itself(name: str, row: Row):
     call = row.call
-    assert call.reads_only == (call.method == "GET" or name == "connections.test")
+    assert call.read_only == (call.method == "GET" or name == "connections.test")
     assert call.destructive == (call.method == "DELETE")
-    assert call.idempotent == (call.method != "PATCH")
+    assert call.idempotent == (call.method in ("GET", "PUT", "DELETE") or call.idempotency_key is not None)
 
 
 @pytest.mark.parametrize(
