@@ -163,7 +163,7 @@ class _Trouble:
         self._conn_id = conn_id
         self._interval = interval
         self._failures = 0
-        self._kind: type[Exception] | None = None
+        self._told: set[type[Exception]] = set()
 
     def is_met(self, error: Exception) -> float:
         """Note a failed poll and return the seconds until the next."""
@@ -172,14 +172,15 @@ class _Trouble:
 
         self._failures += 1
         expected = isinstance(error, (PolytomicError, AirflowException))
-        if type(error) is not self._kind:
-            self._kind = type(error)
+        passing = isinstance(error, PolytomicError) and is_passing(error)
+        kind = PolytomicError if passing else type(error)
+        if kind not in self._told:
+            self._told.add(kind)
             log.warning(
                 "Polytomic's events cannot be read with the Airflow connection %r, trying again less and less often: "
                 "%s: %s",
                 self._conn_id, type(error).__name__, error, exc_info=not expected,
             )  # fmt: skip
-        passing = isinstance(error, PolytomicError) and is_passing(error)
         first = self._interval if passing else max(self._interval, REFUSED_PAUSE)
         asked = error.retry_after if isinstance(error, PolytomicAPIError) else None
         grown = min(first * 2.0 ** min(self._failures - 1, 16), max(first, LONGEST_PAUSE))
@@ -189,7 +190,8 @@ class _Trouble:
         """Note a poll that succeeded."""
         if self._failures:
             log.info("Polytomic's events can be read again after %d failed polls: catching up", self._failures)
-        self._failures, self._kind = 0, None
+        self._failures = 0
+        self._told.clear()
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], Hub]] = WeakKeyDictionary()

@@ -392,6 +392,20 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
 
 
 @watchers
+def test_trouble_that_changes_is_still_the_same(emulator, pauses, caplog):
+    async def scenario():
+        sync = emulator.add_model_sync()
+        async with Watcher(poll_interval=15) as watcher:
+            for fault in ({"kind": "status", "status": 502}, {"kind": "reset"}, {"kind": "malformed"}) * 2:
+                emulator.fault(path="/api/events", count=1, **fault)
+            ends(emulator, sync)
+            await watcher.tell(1)
+
+    within(scenario())
+    assert caplog.text.count("cannot be read") == 1
+
+
+@watchers
 @pytest.mark.parametrize(("asked", "waited"), [(777, 777), (10**9, 3600)])
 def test_what_polytomic_asks_to_wait_is_waited_within_reason(emulator, pauses, asked, waited):
     async def scenario():
