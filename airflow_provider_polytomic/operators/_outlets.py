@@ -67,7 +67,7 @@ def _is_due(outlet: Any, task: BaseOperator, context: Context, execution: Execut
         return True
     if (asset.kind, asset.sync_id) != (execution.kind, execution.sync_id):
         return not _is_mapped(context)
-    if asset.schema is None or getattr(task, "schema_outlets", "always") == "always":
+    if asset.schema is None or getattr(task, "schema_outlets", "with_rows") == "always":
         return True
     row = _row(outlet, execution)
     return row is not None and bool(row["record_count"]) and row not in execution.failed_schemas

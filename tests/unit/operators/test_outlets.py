@@ -13,6 +13,7 @@ from airflow_provider_polytomic.assets import bulk_sync_asset, sync_asset
 from airflow_provider_polytomic.exceptions import PolytomicRunFailed
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
@@ -165,6 +166,21 @@ class TestSchemas:
                 outlets=list(outlets.values()),
             )
             assert len(run(sensor)) == events
+
+    @pytest.mark.parametrize("sensor", ["of many", "of freshness"])
+    def test_so_do_the_other_sensors(self, run, emulator, sensor):
+        sync_id = emulator.add_bulk_sync(schemas=SCHEMAS[:2], duration=20).id
+        execution = emulator.start(sync_id)
+        emulator.clock.advance(60)
+        outlets = [bulk_sync_asset(sync_id, schema=name) for name in ("contact", "account")]
+        if sensor == "of many":
+            runs = [{"kind": "bulk", "sync_id": sync_id, "execution_id": execution.id}]
+            told = run(PolytomicWaitForSyncsSensor(task_id="sense", runs=runs, outlets=outlets))
+        else:
+            told = run(
+                PolytomicFreshnessSensor(task_id="sense", kind="bulk", sync_id=sync_id, max_age=3600, outlets=outlets)
+            )
+        assert set(told) == {outlets[0].uri}
 
     def test_none_where_the_rows_are_not_known_yet(self, sync_id, outlets, run):
         assert set(run(self.start(sync_id, outlets, wait_for_completion=False))) == {outlets[None].uri}
