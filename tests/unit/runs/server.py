@@ -290,10 +290,14 @@ class Server:
 
 @dataclass
 class Stop:
-    """Where a process dies: at which step, and whether its request still reached the server."""
+    """Where a process dies: at which step, and whether its request still reached the server.
+
+    :param writes: whether that makes a difference; known when a process has died there
+    """
 
     step: int
     acted: bool
+    writes: bool = False
 
 
 class Process:
@@ -317,6 +321,7 @@ class Process:
         """Let what the protocol asked for happen, and hand it the answer."""
         assert not self.ended
         if self._stop and self._stop.step == self.steps:
+            self._stop.writes = isinstance(self.waiting, Call) and self.waiting.method != "GET"
             self.die(acted=self._stop.acted)
             return
         self.steps += 1

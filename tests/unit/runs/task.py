@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -22,9 +22,16 @@ from airflow_provider_polytomic.runs import (
 )
 
 from .server import SYNC, Made, Process, Server, Stop
+from .watching import watch_for_end
 
 POLL = 30.0
 MOST_KEYS = 20
+
+WAYS: dict[str, Callable[..., Protocol[Execution]]] = {
+    "worker": partial(wait_for_end, pause_first=True),
+    "watcher": watch_for_end,
+}
+"""Where an attempt waits: itself, or deferred."""
 
 
 @dataclass
@@ -33,6 +40,7 @@ class Task:
 
     :param remembers: the id of what was started outlives an attempt, as in Airflow 3.3
     :param timeout: seconds of waiting, then the execution is canceled
+    :param way: how it waits, one of :data:`WAYS`
     :param attempt: attempts that have begun, over all generations
     :param owned: what ``start_once`` said is ours
     :param starts: the attempt at which each execution of ours was started
@@ -42,6 +50,7 @@ class Task:
     if_running: IfRunning = "wait"
     remembers: bool = False
     timeout: float | None = None
+    way: str = "worker"
     generation: int = 0
     attempts_before: int = 0
     attempt: int = 0
@@ -129,9 +138,7 @@ class Task:
     def _wait(self, execution: Execution, timeout: float | None = None) -> Protocol[Execution]:
         run = Run(self.server.kind, SYNC, execution.id)
         deadline = None if timeout is None else self.server.now + timeout
-        return (
-            yield from wait_for_end(run, every=POLL, deadline=deadline, pause_first=True, clock=lambda: self.server.now)
-        )
+        return (yield from WAYS[self.way](run, every=POLL, deadline=deadline, clock=lambda: self.server.now))
 
     def _own(self, generation: int, run: Run) -> None:
         self.owned.append(run.execution_id)

@@ -14,7 +14,9 @@ import pytest
 from airflow_provider_polytomic.runs import AlreadyRunning, DeadlinePassed, IfRunning, Role
 
 from .server import KINDS, Plan, Server, Stop
-from .task import Task
+from .task import WAYS, Task
+
+pytestmark = pytest.mark.parametrize("way", WAYS)
 
 POLICIES: tuple[IfRunning, ...] = ("wait", "join", "fail", "skip")
 FATES = ("completed", "failed", "canceled")
@@ -26,8 +28,11 @@ MOST_STEPS = 60
 
 
 def stops() -> Iterator[Stop]:
-    for step, acted in product(range(MOST_STEPS), (False, True)):
-        yield Stop(step, acted)
+    for step in range(MOST_STEPS):
+        stop = Stop(step, acted=False)
+        yield stop
+        if stop.writes:
+            yield Stop(step, acted=True)
 
 
 def check(task: Task) -> None:
@@ -94,11 +99,12 @@ def play(server: Server, task: Task, stop: Stop, later: float, follower: str) ->
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("follower", FOLLOWERS)
 @pytest.mark.parametrize("timeout", [None, 40.0])
-def test_alone(kind: str, follower: str, timeout: float | None) -> None:
+def test_alone(kind: str, follower: str, timeout: float | None, way: str) -> None:
     for fate, later, remembers in product(FATES, LATER, (False, True)):
         for stop in stops():
             server = Server(kind, whole_seconds=remembers, plans=[Plan(fate)])
-            if not play(server, Task(server, remembers=remembers, timeout=timeout), stop, later, follower):
+            task = Task(server, remembers=remembers, timeout=timeout, way=way)
+            if not play(server, task, stop, later, follower):
                 break
         else:
             pytest.fail("the protocol has more steps than were tried")
@@ -107,12 +113,12 @@ def test_alone(kind: str, follower: str, timeout: float | None) -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("follower", FOLLOWERS)
 @pytest.mark.parametrize("when_busy", ["conflict", "queue"])
-def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: str) -> None:
+def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: str, way: str) -> None:
     for kind, later, records in product(KINDS, LATER, (False, True)):
         for stop in stops():
             server = Server(kind, when_busy=when_busy, records_conflicts=records)
             other = server.others_start(Plan(after=80.0))
-            task = Task(server, policy)
+            task = Task(server, policy, way=way)
             if not play(server, task, stop, later, follower):
                 break
             assert other
@@ -121,11 +127,11 @@ def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: s
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(("kind", "records"), [("model", True), ("bulk", False)])
-def test_somebody_else_comes_between_look_and_start(policy: IfRunning, kind: str, records: bool) -> None:
+def test_somebody_else_comes_between_look_and_start(policy: IfRunning, kind: str, records: bool, way: str) -> None:
     for later, follower in product(LATER, FOLLOWERS):
         for stop in stops():
             server = Server(kind, records_conflicts=records)
-            task = Task(server, policy)
+            task = Task(server, policy, way=way)
             first = task.begin(stop)
             if not first.ended:
                 first.step()

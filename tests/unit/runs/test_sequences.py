@@ -15,7 +15,7 @@ from airflow_provider_polytomic.runs import AlreadyRunning, Found, Role
 from airflow_provider_polytomic.runs.start import CONFLICT_PAUSES
 
 from .server import KINDS, Made, Plan, Process, Server
-from .task import Task
+from .task import WAYS, Task
 
 FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "403")
 ENDS = ("completed", "failed", "canceled")
@@ -38,10 +38,11 @@ class Sequences(RuleBasedStateMachine):
         ),
         policy=st.sampled_from(["wait", "wait", "join", "fail", "skip"]),
         remembers=st.booleans(),
+        way=st.sampled_from(list(WAYS)),
     )
-    def prepare(self, server: Server, policy: str, remembers: bool) -> None:
+    def prepare(self, server: Server, policy: str, remembers: bool, way: str) -> None:
         self.server = server
-        self.task = Task(server, policy, remembers)  # type: ignore[arg-type]
+        self.task = Task(server, policy, remembers, way=way)  # type: ignore[arg-type]
         server.on_start = self.count
         self.excused: set[int] = set()
         self.starts: dict[int, list[Made]] = {}

@@ -10,15 +10,14 @@ from typing import Any
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Lets time pass instead of waiting."""
+    """Leaves it to the loop what happens instead of waiting."""
 
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if not ready:
-            assert timeout is not None, "everybody waits, and nothing will ever happen"
-            self.loop.now += timeout
+        if not ready and timeout != 0:
+            self.loop.idle(timeout)
         return ready
 
 
@@ -31,6 +30,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.now
+
+    def idle(self, seconds: float | None) -> None:
+        """Let time pass until something is due."""
+        assert seconds is not None, "everybody waits, and nothing will ever happen"
+        self.now += seconds
 
 
 def in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
