@@ -59,6 +59,9 @@ class PolytomicRequestRefused(PolytomicTaskError, AirflowFailException):
 
 PROBLEMS_NAMED = 5
 
+LONGEST_REFUSAL = 1000
+"""Letters of what Polytomic says of a request that are repeated."""
+
 _INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
 
 
@@ -97,7 +100,7 @@ def _refusal(
         api.PolytomicValidationError: "correct what Polytomic names",
     }
     advice = advice_for.get(type(error))
-    said = redact(str(error), *hidden).rstrip(".")
+    said = one_line(redact(str(error), *hidden), LONGEST_REFUSAL).rstrip(".")
     if isinstance(error, api.PolytomicValidationError) and _INACTIVE.search(said):
         advice = "activate it in Polytomic"
     lines = [f"  problem: {one_line(redact(problem, *hidden))}" for problem in problems[:PROBLEMS_NAMED]]
@@ -191,4 +194,5 @@ def _schema_advice(execution: Execution) -> list[str]:
     if not failed or len(failed) == len(execution.schemas):
         return []
     named = f"schemas={failed!r}" if len(failed) <= SCHEMAS_NAMED else "schemas=[…]"
-    return [f"retry_failed_schemas=True lets a retry sync only what failed, {named} a task of its own"]
+    of_start = "retry_failed_schemas=True of the task that starts it"
+    return [f"{of_start} lets a retry sync only what failed, {named} a task of its own"]

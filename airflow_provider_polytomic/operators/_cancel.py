@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
@@ -51,18 +52,23 @@ class PolytomicCancelOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Cancel, and return the execution that was running; None where none was."""
-        from airflow_provider_polytomic.runs import DeadlinePassed, Execution, Run, cancel_current, kind_of, report
+        from airflow_provider_polytomic.runs import DeadlinePassed, Execution, cancel_current, kind_of, report
 
         sync_id = self._sync_id
         label = f"{kind_of(self.kind).label.capitalize()} {sync_id}"
         patience = self.timeout if self.wait_for_completion else None
-        canceling = cancel_current(self.kind, sync_id, every=self.poll_interval, patience=patience)
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
+        canceling = cancel_current(
+            self.kind,
+            sync_id,
+            every=self.poll_interval,
+            patience=patience,
+            on_found=partial(show_link, self, context, client),
+        )
         try:
             with refusing(f"{label} could not be canceled", self.polytomic_conn_id):
                 execution = client.run(canceling)
         except DeadlinePassed as passed:
-            show_link(self, context, client, passed.run)
             unseen = Execution.unseen(self.kind, sync_id, passed.run.execution_id)  # type: ignore[union-attr]
             last = linked(context, passed.execution or unseen)
             advice = "see in Polytomic why, or allow more time"
@@ -72,5 +78,4 @@ class PolytomicCancelOperator(BaseOperator):
             self.log.info("%s: nothing was running", label)
             return None
         self.log.info("%s: execution %s is %s", label, execution.id, execution.status)
-        show_link(self, context, client, Run(self.kind, sync_id, execution.id))
         return linked(context, execution).result()

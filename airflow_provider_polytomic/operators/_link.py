@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
     from airflow_provider_polytomic.runs import Completion, Execution, Run
+    from airflow_provider_polytomic.runs.freshness import Freshness
 
 
-def show_link(task: BaseOperator, context: Context, client: PolytomicClient, awaited: Run | Completion) -> None:
+def show_link(
+    task: BaseOperator, context: Context, client: PolytomicClient, awaited: Run | Completion | Freshness
+) -> None:
     """Write the address where the link, the result and the report read it; nothing, where it is not known.
 
     :param client: one whose settings are those of an Airflow connection

@@ -14,6 +14,7 @@ from airflow_provider_polytomic._starts import START_OPTIONS
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
+    PolytomicTaskError,
     PolytomicUnavailable,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
@@ -141,13 +142,16 @@ class PolytomicRunOperator(KillableOperator, Traced):
         if event["try_number"] not in (None, context["ti"].try_number):
             self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
             return self.execute(context)
-        if event["status"] == "refused":
-            raise PolytomicRequestRefused(event["message"])
         if event["status"] == "unavailable":
             raise PolytomicUnavailable(event["message"])
         if event["status"] == "running":
-            raise in_use(Execution.from_result(event["execution"]), self.if_running)
+            raise in_use(linked(context, Execution.from_result(event["execution"])), self.if_running)
         role = Role(event["role"])
+        if event["status"] == "refused":
+            if event["execution_id"] and role is not Role.IN_THE_WAY:
+                unseen = Execution.unseen(self.kind, self._sync_id, event["execution_id"])
+                Ledger(context).push_result(linked(context, unseen).result())
+            raise PolytomicRequestRefused(event["message"])
         if event["status"] == "deadline":
             run = Run(self.kind, self._sync_id, event["execution_id"])
             canceled = Execution.from_result(event["execution"]) if event["execution"] else None
@@ -204,10 +208,13 @@ class PolytomicRunOperator(KillableOperator, Traced):
                 self._defer(context, run, found.role, deadline, latest_end, carried)
             try:
                 waiting = wait_for_end(run, every=self.poll_interval, deadline=deadline, pause_first=True)
-                with self._refusing("cannot be waited for"):
+                with self._refusing("cannot be waited for", run):
                     execution = client.run(watched(waiting, console) if console else waiting)
-            except DeadlinePassed:
-                return self._time_is_up(context, run, found.role, carried)
+            except DeadlinePassed as passed:
+                return self._time_is_up(context, run, found.role, carried, heard=passed.execution or execution)
+            except PolytomicTaskError:
+                Ledger(context).push_result(linked(context, execution).result())
+                raise
             return self._judge(context, execution, carried)
 
     def _find(
@@ -229,7 +236,9 @@ class PolytomicRunOperator(KillableOperator, Traced):
                 with self._refusing("could not be started"):
                     found = client.run(start_once(order, lambda run: self._own(context, run)))
             except AlreadyRunning as running:
-                raise in_use(running.execution, self.if_running) from None
+                other = running.execution
+                show_link(self, context, client, Run(self.kind, self._sync_id, other.id))
+                raise in_use(linked(context, other), self.if_running) from None
             run = Run(self.kind, self._sync_id, found.execution.id)
             show_link(self, context, client, run)
             if found.role is not Role.OURS:
@@ -240,7 +249,7 @@ class PolytomicRunOperator(KillableOperator, Traced):
             self.log.info("%s must end before ours can start", run)
             if self.deferrable:
                 self._defer(context, run, found.role, latest_end, latest_end)
-            with self._refusing("cannot be waited for"):
+            with self._refusing("cannot be waited for", run):
                 client.run(wait_for_end(run, every=self.poll_interval, pause_first=True))
 
     def _recall(self, client: PolytomicClient, context: Context) -> dict[str, Any]:
@@ -341,10 +350,12 @@ class PolytomicRunOperator(KillableOperator, Traced):
         role: Role,
         carried: Sequence[Mapping[str, Any]] | None = None,
         canceled: Execution | None = None,
+        heard: Execution | None = None,
     ) -> dict[str, Any]:
         """End an execution that takes too long, unless it has just ended by itself.
 
         :param canceled: the execution, where the trigger has canceled it already
+        :param heard: the execution as it was last seen while it was waited for
         """
         from airflow_provider_polytomic.runs import Execution, Role, cancel_and_confirm
 
@@ -366,7 +377,7 @@ class PolytomicRunOperator(KillableOperator, Traced):
             advice = f"it may still be running; {advice}"
         else:
             Ledger(context).forget()
-        last = last or Execution.unseen(run.kind, run.sync_id, run.execution_id)
+        last = last or heard or Execution.unseen(run.kind, run.sync_id, run.execution_id)
         too_late = late(context, last, self.polytomic_conn_id, advice)
         remember(self, last, too_late.without_records)
         raise too_late
@@ -381,5 +392,5 @@ class PolytomicRunOperator(KillableOperator, Traced):
             self.log.warning("%s: %s", self._label, error)
             return None
 
-    def _refusing(self, what: str) -> AbstractContextManager[None]:
-        return refusing_run(f"{self._label} {what}", self.kind, self._sync_id, self.polytomic_conn_id)
+    def _refusing(self, what: str, run: Run | None = None) -> AbstractContextManager[None]:
+        return refusing_run(f"{run or self._label} {what}", self.kind, self._sync_id, self.polytomic_conn_id)

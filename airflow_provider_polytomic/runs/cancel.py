@@ -60,7 +60,13 @@ def cancel_and_confirm(
 
 
 def cancel_current(
-    kind: str, sync_id: str, *, every: float, patience: float | None, clock: Callable[[], float] = time.time
+    kind: str,
+    sync_id: str,
+    *,
+    every: float,
+    patience: float | None,
+    on_found: Callable[[Run], None] = lambda run: None,
+    clock: Callable[[], float] = time.time,
 ) -> Protocol[Execution | None]:
     """Cancel whatever execution of a sync runs.
 
@@ -68,6 +74,7 @@ def cancel_current(
 
     :param every: seconds between two looks at it
     :param patience: seconds to wait for its end; None: do not wait
+    :param on_found: told what runs, before it is canceled
     :return: the execution that was running, as it was last seen; None if none was
     :raises DeadlinePassed: if it has not ended in time
     :raises PolytomicError: if Polytomic refuses
@@ -80,6 +87,7 @@ def cancel_current(
     if execution.outcome.final:
         return None
     run = Run(kind, sync_id, execution.id)
+    on_found(run)
     yield from cancel(run, patience=REQUEST_PATIENCE, clock=clock)
     if patience is None:
         return (yield from run.look())

@@ -75,7 +75,7 @@ class Execution:
     @classmethod
     def unseen(cls, kind: str, sync_id: str, execution_id: str) -> Execution:
         """Return an execution of which nothing but its id is known."""
-        return cls(kind, sync_id, execution_id, "created", Outcome.RUNNING)
+        return cls(kind, sync_id, execution_id, "unknown", Outcome.RUNNING)
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any]) -> Execution:

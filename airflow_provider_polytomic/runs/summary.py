@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.records import LONGEST_LINE
 from airflow_provider_polytomic.runs.run import Run
@@ -30,7 +31,7 @@ def table_of(runs: Sequence[Run], ends: Mapping[Run, Execution | str]) -> str:
 def _cells(run: Run, end: Execution | str | None) -> tuple[str, ...]:
     sync = f"{run.kind} {run.sync_id}"
     if not isinstance(end, Execution):
-        return (sync, run.execution_id, "unknown", "", "", end or "")
+        return (sync, run.execution_id, "unknown", "", "", one_line(end or ""))
     counts = end.counts
     cause = end.errors[0] if end.errors else ""
-    return (sync, end.id, end.status, str(counts["total"]), str(counts["error"]), " ".join(cause.split()))
+    return (sync, end.id, end.status, str(counts["total"]), str(counts["error"]), one_line(cause))

@@ -11,6 +11,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicError,
     PolytomicNotFoundError,
     PolytomicPermissionError,
+    PolytomicValidationError,
 )
 from airflow_provider_polytomic.api.protocol import Pause, Protocol
 from airflow_provider_polytomic.runs.awaited import Completion
@@ -18,7 +19,7 @@ from airflow_provider_polytomic.runs.execution import Execution
 from airflow_provider_polytomic.runs.journal import Journal
 from airflow_provider_polytomic.runs.run import Run
 
-HOPELESS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError)
+HOPELESS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError, PolytomicValidationError)
 """Answers that no waiting mends."""
 
 
@@ -112,7 +113,7 @@ def wait_for_end(
     :param deadline: when to give up, in seconds since the epoch; the status is asked before it is applied
     :param pause_first: the status has just been asked, so begin with a pause
     :raises DeadlinePassed: if it has not ended by then
-    :raises PolytomicError: 401, 403 or 404, which no waiting mends
+    :raises PolytomicError: 400, 401, 403, 404 or 422, which no waiting mends
     """
     vigil = Vigil(run, deadline, clock, Journal(run, clock))
     last: Execution | None = None

@@ -103,7 +103,7 @@ class Watcher:
         :param every: seconds; the longest time that an end goes unnoticed while Polytomic answers
         :param deadline: when to give up, in seconds since the epoch; the status is asked before it is applied
         :raises DeadlinePassed: if it has not ended by then
-        :raises PolytomicError: 401, 403 or 404, which no waiting mends
+        :raises PolytomicError: 400, 401, 403, 404 or 422, which no waiting mends
         """
         latest = NEVER if deadline is None else self._clock() + deadline - self._wall()
         listener = Listener(max(every, SHORTEST_INTERVAL), latest)
@@ -208,11 +208,10 @@ class Watcher:
     def _pass_over(self, watch: Watch, now: float) -> None:
         """Leave a look out; where somebody's time is up, only for as long as nobody has asked since."""
         self._missed.setdefault(watch)
-        if self._health.throttled:
-            in_time = min(now + watch.every, watch.next_deadline)
-            self._watches.put(watch, max(self._health.retry_at, now + 1) if watch.expired(now) else in_time)
-        elif watch.expired(now) and not watch.expired(self._health.failed_at):
-            self._watches.put(watch, now + 1)
+        if watch.expired(now) and not watch.expired(self._health.failed_at):
+            self._watches.put(watch, max(self._health.retry_at, now + 1) if self._health.throttled else now + 1)
+        elif self._health.throttled and not watch.expired(now):
+            self._watches.put(watch, min(now + watch.every, watch.next_deadline))
         else:
             assert self._health.error is not None
             self._looked(watch, self._health.error, now)

@@ -62,8 +62,8 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
     :param start_from_trigger: begin in the triggerer, so that a worker is needed at the end only; needs Airflow 3.3; a
         mapped sensor is begun by a worker all the same; default False
     :param end_from_trigger: end in the triggerer too where the execution has succeeded without any error; excludes
-        outlets and ``on_success_callback``, which need a worker; ``post_execute`` is not called then, and OpenLineage
-        hears nothing; default False
+        outlets and ``on_success_callback``, and with ``start_from_trigger`` also ``on_execute_callback``, which need a
+        worker; ``post_execute`` is not called then, and OpenLineage hears nothing; default False
     """
 
     kind: str
@@ -90,6 +90,8 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
             raise ValueError("end_from_trigger needs deferrable=True or start_from_trigger=True")
         if end_from_trigger and (self.outlets or self.on_success_callback):
             raise ValueError("end_from_trigger excludes outlets and on_success_callback, which need a worker")
+        if end_from_trigger and start_from_trigger and self.on_execute_callback:
+            raise ValueError("start_from_trigger and end_from_trigger leave no worker for on_execute_callback")
         self.execution_id = execution_id
         self.completed_after = completed_after
         self.polytomic_conn_id = polytomic_conn_id

@@ -122,6 +122,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, Traced):
         awaited = self._awaited(context)
         with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
             try:
+                show_link(self, context, self._client, awaited)
                 return self._client.run(awaited.look())
             except PolytomicError as error:
                 if not is_passing(error):

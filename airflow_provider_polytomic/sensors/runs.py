@@ -37,7 +37,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
     :param max_errors: fail when a completed execution has more record errors than this; default: any number will do
     :param fail_on_partial: fail when some schemas of a bulk sync were not synced; default True
     :raises PolytomicRunFailed: if one of them has not ended as it should; has a table of those that have not
-    :raises PolytomicRequestRefused: if one of them cannot be waited for (401, 403, 404); not retried
+    :raises PolytomicRequestRefused: if one of them cannot be waited for (400, 401, 403, 404, 422); not retried
     :raises AirflowSensorTimeout: if they have not all ended within ``timeout``; has a table of those that have not
     """
 

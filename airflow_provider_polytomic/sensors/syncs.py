@@ -27,8 +27,8 @@ class PolytomicSyncStatusSensor(PolytomicStatusSensor):
     :param start_from_trigger: begin in the triggerer, so that a worker is needed at the end only; needs Airflow 3.3; a
         mapped sensor is begun by a worker all the same; default False
     :param end_from_trigger: end in the triggerer too where the execution has succeeded without any error; excludes
-        outlets and ``on_success_callback``, which need a worker; ``post_execute`` is not called then, and OpenLineage
-        hears nothing; default False
+        outlets and ``on_success_callback``, and with ``start_from_trigger`` also ``on_execute_callback``, which need a
+        worker; ``post_execute`` is not called then, and OpenLineage hears nothing; default False
     :raises PolytomicRunFailed: if the execution failed
     :raises PolytomicRunCanceled: if it was canceled
     :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``

@@ -18,6 +18,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import (
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.provider_info import get_provider_info
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
@@ -148,6 +149,37 @@ def test_canceling_has_it(connect, emulator, task_instance, no_waiting):
     execution = emulator.start(sync.id)
     cancel = PolytomicCancelBulkSyncOperator(task_id="cancel", bulk_sync_id=sync.id, wait_for_completion=False)
     assert task_instance(cancel).execute()["url"] == url_of(emulator, "bulk", sync.id, execution.id)
+
+
+def test_canceling_has_it_while_it_waits(connect, emulator, task_instance, no_waiting):
+    sync = emulator.add_model_sync(duration=600, cancel_takes=600)
+    execution = emulator.start(sync.id)
+    emulator.fault("status", status=403, method="POST", path="/**/cancel", count=None)
+    task = task_instance(PolytomicCancelSyncOperator(task_id="cancel", sync_id=sync.id))
+    with pytest.raises(PolytomicRequestRefused):
+        task.execute()
+    assert task.xcoms[LINK_XCOM_KEY] == url_of(emulator, "model", sync.id, execution.id)
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+def test_a_sensor_of_freshness_has_that_of_the_sync(connect, emulator, task_instance, deferred, deferrable):
+    connect(link_template="{base_url}/syncs/{sync_id}")
+    sync = emulator.add_model_sync()
+    task = task_instance(PolytomicFreshnessSensor(task_id="wait", sync_id=sync.id, max_age=60, deferrable=deferrable))
+    if deferrable:
+        with pytest.raises(deferred):
+            task.execute()
+    else:
+        assert task.task.poke(task.context) is False
+    assert task.xcoms[LINK_XCOM_KEY] == f"{emulator.url}/syncs/{sync.id}"
+
+
+def test_who_meets_another_execution_names_its_address(connect, emulator, operator, task_instance):
+    task = task_instance(operator(if_running="fail"))
+    other = emulator.start(emulator.syncs[0].id)
+    with pytest.raises(PolytomicRunFailed) as raised:
+        task.execute()
+    assert f"\n  {url_of(emulator, raised.value.result['kind'], other.sync_id, other.id)}\n" in str(raised.value)
 
 
 def test_without_a_template_there_is_none_and_nothing_is_asked(connect, emulator, operator, task_instance):

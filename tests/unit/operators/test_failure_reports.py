@@ -21,6 +21,7 @@ import pytest
 from airflow_provider_polytomic import exceptions
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_polytomic.api import PolytomicClient, clients, identity
+from airflow_provider_polytomic.api.pacing import Pace
 from airflow_provider_polytomic.operators import _failure
 from airflow_provider_polytomic.operators.bulk_syncs import (
     PolytomicCancelBulkSyncOperator,
@@ -227,7 +228,22 @@ def failed_too_late(world):
 @case(exceptions.PolytomicUnavailable)
 def start_in_conflict(world):
     operator = world.model_sync()
-    world.emulator.fault("status", status=409, count=None, method="GET")
+    world.emulator.fault("status", status=409, count=None, method="POST")
+    return operator
+
+
+@case(exceptions.PolytomicRequestRefused)
+def gone_while_it_was_waited_for(world):
+    operator = world.model_sync()
+    world.emulator.fault("status", status=404, count=None, method="GET", path="/**/executions/*", skip=1)
+    return operator
+
+
+@case(exceptions.PolytomicRequestRefused)
+def refused_in_many_words(world):
+    operator = world.model_sync()
+    body = {"message": "\n".join(f"line {number} of the reason" for number in range(300))}
+    world.emulator.fault("status", status=422, body=body, count=None, method="POST")
     return operator
 
 
@@ -458,7 +474,7 @@ def test_a_limit_of_requests_does_not_delay_the_cause(world, task_instance, monk
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
     world.model_sync(outcome="failed", counts={})
     execution = Execution("model", SYNC, world.emulator.start(SYNC).id, "failed", Outcome.FAILED)
-    monkeypatch.setattr(clients, "Pace", lambda *_: pytest.fail("it is paced"))
+    monkeypatch.setattr(clients, "Pace", lambda limit: pytest.fail("it is paced") if limit else Pace(None))
     cause = _failure.look_for_cause(execution, "polytomic_default")
     assert cause.sync_name == "Contacts to HubSpot"
     assert cause.console

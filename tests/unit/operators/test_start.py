@@ -142,13 +142,31 @@ def test_a_server_that_does_not_recover_fails_the_attempt_but_not_for_good(kind,
     assert not isinstance(raised.value, PolytomicRequestRefused)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_an_answer_that_no_waiting_mends_ends_the_wait(kind, task_instance, deferrable, status):
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_an_answer_that_no_waiting_mends_ends_the_wait_and_what_is_known_is_handed_on(
+    kind, task_instance, deferrable, status
+):
     sync_id = kind.add(duration=NEVER)
     task = task_instance(kind.start(sync_id, deferrable=deferrable))
     kind.emulator.fault("status", status=status, count=None, method="GET", path="/**/executions/*", skip=1)
-    with pytest.raises(PolytomicRequestRefused, match=f"(?s){sync_id}.* cannot be waited for: .*{status}.*Next: "):
+    with pytest.raises(PolytomicRequestRefused) as raised:
         task.finish()
+    [execution] = kind.emulator.executions(sync_id)
+    assert str(raised.value).startswith(f"execution {execution.id} of ")
+    assert all(each in str(raised.value) for each in (sync_id, " cannot be waited for: ", str(status), "Next: "))
+    handed_on = task.xcoms["return_value"]
+    assert (handed_on["execution_id"], handed_on["outcome"]) == (execution.id, "running")
+
+
+def test_what_was_last_heard_is_handed_on_where_the_time_is_up_and_nobody_answers(kind, task_instance):
+    sync_id = kind.add(duration=NEVER)
+    task = task_instance(kind.start(sync_id, timeout=0))
+    kind.emulator.fault("status", status=503, count=None, method="GET", path="/**/executions/*", skip=1)
+    kind.emulator.fault("status", status=403, count=None, method="POST", path="/**/cancel")
+    with pytest.raises(PolytomicRunTimeout):
+        task.finish()
+    handed_on = task.xcoms["return_value"]
+    assert (handed_on["status"], handed_on["created_at"] is None) == ("created", False)
 
 
 def test_polls_that_fail_decide_nothing(kind, task_instance, deferrable):
@@ -426,7 +444,7 @@ class TestOnKill:
         self, kind, task_instance, monkeypatch, logged
     ):
         assert _killable.KILL_SECONDS < 4
-        monkeypatch.setattr(_killable, "KILL_SECONDS", 0.2)
+        monkeypatch.setattr(_killable, "KILL_SECONDS", 1.0)
         kind.emulator.fault("delay", delay=60, count=None, method="POST", path="/**/cancel")
         self.killed_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1

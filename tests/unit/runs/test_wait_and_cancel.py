@@ -16,6 +16,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicError,
     PolytomicNotFoundError,
     PolytomicPermissionError,
+    PolytomicValidationError,
 )
 from airflow_provider_polytomic.api.protocol import Pause, Protocol
 from airflow_provider_polytomic.runs import (
@@ -105,7 +106,12 @@ def test_nothing_was_heard_until_the_deadline(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [("401", PolytomicAuthError), ("403", PolytomicPermissionError), ("404", PolytomicNotFoundError)],
+    [
+        ("401", PolytomicAuthError),
+        ("403", PolytomicPermissionError),
+        ("404", PolytomicNotFoundError),
+        ("422", PolytomicValidationError),
+    ],
 )
 def test_what_no_waiting_mends_ends_it(server: Server, fault: str, error: type[PolytomicError]) -> None:
     _, run = runs(server, Plan(after=1000.0))

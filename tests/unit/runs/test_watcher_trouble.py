@@ -22,6 +22,7 @@ from airflow_provider_polytomic.api import (
     PolytomicNotFoundError,
     PolytomicPermissionError,
     PolytomicTransportError,
+    PolytomicValidationError,
     clients,
 )
 from airflow_provider_polytomic.api.errors import class_of_status
@@ -247,7 +248,15 @@ async def test_a_revoked_key_ends_all_waits_and_those_of_no_other_connection() -
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-@pytest.mark.parametrize(("status", "error"), [(403, PolytomicPermissionError), (404, PolytomicNotFoundError)])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, PolytomicValidationError),
+        (403, PolytomicPermissionError),
+        (404, PolytomicNotFoundError),
+        (422, PolytomicValidationError),
+    ],
+)
 @in_virtual_time
 async def test_a_refusal_of_one_execution_ends_its_wait_alone(
     kind: str, status: int, error: type[PolytomicError]
@@ -266,7 +275,7 @@ async def test_a_refusal_of_one_execution_ends_its_wait_alone(
         assert not [wait for wait in waits if wait.task.done()]
 
 
-@pytest.mark.parametrize("status", [400, 409, 422])
+@pytest.mark.parametrize("status", [409, 410])
 @in_virtual_time
 async def test_another_refusal_is_ridden_out(status: int) -> None:
     async with World() as world:
@@ -342,6 +351,18 @@ async def test_a_deadline_in_a_pause_waits_for_its_end() -> None:
         world.polytomic.fault("status", status=429, headers={"Retry-After": "20"})
         assert (await wait).status == "completed", "it has ended in time, and nobody could ask"
         assert wait.ended_at <= 60.0
+
+
+@in_virtual_time
+async def test_under_a_limit_that_lasts_nobody_waits_long_beyond_the_deadline() -> None:
+    async with World() as world:
+        waits = [world.wait(world.start(), every=30.0, deadline=300.0) for _ in range(50)]
+        await world.until(250.0)
+        world.polytomic.fault("status", status=429, headers={"Retry-After": "60"}, count=None)
+        for wait in waits:
+            with pytest.raises(DeadlinePassed):
+                await wait
+        assert max(wait.ended_at or FOREVER for wait in waits) <= 300.0 + 60.0 + MOMENT
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])

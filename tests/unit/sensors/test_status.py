@@ -298,7 +298,7 @@ class TestAnswers:
         assert left < 590
         assert raised.value.timeout == timedelta(seconds=left + 2 * 5 + _base.DEFERRAL_SLACK)
 
-    @pytest.mark.parametrize("status", [401, 403, 404])
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
     def test_what_no_waiting_mends_ends_the_task(self, kind, task_instance, deferrable, status):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)

@@ -129,7 +129,7 @@ class TestEvents:
     async def test_the_status_is_asked_before_the_deadline_is_applied(self, started, wait_for_event):
         assert (await wait_for_event(started({"duration": 0}, deadline=1.0)))["status"] == "ended"
 
-    @pytest.mark.parametrize("status", [401, 403, 404])
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
     async def test_what_no_waiting_mends_is_told_with_what_to_do(self, emulator, started, wait_for_event, status):
         emulator.fault("status", status=status, count=None)
         trigger = started()

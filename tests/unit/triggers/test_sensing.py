@@ -129,6 +129,7 @@ class TestSensor:
             ({"deferrable": False}, "deferrable"),
             ({"deferrable": True, "on_success_callback": print}, "on_success_callback"),
             ({"deferrable": True, "outlets": [sync_asset("s")]}, "outlets"),
+            ({"start_from_trigger": True, "on_execute_callback": print}, "on_execute_callback"),
         ],
     )
     @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])
