@@ -36,7 +36,11 @@ def lineage_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(emulator: Any, lineage_file: Path) -> Iterator[Cluster]:
     """Run an Airflow of our own: OpenLineage's listener changes what Airflow lets a task do."""
     transport = {"type": "file", "log_file_path": str(lineage_file), "append": True}
-    env = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport), "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests"}
+    env = {
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
+        "AIRFLOW__POLYTOMIC__LINEAGE_OF_CONNECTIONS": "True",
+    }
     connections = {"polytomic_default": json.loads(emulator.airflow_connection)}
     with Cluster(Path(__file__).parent / "dags" / "with_lineage", env=env, connections=connections) as cluster:
         yield cluster
@@ -44,6 +48,8 @@ def cluster(emulator: Any, lineage_file: Path) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def bulk_run(cluster: Cluster, emulator: Any) -> str:
+    coordinates = {"hostname": "db.example.com", "database": "analytics"}
+    emulator.add_connection(id="warehouse", name="Warehouse", type="postgresql", configuration=coordinates)
     emulator.add_bulk_sync(
         id=BULK_SYNC_ID,
         source_connection_id="crm",
@@ -109,12 +115,14 @@ def test_the_listener_is_told_what_was_moved(cluster, emulator, bulk_run, lineag
     [event] = cluster.wait_for(
         lambda: told(lineage_file, "assets_bulk", bulk_run, "COMPLETE"), PATIENCE, "the lineage of the task"
     )
-    namespace = f"polytomic://{emulator.url.partition('//')[2]}"
-    outputs = {one["name"]: one for one in event["outputs"] if one["namespace"] == namespace}
-    assert set(outputs) == {"connections/warehouse/replica.contacts", "connections/warehouse/replica.account"}
-    full = outputs["connections/warehouse/replica.contacts"]
+    outputs = {one["name"]: one for one in event["outputs"] if one["namespace"] == "postgres://db.example.com:5432"}
+    assert set(outputs) == {"analytics.replica.contacts", "analytics.replica.account"}
+    full = outputs["analytics.replica.contacts"]
     assert full["outputFacets"]["outputStatistics"]["rowCount"] == 7
-    assert {one["name"] for one in event["inputs"]} == {"connections/crm/contact", "connections/crm/account"}
+    unknown = f"polytomic://{emulator.url.partition('//')[2]}"
+    assert {(one["namespace"], one["name"]) for one in event["inputs"]} == {
+        (unknown, "connections/crm/contact"), (unknown, "connections/crm/account"),
+    }  # fmt: skip
     query = event["run"]["facets"]["externalQuery"]
     assert (query["externalQueryId"], query["source"]) == (execution.id, emulator.url)
     gets = [one for one in emulator.requests if one.path == f"/api/bulk/syncs/{BULK_SYNC_ID}"]
