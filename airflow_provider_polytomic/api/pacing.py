@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.errors import PolytomicRateLimitError, PolytomicTransportError
 from airflow_provider_polytomic.api.protocol import Pause, Protocol, Step, around
 
@@ -36,29 +35,23 @@ class Pace:
             self._ahead = (at_once - 1) * self._gap
         self._used_until = self._peace_until = float("-inf")
 
-    def wait(self, now: float) -> float:
-        """Return how many seconds from now the next request has its turn.
+    def reserve(self, now: float) -> float:
+        """Give a request its turn, and return how many seconds that is from now.
 
         :param now: seconds by a clock that only ever grows
         """
-        return max(0.0, self._used_until - self._ahead - now)
-
-    def reserve(self, now: float) -> float:
-        """Give a request its turn, and return how many seconds that is from now."""
-        wait = self.wait(now)
-        self._used_until = max(self._used_until, now + wait) + self._gap
-        return wait
+        turn = max(now, self._used_until - self._ahead)
+        self._used_until = max(self._used_until, turn) + self._gap
+        return turn - now
 
     def throttled(self, error: PolytomicRateLimitError, now: float) -> None:
         """Note that Polytomic wants fewer requests."""
         asked = PEACE if error.retry_after is None else error.retry_after
         self._peace_until = max(self._peace_until, now + min(asked, LONGEST_PEACE))
 
-    def has_room(self, call: Call[Any], now: float) -> bool:
-        """Tell whether a call is to be sent; one that nobody misses is only where no other had to wait for it."""
-        if call.spare:
-            return now >= max(self._used_until, self._peace_until)
-        return call.timeout is None or self.wait(now) <= call.timeout
+    def has_room(self, now: float) -> bool:
+        """Tell whether a call that nobody misses may be sent: half of what may go at once is left to the others."""
+        return now >= max(self._used_until - self._ahead / 2, self._peace_until)
 
 
 def paced(protocol: Protocol[T], pace: Pace, clock: Callable[[], float]) -> Protocol[T]:
@@ -68,7 +61,7 @@ def paced(protocol: Protocol[T], pace: Pace, clock: Callable[[], float]) -> Prot
         if isinstance(step, Pause):
             return (yield step)
         now = clock()
-        if not pace.has_room(step, now):
+        if step.spare and not pace.has_room(now):
             raise PolytomicTransportError(
                 "left out in favor of other requests", method=step.method, path=step.path, sent=False
             )

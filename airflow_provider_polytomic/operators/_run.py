@@ -14,7 +14,6 @@ from airflow_provider_polytomic._starts import START_OPTIONS
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
-    PolytomicTaskError,
     PolytomicUnavailable,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
@@ -212,7 +211,7 @@ class PolytomicRunOperator(KillableOperator, Traced):
                     execution = client.run(watched(waiting, console) if console else waiting)
             except DeadlinePassed as passed:
                 return self._time_is_up(context, run, found.role, carried, heard=passed.execution or execution)
-            except PolytomicTaskError:
+            except (PolytomicRequestRefused, PolytomicUnavailable):
                 Ledger(context).push_result(linked(context, execution).result())
                 raise
             return self._judge(context, execution, carried)

@@ -71,6 +71,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, Traced):
         self.since = since
         self.polytomic_conn_id = polytomic_conn_id
         self.deferrable = deferrable
+        self._link_shown = False
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once; a look that fails is logged and decides nothing."""
@@ -122,7 +123,9 @@ class PolytomicFreshnessSensor(PolytomicSensor, Traced):
         awaited = self._awaited(context)
         with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
             try:
-                show_link(self, context, self._client, awaited)
+                if not self._link_shown:
+                    show_link(self, context, self._client, awaited)
+                    self._link_shown = True
                 return self._client.run(awaited.look())
             except PolytomicError as error:
                 if not is_passing(error):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
+from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.triggers._base import WaitingTrigger
 
 if TYPE_CHECKING:
@@ -64,13 +64,14 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
         return {"ends": ends, "try_number": self.try_number}
 
     async def _end_of(self, watcher: Watcher, run: Run) -> dict[str, Any] | str | None:
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.api.redaction import one_line
         from airflow_provider_polytomic.runs import DeadlinePassed
 
         try:
-            with refusing("it cannot be waited for", self.polytomic_conn_id):
-                execution = await watcher.end_of(run, every=self.poll_interval, deadline=self.deadline)
+            execution = await watcher.end_of(run, every=self.poll_interval, deadline=self.deadline)
         except DeadlinePassed:
             return None
-        except PolytomicTaskError as error:
-            return str(error)
+        except PolytomicError as error:
+            return one_line(str(error))
         return execution.result()

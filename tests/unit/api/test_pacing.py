@@ -88,10 +88,10 @@ class TestWhatNobodyMisses:
     def test_is_left_out_while_polytomic_wants_peace(self, headers, peace):
         pace, error = Pace(None), PolytomicRateLimitError(429, method="GET", path="/", retry_after=None)
         error.retry_after = float(headers["Retry-After"]) if headers else None
-        assert pace.has_room(self.SPARE, 0.0)
+        assert pace.has_room(0.0)
         pace.throttled(error, 0.0)
-        assert [pace.has_room(self.SPARE, peace + more) for more in (-0.1, 0.1)] == [False, True]
-        assert pace.has_room(syncs.get("1"), 0.0)
+        assert [pace.has_room(peace + more) for more in (-0.1, 0.1)] == [False, True]
+        assert pace.reserve(0.0) == 0.0
 
     def test_a_429_is_noted_by_the_clients(self, server, driver):
         server.answers(answer({"message": "slow down"}, status=429), answer({"data": {"id": "1"}}))
@@ -104,17 +104,6 @@ class TestWhatNobodyMisses:
 
         driver.run(protocol())
         assert len(server.received) == 1
-
-    def test_what_has_little_time_does_not_wait_for_its_turn(self, server, driver):
-        server.answers(answer({"data": {"id": "1"}}))
-
-        def protocol():
-            yield syncs.get("1")
-            with pytest.raises(PolytomicTransportError, match="left out"):
-                yield syncs.get("1").within(5.0)
-
-        driver.run(protocol(), max_requests_per_minute=2)
-        assert driver.pauses == []
 
 
 @pytest.mark.parametrize("limit", [0, -1])

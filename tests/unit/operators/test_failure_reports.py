@@ -29,6 +29,8 @@ from airflow_provider_polytomic.operators.bulk_syncs import (
 )
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.runs import Cause, Execution, Outcome
+from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
+from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 from tests.unit.api.server import Answer, Server, dripping
 
@@ -112,6 +114,18 @@ class World:
         return PolytomicSyncStatusSensor(
             task_id="wait", sync_id=SYNC, deferrable=self.deferrable, poke_interval=30, **options
         )
+
+    def runs(self, *plans: dict[str, Any]) -> list[dict[str, Any]]:
+        """Start an execution for each plan; those that end have ended."""
+        runs = []
+        for number, plan in enumerate(plans):
+            sync = self.emulator.add_model_sync(id=f"sync-{number}", **{"duration": 60, **plan})
+            runs.append({"kind": "model", "sync_id": sync.id, "execution_id": self.emulator.start(sync.id).id})
+        self.emulator.clock.advance(60)
+        return runs
+
+    def sensor_of_many(self, runs: list[dict[str, Any]], **options: Any) -> PolytomicWaitForSyncsSensor:
+        return PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, deferrable=self.deferrable, **options)
 
 
 CASES: dict[str, tuple[type[Exception], Callable[[World], Any]]] = {}
@@ -368,6 +382,38 @@ def sensor_failed(world):
     execution = world.emulator.start(SYNC)
     world.emulator.clock.advance(754)
     return world.sensor(execution_id=execution.id)
+
+
+@case(exceptions.PolytomicRunFailed)
+def interrupted(world):
+    return world.model_sync(outcome="interrupted", counts={})
+
+
+@case(exceptions.PolytomicRunFailed)
+def some_of_many_failed(world):
+    runs = world.runs(
+        {"outcome": "failed", "errors": ["the warehouse is asleep,\nsays the driver"]}, {}, {"errors": ["x"]}
+    )
+    return world.sensor_of_many(runs)
+
+
+@case(exceptions.PolytomicRequestRefused)
+def one_of_many_is_gone(world):
+    runs = world.runs({}, {})
+    body = {"message": "\n".join(["there is no such execution"] * 40)}
+    world.emulator.fault("status", status=404, body=body, count=None, path=f"/**/{runs[1]['execution_id']}")
+    return world.sensor_of_many(runs)
+
+
+@case(AirflowSensorTimeout)
+def some_of_many_have_not_ended(world):
+    return world.sensor_of_many(world.runs({"duration": math.inf}, {}), timeout=0)
+
+
+@case(AirflowSensorTimeout)
+def not_fresh(world):
+    world.model_sync()
+    return PolytomicFreshnessSensor(task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0)
 
 
 @case(exceptions.PolytomicRunTimeout)

@@ -29,7 +29,7 @@ from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
-from airflow_provider_polytomic.runs import DeadlinePassed, Run
+from airflow_provider_polytomic.runs import Console, DeadlinePassed, Run, follow
 from airflow_provider_polytomic.runs.watcher import Watcher
 
 from .virtual_time import in_virtual_time
@@ -309,6 +309,31 @@ async def test_a_429_pauses_all_waits_for_as_long_as_it_asks(caplog: pytest.LogC
         assert said == [
             "Polytomic asks for fewer requests: all waits of this connection pause for 25 s (1 in succession)"
         ]
+
+
+@pytest.mark.parametrize("limited", [True, False])
+@in_virtual_time
+async def test_console_logs_delay_no_wait_and_keep_the_peace(limited: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with World(max_requests_per_minute=60 if limited else None) as world:
+        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
+        runs = [world.start() for _ in range(20)]
+        waits = [world.wait(run) for run in runs]
+        await world.until(1.0)
+        client, shown = world.watcher._client, list[str]()
+        following = [asyncio.ensure_future(client.run(follow(Console(run, shown.append)))) for run in runs]
+        await world.until(300.0)
+        world.polytomic.finish(runs[7].execution_id)
+        assert (await waits[7]).status == "completed"
+        assert waits[7].ended_at <= 300.0 + 30.0 + 2.0
+        assert shown
+        began = world.loop.time()
+        world.polytomic.fault("status", status=429, headers={"Retry-After": "50"}, count=1)
+        await world.until(began + 90.0)
+        [refused] = [each.at - EPOCH for each in world.polytomic.requests if each.status == 429]
+        assert not [at for at in world.asked("consolelog") if refused + MOMENT < at < refused + 50.0]
+        for each in following:
+            each.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
 
 
 @in_virtual_time
