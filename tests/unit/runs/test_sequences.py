@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from airflow_provider_polytomic.api.errors import PolytomicError
-from airflow_provider_polytomic.runs import AlreadyRunning, Found, Role
+from airflow_provider_polytomic.runs import AlreadyRunning, Found, IfRunning, Role
 from airflow_provider_polytomic.runs.start import CONFLICT_PAUSES
 
 from .server import KINDS, Made, Plan, Process, Server
@@ -40,9 +40,9 @@ class Sequences(RuleBasedStateMachine):
         remembers=st.booleans(),
         way=st.sampled_from(list(WAYS)),
     )
-    def prepare(self, server: Server, policy: str, remembers: bool, way: str) -> None:
+    def prepare(self, server: Server, policy: IfRunning, remembers: bool, way: str) -> None:
         self.server = server
-        self.task = Task(server, policy, remembers, way=way)  # type: ignore[arg-type]
+        self.task = Task(server, policy, remembers, way=way)
         server.on_start = self.count
         self.excused: set[int] = set()
         self.starts: dict[int, list[Made]] = {}
