@@ -10,11 +10,11 @@ IN_PARALLEL := -n 3 --dist loadgroup
 MATRIX_TESTS := $(wildcard tests/unit tests/integration) $(SYSTEM_TESTS)
 
 # Today's newest dependencies break these releases; packages as old as they are do not.
-BEFORE_3.0.6 := 2025-09-20
-BEFORE_3.1.8 := 2026-03-25
-BEFORE_3.2.2 := 2026-06-15
+EXCLUDE_NEWER_3.0.6 := 2025-09-20
+EXCLUDE_NEWER_3.1.8 := 2026-03-25
+EXCLUDE_NEWER_3.2.2 := 2026-06-15
 # This release shows the form fields of providers only where this is installed too.
-BESIDE_3.0.6 := flask-appbuilder
+EXTRA_3.0.6 := flask-appbuilder
 
 AIRFLOW ?=
 VENV := .venv$(addprefix -,$(AIRFLOW))
@@ -23,7 +23,7 @@ COMMITTED = $(shell git log -1 --format=%ct)
 UV = $(abspath .venv)/bin/uv
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python
 
-.PHONY: help test test-system test-matrix coverage lint docs check-wheel release-check stranger demo demo-picture airflow benchmark clean
+.PHONY: help test test-system test-matrix coverage lint docs check-wheel release-check test-readme demo demo-picture airflow benchmark clean
 .SECONDARY:
 
 help:  ## Show this list
@@ -43,7 +43,7 @@ $(MATRIX:%=test-on-%): test-on-%: .venv-%/.installed
 coverage: $(VENV)/.installed  ## Run every test and hold the coverage gate
 	@mkdir -p .cache/coverage
 	$(RUN) pytest $(IN_PARALLEL) --cov --cov-report=json
-	$(RUN) tests.coverage_gate .cache/coverage/report.json
+	$(VENV)/bin/python .ci/coverage_gate.py .cache/coverage/report.json
 
 lint: $(VENV)/.installed  ## Check style and types
 	$(RUN) ruff check .
@@ -52,24 +52,24 @@ lint: $(VENV)/.installed  ## Check style and types
 
 docs: .venv-tools/.installed  ## Build the documentation, and let nothing in it be broken
 	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/mkdocs build --strict
-	.venv-tools/bin/python -m tests.site build/docs
+	.venv-tools/bin/python .ci/site.py build/docs
 
 release-check: .venv/.installed .venv-tools/.installed  ## Build what would be released, twice, and check it
 	rm -rf dist .cache/again
 	SOURCE_DATE_EPOCH=$(COMMITTED) $(UV) build --quiet
 	umask 077; TZ=Asia/Tokyo SOURCE_DATE_EPOCH=$(COMMITTED) $(UV) build --quiet --sdist --wheel --out-dir .cache/again
 	.venv-tools/bin/python -m twine check --strict dist/*
-	.venv/bin/python -m tests.release dist .cache/again $(MATRIX)
+	.venv/bin/python .ci/release.py dist .cache/again $(MATRIX)
 
-stranger: $(VENV)/.installed  ## Follow the README in a clean checkout, as somebody who has never seen this
-	$(RUN) tests.stranger
+test-readme: $(VENV)/.installed  ## Follow the README in a clean checkout, as somebody who has never seen this
+	$(VENV)/bin/python .ci/readme.py
 
 check-wheel: .venv/.installed  ## Build the wheel and let Airflow read it in a clean environment
 	rm -rf dist .cache/wheel
 	$(UV) build --quiet --wheel
 	$(UV) venv --quiet .cache/wheel --python .venv/bin/python
 	$(INSTALL) .cache/wheel 'apache-airflow==$(NEWEST)' dist/*.whl
-	.venv/bin/python -m tests.wheel .cache/wheel dist/*.whl
+	.venv/bin/python .ci/wheel.py .cache/wheel dist/*.whl
 
 demo: $(VENV)/.installed  ## Watch a real Airflow run three emulated syncs
 	@$(RUN) tests.system.demo
@@ -101,7 +101,7 @@ clean:  ## Remove the environments and everything that was built
 # PYTHON_3.0.6=python3.12 chooses the interpreter of one environment: Airflow before 3.1 does not run on Python 3.13.
 .venv-%/.installed: pyproject.toml | .venv/.installed
 	$(UV) venv --quiet --clear --python '$(or $(PYTHON_$*),$(PYTHON))' .venv-$*
-	$(INSTALL) .venv-$* $(addprefix --exclude-newer ,$(BEFORE_$*)) 'apache-airflow==$*' apache-airflow-providers-openlineage $(BESIDE_$*)
+	$(INSTALL) .venv-$* $(addprefix --exclude-newer ,$(EXCLUDE_NEWER_$*)) 'apache-airflow==$*' apache-airflow-providers-openlineage $(EXTRA_$*)
 	$(INSTALL) .venv-$* 'apache-airflow==$*' -e '.[emulator,openlineage]' --group dev psycopg2-binary asyncpg
 	@touch $@
 

@@ -7,20 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._templated import as_bool, as_id, as_ids, as_list
+from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, as_list
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from airflow_provider_polytomic.api.protocol import Protocol
-    from airflow_provider_polytomic.runs import Execution
-
-START_OPTIONS = (
-    "kind", "polytomic_conn_id", "poll_interval", "timeout", "if_running", "cancel_on_kill", "max_errors",
-    "fail_on_partial", "console_log",
-)  # fmt: skip
-"""What a start from the triggerer is told besides its :meth:`Start.names`, as operator and trigger call it."""
+    from airflow_provider_polytomic.api.flow import Flow
+    from airflow_provider_polytomic.executions import Execution
 
 
 class Start(ABC):
@@ -46,11 +40,11 @@ class Start(ABC):
     @property
     def label(self) -> str:
         """The sync, as the beginning of a sentence."""
-        from airflow_provider_polytomic.runs import kind_of
+        from airflow_provider_polytomic.executions import kind_of
 
         return f"{kind_of(self.kind).label.capitalize()} {self.id}"
 
-    def check(self) -> Protocol[None]:
+    def check(self) -> Flow[None]:
         """Refuse what Polytomic is known to refuse, with a better explanation."""
         yield from ()
 
@@ -58,7 +52,7 @@ class Start(ABC):
     def parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
         """Return the start's body, given our unsuccessful executions so far."""
 
-    def carried(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
+    def previous_schema_results(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
         """Return the rows that belong to the result although earlier executions of ours have earned them."""
         return []
 
@@ -106,9 +100,9 @@ class BulkSyncStart(Start):
     def id(self) -> str:
         return as_id(self.bulk_sync_id, "bulk_sync_id")
 
-    def check(self) -> Protocol[None]:
+    def check(self) -> Flow[None]:
         from airflow_provider_polytomic.api import bulk_syncs
-        from airflow_provider_polytomic.api.protocol import every_row
+        from airflow_provider_polytomic.api.flow import every_row
 
         asked = as_ids(self.schemas, "schemas")
         if not (asked or self.retry_failed_schemas):
@@ -136,7 +130,7 @@ class BulkSyncStart(Start):
             "test": test or None,
         }
 
-    def carried(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
+    def previous_schema_results(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
         return list(_latest_rows(earlier).values()) if self.retry_failed_schemas else []
 
 
@@ -147,10 +141,7 @@ def _latest_rows(executions: Sequence[Execution]) -> dict[str, dict[str, Any]]:
 
 def _uncompleted(wanted: Sequence[str], executions: Sequence[Execution]) -> list[str]:
     """List the schemas that have not completed; one that an execution has not even begun has no row in it."""
-    from airflow_provider_polytomic.runs.outcome import is_completed_schema
+    from airflow_provider_polytomic.executions.outcome import is_completed_schema
 
     rows = _latest_rows(executions)
     return [schema for schema in wanted if schema not in rows or not is_completed_schema(rows[schema]["status"])]
-
-
-STARTS: dict[str, type[Start]] = {start.kind: start for start in (SyncStart, BulkSyncStart)}

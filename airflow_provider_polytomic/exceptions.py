@@ -12,7 +12,7 @@ from airflow_provider_polytomic._compat import AirflowException, AirflowFailExce
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import PolytomicError
-    from airflow_provider_polytomic.runs import Cause, Execution, Standard
+    from airflow_provider_polytomic.executions import Diagnostics, Execution, SuccessCriteria
 
 
 class PolytomicTaskError(AirflowException):
@@ -66,7 +66,7 @@ _INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
 
 
 @contextmanager
-def refusing(
+def translate_api_errors(
     what: str, conn_id: str, hidden: Sequence[str] = (), problems: Callable[[], Sequence[str]] = tuple
 ) -> Iterator[None]:
     """Turn a request that fails into what the task raises: what failed, in Polytomic's words, and what to do.
@@ -122,25 +122,25 @@ def _passing_advice(error: PolytomicError, conn_id: str) -> str:
             "Polytomic limits requests: let fewer tasks run at a time, or set max_requests_per_minute in "
             f"{connection}. {again}"
         )
-    if isinstance(error, api.PolytomicResponseError) and not error.passing:
+    if isinstance(error, api.PolytomicResponseError) and not error.transient:
         return f"correct the host of {connection}: it is the address at which you open Polytomic in the browser"
     return f"is the host of {connection} right and Polytomic up? {again}"
 
 
-def shortfall(
+def error_for(
     execution: Execution,
-    standard: Standard,
+    standard: SuccessCriteria,
     again: str = "a retry or a clear of the task starts it again",
-    cause: Cause | None = None,
+    cause: Diagnostics | None = None,
 ) -> PolytomicRunError:
     """Say what an ended execution lacks of what the task asks, given that it lacks something.
 
     :param again: how it comes to another execution
     :param cause: what is known of why it ended so
     """
-    from airflow_provider_polytomic.runs import Cause, Outcome, remedy
+    from airflow_provider_polytomic.executions import Diagnostics, Outcome, remedy
 
-    cause = cause or Cause()
+    cause = cause or Diagnostics()
     kind: type[PolytomicRunError] = PolytomicRunIncomplete
     said, advice = "is incomplete", remedy(execution, cause) or "mend the schemas named above"
     if execution.outcome is Outcome.CANCELED:
@@ -158,7 +158,7 @@ def shortfall(
 
 
 def reporting(
-    kind: type[PolytomicRunError], execution: Execution, headline: str, advice: str, cause: Cause
+    kind: type[PolytomicRunError], execution: Execution, headline: str, advice: str, cause: Diagnostics
 ) -> PolytomicRunError:
     """Return an error whose message is the report of an execution.
 
@@ -167,15 +167,15 @@ def reporting(
     :param advice: what to do next
     :param cause: what is known besides
     """
-    from airflow_provider_polytomic.runs import report
+    from airflow_provider_polytomic.executions import report
 
     texts = [report(execution, headline, advice, each) for each in (cause, replace(cause, records=()))]
     return kind(texts[0], execution.result(), texts[1])
 
 
-def after_failure(execution: Execution, cause: Cause) -> str:
+def after_failure(execution: Execution, cause: Diagnostics) -> str:
     """Say what to do about a failed execution."""
-    from airflow_provider_polytomic.runs import remedy
+    from airflow_provider_polytomic.executions import remedy
 
     known = remedy(execution, cause)
     named = execution.errors or execution.failed_schemas or cause.problems or cause.ailing

@@ -160,7 +160,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("hooks", "polytomic"),
         "operators": _modules("operators", "syncs", "bulk_syncs", "listing", "connections"),
         "sensors": _modules("sensors", "syncs", "bulk_syncs", "runs", "freshness"),
-        "triggers": _modules("triggers", "executions", "many", "starts", "sensing", "events", "freshness"),
+        "triggers": _modules("triggers", "executions", "many", "sensors", "events", "freshness"),
         "extra-links": [f"{PACKAGE}.links.syncs.PolytomicSyncLink"],
         "asset-uris": ASSET_URIS,
         "dataset-uris": ASSET_URIS,

@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks import feed, import_time, machine, report, stints
 from benchmarks.figures import Cell, Cells
 from benchmarks.runner import Order, Runner
-from benchmarks.systems import OURS, PEERS, SYSTEMS
+from benchmarks.systems import OWNED, PEERS, SYSTEMS
 
 INTERVAL = 30.0
 SIZES = (1, 100, 1_000, 5_000)
@@ -81,7 +81,7 @@ def _batches(systems: Sequence[str], sizes: Sequence[int], interval: float) -> l
     batches: list[list[Order]] = []
     for size in sorted(sizes):
         floor = ["session"] if TOGETHER <= size <= USUAL else []
-        orders = [Order(name, size, interval) for name in (*OURS, *PEERS, *floor) if name in systems]
+        orders = [Order(name, size, interval) for name in (*OWNED, *PEERS, *floor) if name in systems]
         batches += [orders] if size <= TOGETHER else [[order] for order in orders]
     empty = [Order("sleep", size, interval) for size in sizes if "sleep" in systems and size >= TOGETHER]
     if batches and batches[0][0].waits <= TOGETHER:

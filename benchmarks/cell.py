@@ -237,7 +237,7 @@ def serve_connection(cell: Cell, fields: dict[str, Any]) -> None:
 
 def always_ask_for_events() -> None:
     """Let the watcher ask for events as often as it ever does, however few the waits are."""
-    from airflow_provider_polytomic.runs import _hints
+    from airflow_provider_polytomic.executions import _hints
 
     mock.patch.object(_hints, "FEED_SHARE", float("inf")).start()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.systems import OURS, PEERS, SYSTEMS
+from benchmarks.systems import OWNED, PEERS, SYSTEMS
 
 Cell = dict[str, Any]
 
@@ -106,7 +106,7 @@ class Verdict:
 
 def targets(cells: Cells, waits: int, most: int) -> list[Target]:
     """Return all targets, for the usual number of waits and the largest one."""
-    ours, models = tuple(OURS), tuple(name for name in OURS if SYSTEMS[name].kind == "model")
+    ours, models = tuple(OWNED), tuple(name for name in OWNED if SYSTEMS[name].kind == "model")
     interval = next((cell["interval"] for cell in cells.all), 0.0)
     bounds = {waits: 50.0} | ({most: 200.0} if most > waits else {})
     requests = "requests per wait-minute"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from importlib import import_module
 
-OURS = (
+OWNED = (
     ("Polytomic, model syncs", "airflow_provider_polytomic.operators.syncs", "PolytomicStartSyncOperator"),
     ("Polytomic, bulk syncs", "airflow_provider_polytomic.operators.bulk_syncs", "PolytomicStartBulkSyncOperator"),
     ("Polytomic, sensor", "airflow_provider_polytomic.sensors.syncs", "PolytomicSyncStatusSensor"),
@@ -22,7 +22,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
     """Return a row an operator: who, and the stints when it waits in the worker, deferred, started by its trigger, and
     ended by it too.
     """
-    return [(label, *_stints(getattr(import_module(module), name))) for label, module, name in (*OURS, *PEERS)]
+    return [(label, *_stints(getattr(import_module(module), name))) for label, module, name in (*OWNED, *PEERS)]
 
 
 def _stints(operator: type) -> tuple[str, str, str, str]:

@@ -217,5 +217,5 @@ SYSTEMS: dict[str, type[System]] = {
     each.name: each
     for each in (OursModel, OursTrusting, OursBulk, Airbyte, DbtCloud, Fivetran, Databricks, SharedSession, Sleep)
 }
-OURS = [name for name, each in SYSTEMS.items() if each.ours]
+OWNED = [name for name, each in SYSTEMS.items() if each.ours]
 PEERS = [name for name, each in SYSTEMS.items() if not each.ours and not each.floor]

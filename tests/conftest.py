@@ -47,7 +47,7 @@ def emulator(polytomic_emulator: Any) -> Any:
 def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every pause turn the emulator's clock instead of taking time."""
     from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicClient
-    from airflow_provider_polytomic.runs.watcher import Watcher
+    from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
     from airflow_provider_polytomic.triggers import _base
 
     async def pause(seconds: float) -> None:
@@ -62,14 +62,14 @@ def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(PolytomicClient.__init__.__kwdefaults__, "sleep", emulator.clock.advance)
     monkeypatch.setitem(AsyncPolytomicClient.__init__.__kwdefaults__, "sleep", pause)
-    monkeypatch.setitem(Watcher.__init__.__kwdefaults__, "clock", emulator.clock)
-    monkeypatch.setitem(Watcher.__init__.__kwdefaults__, "rest", rest)
-    until_next = Watcher._until_next
+    monkeypatch.setitem(ExecutionPoller.__init__.__kwdefaults__, "clock", emulator.clock)
+    monkeypatch.setitem(ExecutionPoller.__init__.__kwdefaults__, "rest", rest)
+    until_next = ExecutionPoller._until_next
     no_time_passes_during_a_request = lambda self, now: None if self._asking else until_next(self, now)  # noqa: E731
-    monkeypatch.setattr(Watcher, "_until_next", no_time_passes_during_a_request)
+    monkeypatch.setattr(ExecutionPoller, "_until_next", no_time_passes_during_a_request)
     monkeypatch.setattr(_base, "SETTLING", 0.0)
     try:
-        from airflow_provider_polytomic.operators._killable import KillableOperator
+        from airflow_provider_polytomic.operators._cancel_on_kill import KillableOperator
     except ImportError:
         return
     monkeypatch.setattr(KillableOperator, "_sleep", lambda self, seconds: emulator.clock.advance(seconds))

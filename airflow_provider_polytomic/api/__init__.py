@@ -38,7 +38,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicTransportError,
     PolytomicValidationError,
 )
-from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
+from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.sharing import shared_client
 
 __all__ = [
@@ -58,7 +58,7 @@ __all__ = [
     "PolytomicServerError",
     "PolytomicTransportError",
     "PolytomicValidationError",
-    "Protocol",
+    "Flow",
     "bulk_syncs",
     "connections",
     "data_models",

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_polytomic.api.call import Call, given, path, query
+from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Activation, Message, Page
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSchema, BulkSync, BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, BulkSyncStatus
 from airflow_provider_polytomic.api.models.logs import ConsoleLog, LogFiles
-from airflow_provider_polytomic.api.protocol import Protocol, send
 from airflow_provider_polytomic.api.replacement import kept, only_known
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def update(
     return _replace(bulk_sync_id, _body(name, *ends, default_schedule, options))
 
 
-def change(bulk_sync_id: str, **changes: Unpack[BulkSyncChanges]) -> Protocol[BulkSync]:
+def change(bulk_sync_id: str, **changes: Unpack[BulkSyncChanges]) -> Flow[BulkSync]:
     """Change some fields of a bulk sync and keep the others: get, then :func:`update` with everything.
 
     What somebody else writes between the two requests is lost; the API has no means against it.

@@ -30,9 +30,9 @@ class Call(Generic[T]):
     :param read_only: the request changes nothing
     :param destructive: the request removes something for good
     :param enveloped: the answer stands under ``data``
-    :param repeatable: the client may repeat it by its retry policy; see :meth:`once`
-    :param timeout: seconds for it, instead of the client's; see :meth:`within`
-    :param spare: the client leaves it out where it would delay another or Polytomic wants peace; see :meth:`within`
+    :param repeatable: the client may repeat it by its retry policy; see :meth:`without_retries`
+    :param timeout: seconds for it, instead of the client's; see :meth:`with_timeout`
+    :param best_effort: the client leaves it out where it would delay another or Polytomic wants peace; see :meth:`with_timeout`
     """
 
     method: str
@@ -46,7 +46,7 @@ class Call(Generic[T]):
     enveloped: bool = True
     repeatable: bool = True
     timeout: float | None = None
-    spare: bool = False
+    best_effort: bool = False
 
     def __post_init__(self) -> None:
         key = self.idempotency_key
@@ -58,16 +58,16 @@ class Call(Generic[T]):
         """Tell whether sending it twice has the effect of sending it once, by its method or its key."""
         return self.method in ("GET", "PUT", "DELETE") or self.idempotency_key is not None
 
-    def once(self) -> Call[T]:
+    def without_retries(self) -> Call[T]:
         """Return the same call, to be sent a single time whatever the client's retry policy says."""
         return replace(self, repeatable=False)
 
-    def within(self, seconds: float, *, spare: bool = False) -> Call[T]:
+    def with_timeout(self, seconds: float, *, best_effort: bool = False) -> Call[T]:
         """Return the same call, to be sent a single time and given up after so many seconds.
 
-        :param spare: nobody misses it: it is left out where it would delay another call, or after a 429
+        :param best_effort: nobody misses it: it is left out where it would delay another call, or after a 429
         """
-        return replace(self, repeatable=False, timeout=seconds, spare=spare)
+        return replace(self, repeatable=False, timeout=seconds, best_effort=best_effort)
 
     def read(self, payload: Any) -> T:
         """Turn the decoded JSON of the answer into the model.
@@ -78,7 +78,7 @@ class Call(Generic[T]):
             return None  # type: ignore[return-value]
         if self.enveloped:
             if not isinstance(payload, dict) or "data" not in payload:
-                raise self.misread("the answer has no 'data'")
+                raise self.response_error("the answer has no 'data'")
             payload = payload["data"]
         try:
             answer: T = _adapter(cast("Hashable", self.model)).validate_python(payload)
@@ -86,11 +86,11 @@ class Call(Generic[T]):
             problem = _first_problem(error)
         else:
             return answer
-        raise self.misread(problem)
+        raise self.response_error(problem)
 
-    def misread(self, problem: str, *, passing: bool = True) -> PolytomicResponseError:
+    def response_error(self, problem: str, *, transient: bool = True) -> PolytomicResponseError:
         """Build the error that says why the answer to this call cannot be used."""
-        return PolytomicResponseError(problem, method=self.method, path=self.path, passing=passing)
+        return PolytomicResponseError(problem, method=self.method, path=self.path, transient=transient)
 
 
 class Listing(Protocol[Row]):
@@ -119,7 +119,7 @@ def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
     if cursor in call.query:
         if page.grows:
             return None
-        raise call.misread("the list's next page is the page itself")
+        raise call.response_error("the list's next page is the page itself")
     others = tuple(pair for pair in call.query if pair[0] != cursor[0])
     return replace(call, query=(*others, cursor))
 

@@ -23,9 +23,9 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicTransportError,
     class_of_status,
 )
+from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.http_log import unlogged
-from airflow_provider_polytomic.api.pacing import Pace, paced
-from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
+from airflow_provider_polytomic.api.rate_limit import RateLimiter, rate_limited
 from airflow_provider_polytomic.api.redaction import hide_from_now_on, redact, secrets_in
 from airflow_provider_polytomic.api.retry import RetryPolicy, read_retry_after, retrying
 
@@ -51,13 +51,13 @@ class _Client:
         self.config = config or ClientConfig(api_key, **settings)
         hide_from_now_on(*self.config.secrets)
         self._policy = RetryPolicy(max_retries=self.config.max_retries)
-        self._pace = Pace(self.config.max_requests_per_minute)
+        self._pace = RateLimiter(self.config.max_requests_per_minute)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config.base_url!r})"
 
-    def _steps(self, protocol: Protocol[T]) -> Protocol[T]:
-        return paced(retrying(protocol, self._policy, time.monotonic), self._pace, time.monotonic)
+    def _steps(self, protocol: Flow[T]) -> Flow[T]:
+        return rate_limited(retrying(protocol, self._policy, time.monotonic), self._pace, time.monotonic)
 
     def _httpx_settings(self) -> dict[str, Any]:
         return {
@@ -81,10 +81,10 @@ class _Client:
 
     def _read(self, call: Call[T], response: httpx.Response) -> T:
         if response.is_redirect:
-            raise call.misread(
+            raise call.response_error(
                 f"the answer is a redirect ({response.status_code}), which is not followed since it would carry the "
                 "key elsewhere: is the host of the connection right?",
-                passing=False,
+                transient=False,
             )
         if response.is_error:
             raise self._error(call, response)
@@ -92,7 +92,7 @@ class _Client:
             return call.read(None)
         payload = _decoded(response)
         if payload is _NOT_JSON:
-            raise call.misread(
+            raise call.response_error(
                 f"the answer ({response.status_code}) is {_kind_of_text(response)}, not JSON: is the host of the "
                 "connection right, and is there a proxy in between?"
             )
@@ -121,7 +121,7 @@ class _Client:
 
     def _lost(self, call: Call[Any], error: httpx.HTTPError | asyncio.TimeoutError) -> PolytomicError:
         if isinstance(error, httpx.DecodingError):
-            return call.misread("the answer cannot be unpacked: is there a proxy in between?")
+            return call.response_error("the answer cannot be unpacked: is there a proxy in between?")
         never_ended = isinstance(error, asyncio.TimeoutError)
         nothing_said = "the answer did not come to its end" if never_ended else "the connection ended"
         reason = redact(str(error), *self._secrets_of(call)) or nothing_said
@@ -194,7 +194,7 @@ class PolytomicClient(_Client):
             yield from page.rows
             following = next_page(following, page)
 
-    def run(self, protocol: Protocol[T]) -> T:
+    def run(self, protocol: Flow[T]) -> T:
         """Drive a protocol to its result.
 
         :param protocol: what takes more than one request, such as ``syncs.change("…", name="…")``
@@ -290,7 +290,7 @@ class AsyncPolytomicClient(_Client):
                 yield row
             following = next_page(following, page)
 
-    async def run(self, protocol: Protocol[T]) -> T:
+    async def run(self, protocol: Flow[T]) -> T:
         """Drive a protocol as :meth:`PolytomicClient.run` does.
 
         :param protocol: what takes more than one request, such as ``syncs.change("…", name="…")``

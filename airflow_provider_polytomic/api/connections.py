@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_polytomic.api.call import Call, given, path, query
+from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.connections import (
     ConfigurationSchema,
@@ -17,7 +18,6 @@ from airflow_provider_polytomic.api.models.connections import (
     ProxyInfo,
     SharedConnection,
 )
-from airflow_provider_polytomic.api.protocol import Protocol, send
 from airflow_provider_polytomic.api.replacement import kept, only_known, refuse_masks
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def update(
 
 def change(
     connection_id: str, *, configuration: Mapping[str, Any] | None = None, **changes: Unpack[ConnectionChanges]
-) -> Protocol[Connection]:
+) -> Flow[Connection]:
     """Change some fields of a connection and keep the others: get, then :func:`update` with everything.
 
     The API shows secrets masked, and what it makes of a mask that is sent back is not known: each masked setting has

@@ -108,10 +108,10 @@ class PolytomicResponseError(PolytomicError):
     :param passing: False if the same request would be answered in the same way
     """
 
-    def __init__(self, message: str, *, method: str, path: str, passing: bool = True) -> None:
+    def __init__(self, message: str, *, method: str, path: str, transient: bool = True) -> None:
         self.method = method
         self.path = path
-        self.passing = passing
+        self.transient = transient
         super().__init__(redact(f"{method} {path}: {message}"))
 
 

@@ -17,19 +17,19 @@ MOST_BYTES = 64 * 1024
 _GZIP = b"\x1f\x8b"
 
 
-def read_beginning(url: str, config: ClientConfig, *, most: int = MOST_BYTES, patience: float = 3.0) -> str | None:
+def read_beginning(url: str, config: ClientConfig, *, most: int = MOST_BYTES, timeout: float = 3.0) -> str | None:
     """Return the beginning of a file; None where it cannot be had.
 
     :param url: https, or http on this host where Polytomic's own address is such a one; redirects are not followed
     :param config: whose address, certificates and proxy are used, and nothing else of it
     :param most: bytes that are read, and again that are unpacked
-    :param patience: seconds for all of it, once the answer has begun
+    :param timeout: seconds for all of it, once the answer has begun
     """
     try:
         if not _may_be_asked(url, config):
             return None
         with unlogged(url):
-            beginning = _fetch(url, config, most, time.monotonic() + patience)
+            beginning = _fetch(url, config, most, time.monotonic() + timeout)
         if beginning is None:
             return None
         if beginning.startswith(_GZIP):

@@ -10,11 +10,11 @@ from typing import Any
 from airflow_provider_polytomic.api import connections, schemas
 from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.errors import PolytomicAPIError
+from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.idempotency import idempotency_key
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.connections import Connection
-from airflow_provider_polytomic.api.protocol import Pause, Protocol, send
-from airflow_provider_polytomic.api.retry import is_passing
+from airflow_provider_polytomic.api.retry import is_transient
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def create_once(
     policies: Sequence[str] | None = None,
     healthcheck_interval: str | None = None,
     validate: bool | None = None,
-) -> Protocol[Connection]:
+) -> Flow[Connection]:
     """Create a connection, unless an earlier attempt has.
 
     The request carries a key made of ``key_facts``, so that a repetition is answered with the first one's connection. A
@@ -72,14 +72,14 @@ def _create_under_keys(
     key_facts: Sequence[str | int],
     attempts_before: int,
     **options: Any,
-) -> Protocol[Connection]:
+) -> Flow[Connection]:
     for number in range(attempts_before + 2):
         key = idempotency_key(*key_facts, "connection", type, name, number)
         creation = connections.create(name, type, configuration, idempotency_key=key, **options)
         try:
             return (yield from send(creation))
         except PolytomicAPIError as error:
-            if number > attempts_before or not (is_passing(error) or number < attempts_before):
+            if number > attempts_before or not (is_transient(error) or number < attempts_before):
                 raise
     raise AssertionError("the last key returns or raises")
 
@@ -92,7 +92,7 @@ def replace_settings(
     policies: Sequence[str] | None = None,
     healthcheck_interval: str | None = None,
     validate: bool | None = None,
-) -> Protocol[Connection]:
+) -> Flow[Connection]:
     """Replace a connection's configuration as a whole, and keep what else is known of it where nothing else is given.
 
     The log names the settings that this clears, before it does. The API may not show how often the connection's health
@@ -135,23 +135,23 @@ def _cleared(before: Mapping[str, Any], after: Mapping[str, Any], within: str = 
 
 
 def refresh(
-    connection_id: str, *, patience: float, every: float = 2.0, clock: Callable[[], float] = time.monotonic
-) -> Protocol[None]:
+    connection_id: str, *, timeout: float, poll_interval: float = 2.0, clock: Callable[[], float] = time.monotonic
+) -> Flow[None]:
     """Have a connection's schemas read anew, and wait until they are.
 
     The old ``fresh`` may still show after the request, so the end is a ``refreshing`` that is over, or a new time of
     the last refresh. How a failed refresh shows is not known: any other word than ``fresh`` at the end is warned about.
 
-    :param patience: seconds to wait
-    :param every: seconds between two looks
+    :param timeout: seconds to wait
+    :param poll_interval: seconds between two looks
     :raises RefreshTimeout: if it takes longer
     """
-    end = clock() + patience
+    end = clock() + timeout
     before = yield from send(schemas.get_status(connection_id))
     yield from send(schemas.refresh(connection_id))
     has_begun = False
     while True:
-        yield Pause(every)
+        yield Pause(poll_interval)
         status = yield from send(schemas.get_status(connection_id))
         if status.cache_status == "refreshing":
             has_begun = True
@@ -160,10 +160,10 @@ def refresh(
                 log.warning("The refresh of connection %s has ended as %r", connection_id, status.cache_status)
             return
         if clock() >= end:
-            raise RefreshTimeout(f"its schemas are still {status.cache_status!r} after {patience:.0f} s")
+            raise RefreshTimeout(f"its schemas are still {status.cache_status!r} after {timeout:.0f} s")
 
 
-def _find(name: str, type: str) -> Protocol[Connection | None]:
+def _find(name: str, type: str) -> Flow[Connection | None]:
     call: Call[Page[Connection]] | None = connections.list()
     while call is not None:
         page = yield from send(call)

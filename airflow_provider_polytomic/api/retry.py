@@ -17,12 +17,12 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicResponseError,
     PolytomicTransportError,
 )
-from airflow_provider_polytomic.api.protocol import Pause, Protocol, Step, around
+from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_steps
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-PASSING_STATUSES = frozenset({408, 425, 429})
+TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class RetryPolicy:
         return min(self.longest_wait, asked if asked is not None else draw() * grown)
 
 
-def is_passing(error: PolytomicError) -> bool:
+def is_transient(error: PolytomicError) -> bool:
     """Tell whether the same request may well succeed later: no usable answer, 408, 425, 429 or 5xx."""
     if isinstance(error, PolytomicAPIError):
-        return error.status_code in PASSING_STATUSES or error.status_code >= 500
+        return error.status_code in TRANSIENT_STATUSES or error.status_code >= 500
     if isinstance(error, PolytomicResponseError):
-        return error.passing
+        return error.transient
     return isinstance(error, PolytomicTransportError)
 
 
@@ -70,7 +70,7 @@ def may_repeat(call: Call[Any], error: PolytomicError) -> bool:
     """Tell whether sending ``call`` again is useful, and cannot do twice what should be done once."""
     if isinstance(error, PolytomicTransportError) and not error.sent:
         return True
-    return is_passing(error) and (call.read_only or call.idempotent)
+    return is_transient(error) and (call.read_only or call.idempotent)
 
 
 def read_retry_after(value: str | None, now: Callable[[], datetime] | None = None) -> float | None:
@@ -90,21 +90,21 @@ def read_retry_after(value: str | None, now: Callable[[], datetime] | None = Non
     return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
 
 
-def retrying(protocol: Protocol[T], policy: RetryPolicy, clock: Callable[[], float]) -> Protocol[T]:
+def retrying(protocol: Flow[T], policy: RetryPolicy, clock: Callable[[], float]) -> Flow[T]:
     """Run ``protocol`` with each of its calls sent as often as ``policy`` allows.
 
     :param clock: seconds that only ever grow; measures the budget of a call
     """
 
-    def do(step: Step) -> Protocol[Any]:
+    def do(step: FlowStep) -> Flow[Any]:
         if isinstance(step, Pause):
             return (yield step)
         return (yield from _send_until_answered(step, policy, clock))
 
-    return around(protocol, do)
+    return wrap_steps(protocol, do)
 
 
-def _send_until_answered(call: Call[Any], policy: RetryPolicy, clock: Callable[[], float]) -> Protocol[Any]:
+def _send_until_answered(call: Call[Any], policy: RetryPolicy, clock: Callable[[], float]) -> Flow[Any]:
     began, attempt = clock(), 1
     while True:
         try:

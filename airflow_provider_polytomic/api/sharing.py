@@ -22,7 +22,7 @@ class _Lent(Generic[T]):
     users: int = 0
 
 
-class Shared(Generic[T]):
+class RefCounted(Generic[T]):
     """Lends a thing to whoever asks: it is built for the first of its users and closed after the last.
 
     :param build: makes one for these settings
@@ -38,14 +38,14 @@ class Shared(Generic[T]):
         """Lend the one for these settings."""
         return _Loan(self, config)
 
-    def borrow(self, config: ClientConfig) -> T:
+    def acquire(self, config: ClientConfig) -> T:
         """Count one more user; each gives it back on the same event loop."""
         things = self._lent.setdefault(asyncio.get_running_loop(), {})
         lent = things.get(config) or things.setdefault(config, _Lent(self._build(config)))
         lent.users += 1
         return lent.thing
 
-    async def give_back(self, config: ClientConfig) -> None:
+    async def release(self, config: ClientConfig) -> None:
         """Count one user fewer."""
         things = self._lent[asyncio.get_running_loop()]
         lent = things[config]
@@ -60,19 +60,19 @@ class _Loan(AbstractAsyncContextManager[T]):
 
     __slots__ = ("_config", "_shared")
 
-    def __init__(self, shared: Shared[T], config: ClientConfig) -> None:
+    def __init__(self, shared: RefCounted[T], config: ClientConfig) -> None:
         self._shared = shared
         self._config = config
 
     async def __aenter__(self) -> T:
-        return self._shared.borrow(self._config)
+        return self._shared.acquire(self._config)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._shared.give_back(self._config)
+        await self._shared.release(self._config)
 
 
-shared_client = Shared(lambda config: AsyncPolytomicClient(config=config), AsyncPolytomicClient.aclose)
+shared_client = RefCounted(lambda config: AsyncPolytomicClient(config=config), AsyncPolytomicClient.aclose)
 """The asynchronous client for these settings: building one costs many times what a request costs, and its connections
 are worth keeping from one poll to the next."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_polytomic.api.call import Call, given, path, query
+from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Activation, Message, Page
 from airflow_provider_polytomic.api.models.executions import StartedExecution, SyncExecution, SyncStatus
 from airflow_provider_polytomic.api.models.logs import ConsoleLog, LogFiles, LogsIndex
 from airflow_provider_polytomic.api.models.syncs import ModelField, ScheduleOptions, Sync, SyncSource
-from airflow_provider_polytomic.api.protocol import Protocol, send
 from airflow_provider_polytomic.api.replacement import kept, only_known, refuse_masks
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def update(
     return _replace(sync_id, _body(name, mode, fields, schedule, target, options))
 
 
-def change(sync_id: str, **changes: Unpack[SyncChanges]) -> Protocol[Sync]:
+def change(sync_id: str, **changes: Unpack[SyncChanges]) -> Flow[Sync]:
     """Change some fields of a model sync and keep the others: get, then :func:`update` with everything.
 
     What somebody else writes between the two requests is lost; the API has no means against it.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic.api.address import PLACEHOLDERS, checked_template
 from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, ClientConfig, is_loopback
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.links.url import PLACEHOLDERS, checked_template
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -25,7 +25,7 @@ LINK_TEMPLATE = f"an http or https address, with no other placeholders than {', 
 class ConnectionConfig(ClientConfig):
     """What an Airflow connection says: the settings of a client, and what tasks show of an execution.
 
-    :param link_template: address of a sync in Polytomic's own UI; see :mod:`airflow_provider_polytomic.api.address`
+    :param link_template: address of a sync in Polytomic's own UI; see :mod:`airflow_provider_polytomic.links.url`
     :param bulk_link_template: the same of a bulk sync, where it is another
     :param hide_error_records: whether the first records that had errors are kept out of a failed task's message
     """

@@ -139,7 +139,7 @@ class PolytomicHook(BaseHook):
 
         The message goes to the browser as it is; it holds no secret.
         """
-        from airflow_provider_polytomic.hooks._trial import try_out
+        from airflow_provider_polytomic.hooks._connection_test import try_out
 
         return try_out(self.get_connection(self.polytomic_conn_id))
 

@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import RunFacet
 
-    from airflow_provider_polytomic.lineage.flow import Flow
-    from airflow_provider_polytomic.runs import Execution
+    from airflow_provider_polytomic.executions import Execution
+    from airflow_provider_polytomic.lineage.datasets import LineageDatasets
 
 log = logging.getLogger(__name__)
 
 
-def remember(task: BaseOperator, execution: Execution, failure: str | None = None) -> None:
+def record_for_lineage(task: BaseOperator, execution: Execution, failure: str | None = None) -> None:
     """Keep what the lineage of a task is told by, for the listener that asks in this process when the task is over.
 
     :param failure: why the task fails; None where it succeeds
     """
-    if isinstance(task, Traced):
+    if isinstance(task, OpenLineageMixin):
         task._ended = execution
         task._failure = failure
 
 
-class Traced:
+class OpenLineageMixin:
     """The methods that OpenLineage looks for in an operator."""
 
     _ended: Execution | None = None
     _failure: str | None = None
-    _flow: Flow | None = None
+    _flow: LineageDatasets | None = None
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Tell nothing yet: what is read and written is known to Polytomic alone, and a start asks nobody.
@@ -91,9 +91,9 @@ class Traced:
             run_facets={"externalQuery": query},
         )
 
-    def _find_flow(self, execution: Execution) -> Flow:
+    def _find_flow(self, execution: Execution) -> LineageDatasets:
         from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-        from airflow_provider_polytomic.lineage.flow import flow_of
+        from airflow_provider_polytomic.lineage.datasets import flow_of
 
         if self._flow is None:
             config = getattr(self, "_config", None)

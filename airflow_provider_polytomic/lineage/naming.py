@@ -14,7 +14,7 @@ _REDSHIFT_HOST = re.compile(r"([^.]+)\.[^.]+\.([^.]+)\.redshift(-serverless)?\.a
 
 
 @dataclass(frozen=True)
-class Place:
+class DatasetName:
     """A dataset's name in a namespace."""
 
     namespace: str
@@ -35,7 +35,7 @@ class System:
     schema: tuple[str, ...] = ()
 
 
-def place_in(type: str, connection: Settings, sync: Settings, name: str) -> Place | None:
+def place_in(type: str, connection: Settings, sync: Settings, name: str) -> DatasetName | None:
     """Return the place of a table, an object or a file; None where it cannot be named.
 
     :param type: id of the connection type
@@ -48,7 +48,9 @@ def place_in(type: str, connection: Settings, sync: Settings, name: str) -> Plac
     if not system or not namespace:
         return None
     schema = None if "." in name else _first(sync, *system.schema)
-    return Place(namespace, ".".join(part for part in (_first(connection, *system.database), schema, name) if part))
+    return DatasetName(
+        namespace, ".".join(part for part in (_first(connection, *system.database), schema, name) if part)
+    )
 
 
 def _first(settings: Settings, *names: str) -> str | None:

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
-from airflow_provider_polytomic.exceptions import PolytomicRunTimeout, refusing
+from airflow_provider_polytomic._task.link import linked, show_link
+from airflow_provider_polytomic.exceptions import PolytomicRunTimeout, translate_api_errors
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.operators._link import linked, show_link
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,21 +52,21 @@ class PolytomicCancelOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Cancel, and return the execution that was running; None where none was."""
-        from airflow_provider_polytomic.runs import DeadlinePassed, Execution, cancel_current, kind_of, report
+        from airflow_provider_polytomic.executions import DeadlinePassed, Execution, cancel_current, kind_of, report
 
         sync_id = self._sync_id
         label = f"{kind_of(self.kind).label.capitalize()} {sync_id}"
-        patience = self.timeout if self.wait_for_completion else None
+        timeout = self.timeout if self.wait_for_completion else None
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
         canceling = cancel_current(
             self.kind,
             sync_id,
-            every=self.poll_interval,
-            patience=patience,
+            poll_interval=self.poll_interval,
+            timeout=timeout,
             on_found=partial(show_link, self, context, client),
         )
         try:
-            with refusing(f"{label} could not be canceled", self.polytomic_conn_id):
+            with translate_api_errors(f"{label} could not be canceled", self.polytomic_conn_id):
                 execution = client.run(canceling)
         except DeadlinePassed as passed:
             unseen = Execution.unseen(self.kind, sync_id, passed.run.execution_id)  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, depend_on
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, refusing
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, translate_api_errors
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class PolytomicConfigurationOperator(BaseOperator):
     def _refusing(self, what: str, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
         """Turn a failed request into what the task raises; what is in ``settings`` is not in its message."""
         try:
-            with refusing(what, self.polytomic_conn_id, hidden=_texts(settings)):
+            with translate_api_errors(what, self.polytomic_conn_id, hidden=_texts(settings)):
                 yield
         except ValueError as error:
             raise PolytomicRequestRefused(f"{what}: {error}") from None

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_polytomic._starts import BulkSyncStart
-from airflow_provider_polytomic._templated import as_id
+from airflow_provider_polytomic._task.asset_events import SchemaOutlets, checked
+from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
-from airflow_provider_polytomic.operators._outlets import SchemaOutlets, checked
-from airflow_provider_polytomic.operators._run import PolytomicRunOperator
+from airflow_provider_polytomic.operators._start import PolytomicRunOperator
 
 
 class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
@@ -39,8 +39,6 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         triggerer restarts, and never one that was joined
     :param max_errors: fail when a completed execution has more record errors than this; default: only warn
     :param console_log: follow the execution's console log in the task's log, or in its trigger's; default False
-    :param start_from_trigger: start in the triggerer too, so that a worker is needed for the verdict only; needs
-        Airflow 3.3; a mapped task is started by a worker all the same; default False
     :raises PolytomicRunFailed: if the execution fails, or another one runs and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if it is canceled
     :raises PolytomicRunIncomplete: if schemas were not synced, or more records have errors than ``max_errors``
@@ -78,7 +76,6 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         self.fail_on_partial = fail_on_partial
         self.retry_failed_schemas = retry_failed_schemas
         self.schema_outlets = checked(schema_outlets)
-        self.start_trigger_args = self._trigger_start()
 
 
 class PolytomicCancelBulkSyncOperator(PolytomicCancelOperator):

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_polytomic._compat import BaseOperator
-from airflow_provider_polytomic._templated import as_bool, as_id
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, refusing
+from airflow_provider_polytomic._task.attempt import Attempt
+from airflow_provider_polytomic._task.values import as_bool, as_id
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, translate_api_errors
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.operators._attempt import Attempt
 from airflow_provider_polytomic.operators._configuration import PolytomicConfigurationOperator
 
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
         if self.refresh_schemas:
             try:
                 with self._refusing(f"The schemas of connection {self.name!r} could not be refreshed"):
-                    client.run(refresh(connection.id, patience=self.refresh_timeout))
-            except RefreshTimeout as late:
-                raise PolytomicTaskError(f"Connection {self.name!r}: {late}") from None
+                    client.run(refresh(connection.id, timeout=self.refresh_timeout))
+            except RefreshTimeout as timeout_error:
+                raise PolytomicTaskError(f"Connection {self.name!r}: {timeout_error}") from None
         return _without_secrets(connection)
 
 
@@ -238,7 +238,7 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
 
         connection_id = as_id(self.connection_id, "connection_id")
         deletion = connections.delete(connection_id, force=as_bool(self.force, "force"))
-        with refusing(f"Connection {connection_id} could not be deleted", self.polytomic_conn_id):
+        with translate_api_errors(f"Connection {connection_id} could not be deleted", self.polytomic_conn_id):
             try:
                 PolytomicHook(self.polytomic_conn_id).send(deletion)
             except PolytomicNotFoundError:

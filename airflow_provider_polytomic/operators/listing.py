@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_polytomic._compat import BaseOperator
-from airflow_provider_polytomic.exceptions import refusing
+from airflow_provider_polytomic.exceptions import translate_api_errors
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class PolytomicListSyncsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the syncs."""
-        from airflow_provider_polytomic.runs import kind_of
+        from airflow_provider_polytomic.executions import kind_of
 
         label = kind_of(self.kind).label
         listing = kind_of(self.kind).list(active=self.active)
-        with refusing(f"The {label}s could not be listed", self.polytomic_conn_id):
+        with translate_api_errors(f"The {label}s could not be listed", self.polytomic_conn_id):
             found = [
                 {"kind": self.kind, "sync_id": sync.id, "name": sync.name, "active": sync.active}
                 for sync in PolytomicHook(self.polytomic_conn_id).pages(listing)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_polytomic._starts import SyncStart
-from airflow_provider_polytomic._templated import as_id
+from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
-from airflow_provider_polytomic.operators._run import PolytomicRunOperator
+from airflow_provider_polytomic.operators._start import PolytomicRunOperator
 
 
 class PolytomicStartSyncOperator(PolytomicRunOperator):
@@ -34,8 +34,6 @@ class PolytomicStartSyncOperator(PolytomicRunOperator):
         triggerer restarts, and never one that was joined
     :param max_errors: fail when a completed execution has more record errors than this; default: only warn
     :param console_log: follow the execution's console log in the task's log, or in its trigger's; default False
-    :param start_from_trigger: start in the triggerer too, so that a worker is needed for the verdict only; needs
-        Airflow 3.3; a mapped task is started by a worker all the same; default False
     :raises PolytomicRunFailed: if the execution fails, or another one runs and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if it is canceled
     :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``
@@ -67,7 +65,6 @@ class PolytomicStartSyncOperator(PolytomicRunOperator):
         self.test = test
         self.identities = identities
         self.source_identities = source_identities
-        self.start_trigger_args = self._trigger_start()
 
 
 class PolytomicCancelSyncOperator(PolytomicCancelOperator):

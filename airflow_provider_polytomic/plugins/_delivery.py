@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_polytomic.runs import Execution, Outcome, Run
+from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
 
 COMPLETED, WITH_ERRORS = "completed", "completed_with_errors"
 _KINDS = {"sync": "model", "bulk_sync": "bulk"}
@@ -64,9 +64,9 @@ class Delivery:
         )
 
     @property
-    def run(self) -> Run:
+    def run(self) -> ExecutionRef:
         """The execution that it tells of."""
-        return Run(self.kind, self.sync_id, self.execution_id)
+        return ExecutionRef(self.kind, self.sync_id, self.execution_id)
 
     def may_be_one_of(self, events: Set[str]) -> bool:
         """Tell whether it may be one of these events, as far as can be told before the execution is known."""

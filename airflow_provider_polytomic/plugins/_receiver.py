@@ -12,16 +12,16 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from airflow_provider_polytomic.api import PolytomicError, PolytomicNotFoundError
-from airflow_provider_polytomic.api.address import address_of
 from airflow_provider_polytomic.api.sharing import shared_client
 from airflow_provider_polytomic.assets import AssetUri, host_of
+from airflow_provider_polytomic.executions import Execution
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.plugins._airflow import AirflowApi, AirflowError, Login
+from airflow_provider_polytomic.links.url import address_of
+from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, AirflowError, Login
 from airflow_provider_polytomic.plugins._delivery import Delivery
 from airflow_provider_polytomic.plugins._settings import Settings
 from airflow_provider_polytomic.plugins._signature import HEADER, is_genuine
-from airflow_provider_polytomic.runs import Execution
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ async def _look(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution
     run, template = delivery.run, config.link_template_of(delivery.kind)
     try:
         async with shared_client(config) as client:
-            execution = await client.run(run.look(once=True))
+            execution = await client.run(run.fetch(without_retries=True))
             if not template:
                 return execution, None
             return execution, await client.run(address_of(template, config, run.kind, run.sync_id, run.execution_id))

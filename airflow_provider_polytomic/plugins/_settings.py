@@ -50,7 +50,7 @@ class Settings:
         return None if mistakes else settings
 
     def _mistakes(self) -> list[str]:
-        from airflow_provider_polytomic.runs.ends import ENDS
+        from airflow_provider_polytomic.executions.events import ENDS
 
         mistakes = [
             f"{name} is not set" for name in ("webhook_airflow_conn_id", "webhook_polytomic_conn_id")

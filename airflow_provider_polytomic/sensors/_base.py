@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
-from airflow_provider_polytomic._templated import as_moment
+from airflow_provider_polytomic._task.events import unexpected_event_error
+from airflow_provider_polytomic._task.state import TaskExecutionState
+from airflow_provider_polytomic._task.values import as_moment
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.operators._ledger import Ledger
-from airflow_provider_polytomic.triggers._event import foreign
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -73,7 +73,7 @@ class PolytomicSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on after the triggerer has waited."""
         if not isinstance(event, dict):
-            raise foreign(event)
+            raise unexpected_event_error(event)
         if event.get("try_number") not in (None, context["ti"].try_number):
             self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
             return self.execute(context)
@@ -85,7 +85,7 @@ class PolytomicSensor(BaseSensorOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; that it failed counts only where it was this attempt's."""
         if next_method == "__fail__":
-            waited = Ledger(context).waited_for()
+            waited = TaskExecutionState(context).get_awaited()
             if waited is None and not self.start_from_trigger:
                 self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
                 return self.execute(context)
@@ -108,7 +108,7 @@ class PolytomicSensor(BaseSensorOperator):
 
         :param facts: the trigger's parameters, but those that each has
         """
-        Ledger(context).waits_for(facts.get("execution_id"), "joined")
+        TaskExecutionState(context).set_awaited(facts.get("execution_id"), "joined")
         self.defer(
             trigger=trigger(
                 **facts,

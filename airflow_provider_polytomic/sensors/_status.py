@@ -13,23 +13,23 @@ from airflow_provider_polytomic._compat import (
     conf,
 )
 from airflow_provider_polytomic._from_trigger import beginning
-from airflow_provider_polytomic._templated import as_id, as_moment
-from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
+from airflow_provider_polytomic._task.errors import find_diagnostics
+from airflow_provider_polytomic._task.events import validate_execute_complete_event
+from airflow_provider_polytomic._task.link import linked, show_link
+from airflow_provider_polytomic._task.result import finish_execution
+from airflow_provider_polytomic._task.values import as_id, as_moment
+from airflow_provider_polytomic.exceptions import PolytomicTaskError, translate_api_errors
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.lineage import Traced
+from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.operators._failure import look_for_cause
-from airflow_provider_polytomic.operators._link import linked, show_link
-from airflow_provider_polytomic.operators._verdict import conclude
 from airflow_provider_polytomic.sensors._base import PolytomicSensor
-from airflow_provider_polytomic.triggers._event import checked_event
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import StartTriggerArgs
 
-    from airflow_provider_polytomic.api.protocol import Protocol
-    from airflow_provider_polytomic.runs import Completion, Console, Execution, Run, Standard
+    from airflow_provider_polytomic.api.flow import Flow
+    from airflow_provider_polytomic.executions import CompletedSince, Console, Execution, ExecutionRef, SuccessCriteria
 
 CHOICE_PATIENCE = 300.0
 """Seconds that a worker is held before a deferral while Polytomic gives no answer; a retry then asks again."""
@@ -44,7 +44,7 @@ BEGIN_OF_RUN = "{{ data_interval_start | default(none) or dag_run.start_date }}"
 """Where the triggerer renders it: from when on an end counts, if nothing else was said."""
 
 
-class PolytomicStatusSensor(PolytomicSensor, Traced):
+class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
     """Wait for the end of an execution, and judge it.
 
     With ``execution_id`` it waits for that one. Without, for the one that is current when the sensor first looks or,
@@ -101,7 +101,7 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
         self.console_log = console_log
         self.start_from_trigger = start_from_trigger
         self.end_from_trigger = end_from_trigger
-        self._awaited: Run | Completion | None = None
+        self._awaited: ExecutionRef | CompletedSince | None = None
         self._console: Console | None = None
 
     @property
@@ -109,10 +109,10 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
     def _sync_id(self) -> str:
         """The id of the sync, as text."""
 
-    def _standard(self) -> Standard:
-        from airflow_provider_polytomic.runs import Standard
+    def _standard(self) -> SuccessCriteria:
+        from airflow_provider_polytomic.executions import SuccessCriteria
 
-        return Standard(self.max_errors)
+        return SuccessCriteria(self.max_errors)
 
     def _trigger_start(self) -> StartTriggerArgs | None:
         """Return how the triggerer begins, for the end of the constructor, when all fields are there."""
@@ -130,7 +130,7 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
             "timeout": self.timeout,
             **self._trigger_options(),
         }
-        return beginning("sensing.PolytomicSensorTrigger", facts, self._backstop(self.timeout))
+        return beginning("sensors.PolytomicSensorTrigger", facts, self._backstop(self.timeout))
 
     def _trigger_options(self) -> dict[str, Any]:
         return {
@@ -155,9 +155,9 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
             return PokeReturnValue(is_done=True, xcom_value=self._judge(context, execution))
 
     def _go_on(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        from airflow_provider_polytomic.runs import Execution
+        from airflow_provider_polytomic.executions import Execution
 
-        event = checked_event(event)
+        event = validate_execute_complete_event(event)
         if event["status"] == "deadline":
             self._awaited = self._run(event["execution_id"]) if event["execution_id"] else None
             raise self._late(context)
@@ -174,20 +174,20 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
 
     @property
     def _label(self) -> str:
-        from airflow_provider_polytomic.runs import kind_of
+        from airflow_provider_polytomic.executions import kind_of
 
         return f"{kind_of(self.kind).label.capitalize()} {self._sync_id}"
 
-    def _run(self, execution_id: str) -> Run:
-        from airflow_provider_polytomic.runs import Run
+    def _run(self, execution_id: str) -> ExecutionRef:
+        from airflow_provider_polytomic.executions import ExecutionRef
 
-        return Run(self.kind, self._sync_id, execution_id)
+        return ExecutionRef(self.kind, self._sync_id, execution_id)
 
     def _look_and_defer(self, context: Context, end: float) -> dict[str, Any]:
-        from airflow_provider_polytomic.runs import Run
+        from airflow_provider_polytomic.executions import ExecutionRef
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
-        with refusing(f"{self._label} cannot be waited for", self.polytomic_conn_id):
+        with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
             self._awaited = self._client.run(self._choose(context, min(self.timeout, CHOICE_PATIENCE)))
         show_link(self, context, self._client, self._awaited)
         execution = self._look(context)
@@ -195,7 +195,7 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
             if self.console_log:
                 self._show_console(execution)
             return self._judge(context, execution)
-        execution_id = self._awaited.execution_id if isinstance(self._awaited, Run) else None
+        execution_id = self._awaited.execution_id if isinstance(self._awaited, ExecutionRef) else None
         self._wait_in_triggerer(
             context,
             PolytomicExecutionTrigger,
@@ -210,29 +210,33 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
     def _look(self, context: Context) -> Execution | None:
         """Look at what is awaited, once it is known; not to know it yet, or to get no answer, is None."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.api.retry import is_passing
+        from airflow_provider_polytomic.api.retry import is_transient
 
-        with refusing(f"{self._label} cannot be waited for", self.polytomic_conn_id):
+        with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
             try:
                 if self._awaited is None:
                     self._awaited = self._client.run(self._choose(context))
                     show_link(self, context, self._client, self._awaited)
-                return self._client.run(self._awaited.look())
+                return self._client.run(self._awaited.fetch())
             except PolytomicError as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
                 self.log.warning("%s could not be looked at: %s", self._label, error)
                 return None
 
-    def _choose(self, context: Context, patience: float = 0.0) -> Protocol[Run | Completion]:
-        from airflow_provider_polytomic.runs import awaited_of
+    def _choose(self, context: Context, timeout: float = 0.0) -> Flow[ExecutionRef | CompletedSince]:
+        from airflow_provider_polytomic.executions import resolve_target
 
         if self.execution_id is not None:
             return self._run(as_id(self.execution_id, "execution_id"))
         after = self._completed_after(context)
         first_look = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-        every = min(self.poke_interval, LONGEST_PAUSE)
-        return (yield from awaited_of(self.kind, self._sync_id, after, first_look, every=every, patience=patience))
+        poll_interval = min(self.poke_interval, LONGEST_PAUSE)
+        return (
+            yield from resolve_target(
+                self.kind, self._sync_id, after, first_look, poll_interval=poll_interval, timeout=timeout
+            )
+        )
 
     def _completed_after(self, context: Context) -> datetime:
         if self.completed_after is not None:
@@ -240,34 +244,34 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
         return self._begin_of_run(context)
 
     def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
-        return conclude(self, context, execution, self._standard(), again="see its history in Polytomic")
+        return finish_execution(self, context, execution, self._standard(), again="see its history in Polytomic")
 
     def _show_console(self, execution: Execution | None) -> None:
         """Show what is new in the console log; a poke that is a process of its own shows all of it at the end."""
-        from airflow_provider_polytomic.runs import Console, Run
+        from airflow_provider_polytomic.executions import Console, ExecutionRef
 
         run = self._run(execution.id) if execution else self._awaited
         ended = execution is not None and execution.outcome.final
-        if not isinstance(run, Run) or (self.reschedule and not ended):
+        if not isinstance(run, ExecutionRef) or (self.reschedule and not ended):
             return
         self._console = self._console or Console(run, self.log.info, self._client.config.secrets)
-        self._client.run(self._console.look() if ended else self._console.glance())
+        self._client.run(self._console.fetch() if ended else self._console.glance())
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
         """Cancel what is awaited, if that is wanted, and return what to raise."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.runs import Execution, Outcome, Run, report
+        from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome, report
 
         asked_to_end = self._cancel_if_waiting()
         within = f"within the sensor's timeout of {self.timeout:g} s"
         run, advice = self._awaited, "allow more time, or see in Polytomic why it is slow"
-        if not isinstance(run, Run):
+        if not isinstance(run, ExecutionRef):
             return AirflowSensorTimeout(f"{self._label} has had no execution that ended {within}. Next: {advice}")
         try:
-            last = self._client.run(run.look(once=True))
+            last = self._client.run(run.fetch(without_retries=True))
         except PolytomicError:
             last = Execution.unseen(run.kind, run.sync_id, run.execution_id)
-        cause = look_for_cause(last, self.polytomic_conn_id)
+        cause = find_diagnostics(last, self.polytomic_conn_id)
         headline, steps = f"has not ended {within}", f"{_left(self.cancel_on_timeout, asked_to_end)}; {advice}"
         if last.outcome.final:
             headline, steps = f"has ended, but not {within}", "allow more time, or clear this task: it will see the end"
@@ -281,12 +285,12 @@ class PolytomicStatusSensor(PolytomicSensor, Traced):
     def _cancel_if_waiting(self) -> bool:
         """Ask what is awaited to end, if that is wanted; tell whether it was asked."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.runs import Run, cancel
+        from airflow_provider_polytomic.executions import ExecutionRef, cancel
 
-        if not (self.cancel_on_timeout and isinstance(self._awaited, Run)):
+        if not (self.cancel_on_timeout and isinstance(self._awaited, ExecutionRef)):
             return False
         try:
-            self._client.run(cancel(self._awaited, patience=CANCEL_PATIENCE))
+            self._client.run(cancel(self._awaited, timeout=CANCEL_PATIENCE))
         except PolytomicError as error:
             self.log.warning("%s could not be canceled: %s", self._awaited, error)
             return False

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._templated import as_id
-from airflow_provider_polytomic.operators._outlets import SchemaOutlets, checked
+from airflow_provider_polytomic._task.asset_events import SchemaOutlets, checked
+from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.runs import Standard
+    from airflow_provider_polytomic.executions import SuccessCriteria
 
 
 class PolytomicBulkSyncStatusSensor(PolytomicStatusSensor):
@@ -66,7 +66,7 @@ class PolytomicBulkSyncStatusSensor(PolytomicStatusSensor):
     def _sync_id(self) -> str:
         return as_id(self.bulk_sync_id, "bulk_sync_id")
 
-    def _standard(self) -> Standard:
-        from airflow_provider_polytomic.runs import Standard
+    def _standard(self) -> SuccessCriteria:
+        from airflow_provider_polytomic.executions import SuccessCriteria
 
-        return Standard(self.max_errors, self.fail_on_partial)
+        return SuccessCriteria(self.max_errors, self.fail_on_partial)

@@ -7,24 +7,24 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
-from airflow_provider_polytomic._templated import as_id, as_moment
-from airflow_provider_polytomic.exceptions import refusing
+from airflow_provider_polytomic._task.events import validate_execute_complete_event
+from airflow_provider_polytomic._task.link import linked, show_link
+from airflow_provider_polytomic._task.result import publish_result
+from airflow_provider_polytomic._task.values import as_id, as_moment
+from airflow_provider_polytomic.exceptions import translate_api_errors
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.lineage import Traced
+from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.operators._link import linked, show_link
-from airflow_provider_polytomic.operators._verdict import hand_on
 from airflow_provider_polytomic.sensors._base import PolytomicSensor
-from airflow_provider_polytomic.triggers._event import checked_event
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.runs import Execution
-    from airflow_provider_polytomic.runs.freshness import Freshness
+    from airflow_provider_polytomic.executions import Execution
+    from airflow_provider_polytomic.executions.freshness import Freshness
 
 
-class PolytomicFreshnessSensor(PolytomicSensor, Traced):
+class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
     """Wait until a sync has an execution that succeeded and completed recently enough.
 
     Reads the history: ``GET /api/syncs/{id}/executions`` or ``GET /api/bulk/syncs/{id}/executions``. When the execution
@@ -87,27 +87,27 @@ class PolytomicFreshnessSensor(PolytomicSensor, Traced):
         execution = self._look(context)
         if execution is not None:
             return self._succeed(context, execution)
-        awaited = self._awaited(context)
+        target = self._awaited(context)
         self._wait_in_triggerer(
             context,
             PolytomicFreshnessTrigger,
             end,
             kind=self.kind,
-            sync_id=awaited.sync_id,
-            since=awaited.since.isoformat(),
-            max_age=awaited.max_age,
+            sync_id=target.sync_id,
+            since=target.since.isoformat(),
+            max_age=target.max_age,
         )
 
     def _go_on(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        from airflow_provider_polytomic.runs import Execution
+        from airflow_provider_polytomic.executions import Execution
 
-        event = checked_event(event)
+        event = validate_execute_complete_event(event)
         if event["status"] == "deadline":
             raise self._late(context)
         return self._succeed(context, Execution.from_result(event["execution"]))
 
     def _awaited(self, context: Context) -> Freshness:
-        from airflow_provider_polytomic.runs.freshness import Freshness
+        from airflow_provider_polytomic.executions.freshness import Freshness
 
         sync_id = as_id(self.sync_id, "sync_id")
         if self.max_age is not None:
@@ -118,26 +118,26 @@ class PolytomicFreshnessSensor(PolytomicSensor, Traced):
 
     def _look(self, context: Context) -> Execution | None:
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.api.retry import is_passing
+        from airflow_provider_polytomic.api.retry import is_transient
 
-        awaited = self._awaited(context)
-        with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
+        target = self._awaited(context)
+        with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
             try:
                 if not self._link_shown:
-                    show_link(self, context, self._client, awaited)
+                    show_link(self, context, self._client, target)
                     self._link_shown = True
-                return self._client.run(awaited.look())
+                return self._client.run(target.fetch())
             except PolytomicError as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
-                self.log.warning("There is no telling whether there is %s: %s", awaited, error)
+                self.log.warning("There is no telling whether there is %s: %s", target, error)
                 return None
 
     def _succeed(self, context: Context, execution: Execution) -> dict[str, Any]:
-        from airflow_provider_polytomic.runs import Run
+        from airflow_provider_polytomic.executions import ExecutionRef
 
-        show_link(self, context, self._client, Run(execution.kind, execution.sync_id, execution.id))
-        return hand_on(self, context, linked(context, execution))
+        show_link(self, context, self._client, ExecutionRef(execution.kind, execution.sync_id, execution.id))
+        return publish_result(self, context, linked(context, execution))
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(

@@ -7,20 +7,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
-from airflow_provider_polytomic._templated import as_id
+from airflow_provider_polytomic._task.asset_events import emit_asset_events
+from airflow_provider_polytomic._task.events import unexpected_event_error
+from airflow_provider_polytomic._task.link import show_link
+from airflow_provider_polytomic._task.state import TaskExecutionState
+from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.operators._ledger import Ledger
-from airflow_provider_polytomic.operators._link import show_link
-from airflow_provider_polytomic.operators._outlets import tell_outlets
 from airflow_provider_polytomic.sensors._base import PolytomicSensor
-from airflow_provider_polytomic.triggers._event import foreign
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.runs import Execution, Run
+    from airflow_provider_polytomic.executions import Execution, ExecutionRef
 
 
 class PolytomicWaitForSyncsSensor(PolytomicSensor):
@@ -61,19 +61,19 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         self.deferrable = deferrable
         self.max_errors = max_errors
         self.fail_on_partial = fail_on_partial
-        self._ends: dict[Run, Execution | str] = {}
+        self._ends: dict[ExecutionRef, Execution | str] = {}
         self._link_shown = False
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at each that has not ended yet; a look that fails is logged and decides nothing."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.runs.wait import HOPELESS
+        from airflow_provider_polytomic.executions.wait import HOPELESS
 
         runs = self._runs()
         self._show_first(context, runs)
         for run in [run for run in runs if run not in self._ends]:
             try:
-                execution = self._client.run(run.look(once=True))
+                execution = self._client.run(run.fetch(without_retries=True))
             except HOPELESS as error:
                 self._ends[run] = str(error)
             except PolytomicError as error:
@@ -96,11 +96,11 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         self._wait_in_triggerer(context, PolytomicManyExecutionsTrigger, end, runs=[asdict(run) for run in runs])
 
     def _go_on(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
-        from airflow_provider_polytomic.runs import Execution
+        from airflow_provider_polytomic.executions import Execution
 
         runs, ends = self._runs(), event.get("ends")
         if not isinstance(ends, list) or len(ends) != len(runs):
-            raise foreign(event)
+            raise unexpected_event_error(event)
         self._ends = {
             run: end if isinstance(end, str) else Execution.from_result(end) for run, end in zip(runs, ends) if end
         }
@@ -108,12 +108,12 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
             raise self._late(context)
         return self._judge(context, runs)
 
-    def _runs(self) -> list[Run]:
-        from airflow_provider_polytomic.runs import Run, kind_of
+    def _runs(self) -> list[ExecutionRef]:
+        from airflow_provider_polytomic.executions import ExecutionRef, kind_of
 
         try:
             return [
-                Run(
+                ExecutionRef(
                     kind_of(run["kind"]).name,
                     as_id(run["sync_id"], "the sync_id of a run"),
                     as_id(run["execution_id"], "the execution_id of a run"),
@@ -127,15 +127,15 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
                 "Next: give the results of operators with wait_for_completion=False"
             ) from None
 
-    def _judge(self, context: Context, runs: Sequence[Run]) -> list[dict[str, Any]]:
-        from airflow_provider_polytomic.runs import Standard
-        from airflow_provider_polytomic.runs.summary import table_of
+    def _judge(self, context: Context, runs: Sequence[ExecutionRef]) -> list[dict[str, Any]]:
+        from airflow_provider_polytomic.executions import SuccessCriteria
+        from airflow_provider_polytomic.executions.summary import table_of
 
-        standard = Standard(self.max_errors, self.fail_on_partial)
+        standard = SuccessCriteria(self.max_errors, self.fail_on_partial)
         ended = self._ended_of(runs)
-        lacking = [run for run in dict.fromkeys(runs) if run not in ended or not standard.met_by(ended[run])]
+        lacking = [run for run in dict.fromkeys(runs) if run not in ended or not standard.is_met_by(ended[run])]
         if not lacking:
-            tell_outlets(self, context, *ended.values())
+            emit_asset_events(self, context, *ended.values())
             return [ended[run].result() for run in runs]
         self._push_results(context, runs)
         show_link(self, context, self._client, lacking[0])
@@ -147,7 +147,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         raise PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
-        from airflow_provider_polytomic.runs.summary import table_of
+        from airflow_provider_polytomic.executions.summary import table_of
 
         runs = self._runs()
         self._push_results(context, runs)
@@ -159,7 +159,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
             "  Next: allow more time, or see in Polytomic why they are slow"
         )
 
-    def _show_first(self, context: Context, runs: Sequence[Run]) -> None:
+    def _show_first(self, context: Context, runs: Sequence[ExecutionRef]) -> None:
         if runs and not self._link_shown:
             self._link_shown = True
             show_link(self, context, self._client, runs[0])
@@ -168,10 +168,10 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         if self._ends:
             self._push_results(context, self._runs())
 
-    def _push_results(self, context: Context, runs: Sequence[Run]) -> None:
+    def _push_results(self, context: Context, runs: Sequence[ExecutionRef]) -> None:
         """Hand on the results of those that have ended, although the task does not succeed."""
         ended = self._ended_of(runs)
-        Ledger(context).push_result([ended[run].result() for run in runs if run in ended])
+        TaskExecutionState(context).push_result([ended[run].result() for run in runs if run in ended])
 
-    def _ended_of(self, runs: Sequence[Run]) -> dict[Run, Execution]:
+    def _ended_of(self, runs: Sequence[ExecutionRef]) -> dict[ExecutionRef, Execution]:
         return {run: end for run in runs if (end := self._ends.get(run)) and not isinstance(end, str)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_polytomic._templated import as_id
+from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_polytomic.triggers._lookup import find_config
-from airflow_provider_polytomic.triggers._ready import ready
+from airflow_provider_polytomic.triggers._lookup import find_connection_config
+from airflow_provider_polytomic.triggers._preload import ready
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
@@ -57,5 +57,5 @@ class WaitingTrigger(BaseTrigger):
     async def _find_config(self) -> ConnectionConfig:
         """Look the connection up once."""
         if self._config is None:
-            self._config = await find_config(self.polytomic_conn_id)
+            self._config = await find_connection_config(self.polytomic_conn_id)
         return self._config

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
-    from airflow_provider_polytomic.runs import Run
+    from airflow_provider_polytomic.executions import ExecutionRef
 
 
 @asynccontextmanager
-async def console_followed(config: ClientConfig, run: Run, show: Callable[[str], None]) -> AsyncIterator[None]:
+async def console_followed(config: ClientConfig, run: ExecutionRef, show: Callable[[str], None]) -> AsyncIterator[None]:
     """Follow the console log beside the wait in the body, and look once more when that has ended.
 
     A body that is canceled is not held up by another look.
@@ -21,7 +21,7 @@ async def console_followed(config: ClientConfig, run: Run, show: Callable[[str],
     :param show: takes one line at a time
     """
     from airflow_provider_polytomic.api import shared_client
-    from airflow_provider_polytomic.runs import Console, DeadlinePassed, follow
+    from airflow_provider_polytomic.executions import Console, DeadlinePassed, follow
 
     console = Console(run, show, config.secrets)
     async with shared_client(config) as client:
@@ -30,11 +30,11 @@ async def console_followed(config: ClientConfig, run: Run, show: Callable[[str],
             yield
         except DeadlinePassed:
             await _stopped(following)
-            await client.run(console.look())
+            await client.run(console.fetch())
             raise
         finally:
             await _stopped(following)
-        await client.run(console.look())
+        await client.run(console.fetch())
 
 
 async def _stopped(following: asyncio.Future[None]) -> None:

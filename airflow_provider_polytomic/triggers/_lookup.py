@@ -33,7 +33,7 @@ class _Lookup:
 _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lookup]] = WeakKeyDictionary()
 
 
-async def find_config(conn_id: str) -> ConnectionConfig:
+async def find_connection_config(conn_id: str) -> ConnectionConfig:
     """Return what the connection says; shielded, since Airflow 3.0 and 3.1 do not survive a look-up cut short.
 
     :raises PolytomicRequestRefused: if it cannot be used as it is

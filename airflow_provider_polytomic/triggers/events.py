@@ -15,14 +15,14 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_polytomic._compat import WatcherStore, event_trigger_base, has_asset_watchers
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
-from airflow_provider_polytomic.triggers._hub import Hub, Poll, hub_of
-from airflow_provider_polytomic.triggers._ready import ready
+from airflow_provider_polytomic.triggers._preload import ready
+from airflow_provider_polytomic.triggers._shared_event_poll import Poll, SharedEventPoll, shared_event_poll
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
     from airflow.triggers.shared_stream import SharedStreamProducer
 
-    from airflow_provider_polytomic.runs.feed import Ended
+    from airflow_provider_polytomic.executions.event_feed import Ended
 else:
     BaseEventTrigger = event_trigger_base()
 
@@ -106,23 +106,23 @@ class PolytomicEventTrigger(BaseEventTrigger):
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
         """Build what polls for all watchers that share a poll, for the triggerer."""
-        from airflow_provider_polytomic.triggers._producer import PollProducer
+        from airflow_provider_polytomic.triggers._shared_stream import PollProducer
 
         return PollProducer(kwargs["polytomic_conn_id"], kwargs["poll_interval"])
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Poll]:
         """Poll for ever, where the triggerer does not do so for all."""
-        async for poll in hub_of(kwargs["polytomic_conn_id"], kwargs["poll_interval"]).polls():
+        async for poll in shared_event_poll(kwargs["polytomic_conn_id"], kwargs["poll_interval"]).polls():
             yield poll
             await poll.stored()
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Poll]) -> AsyncIterator[TriggerEvent]:
         """Turn what the polls bring into the events of this watcher, each end once."""
         await ready()
-        from airflow_provider_polytomic.runs.feed import Feed
+        from airflow_provider_polytomic.executions.event_feed import Feed
 
-        hub = hub_of(self.polytomic_conn_id, self.poll_interval)
+        hub = shared_event_poll(self.polytomic_conn_id, self.poll_interval)
         store = WatcherStore(getattr(self, "asset_state_store", None), self._store_key())
         feed = Feed(await self._kept(store), wanted=self._wants, lookback=0.0 if store else LOOKBACK)
         keeper = _Keeper(store)
@@ -147,7 +147,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
             and (self.sync_ids is None or ended.sync_id in self.sync_ids)
         )
 
-    async def _payload(self, ended: Ended, poll: Poll, hub: Hub) -> dict[str, Any]:
+    async def _payload(self, ended: Ended, poll: Poll, hub: SharedEventPoll) -> dict[str, Any]:
         return {
             "event": ended.event,
             "event_id": ended.event_id,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, xcoms_of_end
-from airflow_provider_polytomic._templated import as_moment
-from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
+from airflow_provider_polytomic._task.kill_guard import LONG_PATIENCE, PATIENCE, was_killed
+from airflow_provider_polytomic._task.link import link_url
+from airflow_provider_polytomic._task.values import as_moment
+from airflow_provider_polytomic.exceptions import PolytomicTaskError, translate_api_errors
 from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
 from airflow_provider_polytomic.triggers._console import console_followed
-from airflow_provider_polytomic.triggers._link import address_for
-from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE, PATIENCE, was_killed
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
@@ -39,7 +39,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
 
     Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
     of one that has ended, or was canceled at the deadline; else None), ``message`` (of a refusal), and ``role``,
-    ``try_number``, ``latest_end`` and ``carried`` as given.
+    ``try_number``, ``latest_end`` and ``previous_schema_results`` as given.
 
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
@@ -51,7 +51,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         executions that they started, and have written the id to XCom before
     :param role: what the execution is to the task: ``ours``, ``joined`` or ``in the way``
     :param try_number: the attempt that waits
-    :param carried: rows of the result that earlier executions have earned, handed back in the event
+    :param previous_schema_results: rows of the result that earlier executions have earned, handed back in the event
     :param completed_after: moment in ISO 8601; only where ``execution_id`` is None
     :param latest_end: when the task's ``execution_timeout`` passes, in seconds since the epoch
     :param console_log: follow the execution's console log in the trigger's log
@@ -61,7 +61,15 @@ class PolytomicExecutionTrigger(WaitingTrigger):
 
     options: tuple[str, ...] = (
         *("kind", "sync_id", "execution_id", "polytomic_conn_id", "poll_interval", "deadline", "cancel_on_kill"),
-        *("role", "try_number", "latest_end", "carried", "completed_after", "console_log", "end_from_trigger"),
+        *(
+            "role",
+            "try_number",
+            "latest_end",
+            "previous_schema_results",
+            "completed_after",
+            "console_log",
+            "end_from_trigger",
+        ),
         "push_result",
     )
 
@@ -78,7 +86,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         role: str = "joined",
         try_number: int | None = None,
         latest_end: float | None = None,
-        carried: list[dict[str, Any]] | None = None,
+        previous_schema_results: list[dict[str, Any]] | None = None,
         completed_after: str | None = None,
         console_log: bool = False,
         end_from_trigger: bool = False,
@@ -95,7 +103,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         self.role = role
         self.try_number = try_number
         self.latest_end = latest_end
-        self.carried = carried
+        self.previous_schema_results = previous_schema_results
         self.completed_after = completed_after
         self.console_log = console_log
         self.end_from_trigger = end_from_trigger
@@ -127,34 +135,34 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         if not self._ended:
             await self._settle_kill(LONG_PATIENCE)
 
-    async def _settle_kill(self, patience: float) -> None:
+    async def _settle_kill(self, timeout: float) -> None:
         """Cancel the execution if it should be, to the end: the triggerer cancels a trigger again while it is at it."""
-        settling = asyncio.ensure_future(self._cancel_if_killed(patience))
+        settling = asyncio.ensure_future(self._cancel_if_killed(timeout))
         _settling.add(settling)
         settling.add_done_callback(_settling.discard)
         await asyncio.shield(settling)
 
     async def _wait(self) -> dict[str, Any]:
         from airflow_provider_polytomic.api import shared_client
-        from airflow_provider_polytomic.runs import Completion, DeadlinePassed, Run
-        from airflow_provider_polytomic.runs.watcher import shared_watcher
+        from airflow_provider_polytomic.executions import CompletedSince, DeadlinePassed, ExecutionRef
+        from airflow_provider_polytomic.executions.poller.poller import shared_poller
 
-        awaited: Run | Completion
+        target: ExecutionRef | CompletedSince
         try:
             if self.execution_id is not None:
-                awaited = Run(self.kind, self.sync_id, self.execution_id)
+                target = ExecutionRef(self.kind, self.sync_id, self.execution_id)
             else:
                 since = as_moment(self.completed_after or EPOCH, "completed_after")
-                awaited = Completion(self.kind, self.sync_id, since)
-            log.info("Waiting for %s", awaited)
-            with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
+                target = CompletedSince(self.kind, self.sync_id, since)
+            log.info("Waiting for %s", target)
+            with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
                 config = await self._find_config()
-                async with shared_watcher(config) as watcher, self._console(config):
-                    execution = await watcher.end_of(awaited, every=self.poll_interval, deadline=self.deadline)
+                async with shared_poller(config) as watcher, self._console(config):
+                    execution = await watcher.end_of(target, poll_interval=self.poll_interval, deadline=self.deadline)
                     if self.end_from_trigger:
-                        run = Run(self.kind, self.sync_id, execution.id)
+                        run = ExecutionRef(self.kind, self.sync_id, execution.id)
                         async with shared_client(config) as client:
-                            execution = replace(execution, url=await address_for(client, run))
+                            execution = replace(execution, url=await client.run(link_url(client, run)))
         except DeadlinePassed:
             return self._event("deadline", await self._cancel_late())
         except PolytomicTaskError as error:
@@ -163,11 +171,11 @@ class PolytomicExecutionTrigger(WaitingTrigger):
 
     def _console(self, config: ClientConfig) -> AbstractAsyncContextManager[None]:
         """Follow the console log while the body waits, where that is wanted and the execution is known."""
-        from airflow_provider_polytomic.runs import Run
+        from airflow_provider_polytomic.executions import ExecutionRef
 
         if not self.console_log or self.execution_id is None:
             return nullcontext()
-        return console_followed(config, Run(self.kind, self.sync_id, self.execution_id), log.info)
+        return console_followed(config, ExecutionRef(self.kind, self.sync_id, self.execution_id), log.info)
 
     async def _cancel_late(self) -> dict[str, Any] | None:
         """Cancel the execution whose time is up, and return it as it was last seen; None if the task must do it.
@@ -175,14 +183,14 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         Airflow 2 does not call a task any more whose ``execution_timeout`` has passed when it is resumed.
         """
         from airflow_provider_polytomic.api import PolytomicError, shared_client
-        from airflow_provider_polytomic.runs import Run, cancel_and_confirm
+        from airflow_provider_polytomic.executions import ExecutionRef, cancel_and_confirm
 
         if not self.cancel_on_kill or self.execution_id is None:
             return None
-        run = Run(self.kind, self.sync_id, self.execution_id)
+        run = ExecutionRef(self.kind, self.sync_id, self.execution_id)
         try:
             async with shared_client(await self._find_config()) as client:
-                execution = await client.run(cancel_and_confirm(run, patience=LATE_PATIENCE))
+                execution = await client.run(cancel_and_confirm(run, timeout=LATE_PATIENCE))
         except PolytomicError as error:
             log.warning("%s could not be canceled at its deadline: %s", run, error)
             return None
@@ -197,22 +205,22 @@ class PolytomicExecutionTrigger(WaitingTrigger):
             "role": self.role,
             "try_number": self.try_number,
             "latest_end": self.latest_end,
-            "carried": self.carried,
+            "previous_schema_results": self.previous_schema_results,
         }
 
-    async def _cancel_if_killed(self, patience: float) -> None:
+    async def _cancel_if_killed(self, timeout: float) -> None:
         from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicError
-        from airflow_provider_polytomic.runs import Run, cancel
+        from airflow_provider_polytomic.executions import ExecutionRef, cancel
 
         if not self.cancel_on_kill or self.execution_id is None:
             return
-        if not await was_killed(self.task_instance, self.execution_id, patience):
+        if not await was_killed(self.task_instance, self.execution_id, timeout):
             return
-        run = Run(self.kind, self.sync_id, self.execution_id)
+        run = ExecutionRef(self.kind, self.sync_id, self.execution_id)
         log.info("The task no longer waits for %s: canceling it", run)
         try:
             hurried = replace(await self._find_config(), timeout=CANCEL_PATIENCE)
             async with AsyncPolytomicClient(config=hurried) as client:
-                await client.run(cancel(run, patience=CANCEL_PATIENCE))
+                await client.run(cancel(run, timeout=CANCEL_PATIENCE))
         except (PolytomicError, AirflowException) as error:
             log.warning("%s could not be canceled: %s", run, error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow_provider_polytomic._templated import as_moment
-from airflow_provider_polytomic.exceptions import PolytomicTaskError, refusing
+from airflow_provider_polytomic._task.values import as_moment
+from airflow_provider_polytomic.exceptions import PolytomicTaskError, translate_api_errors
 from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
 
 log = logging.getLogger(__name__)
@@ -52,17 +52,17 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
         self.try_number = try_number
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_polytomic.runs import DeadlinePassed
-        from airflow_provider_polytomic.runs.freshness import Freshness
-        from airflow_provider_polytomic.runs.watcher import shared_watcher
+        from airflow_provider_polytomic.executions import DeadlinePassed
+        from airflow_provider_polytomic.executions.freshness import Freshness
+        from airflow_provider_polytomic.executions.poller.poller import shared_poller
 
         try:
             since = as_moment(self.since or EPOCH, "since")
-            awaited = Freshness(self.kind, self.sync_id, since, self.max_age)
-            log.info("Waiting for %s", awaited)
-            with refusing(f"{awaited} cannot be waited for", self.polytomic_conn_id):
-                async with shared_watcher(await self._find_config()) as watcher:
-                    execution = await watcher.end_of(awaited, every=self.poll_interval, deadline=self.deadline)
+            target = Freshness(self.kind, self.sync_id, since, self.max_age)
+            log.info("Waiting for %s", target)
+            with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
+                async with shared_poller(await self._find_config()) as watcher:
+                    execution = await watcher.end_of(target, poll_interval=self.poll_interval, deadline=self.deadline)
         except DeadlinePassed:
             return {"status": "deadline", "try_number": self.try_number}
         except PolytomicTaskError as error:

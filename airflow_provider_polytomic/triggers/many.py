@@ -10,8 +10,8 @@ from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.triggers._base import WaitingTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.runs import Run
-    from airflow_provider_polytomic.runs.watcher import Watcher
+    from airflow_provider_polytomic.executions import ExecutionRef
+    from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
 
 
 class PolytomicManyExecutionsTrigger(WaitingTrigger):
@@ -47,15 +47,15 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
         self.try_number = try_number
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_polytomic.runs import Run
-        from airflow_provider_polytomic.runs.watcher import shared_watcher
+        from airflow_provider_polytomic.executions import ExecutionRef
+        from airflow_provider_polytomic.executions.poller.poller import shared_poller
 
         try:
             config = await self._find_config()
         except PolytomicTaskError as error:
             return {"status": "refused", "message": str(error), "try_number": self.try_number}
-        async with shared_watcher(config) as watcher:
-            waits = [asyncio.ensure_future(self._end_of(watcher, Run(**run))) for run in self.runs]
+        async with shared_poller(config) as watcher:
+            waits = [asyncio.ensure_future(self._end_of(watcher, ExecutionRef(**run))) for run in self.runs]
             try:
                 ends = await asyncio.gather(*waits)
             finally:
@@ -63,13 +63,13 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
                     wait.cancel()
         return {"ends": ends, "try_number": self.try_number}
 
-    async def _end_of(self, watcher: Watcher, run: Run) -> dict[str, Any] | str | None:
+    async def _end_of(self, watcher: ExecutionPoller, run: ExecutionRef) -> dict[str, Any] | str | None:
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.api.redaction import one_line
-        from airflow_provider_polytomic.runs import DeadlinePassed
+        from airflow_provider_polytomic.executions import DeadlinePassed
 
         try:
-            execution = await watcher.end_of(run, every=self.poll_interval, deadline=self.deadline)
+            execution = await watcher.end_of(run, poll_interval=self.poll_interval, deadline=self.deadline)
         except DeadlinePassed:
             return None
         except PolytomicError as error:

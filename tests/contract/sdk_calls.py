@@ -20,7 +20,7 @@ from polytomic import (
     SyncField,
 )
 
-from .world import World
+from tests.support.sdk_world import World
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
 FAR_AHEAD = datetime(2100, 1, 1, tzinfo=timezone.utc)

@@ -12,10 +12,10 @@ from polytomic import AsyncPolytomic, Polytomic
 from polytomic.core.api_error import ApiError
 
 from airflow_provider_polytomic.emulator import Emulator, ManualClock
+from tests.support.sdk_world import World, build, nowhere
 
 from . import shapes
 from .sdk_calls import CALLS, PARTNERS
-from .world import World, build, nowhere
 
 STATES: list[dict[str, Any]] = [
     {"empty_list": "null", "no_execution": "null", "event_paging": "none", "console_end": "null"},

@@ -22,6 +22,7 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicRunTimeout,
     PolytomicUnavailable,
 )
+from airflow_provider_polytomic.executions import ExecutionRef, cancel
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators.bulk_syncs import (
     PolytomicCancelBulkSyncOperator,
@@ -29,7 +30,6 @@ from airflow_provider_polytomic.operators.bulk_syncs import (
 )
 from airflow_provider_polytomic.operators.listing import PolytomicListSyncsOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
-from airflow_provider_polytomic.runs import Run, cancel
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
@@ -383,7 +383,7 @@ def test_a_cancel_that_comes_too_late(emulator, task_instance, kind, answer):
     assert world.cancel(sync_id).finish() is None
     execution = emulator.start(sync_id)
     with PolytomicClient(emulator.api_key, base_url=emulator.url) as client:
-        assert client.run(cancel(Run(kind, sync_id, execution.id), patience=1.0)) is (answer == 200)
+        assert client.run(cancel(ExecutionRef(kind, sync_id, execution.id), timeout=1.0)) is (answer == 200)
 
 
 @pytest.mark.parametrize("retry_after", ["seconds", "date", "absent"])

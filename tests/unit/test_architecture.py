@@ -1,63 +1,131 @@
-"""The floors of the house: each imports only from those below it."""
+"""The floors: a module imports only from the floors below it, type-only imports included."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 PACKAGE = "airflow_provider_polytomic"
-ROOT = Path(__file__).parents[2] / PACKAGE
-BELOW = {
-    "api": {"api"},
-    "runs": {"runs", "api"},
-    "emulator": {"emulator"},
+REPOSITORY = Path(__file__).parents[2]
+ROOT = REPOSITORY / PACKAGE
+FLOORS: dict[str, set[str]] = {
     "provider_info": set(),
     "_compat": set(),
-    "exceptions": {"_compat", "api", "runs"},
-    "_templated": {"exceptions"},
-    "_from_trigger": {"_compat"},
-    "_starts": {"_templated", "exceptions", "runs", "api"},
-    "hooks": {"hooks", "api", "provider_info", "exceptions", "_compat"},
+    "api": set(),
+    "results": set(),
+    "exceptions": {"_compat"},
     "assets": {"_compat"},
-    "links": {"_compat"},
-    "lineage": {"lineage", "assets", "hooks", "runs", "api", "_compat"},
-    "plugins": {"plugins", "hooks", "assets", "runs", "api", "provider_info", "_compat"},
-    "triggers": {"triggers", "links", "hooks", "runs", "api", "exceptions", "_compat", "_starts", "_templated"},
+    "executions": {"api", "results"},
+    "links": {"_compat", "api"},
+    "hooks": {"_compat", "api", "executions", "exceptions", "links", "provider_info", "results"},
+    "_task": {"_compat", "api", "assets", "exceptions", "executions", "hooks", "links", "results"},
+    "triggers": {"_compat", "_task", "api", "exceptions", "executions", "hooks", "links", "results"},
+    "lineage": {"_compat", "_task", "api", "assets", "exceptions", "executions", "hooks", "results"},
+    "operators": {
+        *("_compat", "_task", "api", "assets", "exceptions", "executions", "hooks", "lineage", "links", "results"),
+        "triggers",
+    },
+    "sensors": {
+        *("_compat", "_task", "api", "assets", "exceptions", "executions", "hooks", "lineage", "links", "results"),
+        "triggers",
+    },
+    "plugins": {"_compat", "api", "assets", "exceptions", "executions", "hooks", "links", "provider_info", "results"},
+    "emulator": set(),
 }
-KNOW_AIRFLOW = {
-    "_from_trigger",
-    *("_compat", "assets", "exceptions", "hooks", "lineage", "links", "plugins"),
-    *("triggers", "operators", "sensors"),
-}
+"""Each folder or module of the package, and what it may import from beside itself."""
+
+WITHOUT_AIRFLOW = {"provider_info", "api", "results", "executions", "emulator"}
+NOT_PART_OF_A_FLOOR = {"__init__"}
 
 
-def imports(file: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name within it."""
+    found = {}
+    for file in ROOT.rglob("*.py"):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = file
     return found
 
 
-def files(floor: str) -> list[Path]:
-    return list((ROOT / floor).rglob("*.py")) or [ROOT / f"{floor}.py"]
+MODULES = modules()
 
 
-@pytest.mark.parametrize("floor", BELOW)
+def imports(file: Path) -> Iterator[tuple[str, bool]]:
+    """List what a file imports, and whether it does so when it is loaded (and not for types or in a function)."""
+    tree = ast.parse(file.read_text())
+    later = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in later
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) not in later
+
+
+def ours(file: Path) -> Iterator[tuple[str, bool]]:
+    """List the modules of the package that a file imports."""
+    for name, at_load in imports(file):
+        if name.startswith(f"{PACKAGE}."):
+            inner = name.removeprefix(f"{PACKAGE}.")
+            yield (inner if inner in MODULES else inner.rpartition(".")[0]), at_load
+
+
+def floor_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_every_folder_has_its_floor():
+    assert {floor_of(name) for name in MODULES} - NOT_PART_OF_A_FLOOR == FLOORS.keys()
+
+
+def test_a_floor_is_below_those_that_import_from_it():
+    below: dict[str, set[str]] = {}
+    for floor, allowed in FLOORS.items():
+        assert allowed <= below.keys() or floor == "emulator", f"{floor} is listed before {allowed - below.keys()}"
+        below[floor] = allowed
+
+
+@pytest.mark.parametrize("floor", FLOORS)
 def test_a_floor_imports_only_from_those_below_it(floor):
-    for file in files(floor):
-        ours = {name.split(".")[1] for name in imports(file) if name.startswith(f"{PACKAGE}.")} - {"__version__"}
-        assert ours <= BELOW[floor], file
+    for name, file in MODULES.items():
+        if floor_of(name) == floor:
+            foreign = {floor_of(each) for each, _ in ours(file) if each} - {floor}
+            assert foreign <= FLOORS[floor], name
 
 
-@pytest.mark.parametrize("floor", sorted(set(BELOW) - KNOW_AIRFLOW))
-def test_airflow_is_known_upstairs_only(floor):
-    for file in files(floor):
-        assert not [name for name in imports(file) if name.split(".")[0] == "airflow"], file
+@pytest.mark.parametrize("floor", sorted(WITHOUT_AIRFLOW))
+def test_the_lower_floors_do_not_import_airflow(floor):
+    for name, file in MODULES.items():
+        if floor_of(name) == floor:
+            assert not [each for each, _ in imports(file) if each.split(".")[0] == "airflow"], name
+
+
+def test_no_module_imports_itself_through_others():
+    graph = {name: {each for each, _ in ours(file) if each in MODULES} - {name} for name, file in MODULES.items()}
+    state: dict[str, int] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        state[name] = 1
+        for each in sorted(graph[name]):
+            assert state.get(each) != 1, " -> ".join((*path[path.index(each) :], each))
+            if each not in state:
+                visit(each, (*path, each))
+        state[name] = 2
+
+    for name in sorted(graph):
+        if name not in state:
+            visit(name, (name,))
 
 
 def test_what_differs_between_versions_of_airflow_stands_in_one_module():
@@ -71,3 +139,10 @@ def test_no_operation_is_written_twice():
         drives = file.name in ("clients.py", "sharing.py")
         functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.AsyncFunctionDef)]
         assert drives or not functions, file
+
+
+def test_the_table_in_the_docs_is_the_one_that_is_tested():
+    text = (REPOSITORY / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)(?:\.py|/)` \|.*\| (.*?) \|$", text, re.MULTILINE)
+    told = {floor: set(re.findall(r"`(\w+)`", below)) for floor, below in rows}
+    assert told == FLOORS

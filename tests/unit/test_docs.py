@@ -13,8 +13,8 @@ from textwrap import dedent
 
 import pytest
 
+from airflow_provider_polytomic.executions.outcome import outcome_of
 from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, get_provider_info
-from airflow_provider_polytomic.runs.outcome import outcome_of
 
 PACKAGE = "airflow_provider_polytomic"
 AREAS = ("hooks", "operators", "sensors", "triggers")

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_polytomic import _compat, api, exceptions
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.provider_info import get_provider_info
-from tests.unit.api.operations import OPERATIONS, RAW
+from tests.support.operations import OPERATIONS, RAW
 
 PACKAGE = "airflow_provider_polytomic"
 AREAS = ("operators", "sensors", "hooks", "triggers")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_polytomic._compat import Asset
-from airflow_provider_polytomic.api.pacing import Pace
+from airflow_provider_polytomic.api.rate_limit import RateLimiter
 from airflow_provider_polytomic.emulator.samples import (
     BULK_SYNC_ID,
     CRM_CONNECTION_ID,
@@ -18,8 +18,8 @@ from airflow_provider_polytomic.emulator.samples import (
     WAREHOUSE_CONNECTION_ID,
 )
 from airflow_provider_polytomic.exceptions import PolytomicRunFailed, PolytomicRunTimeout
-from airflow_provider_polytomic.lineage import Traced, flow
-from airflow_provider_polytomic.lineage.naming import Place, place_in
+from airflow_provider_polytomic.lineage import OpenLineageMixin, datasets
+from airflow_provider_polytomic.lineage.naming import DatasetName, place_in
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
@@ -54,7 +54,7 @@ class TestNames:
         ],
     )  # fmt: skip
     def test_a_known_system(self, type, connection, sync, name, namespace, full_name):
-        assert place_in(type, connection, sync, name) == Place(namespace, full_name)
+        assert place_in(type, connection, sync, name) == DatasetName(namespace, full_name)
 
     @pytest.mark.parametrize(
         ("type", "connection"),
@@ -240,7 +240,7 @@ def test_all_requests_together_have_one_deadline(task_instance, emulator, own, a
     task = bulk_sync()
     task_instance(task).finish()
     asked()
-    begin = flow._Asker._begin
+    begin = datasets._Asker._begin
 
     def late(asker, call):
         answer = begin(asker, call)
@@ -248,7 +248,7 @@ def test_all_requests_together_have_one_deadline(task_instance, emulator, own, a
         asker._deadline = 0.0
         return answer
 
-    monkeypatch.setattr(flow._Asker, "_begin", late)
+    monkeypatch.setattr(datasets._Asker, "_begin", late)
     told = ask(task, "complete")
     assert names(told.outputs)[0] == (own, f"connections/{WAREHOUSE_CONNECTION_ID}/replica.account")
     assert asked() == [f"GET /api/bulk/syncs/{BULK_SYNC_ID}"]
@@ -258,8 +258,8 @@ def test_all_requests_together_have_one_deadline(task_instance, emulator, own, a
 def test_an_answer_that_does_not_come_is_not_waited_for(task_instance, own, monkeypatch):
     task = bulk_sync()
     task_instance(task).finish()
-    monkeypatch.setattr(flow, "PATIENCE", 0.05)
-    monkeypatch.setattr(flow._Asker, "_begin", lambda *_: Future())
+    monkeypatch.setattr(datasets, "PATIENCE", 0.05)
+    monkeypatch.setattr(datasets._Asker, "_begin", lambda *_: Future())
     assert names(ask(task, "complete").outputs)[0] == (own, f"bulk/{BULK_SYNC_ID}/Account")
 
 
@@ -268,7 +268,8 @@ def test_lineage_is_not_paced(task_instance, monkeypatch, emulator, detailed):
     task = bulk_sync()
     task_instance(task).finish()
     monkeypatch.setattr(
-        "airflow_provider_polytomic.api.clients.Pace", lambda limit: pytest.fail("it is paced") if limit else Pace(None)
+        "airflow_provider_polytomic.api.clients.RateLimiter",
+        lambda limit: pytest.fail("it is paced") if limit else RateLimiter(None),
     )
     monkeypatch.setenv(
         "AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**connection, "extra": {"max_requests_per_minute": 1}})
@@ -287,7 +288,7 @@ def test_a_connection_that_cannot_be_had_is_named_by_its_id(task_instance, emula
 def test_lineage_that_fails_says_so_once_and_fails_nothing(task_instance, monkeypatch, caplog):
     task = model_sync()
     task_instance(task).finish()
-    monkeypatch.setattr(Traced, "_find_flow", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(OpenLineageMixin, "_find_flow", lambda *_: SimpleNamespace())
     told = ask(task, "complete")
     assert (told.inputs, told.outputs) == ([], [])
     [warning] = [record for record in caplog.records if record.levelname == "WARNING" and "lineage" in record.name]

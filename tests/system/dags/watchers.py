@@ -35,6 +35,6 @@ def consumer(dag_id, schedule):
 
 
 if has_asset_watchers():
-    once = consumer("watch_once", [watched("watched-once")])
+    without_retries = consumer("watch_once", [watched("watched-once")])
     restarted = consumer("watch_restarted", [watched("watched-restarted")])
     many = consumer("watch_many", [watched(f"watched-{number:02}") for number in range(MANY)])

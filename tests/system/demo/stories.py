@@ -11,8 +11,8 @@ from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.emulator import Emulator
 from airflow_provider_polytomic.emulator.samples import FAILING_MODEL_SYNC_ID, MODEL_SYNC_ID
 from airflow_provider_polytomic.emulator.syncs import Sync
-from airflow_provider_polytomic.runs.execution import Execution
-from airflow_provider_polytomic.runs.kinds import kind_of
+from airflow_provider_polytomic.executions.execution import Execution
+from airflow_provider_polytomic.executions.kinds import kind_of
 from tests.system.cluster import Cluster
 from tests.system.logs import last_error
 from tests.system.processes import is_running

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic.api import AsyncPolytomicClient, Call, PolytomicClient
-
-from .server import Server
+from tests.support.scripted_server import Server
 
 KEY = "canary-5ecret-4pi-key"
 

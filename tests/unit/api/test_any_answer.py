@@ -16,10 +16,10 @@ from airflow_provider_polytomic.api import Call, PolytomicAPIError, PolytomicCli
 from airflow_provider_polytomic.api.call import next_page
 from airflow_provider_polytomic.api.models.base import Message
 from airflow_provider_polytomic.api.models.executions import SyncStatus
+from tests.support.operations import OPERATIONS
+from tests.support.scripted_server import Answer
 
 from .conftest import KEY
-from .operations import OPERATIONS
-from .server import Answer
 
 MOMENTS = [
     "",

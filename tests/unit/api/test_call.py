@@ -47,8 +47,8 @@ def test_a_call_is_immutable_and_shows_no_body():
 
 def test_once_is_the_same_call_sent_once():
     call = syncs.get("1")
-    assert (call.repeatable, call.once().repeatable) == (True, False)
-    assert call.once().path == call.path
+    assert (call.repeatable, call.without_retries().repeatable) == (True, False)
+    assert call.without_retries().path == call.path
 
 
 def test_an_unknown_field_is_kept_and_an_unknown_word_accepted():
@@ -104,6 +104,6 @@ def test_the_message_names_the_place_and_not_the_value():
 
 
 def test_errors_survive_a_process_boundary():
-    error = PolytomicResponseError("odd", method="GET", path="/x", passing=False)
+    error = PolytomicResponseError("odd", method="GET", path="/x", transient=False)
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), copy.__dict__) == (type(error), str(error), error.__dict__)

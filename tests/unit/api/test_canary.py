@@ -21,9 +21,9 @@ from airflow_provider_polytomic.api import (
     syncs,
     webhooks,
 )
+from tests.support.scripted_server import HANG_UP, Answer, answer
 
 from .conftest import KEY
-from .server import HANG_UP, Answer, answer
 
 PASSWORD = "canary-p@ss/wörd"
 NESTED = "canary-nested-5ecret"

@@ -26,9 +26,9 @@ from airflow_provider_polytomic.api import (
     syncs,
 )
 from airflow_provider_polytomic.api.clients import MOST_CONNECTIONS, _within
+from tests.support.scripted_server import HANG_UP, Answer, answer
 
 from .conftest import KEY
-from .server import HANG_UP, Answer, answer
 
 SYNC = answer({"data": {"id": "1", "name": "n"}})
 STARTED = answer({"data": {"id": "1"}})

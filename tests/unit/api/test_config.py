@@ -6,9 +6,9 @@ import pytest
 
 from airflow_provider_polytomic.api import ClientConfig, PolytomicClient, identity
 from airflow_provider_polytomic.api.config import API_KEY_VARIABLE
+from tests.support.scripted_server import answer
 
 from .conftest import KEY
-from .server import answer
 
 
 @pytest.fixture(autouse=True)

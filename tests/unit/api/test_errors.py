@@ -7,8 +7,7 @@ import pytest
 
 from airflow_provider_polytomic import api
 from airflow_provider_polytomic.api import PolytomicAPIError, PolytomicValidationError, connections, syncs
-
-from .server import Answer, answer
+from tests.support.scripted_server import Answer, answer
 
 
 @pytest.mark.parametrize(

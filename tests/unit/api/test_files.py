@@ -14,9 +14,9 @@ import pytest
 from airflow_provider_polytomic.api import files
 from airflow_provider_polytomic.api.config import ClientConfig
 from airflow_provider_polytomic.api.files import _tls, read_beginning
+from tests.support.scripted_server import HANG_UP, Answer, dripping
 
 from .conftest import KEY
-from .server import HANG_UP, Answer, dripping
 
 CONFIG = ClientConfig(KEY, base_url="http://127.0.0.1:1")
 SIGNED = "/errors/0000.csv?X-Amz-Signature=canary-5ignature"
@@ -63,7 +63,7 @@ def test_an_answer_that_comes_drop_by_drop_is_cut_when_the_time_is_up(monkeypatc
     now = itertools.count()
     monkeypatch.setattr(files, "time", SimpleNamespace(monotonic=lambda: float(next(now))))
     with dripping(b"HTTP/1.1 200 OK\r\n\r\n") as url:
-        beginning = read_beginning(url + SIGNED, CONFIG, patience=5)
+        beginning = read_beginning(url + SIGNED, CONFIG, timeout=5)
     assert beginning is not None
     assert 1 <= len(beginning) <= 10
 

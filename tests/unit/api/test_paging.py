@@ -13,9 +13,9 @@ from airflow_provider_polytomic.api import (
     webhooks,
 )
 from airflow_provider_polytomic.api.call import next_page
+from tests.support.scripted_server import answer
 
 from .conftest import KEY
-from .server import answer
 
 
 def page(*ids: str, token: str | None = None) -> dict[str, object]:

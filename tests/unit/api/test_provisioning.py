@@ -96,7 +96,7 @@ def test_a_refresh_is_waited_for_in_every_reading_of_its_status(client, emulator
         emulator.set_switch(f"schema_refresh_{switch}", value)
     emulator.clock.freeze()
     began = emulator.clock()
-    client.run(refresh(connection.id, patience=100, every=2, clock=emulator.clock))
+    client.run(refresh(connection.id, timeout=100, poll_interval=2, clock=emulator.clock))
     assert emulator.clock() - began >= 20
     assert ("has ended as 'failed'" in caplog.text) == (ends == "failed")
 
@@ -106,4 +106,4 @@ def test_a_refresh_that_does_not_end_is_given_up(client, emulator):
     emulator.set_switch("schema_refresh_seconds", math.inf)
     emulator.clock.freeze()
     with pytest.raises(RefreshTimeout, match="refreshing"):
-        client.run(refresh(connection.id, patience=30, clock=emulator.clock))
+        client.run(refresh(connection.id, timeout=30, clock=emulator.clock))

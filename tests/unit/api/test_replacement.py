@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic.api import Call, bulk_syncs, connections, syncs
-
-from .operations import BULK_SYNC, SYNC
-from .server import answer
+from tests.support.operations import BULK_SYNC, SYNC
+from tests.support.scripted_server import answer
 
 STAMPS = {
     "created_at": "2026-01-01T00:00:00Z",

@@ -18,7 +18,7 @@ from airflow_provider_polytomic.api import (
     send,
 )
 from airflow_provider_polytomic.api.errors import class_of_status
-from airflow_provider_polytomic.api.retry import RetryPolicy, is_passing, may_repeat, read_retry_after, retrying
+from airflow_provider_polytomic.api.retry import RetryPolicy, is_transient, may_repeat, read_retry_after, retrying
 
 CALLS = {
     "get": Call("GET", "/x", read_only=True),
@@ -40,25 +40,25 @@ def lost(sent: bool) -> PolytomicTransportError:
     return PolytomicTransportError("reset", method="GET", path="/x", sent=sent)
 
 
-def odd(passing: bool = True) -> PolytomicResponseError:
-    return PolytomicResponseError("odd", method="GET", path="/x", passing=passing)
+def odd(transient: bool = True) -> PolytomicResponseError:
+    return PolytomicResponseError("odd", method="GET", path="/x", transient=transient)
 
 
 PASSING = [lost(True), lost(False), odd(), *map(api_error, (408, 425, 429, 500, 502, 503, 504, 599))]
-LASTING = [odd(passing=False), *map(api_error, (400, 401, 403, 404, 405, 409, 410, 422))]
+LASTING = [odd(transient=False), *map(api_error, (400, 401, 403, 404, 405, 409, 410, 422))]
 
 
 @pytest.mark.parametrize("error", PASSING, ids=str)
 @pytest.mark.parametrize("name", SAFE)
 def test_what_is_safe_is_repeated_after_what_passes(name: str, error: PolytomicError):
-    assert is_passing(error)
+    assert is_transient(error)
     assert may_repeat(CALLS[name], error)
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
 @pytest.mark.parametrize("name", CALLS)
 def test_nothing_is_repeated_after_what_lasts(name: str, error: PolytomicError):
-    assert not is_passing(error)
+    assert not is_transient(error)
     assert not may_repeat(CALLS[name], error)
 
 
@@ -69,7 +69,7 @@ def test_another_write_is_repeated_only_if_it_certainly_did_not_arrive(name: str
 
 
 def test_a_call_to_be_sent_once_is():
-    assert RetryPolicy().wait(CALLS["get"].once(), 1, lost(False)) is None
+    assert RetryPolicy().wait(CALLS["get"].without_retries(), 1, lost(False)) is None
 
 
 def test_waits_double_up_to_the_longest():

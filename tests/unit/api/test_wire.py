@@ -11,9 +11,8 @@ import pytest
 from airflow_provider_polytomic import api
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.base import Model
-
-from .operations import KEY, NOTHING, OPERATIONS, Row
-from .server import answer
+from tests.support.operations import KEY, NOTHING, OPERATIONS, Row
+from tests.support.scripted_server import answer
 
 BODILESS = {"GET", "DELETE"}
 

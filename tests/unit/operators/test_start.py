@@ -25,8 +25,8 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicTaskError,
     PolytomicUnavailable,
 )
-from airflow_provider_polytomic.operators import _killable, _run
-from airflow_provider_polytomic.runs import Run
+from airflow_provider_polytomic.executions import ExecutionRef
+from airflow_provider_polytomic.operators import _cancel_on_kill, _start
 from airflow_provider_polytomic.triggers import executions
 
 NEVER = float("inf")
@@ -358,7 +358,7 @@ class TestDeadlinesInAnOutage:
         return outage
 
     def test_it_is_canceled_and_the_task_has_timed_out(self, kind, task_instance, monkeypatch, deferrable, outage):
-        monkeypatch.setattr(_run, "CONFIRM_PATIENCE", 0.01)
+        monkeypatch.setattr(_start, "CONFIRM_PATIENCE", 0.01)
         monkeypatch.setattr(executions, "LATE_PATIENCE", 0.01)
         sync_id = kind.add(duration=NEVER)
         outage(sync_id)
@@ -393,7 +393,7 @@ class TestOnKill:
             operator.on_kill()
             operator._stop_if_killed()
 
-        monkeypatch.setattr(_killable.KillableOperator, "_sleep", pause)
+        monkeypatch.setattr(_cancel_on_kill.KillableOperator, "_sleep", pause)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         return task
@@ -417,20 +417,20 @@ class TestOnKill:
             operator.on_kill()
             operator._stop_if_killed()
 
-        monkeypatch.setattr(_killable.KillableOperator, "_sleep", pause)
+        monkeypatch.setattr(_cancel_on_kill.KillableOperator, "_sleep", pause)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         assert len(kind.cancels) == 1
 
     def test_a_kill_during_the_start_cancels_as_soon_as_the_execution_is_known(self, kind, task_instance, monkeypatch):
         task = task_instance(kind.start(kind.add(duration=NEVER), deferrable=True))
-        original = _run.PolytomicRunOperator._order
+        original = _start.PolytomicRunOperator._order
 
         def killed(operator, *arguments):
             operator.on_kill()
             return original(operator, *arguments)
 
-        monkeypatch.setattr(_run.PolytomicRunOperator, "_order", killed)
+        monkeypatch.setattr(_start.PolytomicRunOperator, "_order", killed)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         assert len(kind.cancels) == 1
@@ -443,15 +443,15 @@ class TestOnKill:
     def test_no_answer_at_all_is_given_up_within_the_time_that_airflow_leaves(
         self, kind, task_instance, monkeypatch, logged
     ):
-        assert _killable.KILL_SECONDS < 4
-        monkeypatch.setattr(_killable, "KILL_SECONDS", 1.0)
+        assert _cancel_on_kill.KILL_SECONDS < 4
+        monkeypatch.setattr(_cancel_on_kill, "KILL_SECONDS", 1.0)
         kind.emulator.fault("delay", delay=60, count=None, method="POST", path="/**/cancel")
         self.killed_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
 
     def test_an_answer_that_drips_in_does_not_hold_the_task(self, kind, task_instance, monkeypatch, logged):
         """A time limit of httpx is for one phase of a request, and starts anew with each byte."""
-        monkeypatch.setattr(_killable, "KILL_SECONDS", 0.2)
+        monkeypatch.setattr(_cancel_on_kill, "KILL_SECONDS", 0.2)
         dripping, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
         def drip() -> None:
@@ -464,7 +464,7 @@ class TestOnKill:
         server.start()
         try:
             operator = kind.start(kind.add(duration=60))
-            operator._ours = Run(kind.name, "sync", "execution")
+            operator._ours = ExecutionRef(kind.name, "sync", "execution")
             operator._config = ClientConfig("some-key", base_url=f"http://127.0.0.1:{dripping.getsockname()[1]}")
             operator.on_kill()
             assert "no answer to its cancellation" in logged()
@@ -558,7 +558,7 @@ class TestStateStore:
             task.execute()
         [execution] = kind.emulator.executions(sync_id)
         assert state_store.values == {
-            "polytomic_execution": {"execution_id": execution.id, "generation": 0, "carried": []}
+            "polytomic_execution": {"execution_id": execution.id, "generation": 0, "previous_schema_results": []}
         }
         task.finish()
         assert state_store.values == {}

@@ -10,9 +10,8 @@ pytest.importorskip("fastapi", reason="Airflow 2 has no FastAPI applications")
 
 from airflow.models import Connection
 
-from airflow_provider_polytomic.plugins._airflow import AirflowApi, Login
-
-from .airflow_api import serving
+from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, Login
+from tests.support.airflow_rest_api import serving
 
 
 def login(extra=None, **fields):

@@ -22,8 +22,7 @@ from starlette.testclient import TestClient
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.plugins import _receiver
 from airflow_provider_polytomic.plugins.webhooks import PREFIX, PolytomicWebhookPlugin
-
-from .airflow_api import serving
+from tests.support.airflow_rest_api import serving
 
 SECRET = "secret-of-the-webhook"
 OPTIONS = {"conn_id": "polytomic_webhook", "airflow_conn_id": "airflow_api"}

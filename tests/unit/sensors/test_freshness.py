@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
-from airflow_provider_polytomic.runs.freshness import Freshness
+from airflow_provider_polytomic.executions.freshness import Freshness
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.triggers.freshness import PolytomicFreshnessTrigger
 
@@ -146,12 +146,12 @@ class TestWhatIsFresh:
 
     @pytest.mark.parametrize("interval", [True, False], ids=["data interval", "DAG run"])
     def test_by_default_since_the_start_of_the_data_interval_else_of_the_dag_run(self, sync, interval):
-        class Run:
+        class ExecutionRef:
             start_date = sync.now(500)
 
         begin = sync.now(-500) if interval else None
         sync.run(100, wait=500)
-        task = sync.task(data_interval_start=begin, dag_run=Run(), timeout=0.1)
+        task = sync.task(data_interval_start=begin, dag_run=ExecutionRef(), timeout=0.1)
         if interval:
             assert task.finish()["outcome"] == "success"
         else:

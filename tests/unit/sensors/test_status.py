@@ -18,7 +18,7 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicTaskError,
     PolytomicUnavailable,
 )
-from airflow_provider_polytomic.runs import awaited_of
+from airflow_provider_polytomic.executions import resolve_target
 from airflow_provider_polytomic.sensors import _base, _status
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
@@ -129,7 +129,7 @@ class TestWhatIsAwaited:
 
     @pytest.mark.parametrize("interval", [True, False], ids=["data interval", "DAG run"])
     def test_the_moment_is_the_start_of_the_data_interval_else_of_the_dag_run(self, kind, task_instance, interval):
-        class Run:
+        class ExecutionRef:
             start_date = moment(kind.emulator, -10)
 
         begin = moment(kind.emulator, -1000) if interval else None
@@ -137,7 +137,7 @@ class TestWhatIsAwaited:
         kind.emulator.clock.advance(-500)
         kind.emulator.start(sync_id)
         kind.emulator.clock.advance(500)
-        task = task_instance(kind.sensor(sync_id), data_interval_start=begin, dag_run=Run())
+        task = task_instance(kind.sensor(sync_id), data_interval_start=begin, dag_run=ExecutionRef())
         assert bool(task.task.poke(task.context)) is interval
 
     @pytest.mark.parametrize("wrong", ["yesterday", "", 7])
@@ -275,7 +275,7 @@ class TestAnswers:
         assert "could not be looked at" in logged()
 
     def test_a_worker_is_held_for_a_few_minutes_only_while_there_is_no_answer(self, kind, task_instance, monkeypatch):
-        monkeypatch.setitem(awaited_of.__kwdefaults__, "clock", kind.emulator.clock)
+        monkeypatch.setitem(resolve_target.__kwdefaults__, "clock", kind.emulator.clock)
         sync_id = kind.add()
         began = kind.emulator.clock()
         kind.emulator.fault("status", status=503, count=None)

@@ -12,9 +12,9 @@ import pytest
 
 from airflow_provider_polytomic._compat import has_asset_watchers
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
-from airflow_provider_polytomic.runs import Run
-from airflow_provider_polytomic.runs.feed import Feed
-from airflow_provider_polytomic.triggers import _hub, events
+from airflow_provider_polytomic.executions import ExecutionRef
+from airflow_provider_polytomic.executions.event_feed import Feed
+from airflow_provider_polytomic.triggers import _shared_event_poll, events
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
 
 watchers = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
@@ -41,7 +41,7 @@ class Store:
         self.written += 1
 
 
-class Watcher:
+class ExecutionPoller:
     """A watcher in a triggerer of its own, which stores its events or not.
 
     :param stores: whether Airflow gets to store what the watcher tells
@@ -69,7 +69,9 @@ class Watcher:
             self.told.append(json.loads(json.dumps(event.payload)))
 
     async def _polled(self, trigger):
-        async with aclosing(_hub.hub_of(trigger.polytomic_conn_id, trigger.poll_interval).polls()) as polls:
+        async with aclosing(
+            _shared_event_poll.shared_event_poll(trigger.polytomic_conn_id, trigger.poll_interval).polls()
+        ) as polls:
             async for poll in polls:
                 yield poll
                 self.polled += 1
@@ -171,7 +173,7 @@ def test_an_end_with_its_numbers(emulator):
     async def scenario():
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync(schemas=[{"id": "contact", "records": 500, "duration": 5}])
-        async with Watcher() as watcher:
+        async with ExecutionPoller() as watcher:
             first, second = ends(emulator, model), ends(emulator, bulk)
             told = await watcher.tell(2)
         assert [list(one) for one in told] == [PAYLOAD, PAYLOAD]
@@ -195,7 +197,7 @@ def test_the_link_is_that_of_the_connection(emulator, monkeypatch):
 
     async def scenario():
         sync = emulator.add_model_sync()
-        async with Watcher() as watcher:
+        async with ExecutionPoller() as watcher:
             ends(emulator, sync)
             [told] = await watcher.tell()
         assert told["url"] == f"https://p.example.com/{sync.id}"
@@ -231,7 +233,7 @@ def test_only_what_is_asked_for(emulator, asked, expected, beside):
         asked = {**asked, "sync_ids": [syncs[name].id if name in syncs else name for name in asked["sync_ids"]]}
 
     async def scenario():
-        async with Watcher(**asked) as watcher:
+        async with ExecutionPoller(**asked) as watcher:
             for sync in syncs.values():
                 ends(emulator, sync)
             assert [one["sync_name"] for one in await watcher.tell(len(expected))] == expected
@@ -262,18 +264,18 @@ def test_one_execution_that_is_gone_costs_the_others_nothing(emulator, problem, 
 
     async def scenario():
         gone, there = emulator.add_model_sync(counts=COUNTS), emulator.add_model_sync(counts=COUNTS)
-        look = Run.look
+        look = ExecutionRef.fetch
 
         def mistaken(run, **more):
             if run.sync_id == gone.id:
                 raise LookupError("a bug")
             return look(run, **more)
 
-        async with Watcher(poll_interval=0.5) as watcher:
+        async with ExecutionPoller(poll_interval=0.5) as watcher:
             if problem:
                 emulator.fault("status", path=f"/api/syncs/{gone.id}/executions/*", count=None, **problem)
             else:
-                monkeypatch.setattr(Run, "look", mistaken)
+                monkeypatch.setattr(ExecutionRef, "fetch", mistaken)
             for _ in range(2):
                 ends(emulator, gone)
                 ends(emulator, there)
@@ -290,12 +292,12 @@ def test_nothing_more_is_asked_about_ends_while_polytomic_does_not_answer(emulat
     async def scenario():
         sync = emulator.add_model_sync(counts=COUNTS)
         emulator.fault("status", path="/api/**/executions/*", count=None)
-        async with Watcher(poll_interval=0.5) as watcher:
+        async with ExecutionPoller(poll_interval=0.5) as watcher:
             for _ in range(30):
                 ends(emulator, sync)
             told = await watcher.tell(30)
         assert all(one["counts"] == {**COUNTS, "delete": 0} for one in told)
-        assert len(lookups(emulator)) <= 3 * _hub.AT_ONCE, "30 ends may come in more than one poll"
+        assert len(lookups(emulator)) <= 3 * _shared_event_poll.AT_ONCE, "30 ends may come in more than one poll"
 
     within(scenario())
 
@@ -307,7 +309,7 @@ def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulato
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync()
         emulator.fault(fail, path="/api/**/executions/*", count=None)
-        async with Watcher() as watcher:
+        async with ExecutionPoller() as watcher:
             ends(emulator, model)
             [told] = await watcher.tell(1)
             assert told["counts"] == {**COUNTS, "delete": 0}
@@ -325,12 +327,12 @@ def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulato
 
 @watchers
 def test_a_slow_answer_holds_an_end_up_for_a_while_only(emulator, monkeypatch):
-    monkeypatch.setattr(_hub, "PATIENCE", 0.2)
+    monkeypatch.setattr(_shared_event_poll, "PATIENCE", 0.2)
 
     async def scenario():
         sync = emulator.add_bulk_sync()
         emulator.fault("delay", path="/api/**/executions/*", delay=5, count=None)
-        async with Watcher() as watcher:
+        async with ExecutionPoller() as watcher:
             for _ in range(3):
                 ends(emulator, sync)
             told = await watcher.tell(3)
@@ -372,7 +374,7 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
 
     async def scenario():
         sync = emulator.add_model_sync()
-        async with Watcher(poll_interval=15) as watcher:
+        async with ExecutionPoller(poll_interval=15) as watcher:
             pauses.clear()
             emulator.fault(path="/api/events", count=8, **fault)
             missed = [ends(emulator, sync).id for _ in range(3)]
@@ -395,7 +397,7 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
 def test_trouble_that_changes_is_still_the_same(emulator, pauses, caplog):
     async def scenario():
         sync = emulator.add_model_sync()
-        async with Watcher(poll_interval=15) as watcher:
+        async with ExecutionPoller(poll_interval=15) as watcher:
             for fault in ({"kind": "status", "status": 502}, {"kind": "reset"}, {"kind": "malformed"}) * 2:
                 emulator.fault(path="/api/events", count=1, **fault)
             ends(emulator, sync)
@@ -410,7 +412,7 @@ def test_trouble_that_changes_is_still_the_same(emulator, pauses, caplog):
 def test_what_polytomic_asks_to_wait_is_waited_within_reason(emulator, pauses, asked, waited):
     async def scenario():
         sync = emulator.add_model_sync()
-        async with Watcher(poll_interval=15) as watcher:
+        async with ExecutionPoller(poll_interval=15) as watcher:
             emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": str(asked)})
             ends(emulator, sync)
             await watcher.tell(1)
@@ -427,7 +429,7 @@ def test_a_connection_that_is_mended_is_read_again(emulator, pauses, monkeypatch
     async def scenario():
         monkeypatch.delenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT")
         sync = emulator.add_model_sync()
-        watcher = Watcher(poll_interval=15)
+        watcher = ExecutionPoller(poll_interval=15)
         running = asyncio.ensure_future(watcher.__aenter__())
         while len(pauses) < 2:
             await asyncio.sleep(0)
@@ -453,16 +455,16 @@ def test_a_watcher_goes_on_where_it_was(emulator):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
         ends(emulator, sync)
-        async with Watcher(store) as watcher:
+        async with ExecutionPoller(store) as watcher:
             ended = ends(emulator, sync)
             assert [one["execution_id"] for one in await watcher.tell(1)] == [ended.id]
         meanwhile = [ends(emulator, sync).id for _ in range(3)]
-        async with Watcher(store, poll_interval=0.02) as watcher:
+        async with ExecutionPoller(store, poll_interval=0.02) as watcher:
             assert [one["execution_id"] for one in await watcher.tell(3)] == meanwhile
-        async with Watcher(store) as watcher:
+        async with ExecutionPoller(store) as watcher:
             await watcher.polls(3)
             assert watcher.told == []
-        async with Watcher(store, sync_ids=[sync.id]) as other:
+        async with ExecutionPoller(store, sync_ids=[sync.id]) as other:
             await other.polls(3)
             assert other.told == []
 
@@ -473,12 +475,12 @@ def test_a_watcher_goes_on_where_it_was(emulator):
 def test_what_airflow_has_not_stored_is_told_again(emulator):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
-        async with Watcher(store):
+        async with ExecutionPoller(store):
             pass
-        async with Watcher(store, stores=False) as watcher:
+        async with ExecutionPoller(store, stores=False) as watcher:
             ended = ends(emulator, sync)
             await watcher.tell(1)
-        async with Watcher(store) as watcher:
+        async with ExecutionPoller(store) as watcher:
             assert [one["execution_id"] for one in await watcher.tell(1)] == [ended.id]
 
     within(scenario())
@@ -489,7 +491,7 @@ def test_without_a_store_it_looks_back(emulator):
     async def scenario():
         sync = emulator.add_model_sync(duration=1)
         long_ago, lately = ends(emulator, sync, 120), ends(emulator, sync, 200)
-        async with Watcher() as watcher:
+        async with ExecutionPoller() as watcher:
             assert [one["execution_id"] for one in await watcher.tell(1)] == [lately.id]
         assert long_ago.id != lately.id
 
@@ -500,12 +502,12 @@ def test_without_a_store_it_looks_back(emulator):
 def test_a_store_that_fails_costs_no_event(emulator, pauses, caplog):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
-        async with Watcher(store) as watcher:
+        async with ExecutionPoller(store) as watcher:
             store.refuses = True
             first = ends(emulator, sync)
             await watcher.tell(1)
             await watcher.polls(5)
-        restarted = Watcher(store)
+        restarted = ExecutionPoller(store)
         running = asyncio.ensure_future(restarted.__aenter__())
         while pauses.count(events.STORE_PAUSE) < 3:
             await asyncio.sleep(0)
@@ -523,7 +525,7 @@ def test_a_store_that_fails_costs_no_event(emulator, pauses, caplog):
 def test_little_is_kept_while_nothing_happens(emulator, monkeypatch):
     async def scenario():
         store = Store()
-        async with Watcher(store) as watcher:
+        async with ExecutionPoller(store) as watcher:
             await watcher.polls(10)
             assert store.written == 1
             monkeypatch.setattr(events, "KEEP_EVERY", 0.0)
@@ -544,13 +546,13 @@ def test_a_trigger_of_several_assets_keeps_with_each(emulator):
 
     async def scenario():
         stores, sync = Stores(), emulator.add_model_sync()
-        async with Watcher(stores) as watcher:
+        async with ExecutionPoller(stores) as watcher:
             ends(emulator, sync)
             await watcher.tell(1)
         one, other = stores.all()
         assert one.values == other.values != {}
         stores._by_name = {"new": Store(), **stores._by_name}
-        async with Watcher(stores) as watcher:
+        async with ExecutionPoller(stores) as watcher:
             await watcher.polls(2)
             assert watcher.told == []
 
@@ -621,7 +623,7 @@ def test_a_watcher_that_was_away_shares_the_poll_and_disturbs_nobody(emulator):
     async def scenario():
         store, other = Store(), Store()
         sync = emulator.add_model_sync(duration=1)
-        async with Watcher(store):
+        async with ExecutionPoller(store):
             pass
         missed = []
         for _ in range(9):

@@ -14,9 +14,9 @@ from unittest.mock import MagicMock
 import pytest
 
 from airflow_provider_polytomic._compat import trigger_has_on_kill
+from airflow_provider_polytomic._task.kill_guard import LONG_PATIENCE
 from airflow_provider_polytomic.triggers import _base, executions
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
-from airflow_provider_polytomic.triggers.guard import LONG_PATIENCE
 
 NEVER = float("inf")
 FACTS = {
@@ -30,7 +30,7 @@ FACTS = {
     "role": "ours",
     "try_number": 2,
     "latest_end": 3.5,
-    "carried": [{"schema": "contact"}],
+    "previous_schema_results": [{"schema": "contact"}],
     "completed_after": None,
     "console_log": True,
     "end_from_trigger": True,
@@ -84,7 +84,7 @@ class TestSerialization:
 @pytest.mark.usefixtures("no_waiting")
 class TestEvents:
     async def test_an_end_is_handed_back_with_the_result(self, emulator, started, wait_for_event):
-        trigger = started(role="ours", try_number=3, latest_end=9.5, carried=[{"schema": "a"}])
+        trigger = started(role="ours", try_number=3, latest_end=9.5, previous_schema_results=[{"schema": "a"}])
         event = await wait_for_event(trigger)
         assert event.pop("execution")["execution_id"] == trigger.execution_id
         assert event == {
@@ -94,7 +94,7 @@ class TestEvents:
             "role": "ours",
             "try_number": 3,
             "latest_end": 9.5,
-            "carried": [{"schema": "a"}],
+            "previous_schema_results": [{"schema": "a"}],
         }
 
     async def test_an_unsuccessful_end_is_an_end(self, started, wait_for_event):

@@ -1,0 +1,106 @@
+"""Check what would be released: built the same twice, nothing foreign in it, and readable by every supported Airflow.
+
+`python .ci/release.py DIST AGAIN VERSION...`, with the folders of two builds and the versions of Airflow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from email.parser import Parser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from wheel import PACKAGE, strangers_in
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ROOT / ".cache" / "schemas"
+SCHEMA = "airflow/provider_info.schema.json"
+IN_SDIST = {"airflow_provider_polytomic", "docs", "example_dags", "tests", "mkdocs.yml", "pyproject.toml", "PKG-INFO"}
+
+
+def main() -> int:
+    """Print what is checked, and return 1 at the first thing that is not as it should be."""
+    dist, again, *versions = sys.argv[1:]
+    try:
+        for said in check(Path(dist), Path(again), versions):
+            print(said)
+    except (AssertionError, jsonschema.ValidationError) as error:
+        print(f"NOT TO BE RELEASED: {error}")
+        return 1
+    return 0
+
+
+def check(dist: Path, again: Path, versions: list[str]) -> Iterator[str]:
+    """Check one thing after another, and say what was found."""
+    [wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    for built in (wheel, sdist):
+        first, second = digest(built), digest(again / built.name)
+        assert first == second, f"{built.name} is not reproducible: {first}, then {second}"
+        yield f"{built.name}: sha256 {first}, twice"
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not strangers_in(names), f"the wheel has {strangers_in(names)}"
+    yield f"the wheel has {len(names)} files, all of {PACKAGE}"
+    with tarfile.open(sdist) as archive:
+        tops = {name.split("/")[1] for name in archive.getnames()}
+    foreign = {top for top in tops - IN_SDIST if not top.endswith(".md") and top not in ("LICENSE", ".gitignore")}
+    assert not foreign, f"the sdist has {sorted(foreign)}"
+    yield f"the sdist has {', '.join(sorted(tops))}"
+    version = str(metadata(wheel)["Version"])
+    assert wheel.name.split("-")[1] == version
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(), f"the changelog says nothing about {version}"
+    yield f"the changelog says what is in {version}"
+    info = provider_info(wheel)
+    assert info["versions"][0] == version, f"the provider metadata says {info['versions']}, the wheel {version}"
+    for airflow in versions:
+        jsonschema.validate(info, schema_of(airflow))
+        yield f"the provider metadata is valid for Airflow {airflow}"
+
+
+def digest(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def metadata(wheel: Path) -> Any:
+    """Read the wheel's METADATA."""
+    archive = zipfile.ZipFile(wheel)
+    [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    return Parser().parsestr(archive.read(name).decode())
+
+
+def provider_info(wheel: Path) -> dict[str, Any]:
+    """Ask the wheel itself, in a process where nothing else can be imported."""
+    code = (
+        f"import json, sys; sys.path.insert(0, {str(wheel.absolute())!r})\n"
+        f"from {PACKAGE}.provider_info import get_provider_info; print(json.dumps(get_provider_info()))"
+    )
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    info: dict[str, Any] = json.loads(ran.stdout)
+    return info
+
+
+def schema_of(airflow: str) -> dict[str, Any]:
+    """Take the schema of provider metadata out of a release of Airflow, and keep it."""
+    kept = SCHEMAS / f"{airflow}.json"
+    if not kept.exists():
+        SCHEMAS.mkdir(parents=True, exist_ok=True)
+        name = "apache-airflow" if airflow.startswith("2.") else "apache-airflow-core"
+        options = ("--quiet", "--no-deps", "--ignore-requires-python", "--only-binary", ":all:", "--dest", str(SCHEMAS))
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options]
+        subprocess.run([*command, f"{name}=={airflow}"], check=True)
+        [release] = SCHEMAS.glob(f"*-{airflow}-*.whl")
+        kept.write_bytes(zipfile.ZipFile(release).read(SCHEMA))
+        release.unlink()
+    schema: dict[str, Any] = json.loads(kept.read_text())
+    return schema
+
+
+if __name__ == "__main__":
+    sys.exit(main())

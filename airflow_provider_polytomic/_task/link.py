@@ -1,0 +1,58 @@
+"""Write the link from a task to its sync, in a worker and in a trigger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_polytomic._compat import push_xcom_in_trigger
+from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
+
+    from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicClient
+    from airflow_provider_polytomic.api.flow import Flow
+    from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
+    from airflow_provider_polytomic.hooks._connection import ConnectionConfig
+
+
+def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRef | CompletedSince) -> Flow[str | None]:
+    """Return the URL of a sync; None if the connection has no template for it.
+
+    :param client: a client whose settings come from an Airflow connection
+    """
+    from airflow_provider_polytomic.links.url import address_of
+
+    config: ConnectionConfig = client.config  # type: ignore[assignment]
+    template = config.link_template_of(target.kind)
+    if not template:
+        return None
+    execution_id = getattr(target, "execution_id", None)
+    return (yield from address_of(template, config, target.kind, target.sync_id, execution_id))
+
+
+def show_link(
+    task: BaseOperator, context: Context, client: PolytomicClient, target: ExecutionRef | CompletedSince
+) -> None:
+    """Write the URL to XCom, where the link, the result and the failure report read it."""
+    url = client.run(link_url(client, target))
+    if url:
+        context["ti"].xcom_push(key=LINK_XCOM_KEY, value=url)
+        task.log.info("In Polytomic: %s", url)
+
+
+async def show_link_in_trigger(
+    task_instance: Any, client: AsyncPolytomicClient, target: ExecutionRef | CompletedSince
+) -> None:
+    """Write the URL to XCom from a trigger."""
+    url = await client.run(link_url(client, target))
+    if url:
+        await push_xcom_in_trigger(task_instance, LINK_XCOM_KEY, url)
+
+
+def linked(context: Context, execution: Execution) -> Execution:
+    """Return the execution with its URL, if this attempt has written one."""
+    ti = context["ti"]
+    url = ti.xcom_pull(task_ids=ti.task_id, key=LINK_XCOM_KEY, map_indexes=ti.map_index)
+    return replace(execution, url=url) if url else execution

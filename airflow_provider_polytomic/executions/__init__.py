@@ -1,0 +1,60 @@
+"""What an execution is and what is done with it: start once, wait, cancel. Knows nothing of Airflow."""
+
+from __future__ import annotations
+
+from airflow_provider_polytomic.executions.cancel import cancel, cancel_and_confirm, cancel_current
+from airflow_provider_polytomic.executions.console import Console, follow, watched
+from airflow_provider_polytomic.executions.diagnostics import Diagnostics, collect_diagnostics
+from airflow_provider_polytomic.executions.error_records import first_records
+from airflow_provider_polytomic.executions.execution import Execution
+from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.outcome import Outcome
+from airflow_provider_polytomic.executions.ref import ExecutionRef
+from airflow_provider_polytomic.executions.report import SuccessCriteria, remedy, report
+from airflow_provider_polytomic.executions.start import (
+    AlreadyRunning,
+    IfRunning,
+    Ownership,
+    StartRequest,
+    StartResult,
+    start_once,
+)
+from airflow_provider_polytomic.executions.targets import (
+    CompletedSince,
+    current_execution,
+    execution_current_at,
+    resolve_target,
+)
+from airflow_provider_polytomic.executions.wait import DeadlinePassed, deadline_of, wait_for_end
+
+__all__ = [
+    "AlreadyRunning",
+    "Diagnostics",
+    "CompletedSince",
+    "Console",
+    "DeadlinePassed",
+    "Execution",
+    "StartResult",
+    "IfRunning",
+    "StartRequest",
+    "Outcome",
+    "Ownership",
+    "ExecutionRef",
+    "SuccessCriteria",
+    "resolve_target",
+    "cancel",
+    "cancel_and_confirm",
+    "cancel_current",
+    "collect_diagnostics",
+    "current_execution",
+    "deadline_of",
+    "execution_current_at",
+    "first_records",
+    "follow",
+    "kind_of",
+    "remedy",
+    "report",
+    "start_once",
+    "wait_for_end",
+    "watched",
+]

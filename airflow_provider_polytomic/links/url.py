@@ -1,0 +1,57 @@
+"""Where a person sees a sync in a browser.
+
+The API gives no such address and none is documented, so it is a template that the user gives.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from airflow_provider_polytomic.api import identity
+from airflow_provider_polytomic.api.config import ClientConfig
+from airflow_provider_polytomic.api.errors import PolytomicError
+from airflow_provider_polytomic.api.flow import Flow, send
+
+PLACEHOLDERS = ("base_url", "kind", "sync_id", "execution_id", "organization_id")
+
+PATIENCE = 5.0
+"""Seconds for asking whose key it is, where the template needs that."""
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_BEGINNING = re.compile(r"https?://[^/?#\s@{}\\]+([/?#]|$)|\{base_url\}(/|$)")
+
+
+def checked_template(template: str) -> str:
+    """Return the template of an address, if it can be one.
+
+    :raises ValueError: if it has another placeholder than :data:`PLACEHOLDERS`, or is no http or https address
+    """
+    template = template.strip()
+    rest = _PLACEHOLDER.sub(lambda match: "" if match[1] in PLACEHOLDERS else match[0], template)
+    if not _BEGINNING.match(template) or "{" in rest or "}" in rest or re.search(r"[\s<>\"'\x00-\x1f]", template):
+        raise ValueError("not the template of an http or https address")
+    return template
+
+
+def address_of(
+    template: str, config: ClientConfig, kind: str, sync_id: str, execution_id: str | None
+) -> Flow[str | None]:
+    """Return the address of a sync; None where something that the template needs is not known.
+
+    Asks ``GET /api/me`` for the organization where the template needs it and the settings do not have it.
+
+    :param template: as :func:`checked_template` gives it; ids are percent-encoded
+    :param kind: ``model`` or ``bulk``
+    """
+    organization_id = config.organization_id
+    if "{organization_id}" in template and not organization_id:
+        try:
+            organization_id = (yield from send(identity.get().with_timeout(PATIENCE))).organization_id
+        except PolytomicError:
+            return None
+    ids = {"kind": kind, "sync_id": sync_id, "execution_id": execution_id, "organization_id": organization_id}
+    values = {name: quote(value, safe="") for name, value in ids.items() if value} | {"base_url": config.base_url}
+    if any(name not in values for name in _PLACEHOLDER.findall(template)):
+        return None
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)

@@ -1,0 +1,86 @@
+"""Waiting by the watcher as a protocol: what it asks for, and its pauses, are steps at which it can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_polytomic.api import ClientConfig, PolytomicError
+from airflow_provider_polytomic.api.flow import Flow, Pause
+from airflow_provider_polytomic.executions import Execution, ExecutionRef
+from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+from tests.support.simulated_api import EPOCH
+from tests.support.virtual_time import VirtualLoop
+
+CONFIG = ClientConfig("key")
+
+TICK = 1e-6
+"""Seconds; seconds since 1970 are told no finer, so that a pause of less may never end."""
+
+
+class _Stepped(VirtualLoop):
+    """Stops where nothing is left to do but to wait; its time is the server's.
+
+    :param pause: seconds until something is due; None: nothing is
+    """
+
+    pause: float | None = None
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        super().__init__()
+
+    def time(self) -> float:
+        return self.clock() - EPOCH
+
+    def idle(self, seconds: float | None) -> None:
+        self.pause = None if seconds is None else seconds + TICK
+        self.stop()
+
+
+def watch_for_end(
+    run: ExecutionRef, *, poll_interval: float, deadline: float | None, clock: Callable[[], float]
+) -> Flow[Execution]:
+    """Wait as ``wait_for_end`` does, in a triggerer that has nothing else to wait for."""
+    loop = _Stepped(clock)
+    asked: deque[tuple[Flow[Any], asyncio.Future[Any]]] = deque()
+
+    async def ask(protocol: Flow[Any]) -> Any:
+        answer = loop.create_future()
+        asked.append((protocol, answer))
+        return await answer
+
+    @asynccontextmanager
+    async def lend(config: ClientConfig) -> AsyncIterator[Any]:
+        yield SimpleNamespace(run=ask)
+
+    async def wait() -> Execution:
+        watcher = ExecutionPoller(CONFIG, lend=lend, wall=clock)
+        try:
+            return await watcher.end_of(run, poll_interval=poll_interval, deadline=deadline)
+        finally:
+            await watcher.aclose()
+
+    waiting = loop.create_task(wait())
+    try:
+        while True:
+            loop.run_forever()
+            if waiting.done():
+                return waiting.result()
+            if not asked:
+                assert loop.pause is not None, "it waits for nothing"
+                yield Pause(loop.pause)
+                continue
+            protocol, answer = asked.popleft()
+            try:
+                answer.set_result((yield from protocol))
+            except PolytomicError as error:
+                answer.set_exception(error)
+    finally:
+        waiting.cancel()
+        loop.run_until_complete(asyncio.wait({waiting}))
+        loop.close()

@@ -1,0 +1,363 @@
+"""A model of the API's executions and Idempotency-Keys in memory, and a driver that can stop a protocol at any step.
+
+What the vendor leaves open is a switch; what goes wrong between client and server is a fault put before a request.
+Every execution remembers the key that started it, so that a test can count by what happened, not by what was heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from itertools import count
+from typing import Any, TypeVar
+
+from airflow_provider_polytomic.api.call import Call
+from airflow_provider_polytomic.api.errors import (
+    PolytomicAPIError,
+    PolytomicError,
+    PolytomicResponseError,
+    PolytomicTransportError,
+    class_of_status,
+)
+from airflow_provider_polytomic.api.flow import Flow, Pause
+from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
+
+T = TypeVar("T")
+
+KINDS = ("model", "bulk")
+SYNC = "sync-1"
+EPOCH = 1_700_000_000.0
+KEYS_LIVE = 24 * 3600.0
+CANCELING_TAKES = 5.0
+
+EDGE = ("401", "403", "404", "422", "502", "503")
+"""Answers from in front of the application: they act on nothing, and no key keeps them."""
+
+LIVE = ("running", "canceling", "queued")
+
+PATHS = {"model": f"/api/syncs/{SYNC}", "bulk": f"/api/bulk/syncs/{SYNC}"}
+
+CLIENT = RetryPolicy(max_retries=1, first_wait=0.0)
+"""The client's own repetition of a request, without its waits: one that is enough to have one."""
+
+
+@dataclass
+class Plan:
+    """How an execution goes unless somebody interferes."""
+
+    ends: str = "completed"
+    after: float = 60.0
+
+
+@dataclass
+class Made:
+    """An execution as the server knows it.
+
+    :param key: the Idempotency-Key that started it; None: somebody else has started it
+    :param heard: whether its key stands for it; False where the key stands for a 500
+    :param flew: seconds that its start was in flight
+    """
+
+    id: str
+    created: float
+    key: str | None
+    plan: Plan
+    status: str = "running"
+    completed: float | None = None
+    heard: bool = True
+    flew: float = 0.0
+    cancels: int = 0
+    canceled_at: float | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE
+
+
+@dataclass
+class Recorded:
+    """The outcome that a key stands for."""
+
+    at: float
+    status: int
+    answer: Any
+
+
+@dataclass
+class Server:
+    """The API for one sync.
+
+    :param when_busy: what a start meets while another execution runs: ``conflict`` or ``queue``
+    :param records_conflicts: whether a key keeps a 409
+    :param records_failures: whether a key keeps an application's 429 or 5xx
+    :param nothing: how the status says that there is no such execution: ``absent`` or ``null``
+    :param whole_seconds: timestamps have no fractions
+    :param status_lags: ``last_execution`` leaves out what has ended in so many seconds
+    :param forgotten: keys that have expired
+    :param refused: the answers that were given to starts under a key without being recorded
+    :param delivering: how long the start was in flight that is completed now
+    :param on_start: told of each execution before it is there
+    """
+
+    kind: str = "model"
+    when_busy: str = "conflict"
+    records_conflicts: bool = True
+    records_failures: bool = True
+    nothing: str = "absent"
+    whole_seconds: bool = False
+    status_lags: float = 0.0
+    plans: list[Plan] = field(default_factory=list)
+    now: float = EPOCH
+    made: list[Made] = field(default_factory=list)
+    keys: dict[str, Recorded] = field(default_factory=dict)
+    in_flight: dict[str, float] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    requests: list[tuple[Call[Any], str]] = field(default_factory=list)
+    forgotten: set[str] = field(default_factory=set)
+    refused: dict[str, list[int]] = field(default_factory=dict)
+    delivering: float | None = None
+    on_start: Callable[[Made], None] | None = None
+    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    # ---- what happens at the server by itself, or by others
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and with it executions and keys."""
+        self.now += seconds
+        for one in self.made:
+            if one.status == "canceling" and self.now >= (one.canceled_at or 0) + CANCELING_TAKES:
+                self.end(one, "canceled")
+            elif one.status == "running" and self.now >= one.created + one.plan.after:
+                self.end(one, one.plan.ends)
+        self.expire()
+
+    def expire(self) -> None:
+        """Forget the keys that are too old."""
+        for key in [key for key, kept in self.keys.items() if self.now - kept.at >= KEYS_LIVE]:
+            del self.keys[key]
+            self.forgotten.add(key)
+
+    def end(self, one: Made, status: str) -> None:
+        one.status, one.completed = status, self.now
+        for other in self.made:
+            if other.status == "queued" and not any(rival.status in ("running", "canceling") for rival in self.made):
+                other.status = "running"
+
+    def others_start(self, plan: Plan | None = None) -> Made | None:
+        """Start an execution for somebody else, if none runs."""
+        return None if self.busy else self._make(None, plan or Plan(after=float("inf")))
+
+    def deliver(self, key: str) -> None:
+        """Complete a start that was in flight."""
+        self.delivering = self.now - self.in_flight.pop(key)
+        self._act(key)
+        self.delivering = None
+
+    @property
+    def busy(self) -> bool:
+        return any(one.live for one in self.made)
+
+    def of(self, *keys: str) -> list[Made]:
+        return [one for one in self.made if one.key in keys]
+
+    @property
+    def canceled_ids(self) -> set[str]:
+        return {one.id for one in self.made if one.cancels}
+
+    # ---- requests
+
+    def handle(self, call: Call[T], fault: str = "") -> T:
+        """Answer a call; the first fault, if there is one, happens to it.
+
+        :raises PolytomicError: as the client would
+        """
+        fault = fault or (self.faults.pop(0) if self.faults else "")
+        self.requests.append((call, fault))
+        if fault == "never":
+            raise PolytomicTransportError("refused", method=call.method, path=call.path, sent=False)
+        if fault == "flies" and call.idempotency_key:
+            if call.idempotency_key not in self.keys:
+                self.in_flight.setdefault(call.idempotency_key, self.now)
+            raise PolytomicTransportError("reset", method=call.method, path=call.path, sent=True)
+        if fault in EDGE or (fault[:3].isdigit() and fault != "500 acted" and not call.idempotency_key):
+            self._refuse(call.idempotency_key, int(fault))
+            raise self._error(call, int(fault))
+        status, answer = self._route(call, fault)
+        if fault in ("lost", "flies"):
+            raise PolytomicTransportError("reset", method=call.method, path=call.path, sent=True)
+        if fault == "garbled":
+            raise PolytomicResponseError("cut short", method=call.method, path=call.path)
+        if status >= 400 or (fault == "500 acted" and not call.idempotency_key):
+            raise self._error(call, status if status >= 400 else 500)
+        return call.read(answer)
+
+    def _error(self, call: Call[Any], status: int) -> PolytomicAPIError:
+        return class_of_status(status)(status, method=call.method, path=call.path, message=f"because of {status}")
+
+    def _route(self, call: Call[Any], fault: str) -> tuple[int, Any]:
+        place = call.path.removeprefix(PATHS[self.kind])
+        assert place != call.path, call.path
+        if (call.method, place) == ("POST", "/executions"):
+            assert call.idempotency_key, "a start without a key"
+            return self._start(call.idempotency_key, fault)
+        if (call.method, place) == ("GET", "/status"):
+            return 200, {"data": self._status()}
+        if (call.method, place) == ("GET", "/executions"):
+            return 200, {"data": [self._told(one) for one in reversed(self.made)][:50] or None}
+        named = re.fullmatch(r"/executions/([^/]+)(/cancel)?", place)
+        assert named, f"{call.method} {place}"
+        one = next((one for one in self.made if one.id == named[1]), None)
+        if one is None:
+            return 404, None
+        return self._cancel(one) if named[2] else (200, {"data": self._told(one)})
+
+    def _refuse(self, key: str | None, status: int) -> None:
+        if key and key not in self.keys:
+            self.refused.setdefault(key, []).append(status)
+
+    def _start(self, key: str, fault: str) -> tuple[int, Any]:
+        if key in self.keys:
+            return self.keys[key].status, self.keys[key].answer
+        if key in self.in_flight:
+            return 409, None
+        if fault in ("429", "500", "500 acted"):
+            if fault == "500 acted" and not self.busy:
+                self._make(key, heard=False)
+            if self.records_failures or fault == "500 acted":
+                self.keys[key] = Recorded(self.now, int(fault[:3]), None)
+            self._refuse(key, int(fault[:3]))
+            return int(fault[:3]), None
+        return self._act(key)
+
+    def _act(self, key: str) -> tuple[int, Any]:
+        if self.busy and self.when_busy == "conflict":
+            if self.records_conflicts:
+                self.keys[key] = Recorded(self.now, 409, None)
+            self._refuse(key, 409)
+            return 409, None
+        answer = {"data": self._told(self._make(key))}
+        self.keys[key] = Recorded(self.now, 200, answer)
+        return 200, answer
+
+    def _make(self, key: str | None, plan: Plan | None = None, heard: bool = True) -> Made:
+        if plan is None:
+            plan = self.plans.pop(0) if self.plans else Plan()
+        status = "queued" if self.busy else "running"
+        one = Made(
+            f"execution-{next(self._ids)}", self.now, key, plan, status, heard=heard, flew=self.delivering or 0.0
+        )
+        if self.on_start:
+            self.on_start(one)
+        self.made.append(one)
+        if plan.after == 0:
+            self.end(one, plan.ends)
+        return one
+
+    def _cancel(self, one: Made) -> tuple[int, Any]:
+        one.cancels += 1
+        if not one.live:
+            return 400, None
+        if one.status != "canceling":
+            one.status, one.canceled_at = "canceling", self.now
+        return 200, {"data": {"message": "queued"}}
+
+    def _status(self) -> dict[str, Any]:
+        running = next((one for one in self.made if one.status in ("running", "canceling")), None)
+        ended = [one for one in self.made if one.completed is not None and one.completed + self.status_lags <= self.now]
+        last = max(ended, key=lambda one: one.created, default=None)
+        shown = {"current_execution": running, "last_execution": last}
+        told = {name: self._told(one) if one else None for name, one in shown.items()}
+        return {name: one for name, one in told.items() if one or self.nothing == "null"}
+
+    def _told(self, one: Made) -> dict[str, Any]:
+        return {
+            "id": one.id,
+            "status": one.status,
+            "created_at": self._moment(one.created),
+            "started_at": self._moment(one.created),
+            "completed_at": self._moment(one.completed),
+        }
+
+    def _moment(self, seconds: float | None) -> str | None:
+        if seconds is None:
+            return None
+        moment = datetime.fromtimestamp(seconds, timezone.utc)
+        return (moment.replace(microsecond=0) if self.whole_seconds else moment).isoformat()
+
+
+@dataclass
+class Stop:
+    """Where a process dies: at which step, and whether its request still reached the server.
+
+    :param writes: whether that makes a difference; known when a process has died there
+    """
+
+    step: int
+    acted: bool
+    writes: bool = False
+
+
+class Process:
+    """A protocol at work, one step at a time, through the client's own repetition of requests.
+
+    :param stop: where it dies by itself
+    """
+
+    def __init__(self, server: Server, protocol: Flow[Any], stop: Stop | None = None) -> None:
+        self.server = server
+        self.steps = 0
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.ended = self.died = False
+        self._stop = stop
+        self._protocol = retrying(protocol, CLIENT, lambda: server.now)
+        self.waiting: Call[Any] | Pause | None = None
+        self._go_on(None)
+
+    def step(self, fault: str = "") -> None:
+        """Let what the protocol asked for happen, and hand it the answer."""
+        assert not self.ended
+        if self._stop and self._stop.step == self.steps:
+            self._stop.writes = isinstance(self.waiting, Call) and self.waiting.method != "GET"
+            self.die(acted=self._stop.acted)
+            return
+        self.steps += 1
+        wanted = self.waiting
+        if isinstance(wanted, Pause):
+            self.server.advance(wanted.seconds)
+            self._go_on(None)
+            return
+        assert wanted is not None
+        self.server.advance(0.001)
+        try:
+            answer = self.server.handle(wanted, fault)
+        except PolytomicError as error:
+            self._go_on(None, error)
+        else:
+            self._go_on(answer)
+
+    def die(self, *, acted: bool) -> None:
+        """End it without a word; what it has just asked for may still happen."""
+        if acted and isinstance(self.waiting, Call):
+            with suppress(PolytomicError):
+                self.server.handle(self.waiting)
+        self._protocol.close()
+        self.ended = self.died = True
+
+    def run(self, most: int = 2000) -> Process:
+        """Go on to the end."""
+        while not self.ended:
+            assert self.steps < most, "it does not end"
+            self.step()
+        return self
+
+    def _go_on(self, answer: Any, error: PolytomicError | None = None) -> None:
+        try:
+            self.waiting = self._protocol.throw(error) if error else self._protocol.send(answer)
+        except StopIteration as stop:
+            self.result, self.ended = stop.value, True
+        except Exception as raised:
+            self.error, self.ended = raised, True

@@ -1,0 +1,61 @@
+"""The link where no worker has written it: tasks that begin, or end, in the triggerer."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic._task import link
+from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
+from airflow_provider_polytomic.triggers import sensors
+from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+from airflow_provider_polytomic.triggers.sensors import PolytomicSensorTrigger
+
+TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="run", map_index=-1, try_number=1)
+
+
+@pytest.fixture
+def xcoms(emulator: Any, monkeypatch: pytest.MonkeyPatch, no_waiting: None) -> dict[str, Any]:
+    held: dict[str, Any] = {}
+
+    async def read(ti: Any, key: str) -> Any:
+        return held.get(key)
+
+    async def write(ti: Any, key: str, value: Any) -> None:
+        held[key] = value
+
+    monkeypatch.setattr(sensors, "xcom_in_trigger", read)
+    for module in (sensors, link):
+        monkeypatch.setattr(module, "push_xcom_in_trigger", write)
+    connection = {**json.loads(emulator.airflow_connection), "extra": {"link_template": "{base_url}/{sync_id}/{kind}"}}
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
+    return held
+
+
+async def test_a_sensor_in_the_triggerer_writes_it(emulator, xcoms, wait_for_event):
+    sync = emulator.add_model_sync(duration=20)
+    emulator.start(sync.id)
+    trigger = PolytomicSensorTrigger(
+        kind="model", timeout=600, sync_id=sync.id, execution_id=None, completed_after="2026-01-01T00:00:00Z"
+    )
+    trigger.task_instance = TI
+    await wait_for_event(trigger)
+    assert xcoms[LINK_XCOM_KEY] == f"{emulator.url}/{sync.id}/model"
+
+
+@pytest.mark.parametrize("here", [True, False])
+async def test_a_result_that_no_worker_completes_has_it(emulator, xcoms, here):
+    sync = emulator.add_model_sync(duration=20)
+    trigger = PolytomicExecutionTrigger(
+        kind="model", sync_id=sync.id, execution_id=emulator.start(sync.id).id, end_from_trigger=here
+    )
+
+    async def as_it_is(event):
+        return event
+
+    trigger._final = as_it_is
+    [event] = [event async for event in trigger.run()]
+    assert event["execution"]["url"] == (f"{emulator.url}/{sync.id}/model" if here else None)

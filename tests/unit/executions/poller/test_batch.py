@@ -1,0 +1,149 @@
+"""What the status of many bulk syncs says of one execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic.api.errors import (
+    PolytomicError,
+    PolytomicResponseError,
+    PolytomicTransportError,
+    class_of_status,
+)
+from airflow_provider_polytomic.api.models.base import Page
+from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
+from airflow_provider_polytomic.executions import ExecutionRef
+from airflow_provider_polytomic.executions.poller.batch import GROWTH_PAUSE, MOST_SYNCS, PATIENCE, Batch
+
+OWNED = ExecutionRef("bulk", "sync", "ours")
+
+
+def shown(status: str | None, *schemas: tuple[str | None, str | None], sync_id: str = "sync", count: int = 7) -> Any:
+    rows = [
+        {"schema": str(place), "execution_id": execution_id, "status": word, "record_count": count}
+        for place, (execution_id, word) in enumerate(schemas)
+    ]
+    return BulkSyncSummary(sync_id=sync_id, status=status, schemas=rows)
+
+
+def ask(batch: Batch, runs: list[ExecutionRef], *rows: BulkSyncSummary) -> Any:
+    asking = batch.running(runs)
+    call = next(asking)
+    assert (call.path, call.repeatable, call.timeout) == ("/api/bulk/syncs/status", False, PATIENCE)
+    with pytest.raises(StopIteration) as stop:
+        asking.send(Page[BulkSyncSummary](rows=list(rows)))
+    return stop.value.value
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        shown("running", ("ours", "running")),
+        shown("running", ("ours", "completed"), ("ours", "exporting")),
+        shown("running", ("ours", "running"), ("before", "completed")),
+        shown("scheduled", ("ours", "created"), ("ours", "created")),
+        shown("a new word", ("ours", "another new word")),
+    ],
+)
+def test_shown_running(row: BulkSyncSummary):
+    running = ask(Batch(), [OWNED], row)
+    assert running[OWNED].id == "ours"
+    assert running[OWNED].status == row.status
+    assert running[OWNED].counts["total"] == 7 * len(running[OWNED].schemas)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        shown("completed", ("ours", "completed")),
+        shown("failed", ("ours", "running")),
+        shown("running"),
+        shown(None, ("ours", "running")),
+        shown("running", ("ours", "completed")),
+        shown("running", (None, "running")),
+        shown("running", ("next", "running")),
+        shown("running", ("next", "running"), ("ours", "running")),
+        shown("running", ("next", "created"), ("ours", "completed")),
+        shown("running", ("ours", "running"), sync_id="another"),
+    ],
+)
+def test_not_certainly_running(row: BulkSyncSummary):
+    assert ask(Batch(), [OWNED], row) == {}
+
+
+def test_two_executions_of_one_sync_are_told_apart():
+    after = ExecutionRef("bulk", "sync", "after")
+    assert list(ask(Batch(), [OWNED, after], shown("running", ("after", "running")))) == [after]
+
+
+def test_each_sync_is_named_once():
+    call = next(Batch().running([OWNED, ExecutionRef("bulk", "sync", "after"), ExecutionRef("bulk", "b", "c")]))
+    assert call.query == (("sync_id", "sync"), ("sync_id", "b"))
+
+
+def test_syncs_with_many_schemas_are_asked_for_in_smaller_batches():
+    batch = Batch()
+    many = [("ours", "running")] * 200
+    ask(batch, [OWNED], shown("running", *many))
+    assert batch.size == 5
+    ask(batch, [OWNED], shown("running", ("ours", "running")))
+    assert batch.size == MOST_SYNCS
+
+
+def test_it_is_left_alone_for_a_while_after_two_refusals_in_a_row():
+    batch, refusal = Batch(), class_of_status(403)(403, method="GET", path="/")
+    batch.failed(refusal, 50, now=0.0)
+    assert batch.usable(1.0)
+    ask(batch, [OWNED], shown("running"))
+    batch.failed(refusal, 50, now=2.0)
+    assert batch.usable(3.0)
+    batch.failed(refusal, 50, now=4.0)
+    assert not batch.usable(5.0)
+    assert batch.usable(305.0)
+    assert batch.size == MOST_SYNCS
+
+
+@pytest.mark.parametrize("status", [400, 413, 414, 422, 431])
+def test_fewer_are_asked_for_where_so_many_may_be_too_much(status: int):
+    batch = Batch()
+    for _ in range(10):
+        batch.failed(class_of_status(status)(status, method="GET", path="/"), batch.size, now=0.0)
+    assert batch.size == 1
+    assert not batch.usable(GROWTH_PAUSE - 1), "one by one is what it is instead of"
+    sizes = []
+    for hour in range(1, 8):
+        assert batch.usable(hour * GROWTH_PAUSE)
+        assert batch.usable(hour * GROWTH_PAUSE + 1)
+        sizes.append(batch.size)
+    assert sizes == [2, 4, 8, 16, 32, 50, 50]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PolytomicTransportError("reset", method="GET", path="/", sent=True),
+        PolytomicResponseError("cut short", method="GET", path="/"),
+        class_of_status(500)(500, method="GET", path="/"),
+    ],
+)
+def test_no_answer_is_a_refusal_only_where_others_have_answers(error: PolytomicError):
+    batch = Batch()
+    for _ in range(5):
+        batch.failed(error, 50, now=0.0)
+    assert batch.usable(1.0)
+    batch.others_answered(2.0)
+    batch.others_answered(3.0)
+    assert batch.usable(4.0), "one failure is one refusal, however many others have answers"
+    batch.failed(error, 50, now=5.0)
+    batch.others_answered(6.0)
+    assert not batch.usable(7.0)
+
+
+def test_a_429_is_no_refusal():
+    batch = Batch()
+    for _ in range(5):
+        batch.failed(class_of_status(429)(429, method="GET", path="/"), 50, now=0.0)
+        batch.others_answered(1.0)
+    assert batch.usable(2.0)

@@ -1,0 +1,144 @@
+"""Start, wait and cancel, stopped at every step, before and after the server acted, and taken up again.
+
+What must have been started is told by the server's own account of the moment at which the second process begins, never
+by what the first one has heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from airflow_provider_polytomic.executions import AlreadyRunning, DeadlinePassed, IfRunning, Ownership
+from tests.support.simulated_api import KINDS, Plan, Server, Stop
+from tests.support.simulated_task import WAYS, Task
+
+pytestmark = pytest.mark.parametrize("way", WAYS)
+
+POLICIES: tuple[IfRunning, ...] = ("wait", "join", "fail", "skip")
+FATES = ("completed", "failed", "canceled")
+FOLLOWERS = ("retry", "again", "clear", "resume")
+LATER = (0.0, 45.0, 400.0)
+"""Seconds between two processes: the execution has just begun, goes on, or has long ended."""
+
+MOST_STEPS = 60
+
+
+def stops() -> Iterator[Stop]:
+    for step in range(MOST_STEPS):
+        stop = Stop(step, acted=False)
+        yield stop
+        if stop.writes:
+            yield Stop(step, acted=True)
+
+
+def check(task: Task) -> None:
+    """What holds at any time: nothing foreign is owned or canceled, and an attempt starts one execution at most."""
+    ours = {made.id for _, made in task.starts}
+    assert set(task.owned) <= ours
+    assert task.server.canceled_ids <= ours
+    attempts = [attempt for attempt, _ in task.starts]
+    assert len(attempts) == len(set(attempts))
+
+
+def follow(task: Task, follower: str) -> None:
+    """Let another process take over and go to its end; it starts what is needed and nothing else."""
+    if follower == "resume" and not task.found:
+        return
+    expected = task.needs(follower)
+    others = [one for one in task.server.made if one.live and one not in task.ours()]
+    if follower == "clear":
+        canceled = task.found.execution.id if task.found and task.found.role is Ownership.OWNED else None
+        others = [one for one in task.server.made if one.live and one.id != canceled]
+    had, there = len(task.starts), list(task.server.made)
+    began = {"retry": task.retry, "again": task.begin, "clear": task.clear, "resume": task.resume}[follower]()
+    assert began is not None
+    process = began.run()
+    started = [made for _, made in task.starts[had:]]
+    check(task)
+    if isinstance(process.error, AlreadyRunning):
+        assert task.if_running in ("fail", "skip")
+        assert started == []
+        running = next(one for one in task.server.made if one.id == process.error.execution.id)
+        assert running in there
+        assert follower == "again" or running not in task.ours() or not task.attempts_before
+        return
+    if others and task.if_running != "wait" and started and task.server.when_busy == "conflict":
+        assert all(one.completed and one.completed <= started[0].created for one in others)
+    elif others and task.if_running != "wait":
+        expected *= len(started)
+    assert len(started) == expected
+    if isinstance(process.error, DeadlinePassed):
+        return
+    assert process.error is None
+    found = process.result
+    truth = next(one for one in task.server.made if one.id == found.execution.id)
+    assert found.execution.outcome.final
+    assert (found.role is Ownership.JOINED) <= (task.if_running == "join")
+    if found.role is Ownership.OWNED:
+        assert truth in task.ours()
+    if started and follower != "resume":
+        assert truth is started[-1]
+    if not started and follower == "retry" and found.role is Ownership.OWNED and truth.status != "completed":
+        assert truth in there, "a failure that is not news"
+
+
+def play(server: Server, task: Task, stop: Stop, later: float, follower: str) -> bool:
+    """Run one sequence; tell whether the stop lay within it."""
+    first = task.begin(stop).run()
+    check(task)
+    assert len(task.starts) <= 1
+    server.advance(later)
+    follow(task, follower)
+    return first.died
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("follower", FOLLOWERS)
+@pytest.mark.parametrize("timeout", [None, 40.0])
+def test_alone(kind: str, follower: str, timeout: float | None, way: str) -> None:
+    for fate, later, remembers in product(FATES, LATER, (False, True)):
+        for stop in stops():
+            server = Server(kind, whole_seconds=remembers, plans=[Plan(fate)])
+            task = Task(server, remembers=remembers, timeout=timeout, way=way)
+            if not play(server, task, stop, later, follower):
+                break
+        else:
+            pytest.fail("the protocol has more steps than were tried")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("follower", FOLLOWERS)
+@pytest.mark.parametrize("when_busy", ["conflict", "queue"])
+def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: str, way: str) -> None:
+    for kind, later, records in product(KINDS, LATER, (False, True)):
+        for stop in stops():
+            server = Server(kind, when_busy=when_busy, records_conflicts=records)
+            other = server.others_start(Plan(after=80.0))
+            task = Task(server, policy, way=way)
+            if not play(server, task, stop, later, follower):
+                break
+            assert other
+            assert not other.cancels
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(("kind", "records"), [("model", True), ("bulk", False)])
+def test_somebody_else_comes_between_look_and_start(policy: IfRunning, kind: str, records: bool, way: str) -> None:
+    for later, follower in product(LATER, FOLLOWERS):
+        for stop in stops():
+            server = Server(kind, records_conflicts=records)
+            task = Task(server, policy, way=way)
+            first = task.begin(stop)
+            if not first.ended:
+                first.step()
+            other = server.others_start(Plan(after=50.0))
+            first.run()
+            check(task)
+            server.advance(later)
+            follow(task, follower)
+            assert other is None or not other.cancels
+            if not first.died:
+                break

@@ -1,0 +1,96 @@
+"""What the log says of a wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
+from airflow_provider_polytomic.executions.execution import COUNTS
+from airflow_provider_polytomic.executions.progress import ProgressLogger
+
+RUN = ExecutionRef("bulk", "s", "e")
+BEGAN = 1_700_000_000.0
+
+
+class Told:
+    """A journal, and the lines that it has written."""
+
+    def __init__(self, log: pytest.LogCaptureFixture) -> None:
+        self.now = BEGAN
+        self.log = log
+        self.journal = ProgressLogger(RUN, lambda: self.now)
+
+    def at(self, seconds: float, execution: Execution) -> list[str]:
+        self.log.clear()
+        self.now = BEGAN + seconds
+        self.journal.heard(execution)
+        return [record.getMessage().removeprefix(f"{RUN}: ") for record in self.log.records]
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[Told]:
+    caplog.set_level(logging.INFO, "airflow_provider_polytomic.executions")
+    return Told(caplog)
+
+
+def execution(total: int, *words: str, status: str = "running", **more: Any) -> Execution:
+    return Execution(
+        "bulk", "s", "e", status, Outcome.RUNNING,
+        started_at=datetime.fromtimestamp(BEGAN, timezone.utc),
+        counts={**dict.fromkeys(COUNTS, 0), "total": total},
+        schemas=tuple({"schema": str(place), "status": word} for place, word in enumerate(words)),
+        **more,
+    )  # fmt: skip
+
+
+def test_progress_has_counts_rate_schemas_and_time(told: Told):
+    assert told.at(10, execution(200, "running", "created")) == [
+        "running, 200 records (20/s), 0 of 2 schemas, after 10 s"
+    ]
+    assert told.at(130, execution(5000, "completed", "running")) == [
+        "running, 5,000 records (40/s), 1 of 2 schemas, after 2 min 10 s"
+    ]
+
+
+def test_what_has_not_changed_is_not_repeated(told: Told):
+    told.at(0, execution(5))
+    assert [told.at(seconds, execution(5)) for seconds in (30, 90, 600)] == [[], [], []]
+
+
+def test_what_changes_often_is_told_once_a_minute(told: Told):
+    lines = [told.at(second, execution(second * 10, "running")) for second in range(0, 301, 5)]
+    assert [bool(line) for line in lines] == [second % 60 == 0 for second in range(0, 301, 5)]
+
+
+def test_a_status_is_told_at_once(told: Told):
+    told.at(0, execution(0))
+    assert told.at(1, execution(0, status="canceling")) == ["canceling, 0 records, after 1 s"]
+
+
+def test_the_end_tells_the_rate_of_the_whole(told: Told):
+    told.at(0, execution(0))
+    told.at(90, execution(1))
+    counts = {**dict.fromkeys(COUNTS, 0), "total": 7300, "error": 3}
+    ended = replace(
+        execution(0),
+        status="completed",
+        outcome=Outcome.SUCCESS,
+        completed_at=datetime.fromtimestamp(BEGAN + 7300, timezone.utc),
+        counts=counts,
+    )
+    assert told.at(9999, ended) == ["completed, 7,300 records (1/s), 3 with errors, after 2 h 1 min"]
+
+
+def test_a_clock_that_is_off_gives_no_nonsense(told: Told):
+    assert told.at(-500, execution(100)) == ["running, 100 records"]
+
+
+def test_where_there_is_no_execution_yet_nothing_is_told(told: Told):
+    told.journal.heard(None)
+    assert told.log.records == []

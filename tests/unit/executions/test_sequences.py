@@ -1,0 +1,272 @@
+"""Longer sequences, drawn at random: processes that die, answers that are lost, keys that expire, others who interfere.
+
+The invariants are counted at the server. Each exception to them is one in which no client could do better, and stands
+with its reason in :meth:`Sequences.excuse`.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from airflow_provider_polytomic.api.errors import PolytomicError
+from airflow_provider_polytomic.executions import AlreadyRunning, IfRunning, Ownership, StartResult
+from airflow_provider_polytomic.executions.start import CONFLICT_PAUSES
+from tests.support.simulated_api import KINDS, Made, Plan, Process, Server
+from tests.support.simulated_task import WAYS, Task
+
+FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "403")
+ENDS = ("completed", "failed", "canceled")
+
+PLANS = st.builds(Plan, ends=st.sampled_from(ENDS), after=st.sampled_from([0.0, 3.0, 60.0, 1000.0]))
+
+
+class Sequences(RuleBasedStateMachine):
+    @initialize(
+        server=st.builds(
+            Server,
+            kind=st.sampled_from(KINDS),
+            when_busy=st.sampled_from(["conflict", "conflict", "queue"]),
+            records_conflicts=st.booleans(),
+            records_failures=st.booleans(),
+            nothing=st.sampled_from(["absent", "null"]),
+            whole_seconds=st.booleans(),
+            status_lags=st.sampled_from([0.0, 0.0, 20.0]),
+            plans=st.lists(PLANS, max_size=6),
+        ),
+        policy=st.sampled_from(["wait", "wait", "join", "fail", "skip"]),
+        remembers=st.booleans(),
+        way=st.sampled_from(list(WAYS)),
+    )
+    def prepare(self, server: Server, policy: IfRunning, remembers: bool, way: str) -> None:
+        self.server = server
+        self.task = Task(server, policy, remembers, way=way)
+        server.on_start = self.count
+        self.excused: set[int] = set()
+        self.starts: dict[int, list[Made]] = {}
+        self.acting = 0
+        self.follower = "begin"
+        self.broken = False
+        self.begin("begin")
+
+    # ---- counting
+
+    def count(self, made: Made) -> None:
+        """Check an execution the moment it is started."""
+        if made.key is None:
+            return
+        generation, number = self.place(made)
+        for rival in self.task.ours(generation):
+            if rival.status in ("running", "queued", "completed"):
+                excuse = self.excuse(made, number, rival, self.place(rival)[1])
+                assert excuse, f"{made} while there is {rival}"
+                self.excused.add(generation)
+        if (
+            not made.heard
+            or made.flew >= sum(CONFLICT_PAUSES)
+            or self.server.forgotten & set(self.task.keys(generation))
+        ):
+            self.excused.add(generation)
+        if self.server.delivering is None and made.heard:
+            self.starts.setdefault(self.acting, []).append(made)
+            assert len(self.starts[self.acting]) == 1 or generation in self.excused, "a process started two"
+        if generation == self.task.generation and generation not in self.excused:
+            assert len(self.task.ours()) <= self.task.attempts_before, "more executions than attempts"
+
+    def excuse(self, made: Made, number: int, rival: Made, rivals_number: int) -> str:
+        """Say why no client could have known of the rival, or "" if it could."""
+        if not rival.heard:
+            return "its key stands for a 500, and nothing else tells that it is ours"
+        if max(made.flew, rival.flew) >= sum(CONFLICT_PAUSES):
+            return "a start in flight for so long cannot be told from a recorded 409"
+        if self.task.remembers and self.task.memory == (rival.id, self.task.generation):
+            return ""
+        assert made.key
+        assert rival.key
+        if {made.key, rival.key} & self.server.forgotten:
+            return "a key has expired, and nothing is remembered"
+        if number < rivals_number and self.skippable(made.key):
+            return (
+                "its key was refused over and over, as if that were recorded, and was not. To the next attempt this "
+                "looks as if the later key had never been used: whichever key it sends first, it starts in one of the "
+                "two cases what should not be"
+            )
+        return ""
+
+    def skippable(self, key: str) -> bool:
+        """Tell whether a key met the same unrecorded refusal as often as only a recorded one should."""
+        statuses = self.server.refused.get(key, [])
+        return any(statuses.count(status) >= (2 if status == 403 else 4) for status in statuses if status != 409)
+
+    def place(self, made: Made) -> tuple[int, int]:
+        for generation in range(self.task.generation + 1):
+            keys = self.task.keys(generation)
+            if made.key in keys:
+                return generation, keys.index(made.key)
+        raise AssertionError("a key that is not of this task")
+
+    # ---- what Airflow does
+
+    def begin(self, follower: str) -> None:
+        self.acting += 1
+        self.there = [one.id for one in self.server.made if not one.live]
+        self.existed = {one.id for one in self.server.made}
+        self.follower = follower
+        begins = {"begin": "begin", "again": "begin", "retry": "retry", "clear": "clear", "resume": "resume"}
+        began = getattr(self.task, begins[follower])()
+        assert began
+        self.process: Process = began
+
+    @property
+    def succeeded(self) -> bool:
+        return isinstance(self.process.result, StartResult) and self.process.result.execution.outcome.value == "success"
+
+    @precondition(lambda self: self.process.ended and not self.succeeded)
+    @rule()
+    def retry(self) -> None:
+        self.begin("retry")
+
+    @precondition(lambda self: self.process.died)
+    @rule()
+    def again(self) -> None:
+        self.begin("again")
+
+    @precondition(lambda self: self.process.died and self.task.found)
+    @rule()
+    def resume(self) -> None:
+        self.begin("resume")
+
+    @rule(acted=st.booleans())
+    def clear(self, acted: bool) -> None:
+        if not self.process.ended:
+            self.process.die(acted=acted)
+        self.begin("clear")
+
+    @precondition(lambda self: not self.process.ended)
+    @rule(acted=st.booleans())
+    def die(self, acted: bool) -> None:
+        self.process.die(acted=acted)
+
+    @precondition(lambda self: not self.process.ended)
+    @rule(times=st.sampled_from([1, 1, 2, 3, 5, 20]))
+    def step(self, times: int) -> None:
+        for _ in range(times):
+            if not self.process.ended:
+                self.process.step()
+        self.judge()
+
+    @precondition(lambda self: not self.process.ended)
+    @rule(fault=st.sampled_from(FAULTS), times=st.sampled_from([1, 2, 4, 6]))
+    def fail(self, fault: str, times: int) -> None:
+        self.broken |= fault.startswith("5")
+        for _ in range(times):
+            if not self.process.ended:
+                self.process.step(fault)
+        self.judge()
+
+    @precondition(lambda self: not self.process.ended)
+    @rule(fault=st.sampled_from(["429", "500", "503", "403"]), times=st.sampled_from([2, 4, 6]))
+    def refuse_starts(self, fault: str, times: int) -> None:
+        """Refuse the next starts, and nothing else, as a limit or a broken part of the application does."""
+        self.broken |= fault.startswith("5")
+        for _ in range(40):
+            if self.process.ended or not times:
+                break
+            starting = getattr(self.process.waiting, "idempotency_key", None)
+            self.process.step(fault if starting else "")
+            times -= bool(starting)
+        self.judge()
+
+    # ---- what happens by itself, or by others
+
+    @rule(seconds=st.sampled_from([0.3, 10.0, 70.0, 400.0, 2000.0]))
+    def wait(self, seconds: float) -> None:
+        self.server.advance(seconds)
+
+    @precondition(lambda self: self.server.keys)
+    @rule()
+    def keys_expire(self) -> None:
+        self.server.advance(25 * 3600.0)
+
+    @rule(plan=PLANS)
+    def others_start(self, plan: Plan) -> None:
+        self.server.others_start(plan)
+
+    @precondition(lambda self: self.server.busy)
+    @rule(status=st.sampled_from([*ENDS, "canceling"]))
+    def end(self, status: str) -> None:
+        one = next(one for one in self.server.made if one.live)
+        if status != "canceling":
+            self.server.end(one, status)
+        elif one.status != "canceling":
+            one.status, one.canceled_at = status, self.server.now
+
+    @precondition(lambda self: self.server.in_flight)
+    @rule()
+    def deliver(self) -> None:
+        self.server.deliver(next(iter(self.server.in_flight)))
+
+    # ---- what must hold
+
+    def judge(self) -> None:
+        """Check the verdict of a process that has come to its end."""
+        process = self.process
+        if process.error:
+            assert isinstance(process.error, (AlreadyRunning, PolytomicError)), process.error
+            if isinstance(process.error, AlreadyRunning):
+                assert self.task.if_running in ("fail", "skip")
+        if not isinstance(process.result, StartResult):
+            return
+        found = process.result
+        truth = next(one for one in self.server.made if one.id == found.execution.id)
+        assert found.execution.outcome.final
+        assert found.execution.status == truth.status
+        if found.role is Ownership.OWNED:
+            assert truth in self.task.ours()
+            if self.follower == "retry" and self.task.generation not in self.excused and truth.status != "completed":
+                assert truth.id not in self.there, "the failure of an earlier attempt, taken for its own"
+        elif self.task.if_running != "join" and self.follower != "resume":
+            assert self.broken, "joined without a reason"
+            assert truth.id not in self.existed or self.server.status_lags
+
+    @invariant()
+    def only_ours_is_owned_and_canceled(self) -> None:
+        if not hasattr(self, "server"):
+            return
+        ours = {one.id for one in self.server.made if one.key}
+        assert set(self.task.owned) <= ours
+        assert self.server.canceled_ids <= ours
+
+    def teardown(self) -> None:
+        """Come to rest: a last undisturbed retry starts what is needed, and nothing else."""
+        if not hasattr(self, "server"):
+            return
+        for key in list(self.server.in_flight):
+            self.server.deliver(key)
+        if not self.process.ended:
+            self.process.die(acted=True)
+        for one in self.server.made:
+            if one.live and one not in self.task.ours():
+                self.server.end(one, "completed")
+        self.server.advance(100.0)
+        if self.succeeded:
+            return
+        needs, had = self.task.needs("retry"), len(self.server.made)
+        self.begin("retry")
+        self.process.run()
+        self.judge()
+        if self.task.generation not in self.excused:
+            started = len(self.server.made) - had
+            assert started == needs or (isinstance(self.process.error, PolytomicError) and not started)
+
+
+TestSequences = Sequences.TestCase
+TestSequences.settings = settings(
+    max_examples=300,
+    stateful_step_count=30,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

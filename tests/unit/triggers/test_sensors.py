@@ -1,0 +1,175 @@
+"""Sensors that begin, or end, in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_polytomic._compat import can_start_from_trigger
+from airflow_provider_polytomic.assets import sync_asset
+from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from airflow_provider_polytomic.triggers import sensors
+from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
+from airflow_provider_polytomic.triggers.sensors import PolytomicSensorTrigger
+
+NEVER = float("inf")
+SENSORS = [
+    lambda **more: PolytomicSyncStatusSensor(task_id="t", sync_id="{{ x }}", **more),
+    lambda **more: PolytomicBulkSyncStatusSensor(task_id="t", bulk_sync_id="{{ x }}", **more),
+]
+needs_start_from_trigger = pytest.mark.skipif(
+    not can_start_from_trigger(), reason="needs a triggerer that renders templates"
+)
+
+
+@pytest.fixture
+def xcoms(monkeypatch: pytest.MonkeyPatch, emulator: Any) -> dict[str, Any]:
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
+    held: dict[str, Any] = {}
+
+    async def read(ti: Any, key: str) -> Any:
+        return held.get(key)
+
+    async def write(ti: Any, key: str, value: Any) -> None:
+        held[key] = json.loads(json.dumps(value))
+
+    monkeypatch.setattr(sensors, "xcom_in_trigger", read)
+    monkeypatch.setattr(sensors, "push_xcom_in_trigger", write)
+    return held
+
+
+def trigger(sync_id: str, **facts: Any) -> PolytomicSensorTrigger:
+    facts = {"kind": "model", "execution_id": None, "timeout": 600.0, "poll_interval": 5.0, **facts}
+    facts.setdefault("completed_after", "2026-01-01")
+    sensing_trigger = PolytomicSensorTrigger(sync_id=sync_id, **facts)
+    sensing_trigger.task_instance = SimpleNamespace(
+        dag_id="dag", run_id="run", task_id="task", map_index=-1, try_number=1
+    )
+    return sensing_trigger
+
+
+@pytest.mark.usefixtures("no_waiting")
+class TestChoice:
+    def run(self, wait_for_event: Any, *arguments: Any, **facts: Any) -> Any:
+        return asyncio.run(wait_for_event(trigger(*arguments, **facts)))
+
+    def test_the_current_execution_is_waited_for(self, emulator, xcoms, wait_for_event):
+        sync = emulator.add_model_sync(duration=20)
+        execution = emulator.start(sync.id)
+        event = self.run(wait_for_event, sync.id)
+        assert (event["status"], event["execution"]["execution_id"]) == ("ended", execution.id)
+
+    def test_one_that_is_named_is_waited_for(self, emulator, xcoms, wait_for_event):
+        sync = emulator.add_model_sync(duration=20)
+        execution = emulator.start(sync.id)
+        event = self.run(wait_for_event, sync.id, execution_id=execution.id)
+        assert event["execution_id"] == execution.id
+
+    def test_where_none_is_current_one_that_has_ended_counts(self, emulator, xcoms, wait_for_event):
+        sync = emulator.add_model_sync(duration=5)
+        execution = emulator.start(sync.id)
+        emulator.clock.advance(60)
+        event = self.run(wait_for_event, sync.id)
+        assert (event["execution_id"], event["execution"]["execution_id"]) == (None, execution.id)
+
+    def test_a_trigger_begun_again_keeps_to_its_choice(self, emulator, xcoms, wait_for_event):
+        sync = emulator.add_model_sync(next_executions=[{"duration": 20}, {"duration": NEVER}])
+        execution = emulator.start(sync.id)
+        self.run(wait_for_event, sync.id)
+        emulator.start(sync.id)
+        assert self.run(wait_for_event, sync.id)["execution_id"] == execution.id
+
+    def test_the_timeout_counts_from_the_first_look(self, emulator, xcoms, wait_for_event):
+        sync = emulator.add_model_sync(duration=NEVER)
+        emulator.start(sync.id)
+        assert self.run(wait_for_event, sync.id, timeout=0.01)["status"] == "deadline"
+        assert self.run(wait_for_event, sync.id, timeout=NEVER)["status"] == "deadline"
+
+    def test_no_answer_at_first_is_ridden_out(self, emulator, xcoms, wait_for_event):
+        sync = emulator.add_model_sync(duration=20)
+        emulator.start(sync.id)
+        emulator.fault("status", status=503, method="GET", count=8)
+        assert self.run(wait_for_event, sync.id)["status"] == "ended"
+
+    @pytest.mark.parametrize("facts", [{"completed_after": "soon"}, {"execution_id": ""}])
+    def test_what_makes_no_sense_is_refused(self, emulator, xcoms, wait_for_event, facts):
+        assert self.run(wait_for_event, emulator.add_model_sync().id, **facts)["status"] == "refused"
+
+    def test_an_unknown_sync_is_refused(self, xcoms, wait_for_event):
+        event = self.run(wait_for_event, "00000000-0000-0000-0000-000000000000")
+        assert event["status"] == "refused"
+
+
+class TestSensor:
+    @needs_start_from_trigger
+    @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])
+    def test_its_trigger_can_be_built_and_has_its_template_fields(self, sensor):
+        task = sensor(start_from_trigger=True, timeout=60, poke_interval=5)
+        built = PolytomicSensorTrigger(**json.loads(json.dumps(task.start_trigger_args.trigger_kwargs)))
+        assert all(hasattr(built, name) for name in task.template_fields)
+        again = PolytomicSensorTrigger(**json.loads(json.dumps(built.serialize()[1])))
+        assert again.serialize() == built.serialize()
+        assert getattr(again, task.template_fields[0]) == "{{ x }}"
+        assert task.start_trigger_args.timeout > timedelta(seconds=60)
+
+    @pytest.mark.skipif(can_start_from_trigger(), reason="this triggerer renders templates")
+    def test_it_is_refused_where_airflow_cannot_do_it(self):
+        with pytest.raises(ValueError, match=r"Airflow 3\.3"):
+            SENSORS[0](start_from_trigger=True)
+
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            ({"deferrable": False}, "deferrable"),
+            ({"deferrable": True, "on_success_callback": print}, "on_success_callback"),
+            ({"deferrable": True, "outlets": [sync_asset("s")]}, "outlets"),
+            ({"start_from_trigger": True, "on_execute_callback": print}, "on_execute_callback"),
+        ],
+    )
+    @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])
+    def test_an_end_that_would_lose_something_is_refused(self, sensor, options, reason):
+        with pytest.raises(ValueError, match=reason):
+            sensor(end_from_trigger=True, **options)
+
+
+def test_a_deferral_that_failed_before_any_note_begins_nothing_in_a_worker(emulator, xcoms, task_instance):
+    task = PolytomicSyncStatusSensor(task_id="t", sync_id=emulator.add_model_sync().id, deferrable=True)
+    task.start_from_trigger = True
+    ti = task_instance(task)
+    with pytest.raises(Exception, match="Trigger"):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, ti.context)
+    assert emulator.requests == []
+
+
+@pytest.mark.usefixtures("no_waiting", "xcoms")
+class TestEnd:
+    def last(self, emulator: Any, plan: dict[str, Any], **facts: Any) -> Any:
+        sync = emulator.add_model_sync(duration=20, **plan)
+        waiting = PolytomicExecutionTrigger(
+            kind="model", sync_id=sync.id, execution_id=emulator.start(sync.id).id, end_from_trigger=True, **facts
+        )
+
+        async def first() -> Any:
+            return [event async for event in waiting.run()][0]
+
+        return asyncio.run(first())
+
+    def test_a_success_ends_the_task_with_its_result(self, emulator):
+        event = self.last(emulator, {})
+        assert type(event).__name__ == "TaskSuccessEvent"
+        assert event.xcoms["return_value"]["outcome"] == "success"
+
+    def test_a_result_that_nobody_wants_stays_behind(self, emulator):
+        assert self.last(emulator, {}, push_result=False).xcoms is None
+
+    @pytest.mark.parametrize("plan", [{"outcome": "failed"}, {"counts": {"total": 2, "error": 1}}])
+    def test_anything_else_is_left_to_a_worker(self, emulator, plan):
+        event = self.last(emulator, plan)
+        assert type(event).__name__ == "TriggerEvent"
+        assert event.payload["status"] == "ended"
