@@ -40,19 +40,19 @@ class Start(ABC):
     @property
     def label(self) -> str:
         """The sync, as the beginning of a sentence."""
-        from airflow_provider_polytomic.executions import kind_of
+        from airflow_provider_polytomic.executions import sync_kind
 
-        return f"{kind_of(self.kind).label.capitalize()} {self.id}"
+        return f"{sync_kind(self.kind).label.capitalize()} {self.id}"
 
     def check(self) -> Flow[None]:
         """Refuse what Polytomic is known to refuse, with a better explanation."""
         yield from ()
 
     @abstractmethod
-    def parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
+    def parameters(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
         """Return the start's body, given our unsuccessful executions so far."""
 
-    def previous_schema_results(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
+    def previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[dict[str, Any]]:
         """Return the rows that belong to the result although earlier executions of ours have earned them."""
         return []
 
@@ -73,7 +73,7 @@ class SyncStart(Start):
     def id(self) -> str:
         return as_id(self.sync_id, "sync_id")
 
-    def parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
+    def parameters(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
         return {
             "resync": as_bool(self.resync, "resync") or None,
             "test": as_bool(self.test, "test") or None,
@@ -102,12 +102,12 @@ class BulkSyncStart(Start):
 
     def check(self) -> Flow[None]:
         from airflow_provider_polytomic.api import bulk_syncs
-        from airflow_provider_polytomic.api.flow import every_row
+        from airflow_provider_polytomic.api.flow import all_rows
 
         asked = as_ids(self.schemas, "schemas")
         if not (asked or self.retry_failed_schemas):
             return
-        schemas = yield from every_row(bulk_syncs.list_schemas(self.id))
+        schemas = yield from all_rows(bulk_syncs.list_schemas(self.id))
         known = [schema.id for schema in schemas if schema.id]
         self._wanted = asked or [schema.id for schema in schemas if schema.id and schema.enabled is not False]
         unknown = [schema for schema in self._wanted if schema not in known]
@@ -116,13 +116,13 @@ class BulkSyncStart(Start):
                 f"{self.label} has no schema {', '.join(map(repr, unknown))}. Next: choose among {', '.join(known)}"
             )
 
-    def parameters(self, earlier: Sequence[Execution]) -> dict[str, Any]:
+    def parameters(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
         test = as_bool(self.test, "test")
         if test and self.resync_mode:
             raise PolytomicRequestRefused("test=True and resync_mode exclude each other. Next: give one of them")
         schemas = as_ids(self.schemas, "schemas")
-        if self.retry_failed_schemas and earlier:
-            schemas = _uncompleted(self._wanted, earlier) or schemas
+        if self.retry_failed_schemas and previous_executions:
+            schemas = _uncompleted(self._wanted, previous_executions) or schemas
         return {
             "schemas": schemas,
             "resync_mode": self.resync_mode or None,
@@ -130,8 +130,8 @@ class BulkSyncStart(Start):
             "test": test or None,
         }
 
-    def previous_schema_results(self, earlier: Sequence[Execution]) -> list[dict[str, Any]]:
-        return list(_latest_rows(earlier).values()) if self.retry_failed_schemas else []
+    def previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[dict[str, Any]]:
+        return list(_latest_rows(previous_executions).values()) if self.retry_failed_schemas else []
 
 
 def _latest_rows(executions: Sequence[Execution]) -> dict[str, dict[str, Any]]:

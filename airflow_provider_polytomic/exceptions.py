@@ -138,11 +138,11 @@ def error_for(
     :param again: how it comes to another execution
     :param cause: what is known of why it ended so
     """
-    from airflow_provider_polytomic.executions import Diagnostics, Outcome, remedy
+    from airflow_provider_polytomic.executions import Diagnostics, Outcome, advice_for
 
     cause = cause or Diagnostics()
     kind: type[PolytomicRunError] = PolytomicRunIncomplete
-    said, advice = "is incomplete", remedy(execution, cause) or "mend the schemas named above"
+    said, advice = "is incomplete", advice_for(execution, cause) or "mend the schemas named above"
     if execution.outcome is Outcome.CANCELED:
         kind, said, advice = PolytomicRunCanceled, "was canceled, and not by this task", _ASK
     elif execution.outcome is Outcome.FAILED:
@@ -175,10 +175,10 @@ def reporting(
 
 def after_failure(execution: Execution, cause: Diagnostics) -> str:
     """Say what to do about a failed execution."""
-    from airflow_provider_polytomic.executions import remedy
+    from airflow_provider_polytomic.executions import advice_for
 
-    known = remedy(execution, cause)
-    named = execution.errors or execution.failed_schemas or cause.problems or cause.ailing
+    known = advice_for(execution, cause)
+    named = execution.errors or execution.failed_schemas or cause.problems or cause.unhealthy_connections
     unknown = "mend what is named above" if named else "open the execution's log in Polytomic, which may say more"
     return known or unknown
 

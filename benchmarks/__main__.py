@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import ConsoleLogReader
 
 from benchmarks import feed, import_time, machine, report, stints
 from benchmarks.figures import Cell, Cells
@@ -28,7 +28,7 @@ FEED = Path(__file__).with_name("feed.md")
 def main() -> None:
     """Run what was asked for."""
     options = _options()
-    console = Console(width=None if Console().is_terminal else 200)
+    console = ConsoleLogReader(width=None if ConsoleLogReader().is_terminal else 200)
     before = machine.load()
     if before > 1:
         console.print(f"Something else is at work here (load average {before:.1f}): the figures will show it.")
@@ -43,7 +43,7 @@ def main() -> None:
         console.print(f"Written: {output}")
 
 
-def _whole(options: argparse.Namespace, console: Console) -> tuple[list[report.Table], list[str]]:
+def _whole(options: argparse.Namespace, console: ConsoleLogReader) -> tuple[list[report.Table], list[str]]:
     interval = options.interval or (QUICK_INTERVAL if options.quick else INTERVAL)
     sizes = options.waits or (QUICK_SIZES if options.quick else SIZES)
     worker_stints = stints.rows()
@@ -54,7 +54,7 @@ def _whole(options: argparse.Namespace, console: Console) -> tuple[list[report.T
     return parts, report.remarks(measured.all)
 
 
-def _feed(options: argparse.Namespace, console: Console) -> tuple[list[report.Table], list[str]]:
+def _feed(options: argparse.Namespace, console: ConsoleLogReader) -> tuple[list[report.Table], list[str]]:
     cells = _measure(feed.batches(options.interval or INTERVAL), console)
     return [feed.table(cells), report.machine_table()], report.remarks(cells)
 
@@ -90,7 +90,7 @@ def _batches(systems: Sequence[str], sizes: Sequence[int], interval: float) -> l
     return [batch for batch in (empty, *batches) if batch]
 
 
-def _measure(batches: Sequence[Sequence[Order]], console: Console) -> list[Cell]:
+def _measure(batches: Sequence[Sequence[Order]], console: ConsoleLogReader) -> list[Cell]:
     cells: list[Cell] = []
     with Runner.in_temporary_folder() as runner:
         for number, orders in enumerate(batches, 1):
@@ -104,7 +104,7 @@ def _measure(batches: Sequence[Sequence[Order]], console: Console) -> list[Cell]
     return cells
 
 
-def _measure_imports(console: Console) -> dict[str, list[float]]:
+def _measure_imports(console: ConsoleLogReader) -> dict[str, list[float]]:
     console.print("import times")
     return {module: import_time.measure(module) for module in (*import_time.MODULES, *import_time.PEERS)}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import ConsoleLogReader
 from rich.table import Table as RichTable
 
 from benchmarks import import_time, machine
@@ -32,7 +32,7 @@ class Table:
         lines = [self.columns, ["---"] + ["---:"] * (len(self.columns) - 1), *self.rows]
         return "\n".join([f"## {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""])
 
-    def print(self, console: Console) -> None:
+    def print(self, console: ConsoleLogReader) -> None:
         """Show it on a terminal."""
         table = RichTable(title=self.title, title_justify="left")
         for number, column in enumerate(self.columns):

@@ -81,12 +81,12 @@ def translate_execution_errors(what: str, kind: str, sync_id: str, conn_id: str)
 
 def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
     from airflow_provider_polytomic.api import PolytomicClient
-    from airflow_provider_polytomic.executions import kind_of
+    from airflow_provider_polytomic.executions import sync_kind
 
     try:
         config = replace(PolytomicHook(conn_id).config(), max_requests_per_minute=None)
         with PolytomicClient(config=config) as client:
-            sync = client.send(kind_of(kind).sync(sync_id).with_timeout(PATIENCE))
+            sync = client.send(sync_kind(kind).sync(sync_id).with_timeout(PATIENCE))
         return [problem.message or problem.code for problem in getattr(sync, "problems", ())]
     except Exception as error:
         log.debug("The problems of %s could not be looked for: %s", sync_id, type(error).__name__)

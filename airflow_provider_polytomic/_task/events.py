@@ -21,7 +21,7 @@ def validate_execute_complete_event(event: Any) -> dict[str, Any]:
     event_of_any_release: dict[str, Any] = {
         "execution": None,
         "execution_id": None,
-        "role": "joined",
+        "ownership": "joined",
         "message": "",
         "try_number": None,
         "latest_end": None,

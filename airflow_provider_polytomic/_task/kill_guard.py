@@ -22,7 +22,7 @@ from airflow_provider_polytomic._compat import Undecided, xcom_of_deferred
 log = logging.getLogger(__name__)
 
 EXECUTION_XCOM_KEY = "polytomic_execution"
-"""Where a task instance writes which execution it waits for: ``execution_id``, ``role`` and ``try_number``; what else
+"""Where a task instance writes which execution it waits for: ``execution_id``, ``ownership`` and ``try_number``; what else
 is there is for its own next attempt."""
 
 RESULT_XCOM_KEY = "return_value"
@@ -59,6 +59,6 @@ async def was_killed(task_instance: Any, execution_id: str, timeout: float) -> b
         return False
     return not (
         isinstance(waits_for, dict)
-        and waits_for.get("role") == "ours"
+        and waits_for.get("ownership") == "owned"
         and waits_for.get("execution_id") == execution_id
     )

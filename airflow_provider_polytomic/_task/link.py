@@ -22,14 +22,14 @@ def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRe
 
     :param client: a client whose settings come from an Airflow connection
     """
-    from airflow_provider_polytomic.links.url import address_of
+    from airflow_provider_polytomic.links.url import sync_url
 
     config: ConnectionConfig = client.config  # type: ignore[assignment]
     template = config.link_template_of(target.kind)
     if not template:
         return None
     execution_id = getattr(target, "execution_id", None)
-    return (yield from address_of(template, config, target.kind, target.sync_id, execution_id))
+    return (yield from sync_url(template, config, target.kind, target.sync_id, execution_id))
 
 
 def show_link(

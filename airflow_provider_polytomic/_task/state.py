@@ -26,13 +26,13 @@ class TaskExecutionState:
         self._store = StateStore(context)
         self._generation = Attempt.of(context).generation
 
-    def set_awaited(self, execution_id: str | None, role: str) -> None:
+    def set_awaited(self, execution_id: str | None, ownership: str) -> None:
         """Write what this attempt waits for.
 
         :param execution_id: None: for an execution that is not known yet
-        :param role: what it is to the task: ``ours``, ``joined`` or ``in the way``
+        :param ownership: what it is to the task: ``ours``, ``joined`` or ``in the way``
         """
-        note = {"execution_id": execution_id, "role": role, "try_number": self._ti.try_number}
+        note = {"execution_id": execution_id, "ownership": ownership, "try_number": self._ti.try_number}
         self._ti.xcom_push(key=EXECUTION_XCOM_KEY, value=note)
 
     def get_awaited(self) -> dict[str, Any] | None:

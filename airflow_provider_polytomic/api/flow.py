@@ -56,7 +56,7 @@ def wrap_steps(protocol: Flow[T], do: Callable[[FlowStep], Flow[Any]]) -> Flow[T
         protocol.close()
 
 
-def every_row(call: Call[Listing[T]]) -> Flow[list[T]]:
+def all_rows(call: Call[Listing[T]]) -> Flow[list[T]]:
     """Follow a short list to its end and return its rows; for a long one see the clients' ``pages``."""
     rows: list[T] = []
     following: Call[Any] | None = call

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airflow_provider_polytomic.executions.cancel import cancel, cancel_and_confirm, cancel_current
-from airflow_provider_polytomic.executions.console import Console, follow, watched
+from airflow_provider_polytomic.executions.console import ConsoleLogReader, follow, wait_with_console_log
 from airflow_provider_polytomic.executions.diagnostics import Diagnostics, collect_diagnostics
 from airflow_provider_polytomic.executions.error_records import first_records
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.ref import ExecutionRef
-from airflow_provider_polytomic.executions.report import SuccessCriteria, remedy, report
+from airflow_provider_polytomic.executions.report import SuccessCriteria, advice_for, report
 from airflow_provider_polytomic.executions.start import (
     AlreadyRunning,
     IfRunning,
@@ -25,13 +25,13 @@ from airflow_provider_polytomic.executions.targets import (
     execution_current_at,
     resolve_target,
 )
-from airflow_provider_polytomic.executions.wait import DeadlinePassed, deadline_of, wait_for_end
+from airflow_provider_polytomic.executions.wait import DeadlinePassed, effective_deadline, wait_for_end
 
 __all__ = [
     "AlreadyRunning",
     "Diagnostics",
     "CompletedSince",
-    "Console",
+    "ConsoleLogReader",
     "DeadlinePassed",
     "Execution",
     "StartResult",
@@ -47,14 +47,14 @@ __all__ = [
     "cancel_current",
     "collect_diagnostics",
     "current_execution",
-    "deadline_of",
+    "effective_deadline",
     "execution_current_at",
     "first_records",
     "follow",
-    "kind_of",
-    "remedy",
+    "sync_kind",
+    "advice_for",
     "report",
     "start_once",
     "wait_for_end",
-    "watched",
+    "wait_with_console_log",
 ]

@@ -17,7 +17,7 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.ref import ExecutionRef
 from airflow_provider_polytomic.executions.wait import DeadlinePassed, wait_for_end
 
@@ -37,7 +37,7 @@ def cancel(run: ExecutionRef, *, timeout: float, clock: Callable[[], float] = ti
     :return: False if Polytomic says that there is nothing to cancel
     :raises PolytomicError: if it could not be asked
     """
-    requested = yield from _request(kind_of(run.kind).cancel(run.sync_id, run.execution_id), timeout, clock)
+    requested = yield from _request(sync_kind(run.kind).cancel(run.sync_id, run.execution_id), timeout, clock)
     log.info("%s: %s", run, "cancellation requested" if requested else "nothing to cancel")
     return requested
 
@@ -79,7 +79,7 @@ def cancel_current(
     :raises DeadlinePassed: if it has not ended in time
     :raises PolytomicError: if Polytomic refuses
     """
-    calls = kind_of(kind)
+    calls = sync_kind(kind)
     status = yield from send(calls.status(sync_id))
     if status.current_execution is None:
         return None

@@ -15,7 +15,7 @@ from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, send, wra
 from airflow_provider_polytomic.api.models.logs import ConsoleLine
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.ref import ExecutionRef
 from airflow_provider_polytomic.executions.wait import DeadlinePassed
 
@@ -33,7 +33,7 @@ LONGEST_REST = 32
 """Looks that are left out, at the most, after one that was not answered."""
 
 
-class Console:
+class ConsoleLogReader:
     """The console log of one execution, and what of it has been shown.
 
     :param run: the execution
@@ -66,7 +66,7 @@ class Console:
         after = self._cursor
         try:
             page = yield from send(
-                kind_of(self._run.kind)
+                sync_kind(self._run.kind)
                 .console(self._run.sync_id, self._run.execution_id, after, RETAINED)
                 .with_timeout(PATIENCE, best_effort=best_effort)
             )
@@ -97,7 +97,9 @@ class Console:
         return True
 
 
-def watched(waiting: Flow[Execution], console: Console, clock: Callable[[], float] = time.monotonic) -> Flow[Execution]:
+def wait_with_console_log(
+    waiting: Flow[Execution], console: ConsoleLogReader, clock: Callable[[], float] = time.monotonic
+) -> Flow[Execution]:
     """Wait as ``waiting`` does, and look at the console log in its pauses and once more after its end.
 
     What a look takes is taken from the pause, so that the wait goes on as it would alone.
@@ -117,7 +119,7 @@ def watched(waiting: Flow[Execution], console: Console, clock: Callable[[], floa
     return execution
 
 
-def _pause(seconds: float, console: Console, clock: Callable[[], float]) -> Flow[None]:
+def _pause(seconds: float, console: ConsoleLogReader, clock: Callable[[], float]) -> Flow[None]:
     while seconds > 0:
         began = clock()
         yield from console.glance()
@@ -127,7 +129,7 @@ def _pause(seconds: float, console: Console, clock: Callable[[], float]) -> Flow
         seconds -= pause
 
 
-def follow(console: Console, poll_interval: float = INTERVAL) -> Flow[None]:
+def follow(console: ConsoleLogReader, poll_interval: float = INTERVAL) -> Flow[None]:
     """Look at the console log again and again, until somebody else ends it."""
     while True:
         yield from console.glance()

@@ -15,7 +15,7 @@ from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.console import RETAINED, in_one_line, in_order, newest_first
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import MODEL, kind_of
+from airflow_provider_polytomic.executions.kinds import MODEL, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 
 PATIENCE = 5.0
@@ -35,7 +35,7 @@ class Diagnostics:
 
     :param sync_name: what the sync is called
     :param problems: what Polytomic finds wrong with the sync itself
-    :param ailing: the connections of the sync that are not healthy, and what is said of each
+    :param unhealthy_connections: the connections of the sync that are not healthy, and what is said of each
     :param console: the latest lines of the console log that tell of trouble; where there are none, the latest
     :param troubled: whether these lines tell of trouble
     :param records: the first lines of the file of records that had errors
@@ -44,7 +44,7 @@ class Diagnostics:
 
     sync_name: str | None = None
     problems: tuple[str, ...] = ()
-    ailing: tuple[tuple[str, str], ...] = ()
+    unhealthy_connections: tuple[tuple[str, str], ...] = ()
     console: tuple[str, ...] = ()
     troubled: bool = False
     records: tuple[str, ...] = ()
@@ -64,9 +64,9 @@ def collect_diagnostics(
     :param timeout: seconds for all of it
     """
     ask = _Questions(clock() + timeout, clock)
-    sync = yield from ask.answer(kind_of(execution.kind).sync(execution.sync_id))
-    page = yield from ask.answer(kind_of(execution.kind).console(execution.sync_id, execution.id, None, RETAINED))
-    ailing: list[tuple[str, str]] = []
+    sync = yield from ask.answer(sync_kind(execution.kind).sync(execution.sync_id))
+    page = yield from ask.answer(sync_kind(execution.kind).console(execution.sync_id, execution.id, None, RETAINED))
+    unhealthy_connections: list[tuple[str, str]] = []
     error_file = None
     if execution.outcome in (Outcome.FAILED, Outcome.PARTIAL):
         for connection_id in (yield from _connections_of(sync, ask)):
@@ -74,7 +74,7 @@ def collect_diagnostics(
             if connection and (connection.status_error or (connection.status or "healthy") != "healthy"):
                 said = f"is {connection.status!r}: {connection.status_error or 'no message'}"
                 name = one_line(redact(connection.name or connection_id, *secrets), LONGEST_NAME)
-                ailing.append((f"connection {name!r}", redact(said, *secrets)))
+                unhealthy_connections.append((f"connection {name!r}", redact(said, *secrets)))
     if execution.outcome.final and execution.counts["error"] and execution.kind == MODEL.name:
         files = yield from ask.answer(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
         error_file = files.urls[0] if files and files.urls else None
@@ -82,7 +82,7 @@ def collect_diagnostics(
     return Diagnostics(
         sync_name=redact(sync.name, *secrets) if sync and sync.name else None,
         problems=tuple(redact(one.message or one.code or "", *secrets) for one in getattr(sync, "problems", ())),
-        ailing=tuple(ailing),
+        unhealthy_connections=tuple(unhealthy_connections),
         console=console,
         troubled=troubled,
         error_file=error_file,

@@ -50,7 +50,7 @@ class Execution:
         """The rows of the schemas that have not been synced."""
         return [row for row in self.schemas if is_unsuccessful_schema(row["status"])]
 
-    def including(self, rows: Sequence[Mapping[str, Any]]) -> Execution:
+    def with_schema_results(self, rows: Sequence[Mapping[str, Any]]) -> Execution:
         """Return the execution with the rows of schemas that it did not sync itself, as earlier attempts left them."""
         own = {row["schema"] for row in self.schemas}
         return replace(self, schemas=(*(dict(row) for row in rows if row["schema"] not in own), *self.schemas))
@@ -73,7 +73,7 @@ class Execution:
         }
 
     @classmethod
-    def unseen(cls, kind: str, sync_id: str, execution_id: str) -> Execution:
+    def unknown(cls, kind: str, sync_id: str, execution_id: str) -> Execution:
         """Return an execution of which nothing but its id is known."""
         return cls(kind, sync_id, execution_id, "unknown", Outcome.RUNNING)
 

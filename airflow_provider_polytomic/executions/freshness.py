@@ -11,7 +11,7 @@ from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.ref import ExecutionRef
 from airflow_provider_polytomic.executions.targets import CompletedSince
@@ -33,14 +33,14 @@ class Freshness(CompletedSince):
 
     def __str__(self) -> str:
         asked = f"within {self.max_age:g} s" if self.max_age is not None else f"since {self.since.isoformat()}"
-        return f"a successful execution of {kind_of(self.kind).label} {self.sync_id} that completed {asked}"
+        return f"a successful execution of {sync_kind(self.kind).label} {self.sync_id} that completed {asked}"
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution | None]:
         """Look for it in the history, and ask for it: only then are its counts and its schemas certain.
 
         :param without_retries: send each request a single time, for callers that come back anyway
         """
-        since, kind = self._since(), kind_of(self.kind)
+        since, kind = self._since(), sync_kind(self.kind)
         call: Call[Page[object]] | None = kind.executions(self.sync_id)
         while call is not None:
             page = yield from send(call.without_retries() if without_retries else call)

@@ -135,7 +135,7 @@ MODEL = _ModelSyncs()
 BULK = _BulkSyncs()
 
 
-def kind_of(name: str) -> Kind[Any]:
+def sync_kind(name: str) -> Kind[Any]:
     """Return the kind of this name, ``model`` or ``bulk``.
 
     :raises ValueError: if there is no such kind

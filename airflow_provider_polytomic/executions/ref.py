@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class ExecutionRef:
     execution_id: str
 
     def __str__(self) -> str:
-        return f"execution {self.execution_id} of {kind_of(self.kind).label} {self.sync_id}"
+        return f"execution {self.execution_id} of {sync_kind(self.kind).label} {self.sync_id}"
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution]:
         """Ask how it is.
 
         :param without_retries: leave it at one request, for callers that come back anyway
         """
-        kind = kind_of(self.kind)
+        kind = sync_kind(self.kind)
         call = kind.get(self.sync_id, self.execution_id)
         told = yield from send(call.without_retries() if without_retries else call)
         return kind.read(self.sync_id, told)

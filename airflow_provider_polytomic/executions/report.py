@@ -9,7 +9,7 @@ from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.executions.advice import advice_on
 from airflow_provider_polytomic.executions.diagnostics import Diagnostics
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 
 ERRORS_SHOWN = 5
@@ -50,7 +50,7 @@ def report(execution: Execution, headline: str, advice: str = "", cause: Diagnos
     :param advice: what to do next
     :param cause: what is known besides
     """
-    label = kind_of(execution.kind).label.capitalize()
+    label = sync_kind(execution.kind).label.capitalize()
     name = f" {one_line(cause.sync_name)!r}" if cause.sync_name else ""
     state = f"execution {_word(execution.id)} is {_word(execution.status)!r}{_duration(execution)}"
     told = [*_told(execution), *_found(execution, cause)]
@@ -59,11 +59,11 @@ def report(execution: Execution, headline: str, advice: str = "", cause: Diagnos
     return "\n".join([f"{label}{name} {execution.sync_id} {headline}: {state}.", *told[: MOST_LINES - 3], *end])
 
 
-def remedy(execution: Execution, cause: Diagnostics) -> str | None:
+def advice_for(execution: Execution, cause: Diagnostics) -> str | None:
     """Return what to do about the cause, if it is one that is known."""
     messages = [row["status_message"] or "" for row in execution.failed_schemas]
     words = [*execution.errors, *messages, *cause.problems, *(cause.console if cause.troubled else ())]
-    of_connections = (advice_on([said], connection) for connection, said in cause.ailing)
+    of_connections = (advice_on([said], connection) for connection, said in cause.unhealthy_connections)
     return next(filter(None, of_connections), None) or advice_on(words)
 
 
@@ -93,7 +93,7 @@ def _told(execution: Execution) -> Iterator[str]:
 
 def _found(execution: Execution, cause: Diagnostics) -> Iterator[str]:
     """Say what was found besides, the most telling first: a long report loses its end."""
-    for connection, said in cause.ailing:
+    for connection, said in cause.unhealthy_connections:
         yield f"  {connection} {one_line(said)}"
     for problem in cause.problems[:ERRORS_SHOWN]:
         yield f"  problem of the sync: {one_line(problem)}"

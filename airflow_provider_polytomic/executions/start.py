@@ -28,7 +28,7 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.idempotency import idempotency_key
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.ref import ExecutionRef
 
@@ -52,23 +52,23 @@ IfRunning = Literal["wait", "join", "fail", "skip"]
 class Ownership(Enum):
     """What an execution is to the task that looked for one."""
 
-    OWNED = "ours"
+    OWNED = "owned"
     JOINED = "joined"
-    BLOCKING = "in the way"
+    BLOCKING = "blocking"
 
 
 @dataclass(frozen=True)
 class StartResult:
     """The execution to wait for, and why.
 
-    :param role: ours to cancel; somebody else's, joined; or one that must end before ours can start
-    :param earlier: our unsuccessful executions before it, oldest first
+    :param ownership: ours to cancel; somebody else's, joined; or one that must end before ours can start
+    :param previous_executions: our unsuccessful executions before it, oldest first
     :param adopted: it existed before this attempt asked
     """
 
     execution: Execution
-    role: Ownership
-    earlier: tuple[Execution, ...] = ()
+    ownership: Ownership
+    previous_executions: tuple[Execution, ...] = ()
     adopted: bool = True
 
 
@@ -91,8 +91,8 @@ class StartRequest:
     :param resumed: this attempt may have sent its start already, by a process that is no more
     :param parameters: the start's body, given our unsuccessful executions so far
     :param if_running: what to do about an execution that is not ours: wait for its end, join it, or give up
-    :param succeeded: whether an ended execution is a success to this task
-    :param remembered: the execution that this generation started, where that was kept
+    :param is_success: whether an ended execution is a success to this task
+    :param known_execution_id: the execution that this generation started, where that was kept
     """
 
     kind: str
@@ -101,10 +101,10 @@ class StartRequest:
     generation: int = 0
     attempts_before: int = 0
     resumed: bool = False
-    parameters: Callable[[Sequence[Execution]], Mapping[str, Any]] = lambda earlier: {}
+    parameters: Callable[[Sequence[Execution]], Mapping[str, Any]] = lambda previous_executions: {}
     if_running: IfRunning = "wait"
-    succeeded: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
-    remembered: str | None = None
+    is_success: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
+    known_execution_id: str | None = None
 
     @property
     def stints_before(self) -> int:
@@ -150,20 +150,24 @@ def start_once(order: StartRequest, on_started: Callable[[ExecutionRef], None]) 
     :raises AlreadyRunning: if an execution that is not ours runs and the order says to fail or skip
     :raises PolytomicError: if Polytomic refuses, or gave no usable answer
     """
-    if order.remembered:
-        remembered = yield from _recall(order, order.remembered)
-        if remembered:
-            on_started(ExecutionRef(order.kind, order.sync_id, remembered.id))
-            return StartResult(remembered, Ownership.BLOCKING if remembered.canceling else Ownership.OWNED)
+    if order.known_execution_id:
+        known_execution_id = yield from _recall(order, order.known_execution_id)
+        if known_execution_id:
+            on_started(ExecutionRef(order.kind, order.sync_id, known_execution_id.id))
+            return StartResult(
+                known_execution_id, Ownership.BLOCKING if known_execution_id.canceling else Ownership.OWNED
+            )
 
     before = yield from _look_back(order)
     if before.running and not order.stints_before:
         return _not_ours(order, before.running)
 
-    earlier: list[Execution] = []
+    previous_executions: list[Execution] = []
     refusals = conflicts = 0
     for key in map(order.key, count()):
-        answer = yield from _start_under(order, key, earlier, before, may_skip=refusals <= order.stints_before)
+        answer = yield from _start_under(
+            order, key, previous_executions, before, may_skip=refusals <= order.stints_before
+        )
         if isinstance(answer, StartResult):
             return answer
         if isinstance(answer, PolytomicConflictError):
@@ -177,15 +181,15 @@ def start_once(order: StartRequest, on_started: Callable[[ExecutionRef], None]) 
         on_started(answer)
         execution = yield from _look_at_started(answer, before)
         if not before.predates(execution):
-            return StartResult(execution, Ownership.OWNED, tuple(earlier), adopted=False)
+            return StartResult(execution, Ownership.OWNED, tuple(previous_executions), adopted=False)
         if execution.canceling:
             return StartResult(execution, Ownership.BLOCKING)
-        if not execution.outcome.final or order.succeeded(execution):
-            return StartResult(execution, Ownership.OWNED, tuple(earlier))
-        if len(earlier) == order.attempts_before:
-            return StartResult(execution, Ownership.OWNED, tuple(earlier))
+        if not execution.outcome.final or order.is_success(execution):
+            return StartResult(execution, Ownership.OWNED, tuple(previous_executions))
+        if len(previous_executions) == order.attempts_before:
+            return StartResult(execution, Ownership.OWNED, tuple(previous_executions))
         log.info("%s was started by an earlier attempt and is %s", answer, execution.status)
-        earlier.append(execution)
+        previous_executions.append(execution)
     raise AssertionError("there is always another key")
 
 
@@ -194,12 +198,12 @@ def _recall(order: StartRequest, execution_id: str) -> Flow[Execution | None]:
         execution = yield from ExecutionRef(order.kind, order.sync_id, execution_id).fetch()
     except PolytomicNotFoundError:
         return None
-    needed = execution.outcome.final and not order.succeeded(execution) and order.attempts_before
+    needed = execution.outcome.final and not order.is_success(execution) and order.attempts_before
     return None if needed else execution
 
 
 def _glance(order: StartRequest) -> Flow[SyncSnapshot]:
-    kind = kind_of(order.kind)
+    kind = sync_kind(order.kind)
     status = yield from send(kind.status(order.sync_id))
     told = (status.current_execution, status.last_execution)
     running = kind.read(order.sync_id, told[0]) if told[0] else None
@@ -218,7 +222,7 @@ def _look_back(order: StartRequest) -> Flow[SyncSnapshot]:
     status = yield from _glance(order)
     if not order.stints_before:
         return status
-    kind = kind_of(order.kind)
+    kind = sync_kind(order.kind)
     history = yield from send(kind.executions(order.sync_id))
     return replace(status, executions=(*status.executions, *(kind.read(order.sync_id, one) for one in history.rows)))
 
@@ -233,14 +237,14 @@ def _not_ours(order: StartRequest, running: Execution) -> StartResult:
 
 
 def _start_under(
-    order: StartRequest, key: str, earlier: Sequence[Execution], before: SyncSnapshot, *, may_skip: bool
+    order: StartRequest, key: str, previous_executions: Sequence[Execution], before: SyncSnapshot, *, may_skip: bool
 ) -> Flow[ExecutionRef | StartResult | PolytomicAPIError]:
     """Start under one key.
 
     :param may_skip: False: a refusal other than 409 is final
     :return: what was started; what there is instead of it; or the refusal that is recorded under the key
     """
-    call = kind_of(order.kind).start(order.sync_id, key, order.parameters(earlier))
+    call = sync_kind(order.kind).start(order.sync_id, key, order.parameters(previous_executions))
     refusal: PolytomicAPIError | None = None
     seen: SyncSnapshot | None = None
     for number in count():
@@ -264,7 +268,7 @@ def _start_under(
             appeared = next((one for one in now.executions if not before.predates(one)), None)
             if appeared and refusal.status_code >= 500:
                 log.warning("%s; yet execution %s has appeared: it is waited for, never canceled", refusal, appeared.id)
-                return StartResult(appeared, Ownership.JOINED, tuple(earlier))
+                return StartResult(appeared, Ownership.JOINED, tuple(previous_executions))
             if again:
                 break
         seen = now
@@ -286,5 +290,5 @@ def _look_at_started(run: ExecutionRef, before: SyncSnapshot) -> Flow[Execution]
         return (yield from run.fetch())
     except PolytomicError as error:
         log.warning("%s has been started, and could not be looked at yet: %s", run, error)
-        unseen = Execution.unseen(run.kind, run.sync_id, run.execution_id)
-        return before.find(run.execution_id) or unseen
+        unknown = Execution.unknown(run.kind, run.sync_id, run.execution_id)
+        return before.find(run.execution_id) or unknown

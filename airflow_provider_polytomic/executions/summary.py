@@ -15,7 +15,7 @@ ROWS_SHOWN = 24
 COLUMNS = ("sync", "execution", "status", "records", "errors", "cause")
 
 
-def table_of(runs: Sequence[ExecutionRef], ends: Mapping[ExecutionRef, Execution | str]) -> str:
+def status_table(runs: Sequence[ExecutionRef], ends: Mapping[ExecutionRef, Execution | str]) -> str:
     """Lay out what became of each of ``runs``.
 
     :param ends: the execution, or why there is none; nothing for one of which nothing is known

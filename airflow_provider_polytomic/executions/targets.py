@@ -14,7 +14,7 @@ from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.ref import ExecutionRef
 
 log = logging.getLogger(__name__)
@@ -32,17 +32,17 @@ class CompletedSince:
     since: datetime
 
     def __str__(self) -> str:
-        return f"an execution of {kind_of(self.kind).label} {self.sync_id} that ends after {self.since.isoformat()}"
+        return f"an execution of {sync_kind(self.kind).label} {self.sync_id} that ends after {self.since.isoformat()}"
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution | None]:
         """Ask for it.
 
         :param without_retries: leave it at one request, for callers that come back anyway
         """
-        status = kind_of(self.kind).status(self.sync_id)
+        status = sync_kind(self.kind).status(self.sync_id)
         told = yield from send(status.without_retries() if without_retries else status)
         shown = [
-            kind_of(self.kind).read(self.sync_id, one) for one in (told.last_execution, told.current_execution) if one
+            sync_kind(self.kind).read(self.sync_id, one) for one in (told.last_execution, told.current_execution) if one
         ]
         ended = {one.completed_at: one for one in shown if one.outcome.final and one.completed_at}
         latest = max(ended, default=self.since)
@@ -51,20 +51,20 @@ class CompletedSince:
 
 def current_execution(kind: str, sync_id: str) -> Flow[Execution | None]:
     """Return the execution that runs now, if one does."""
-    told = yield from send(kind_of(kind).status(sync_id))
+    told = yield from send(sync_kind(kind).status(sync_id))
     if told.current_execution is None:
         return None
-    execution: Execution = kind_of(kind).read(sync_id, told.current_execution)
+    execution: Execution = sync_kind(kind).read(sync_id, told.current_execution)
     return None if execution.outcome.final else execution
 
 
 def execution_current_at(kind: str, sync_id: str, moment: datetime) -> Flow[Execution | None]:
     """Return the execution that was running at a moment in the past, if one was, from the history."""
-    call: Call[Page[object]] | None = kind_of(kind).executions(sync_id)
+    call: Call[Page[object]] | None = sync_kind(kind).executions(sync_id)
     while call is not None:
         page = yield from send(call)
         for told in page.rows:
-            execution: Execution = kind_of(kind).read(sync_id, told)
+            execution: Execution = sync_kind(kind).read(sync_id, told)
             if execution.created_at is None or execution.created_at > moment:
                 continue
             ended_before = execution.completed_at is not None and execution.completed_at < moment
@@ -101,7 +101,7 @@ def resolve_target(
         except PolytomicError as error:
             if not is_transient(error) or clock() >= end:
                 raise
-            log.warning("%s %s could not be looked at: %s", kind_of(kind).label.capitalize(), sync_id, error)
+            log.warning("%s %s could not be looked at: %s", sync_kind(kind).label.capitalize(), sync_id, error)
         else:
             return ExecutionRef(kind, sync_id, current.id) if current else CompletedSince(kind, sync_id, since)
         yield Pause(poll_interval)

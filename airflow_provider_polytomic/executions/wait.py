@@ -35,7 +35,7 @@ class DeadlinePassed(Exception):
         super().__init__(f"{run} has not ended in time")
 
 
-def deadline_of(
+def effective_deadline(
     execution: Execution,
     adopted: bool,
     timeout: float | None,

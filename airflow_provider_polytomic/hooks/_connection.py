@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, ClientConfig, is_loopback
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
-from airflow_provider_polytomic.links.url import PLACEHOLDERS, checked_template
+from airflow_provider_polytomic.links.url import PLACEHOLDERS, validate_link_template
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -132,7 +132,7 @@ def settings_of(extra: str | None, names: Collection[str] | None = None) -> dict
 
 
 def _template(value: Any) -> str:
-    return checked_template(str(value))
+    return validate_link_template(str(value))
 
 
 def _date(value: Any) -> str:

@@ -14,7 +14,7 @@ from airflow_provider_polytomic.api import Call, PolytomicClient, PolytomicError
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
 from airflow_provider_polytomic.api.models.syncs import Sync
 from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of
-from airflow_provider_polytomic.executions import kind_of
+from airflow_provider_polytomic.executions import sync_kind
 from airflow_provider_polytomic.lineage.naming import DatasetName, place_in
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def flow_of(execution: Execution, config: ClientConfig, *, detailed: bool = Fals
     hasty = replace(config, timeout=PATIENCE, max_retries=0, max_requests_per_minute=None)
     with PolytomicClient(config=hasty) as client:
         asker = _Asker(client)
-        sync = asker.ask(kind_of(execution.kind).sync(execution.sync_id), f"execution {execution.id} by its sync")
+        sync = asker.ask(sync_kind(execution.kind).sync(execution.sync_id), f"execution {execution.id} by its sync")
         places = _Places(host_of(config.base_url), asker if detailed else None)
         if isinstance(sync, Sync):
             return _of_model_sync(execution, sync, places, config.base_url)

@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _BEGINNING = re.compile(r"https?://[^/?#\s@{}\\]+([/?#]|$)|\{base_url\}(/|$)")
 
 
-def checked_template(template: str) -> str:
+def validate_link_template(template: str) -> str:
     """Return the template of an address, if it can be one.
 
     :raises ValueError: if it has another placeholder than :data:`PLACEHOLDERS`, or is no http or https address
@@ -34,14 +34,14 @@ def checked_template(template: str) -> str:
     return template
 
 
-def address_of(
+def sync_url(
     template: str, config: ClientConfig, kind: str, sync_id: str, execution_id: str | None
 ) -> Flow[str | None]:
     """Return the address of a sync; None where something that the template needs is not known.
 
     Asks ``GET /api/me`` for the organization where the template needs it and the settings do not have it.
 
-    :param template: as :func:`checked_template` gives it; ids are percent-encoded
+    :param template: as :func:`validate_link_template` gives it; ids are percent-encoded
     :param kind: ``model`` or ``bulk``
     """
     organization_id = config.organization_id

@@ -52,10 +52,10 @@ class PolytomicCancelOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Cancel, and return the execution that was running; None where none was."""
-        from airflow_provider_polytomic.executions import DeadlinePassed, Execution, cancel_current, kind_of, report
+        from airflow_provider_polytomic.executions import DeadlinePassed, Execution, cancel_current, report, sync_kind
 
         sync_id = self._sync_id
-        label = f"{kind_of(self.kind).label.capitalize()} {sync_id}"
+        label = f"{sync_kind(self.kind).label.capitalize()} {sync_id}"
         timeout = self.timeout if self.wait_for_completion else None
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
         canceling = cancel_current(
@@ -69,8 +69,8 @@ class PolytomicCancelOperator(BaseOperator):
             with translate_api_errors(f"{label} could not be canceled", self.polytomic_conn_id):
                 execution = client.run(canceling)
         except DeadlinePassed as passed:
-            unseen = Execution.unseen(self.kind, sync_id, passed.run.execution_id)  # type: ignore[union-attr]
-            last = linked(context, passed.execution or unseen)
+            unknown = Execution.unknown(self.kind, sync_id, passed.run.execution_id)  # type: ignore[union-attr]
+            last = linked(context, passed.execution or unknown)
             advice = "see in Polytomic why, or allow more time"
             message = report(last, f"has not ended within {self.timeout:g} s after its cancellation", advice)
             raise PolytomicRunTimeout(message, last.result()) from None

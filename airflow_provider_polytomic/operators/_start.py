@@ -135,17 +135,17 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
             return self.execute(context)
         if event["status"] == "unavailable":
             raise PolytomicUnavailable(event["message"])
-        role = Ownership(event["role"])
+        ownership = Ownership(event["ownership"])
         if event["status"] == "refused":
-            if event["execution_id"] and role is not Ownership.BLOCKING:
-                unseen = Execution.unseen(self.kind, self._sync_id, event["execution_id"])
-                TaskExecutionState(context).push_result(linked(context, unseen).result())
+            if event["execution_id"] and ownership is not Ownership.BLOCKING:
+                unknown = Execution.unknown(self.kind, self._sync_id, event["execution_id"])
+                TaskExecutionState(context).push_result(linked(context, unknown).result())
             raise PolytomicRequestRefused(event["message"])
         if event["status"] == "deadline":
             run = ExecutionRef(self.kind, self._sync_id, event["execution_id"])
             canceled = Execution.from_result(event["execution"]) if event["execution"] else None
-            return self._time_is_up(context, run, role, event["previous_schema_results"], canceled)
-        if role is Ownership.BLOCKING:
+            return self._time_is_up(context, run, ownership, event["previous_schema_results"], canceled)
+        if ownership is Ownership.BLOCKING:
             return self._start_and_wait(context, event["latest_end"])
         return self._judge(context, Execution.from_result(event["execution"]), event["previous_schema_results"])
 
@@ -163,7 +163,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         if not (timed_out and waited and waited["execution_id"]):
             return super().resume_execution(next_method, next_kwargs, context)
         run = ExecutionRef(self.kind, self._sync_id, waited["execution_id"])
-        return self._time_is_up(context, run, Ownership(waited["role"]), waited.get("previous_schema_results"))
+        return self._time_is_up(context, run, Ownership(waited["ownership"]), waited.get("previous_schema_results"))
 
     def _start_and_wait(self, context: Context, latest_end: float | None) -> dict[str, Any]:
         """Start and wait.
@@ -172,12 +172,12 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
             while a task is deferred
         """
         from airflow_provider_polytomic.executions import (
-            Console,
+            ConsoleLogReader,
             DeadlinePassed,
             ExecutionRef,
-            deadline_of,
+            effective_deadline,
             wait_for_end,
-            watched,
+            wait_with_console_log,
         )
 
         with self._connected() as client:
@@ -186,30 +186,30 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
             found = self._find(client, context, start, latest_end, kept.get("execution_id"))
             execution = found.execution
             run = ExecutionRef(self.kind, self._sync_id, execution.id)
-            self.log.info("%s: %s, %s", run, found.role.value, execution.status)
+            self.log.info("%s: %s, %s", run, found.ownership.value, execution.status)
             if not self.wait_for_completion:
                 TaskExecutionState(context).clear_started()
                 return publish_result(self, context, linked(context, execution))
-            previous_schema_results = start.previous_schema_results(found.earlier) or kept.get(
+            previous_schema_results = start.previous_schema_results(found.previous_executions) or kept.get(
                 "previous_schema_results", []
             )
             if previous_schema_results and not execution.outcome.final:
                 TaskExecutionState(context).save_started(execution.id, previous_schema_results)
-            console = Console(run, self.log.info, client.config.secrets) if self.console_log else None
+            console = ConsoleLogReader(run, self.log.info, client.config.secrets) if self.console_log else None
             if execution.outcome.final:
                 if console:
                     client.run(console.fetch())
                 return self._judge(context, execution, previous_schema_results)
-            deadline = deadline_of(found.execution, found.adopted, self.timeout, latest_end)
+            deadline = effective_deadline(found.execution, found.adopted, self.timeout, latest_end)
             if self.deferrable:
-                self._defer(context, run, found.role, deadline, latest_end, previous_schema_results)
+                self._defer(context, run, found.ownership, deadline, latest_end, previous_schema_results)
             try:
                 waiting = wait_for_end(run, poll_interval=self.poll_interval, deadline=deadline, pause_first=True)
                 with self._refusing("cannot be waited for", run):
-                    execution = client.run(watched(waiting, console) if console else waiting)
+                    execution = client.run(wait_with_console_log(waiting, console) if console else waiting)
             except DeadlinePassed as passed:
                 return self._time_is_up(
-                    context, run, found.role, previous_schema_results, heard=passed.execution or execution
+                    context, run, found.ownership, previous_schema_results, heard=passed.execution or execution
                 )
             except (PolytomicRequestRefused, PolytomicUnavailable):
                 TaskExecutionState(context).push_result(linked(context, execution).result())
@@ -222,7 +222,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         context: Context,
         start: Start,
         latest_end: float | None,
-        remembered: str | None,
+        known_execution_id: str | None,
     ) -> StartResult:
         """Start the execution or find the one to wait for; whatever is in the way is waited for before."""
         from airflow_provider_polytomic.executions import (
@@ -235,7 +235,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
 
         with self._refusing("could not be started"):
             client.run(start.check())
-        order = self._order(context, start, remembered)
+        order = self._order(context, start, known_execution_id)
         while True:
             try:
                 with self._refusing("could not be started"):
@@ -246,14 +246,14 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
                 raise already_running_error(linked(context, other), self.if_running) from None
             run = ExecutionRef(self.kind, self._sync_id, found.execution.id)
             show_link(self, context, client, run)
-            if found.role is not Ownership.OWNED:
+            if found.ownership is not Ownership.OWNED:
                 self._ours = None
-            if found.role is not Ownership.BLOCKING:
+            if found.ownership is not Ownership.BLOCKING:
                 self._stop_if_killed()
                 return found
             self.log.info("%s must end before ours can start", run)
             if self.deferrable:
-                self._defer(context, run, found.role, latest_end, latest_end)
+                self._defer(context, run, found.ownership, latest_end, latest_end)
             with self._refusing("cannot be waited for", run):
                 client.run(wait_for_end(run, poll_interval=self.poll_interval, pause_first=True))
 
@@ -274,7 +274,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         TaskExecutionState(context).clear_started()
         return {}
 
-    def _order(self, context: Context, start: Start, remembered: str | None) -> StartRequest:
+    def _order(self, context: Context, start: Start, known_execution_id: str | None) -> StartRequest:
         from airflow_provider_polytomic.executions import StartRequest
 
         attempt = Attempt.of(context)
@@ -286,8 +286,8 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
             attempts_before=attempt.before,
             parameters=start.parameters,
             if_running=self.if_running,
-            succeeded=self._standard().is_met_by,
-            remembered=remembered,
+            is_success=self._standard().is_met_by,
+            known_execution_id=known_execution_id,
         )
 
     def _own(self, context: Context, run: ExecutionRef) -> None:
@@ -304,7 +304,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         self,
         context: Context,
         run: ExecutionRef,
-        role: Ownership,
+        ownership: Ownership,
         deadline: float | None,
         latest_end: float | None,
         previous_schema_results: list[dict[str, Any]] | None = None,
@@ -313,7 +313,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
         self._stop_if_killed()
-        TaskExecutionState(context).set_awaited(run.execution_id, role.value)
+        TaskExecutionState(context).set_awaited(run.execution_id, ownership.value)
         backstop = None
         if deadline is not None:
             left = max(0.0, deadline - time.time())
@@ -326,12 +326,12 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
                 polytomic_conn_id=self.polytomic_conn_id,
                 poll_interval=self.poll_interval,
                 deadline=deadline,
-                cancel_on_kill=self.cancel_on_kill and role is Ownership.OWNED,
-                role=role.value,
+                cancel_on_kill=self.cancel_on_kill and ownership is Ownership.OWNED,
+                ownership=ownership.value,
                 try_number=context["ti"].try_number,
                 latest_end=latest_end,
                 previous_schema_results=previous_schema_results,
-                console_log=self.console_log and role is not Ownership.BLOCKING,
+                console_log=self.console_log and ownership is not Ownership.BLOCKING,
             ),
             method_name="execute_complete",
             timeout=backstop,
@@ -345,13 +345,15 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         self._ours = None
         ledger = TaskExecutionState(context)
         ledger.clear_started()
-        return finish_execution(self, context, execution.including(previous_schema_results or ()), self._standard())
+        return finish_execution(
+            self, context, execution.with_schema_results(previous_schema_results or ()), self._standard()
+        )
 
     def _time_is_up(
         self,
         context: Context,
         run: ExecutionRef,
-        role: Ownership,
+        ownership: Ownership,
         previous_schema_results: Sequence[Mapping[str, Any]] | None = None,
         canceled: Execution | None = None,
         heard: Execution | None = None,
@@ -368,19 +370,19 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         if last is None:
             with self._connected() as client:
                 last = self._try(client, run.fetch())
-                if last and last.outcome.final and role is not Ownership.BLOCKING:
+                if last and last.outcome.final and ownership is not Ownership.BLOCKING:
                     return self._judge(context, last, previous_schema_results)
-                if role is Ownership.OWNED and self.cancel_on_kill:
+                if ownership is Ownership.OWNED and self.cancel_on_kill:
                     last = self._try(client, cancel_and_confirm(run, timeout=CONFIRM_PATIENCE)) or last
-        if role is Ownership.BLOCKING:
+        if ownership is Ownership.BLOCKING:
             raise PolytomicRunTimeout(f"{self._label} could not start in time: {run} is in its way. Next: {advice}")
-        if not (role is Ownership.OWNED and self.cancel_on_kill):
+        if not (ownership is Ownership.OWNED and self.cancel_on_kill):
             advice = f"it was left running; {advice}"
         elif last is None or not last.outcome.final:
             advice = f"it may still be running; {advice}"
         else:
             TaskExecutionState(context).clear_started()
-        last = last or heard or Execution.unseen(run.kind, run.sync_id, run.execution_id)
+        last = last or heard or Execution.unknown(run.kind, run.sync_id, run.execution_id)
         too_late = timeout_error(context, last, self.polytomic_conn_id, advice)
         record_for_lineage(self, last, too_late.without_records)
         raise too_late

@@ -53,10 +53,10 @@ class PolytomicListSyncsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the syncs."""
-        from airflow_provider_polytomic.executions import kind_of
+        from airflow_provider_polytomic.executions import sync_kind
 
-        label = kind_of(self.kind).label
-        listing = kind_of(self.kind).list(active=self.active)
+        label = sync_kind(self.kind).label
+        listing = sync_kind(self.kind).list(active=self.active)
         with translate_api_errors(f"The {label}s could not be listed", self.polytomic_conn_id):
             found = [
                 {"kind": self.kind, "sync_id": sync.id, "name": sync.name, "active": sync.active}

@@ -17,7 +17,7 @@ from airflow_provider_polytomic.assets import AssetUri, host_of
 from airflow_provider_polytomic.executions import Execution
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.links.url import address_of
+from airflow_provider_polytomic.links.url import sync_url
 from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, AirflowError, Login
 from airflow_provider_polytomic.plugins._delivery import Delivery
 from airflow_provider_polytomic.plugins._settings import Settings
@@ -188,7 +188,7 @@ async def _look(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution
             execution = await client.run(run.fetch(without_retries=True))
             if not template:
                 return execution, None
-            return execution, await client.run(address_of(template, config, run.kind, run.sync_id, run.execution_id))
+            return execution, await client.run(sync_url(template, config, run.kind, run.sync_id, run.execution_id))
     except PolytomicNotFoundError:
         raise Refused(422, "Polytomic knows no such execution.") from None
     except PolytomicError as error:

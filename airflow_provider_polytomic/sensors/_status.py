@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_polytomic.api.flow import Flow
-    from airflow_provider_polytomic.executions import CompletedSince, Console, Execution, ExecutionRef, SuccessCriteria
+    from airflow_provider_polytomic.executions import (
+        CompletedSince,
+        ConsoleLogReader,
+        Execution,
+        ExecutionRef,
+        SuccessCriteria,
+    )
 
 CHOICE_PATIENCE = 300.0
 """Seconds that a worker is held before a deferral while Polytomic gives no answer; a retry then asks again."""
@@ -102,7 +108,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
         self.start_from_trigger = start_from_trigger
         self.end_from_trigger = end_from_trigger
         self._awaited: ExecutionRef | CompletedSince | None = None
-        self._console: Console | None = None
+        self._console: ConsoleLogReader | None = None
 
     @property
     @abstractmethod
@@ -174,9 +180,9 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
 
     @property
     def _label(self) -> str:
-        from airflow_provider_polytomic.executions import kind_of
+        from airflow_provider_polytomic.executions import sync_kind
 
-        return f"{kind_of(self.kind).label.capitalize()} {self._sync_id}"
+        return f"{sync_kind(self.kind).label.capitalize()} {self._sync_id}"
 
     def _run(self, execution_id: str) -> ExecutionRef:
         from airflow_provider_polytomic.executions import ExecutionRef
@@ -248,13 +254,13 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
 
     def _show_console(self, execution: Execution | None) -> None:
         """Show what is new in the console log; a poke that is a process of its own shows all of it at the end."""
-        from airflow_provider_polytomic.executions import Console, ExecutionRef
+        from airflow_provider_polytomic.executions import ConsoleLogReader, ExecutionRef
 
         run = self._run(execution.id) if execution else self._awaited
         ended = execution is not None and execution.outcome.final
         if not isinstance(run, ExecutionRef) or (self.reschedule and not ended):
             return
-        self._console = self._console or Console(run, self.log.info, self._client.config.secrets)
+        self._console = self._console or ConsoleLogReader(run, self.log.info, self._client.config.secrets)
         self._client.run(self._console.fetch() if ended else self._console.glance())
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
@@ -270,7 +276,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
         try:
             last = self._client.run(run.fetch(without_retries=True))
         except PolytomicError:
-            last = Execution.unseen(run.kind, run.sync_id, run.execution_id)
+            last = Execution.unknown(run.kind, run.sync_id, run.execution_id)
         cause = find_diagnostics(last, self.polytomic_conn_id)
         headline, steps = f"has not ended {within}", f"{_left(self.cancel_on_timeout, asked_to_end)}; {advice}"
         if last.outcome.final:

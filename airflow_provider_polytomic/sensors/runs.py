@@ -109,12 +109,12 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         return self._judge(context, runs)
 
     def _runs(self) -> list[ExecutionRef]:
-        from airflow_provider_polytomic.executions import ExecutionRef, kind_of
+        from airflow_provider_polytomic.executions import ExecutionRef, sync_kind
 
         try:
             return [
                 ExecutionRef(
-                    kind_of(run["kind"]).name,
+                    sync_kind(run["kind"]).name,
                     as_id(run["sync_id"], "the sync_id of a run"),
                     as_id(run["execution_id"], "the execution_id of a run"),
                 )
@@ -129,7 +129,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
 
     def _judge(self, context: Context, runs: Sequence[ExecutionRef]) -> list[dict[str, Any]]:
         from airflow_provider_polytomic.executions import SuccessCriteria
-        from airflow_provider_polytomic.executions.summary import table_of
+        from airflow_provider_polytomic.executions.summary import status_table
 
         standard = SuccessCriteria(self.max_errors, self.fail_on_partial)
         ended = self._ended_of(runs)
@@ -141,13 +141,13 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         show_link(self, context, self._client, lacking[0])
         message = (
             f"{len(lacking)} of {len(runs)} executions have not ended as they should:\n"
-            f"{table_of(lacking, self._ends)}\n"
+            f"{status_table(lacking, self._ends)}\n"
             "  Next: mend the causes and run the tasks that have started them again"
         )
         raise PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
-        from airflow_provider_polytomic.executions.summary import table_of
+        from airflow_provider_polytomic.executions.summary import status_table
 
         runs = self._runs()
         self._push_results(context, runs)
@@ -155,7 +155,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         show_link(self, context, self._client, missing[0])
         return AirflowSensorTimeout(
             f"{len(missing)} of {len(runs)} executions have not ended within the sensor's timeout of "
-            f"{self.timeout:g} s, and were left running:\n{table_of(missing, self._ends)}\n"
+            f"{self.timeout:g} s, and were left running:\n{status_table(missing, self._ends)}\n"
             "  Next: allow more time, or see in Polytomic why they are slow"
         )
 

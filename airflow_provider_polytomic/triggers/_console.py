@@ -21,9 +21,9 @@ async def console_followed(config: ClientConfig, run: ExecutionRef, show: Callab
     :param show: takes one line at a time
     """
     from airflow_provider_polytomic.api import shared_client
-    from airflow_provider_polytomic.executions import Console, DeadlinePassed, follow
+    from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, follow
 
-    console = Console(run, show, config.secrets)
+    console = ConsoleLogReader(run, show, config.secrets)
     async with shared_client(config) as client:
         following = asyncio.ensure_future(client.run(follow(console)))
         try:

@@ -139,7 +139,7 @@ async def _look_up(ended: Ended, poll: Poll) -> dict[str, Any]:
     from airflow_provider_polytomic.api import PolytomicError, shared_client
     from airflow_provider_polytomic.api.retry import is_transient
     from airflow_provider_polytomic.executions import ExecutionRef
-    from airflow_provider_polytomic.links.url import address_of
+    from airflow_provider_polytomic.links.url import sync_url
 
     run = ExecutionRef(ended.kind, ended.sync_id, ended.execution_id)
     counts, url = ended.counts, None
@@ -147,7 +147,7 @@ async def _look_up(ended: Ended, poll: Poll) -> dict[str, Any]:
         template = poll.config.link_template_of(ended.kind)
         async with shared_client(poll.config) as client:
             if template:
-                url = await client.run(address_of(template, poll.config, ended.kind, ended.sync_id, ended.execution_id))
+                url = await client.run(sync_url(template, poll.config, ended.kind, ended.sync_id, ended.execution_id))
             counts = (await client.run(run.fetch(without_retries=True))).counts
     except Exception as error:
         log.warning("The counts of %s are not known beyond its event: %s", run, error)

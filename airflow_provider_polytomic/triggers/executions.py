@@ -38,7 +38,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
     """Wait for the end of one execution; without ``execution_id``, of the first that ends from a moment on.
 
     Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
-    of one that has ended, or was canceled at the deadline; else None), ``message`` (of a refusal), and ``role``,
+    of one that has ended, or was canceled at the deadline; else None), ``message`` (of a refusal), and ``ownership``,
     ``try_number``, ``latest_end`` and ``previous_schema_results`` as given.
 
     :param kind: ``model`` or ``bulk``
@@ -49,7 +49,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
     :param deadline: when to give up, in seconds since the epoch; default: never
     :param cancel_on_kill: cancel the execution when a person ends the waiting task; the operators pass it for
         executions that they started, and have written the id to XCom before
-    :param role: what the execution is to the task: ``ours``, ``joined`` or ``in the way``
+    :param ownership: what the execution is to the task: ``ours``, ``joined`` or ``in the way``
     :param try_number: the attempt that waits
     :param previous_schema_results: rows of the result that earlier executions have earned, handed back in the event
     :param completed_after: moment in ISO 8601; only where ``execution_id`` is None
@@ -62,7 +62,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
     options: tuple[str, ...] = (
         *("kind", "sync_id", "execution_id", "polytomic_conn_id", "poll_interval", "deadline", "cancel_on_kill"),
         *(
-            "role",
+            "ownership",
             "try_number",
             "latest_end",
             "previous_schema_results",
@@ -83,7 +83,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         poll_interval: float = 30.0,
         deadline: float | None = None,
         cancel_on_kill: bool = False,
-        role: str = "joined",
+        ownership: str = "joined",
         try_number: int | None = None,
         latest_end: float | None = None,
         previous_schema_results: list[dict[str, Any]] | None = None,
@@ -100,7 +100,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.cancel_on_kill = cancel_on_kill
-        self.role = role
+        self.ownership = ownership
         self.try_number = try_number
         self.latest_end = latest_end
         self.previous_schema_results = previous_schema_results
@@ -158,7 +158,9 @@ class PolytomicExecutionTrigger(WaitingTrigger):
             with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
                 config = await self._find_config()
                 async with shared_poller(config) as watcher, self._console(config):
-                    execution = await watcher.end_of(target, poll_interval=self.poll_interval, deadline=self.deadline)
+                    execution = await watcher.wait_for_end(
+                        target, poll_interval=self.poll_interval, deadline=self.deadline
+                    )
                     if self.end_from_trigger:
                         run = ExecutionRef(self.kind, self.sync_id, execution.id)
                         async with shared_client(config) as client:
@@ -202,7 +204,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
             "execution_id": self.execution_id,
             "execution": execution,
             "message": message,
-            "role": self.role,
+            "ownership": self.ownership,
             "try_number": self.try_number,
             "latest_end": self.latest_end,
             "previous_schema_results": self.previous_schema_results,

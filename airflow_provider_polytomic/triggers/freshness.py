@@ -62,7 +62,9 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
             log.info("Waiting for %s", target)
             with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
                 async with shared_poller(await self._find_config()) as watcher:
-                    execution = await watcher.end_of(target, poll_interval=self.poll_interval, deadline=self.deadline)
+                    execution = await watcher.wait_for_end(
+                        target, poll_interval=self.poll_interval, deadline=self.deadline
+                    )
         except DeadlinePassed:
             return {"status": "deadline", "try_number": self.try_number}
         except PolytomicTaskError as error:

@@ -69,7 +69,7 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
         from airflow_provider_polytomic.executions import DeadlinePassed
 
         try:
-            execution = await watcher.end_of(run, poll_interval=self.poll_interval, deadline=self.deadline)
+            execution = await watcher.wait_for_end(run, poll_interval=self.poll_interval, deadline=self.deadline)
         except DeadlinePassed:
             return None
         except PolytomicError as error:

@@ -54,7 +54,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
                 return self._event("refused", message=str(error))
             note = {
                 "execution_id": target.execution_id if isinstance(target, ExecutionRef) else None,
-                "role": self.role,
+                "ownership": self.ownership,
                 "try_number": ti.try_number,
                 "sync_id": self.sync_id,
                 "completed_after": self.completed_after,

@@ -61,7 +61,7 @@ def watch_for_end(
     async def wait() -> Execution:
         watcher = ExecutionPoller(CONFIG, lend=lend, wall=clock)
         try:
-            return await watcher.end_of(run, poll_interval=poll_interval, deadline=deadline)
+            return await watcher.wait_for_end(run, poll_interval=poll_interval, deadline=deadline)
         finally:
             await watcher.aclose()
 

@@ -89,7 +89,7 @@ class Task:
             attempts_before=self.attempts_before,
             parameters=_parameters,
             if_running=self.if_running,
-            remembered=self._remembered(generation),
+            known_execution_id=self._remembered(generation),
         )
 
     def needs(self, follower: str) -> int:
@@ -111,10 +111,10 @@ class Task:
         own = partial(self._own, order.generation)
         while True:
             found = yield from start_once(order, own)
-            if found.role is not Ownership.BLOCKING:
+            if found.ownership is not Ownership.BLOCKING:
                 break
             yield from self._wait(found.execution)
-            order = replace(order, remembered=self._remembered(order.generation))
+            order = replace(order, known_execution_id=self._remembered(order.generation))
         self.found = found
         return (yield from self.go_on())
 
@@ -126,7 +126,7 @@ class Task:
             try:
                 execution = yield from self._wait(found.execution, self.timeout)
             except DeadlinePassed:
-                if found.role is Ownership.OWNED:
+                if found.ownership is Ownership.OWNED:
                     run = ExecutionRef(self.server.kind, SYNC, found.execution.id)
                     yield from cancel_and_confirm(run, timeout=60.0, clock=lambda: self.server.now)
                 raise
@@ -159,7 +159,7 @@ class Task:
 
     def clear(self, stop: Stop | None = None) -> Process:
         """Clear it; what it was known to have started is canceled, as the operator and the trigger's guard do."""
-        if self.found and self.found.role is Ownership.OWNED:
+        if self.found and self.found.ownership is Ownership.OWNED:
             run = ExecutionRef(self.server.kind, SYNC, self.found.execution.id)
             Process(self.server, cancel(run, timeout=2.0, clock=lambda: self.server.now)).run()
         self.generation += self.attempts_before + 1
@@ -171,5 +171,5 @@ class Task:
         return Process(self.server, self.go_on(), stop) if self.found else None
 
 
-def _parameters(earlier: Sequence[Execution]) -> dict[str, bool]:
-    return {"test": bool(earlier)}
+def _parameters(previous_executions: Sequence[Execution]) -> dict[str, bool]:
+    return {"test": bool(previous_executions)}

@@ -97,7 +97,7 @@ class Waiting:
         self, target: ExecutionRef | CompletedSince, poll_interval: float, deadline: float | None
     ) -> Execution:
         try:
-            return await self.world.watcher.end_of(target, poll_interval=poll_interval, deadline=deadline)
+            return await self.world.watcher.wait_for_end(target, poll_interval=poll_interval, deadline=deadline)
         finally:
             self.ended_at = self.world.loop.time()
 

@@ -122,7 +122,7 @@ def test_a_timeout_cancels_the_execution(begin, variant):
 @needs_ability
 def test_an_execution_in_the_way_is_waited_for_and_never_canceled(begin, emulator):
     run = begin("model_triggered_plain", before=emulator.start)
-    run.wait_until(lambda: "in the way" in run.log(), "the wait for the other execution")
+    run.wait_until(lambda: "blocking" in run.log(), "the wait for the other execution")
     run.finish()
     run.wait_for_waiting(executions=2)
     run.finish()

@@ -28,7 +28,7 @@ STORY = SimpleNamespace(
 def shown(console: Console, picture: Path) -> str:
     screen = Screen(console)
     screen.say("OK: " + "a long line " * 20)
-    with screen.table_of([STORY]):
+    with screen.status_table([STORY]):
         screen.say("in between")
     screen.report("What the log says", REPORT)
     screen.save(picture)

@@ -96,7 +96,7 @@ class ExecutionPoller:
 
     # ---- those who wait
 
-    async def end_of(
+    async def wait_for_end(
         self, target: ExecutionRef | CompletedSince, *, poll_interval: float, deadline: float | None = None
     ) -> Execution:
         """Wait for an end, as :func:`~airflow_provider_polytomic.executions.wait.wait_for_end` does; it has just been asked.

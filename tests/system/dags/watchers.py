@@ -11,7 +11,7 @@ POLL_INTERVAL = 2
 MANY = 20
 
 
-def watched(sync_id):
+def wait_with_console_log(sync_id):
     from airflow.sdk import Asset, AssetWatcher
 
     trigger = PolytomicEventTrigger(sync_ids=[sync_id], poll_interval=POLL_INTERVAL)
@@ -35,6 +35,6 @@ def consumer(dag_id, schedule):
 
 
 if has_asset_watchers():
-    without_retries = consumer("watch_once", [watched("watched-once")])
-    restarted = consumer("watch_restarted", [watched("watched-restarted")])
-    many = consumer("watch_many", [watched(f"watched-{number:02}") for number in range(MANY)])
+    without_retries = consumer("watch_once", [wait_with_console_log("watched-once")])
+    restarted = consumer("watch_restarted", [wait_with_console_log("watched-restarted")])
+    many = consumer("watch_many", [wait_with_console_log(f"watched-{number:02}") for number in range(MANY)])

@@ -49,7 +49,7 @@ class Demonstration:
             for story in self.stories:
                 story.begin()
                 self._screen.say(f"{story.sync.name}: DAG {story.dag_id} triggered")
-            with self._screen.table_of(self.stories):
+            with self._screen.status_table(self.stories):
                 self._cluster.wait_for(self._step, RUN_SECONDS, "end of three DAG runs")
         report = poll(lambda: self.failure.report, LOG_SECONDS)
         self._screen.report(f"What the log of {self.failure.sync.name} says", report or "no error")

@@ -67,7 +67,7 @@ class Screen:
         self._console.print(text, soft_wrap=True)
 
     @contextlib.contextmanager
-    def table_of(self, stories: Sequence[Story]) -> Iterator[None]:
+    def status_table(self, stories: Sequence[Story]) -> Iterator[None]:
         """Keep a table of the stories in sight for the `with` block; without a terminal, print it at the end."""
         with contextlib.ExitStack() as stack:
             if self._console.is_terminal:
@@ -81,7 +81,9 @@ class Screen:
 
     def save(self, path: Path) -> None:
         """Save all that was shown as an SVG picture that loads nothing from anywhere."""
-        console = Console(record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
+        console = Console(
+            record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False
+        )
         for what in self._shown:
             console.print(what)
         path.write_text(_self_contained(console.export_svg(title="make demo", unique_id="demo")))

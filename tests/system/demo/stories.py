@@ -12,7 +12,7 @@ from airflow_provider_polytomic.emulator import Emulator
 from airflow_provider_polytomic.emulator.samples import FAILING_MODEL_SYNC_ID, MODEL_SYNC_ID
 from airflow_provider_polytomic.emulator.syncs import Sync
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import kind_of
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from tests.system.cluster import Cluster
 from tests.system.logs import last_error
 from tests.system.processes import is_running
@@ -70,7 +70,7 @@ class Story:
         started = self.emulator.executions(self.sync.id)
         if not started:
             return False
-        kind = kind_of(self.sync.kind)
+        kind = sync_kind(self.sync.kind)
         self.execution = kind.read(self.sync.id, client.send(kind.get(self.sync.id, started[-1].id)))
         return self._note(self.statuses, self.execution.status)
 

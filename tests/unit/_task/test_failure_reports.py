@@ -510,7 +510,7 @@ def test_a_cause_that_comes_drop_by_drop_is_not_waited_for(world, monkeypatch):
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n") as url:
         connection = {"conn_type": "polytomic", "host": url, "password": "a-key-of-nobody"}
         monkeypatch.setenv("AIRFLOW_CONN_DRIPPING", json.dumps(connection))
-        assert errors.find_diagnostics(Execution.unseen("model", SYNC, "1"), "dripping") == Diagnostics()
+        assert errors.find_diagnostics(Execution.unknown("model", SYNC, "1"), "dripping") == Diagnostics()
         assert [thread for thread in enumerate_threads() if thread.name == "polytomic-cause"]
 
 

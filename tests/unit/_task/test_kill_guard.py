@@ -12,7 +12,7 @@ from airflow_provider_polytomic import _compat
 from airflow_provider_polytomic._compat import Undecided, xcom_of_deferred
 from airflow_provider_polytomic._task import kill_guard
 
-OWNED = {"execution_id": "e", "role": "ours", "try_number": 1}
+OWNED = {"execution_id": "e", "ownership": "owned", "try_number": 1}
 TASK = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)
 
 
@@ -38,13 +38,13 @@ def xcom(monkeypatch):
         (OWNED, False),
         ({**OWNED, "try_number": 2}, False),
         ({**OWNED, "execution_id": "another"}, True),
-        ({**OWNED, "role": "joined"}, True),
-        ({**OWNED, "role": "in the way"}, True),
+        ({**OWNED, "ownership": "joined"}, True),
+        ({**OWNED, "ownership": "blocking"}, True),
         (None, True),
         ({}, True),
         ("e", True),
     ],
-    ids=["ours", "adopted", "another", "joined", "in the way", "not deferred", "empty", "something else"],
+    ids=["owned", "adopted", "another", "joined", "blocking", "not deferred", "empty", "something else"],
 )
 async def test_it_was_killed_unless_it_still_waits_for_this_execution(xcom, held, killed):
     xcom(held)

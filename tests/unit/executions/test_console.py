@@ -11,7 +11,14 @@ import pytest
 from airflow_provider_polytomic.api import PolytomicClient, PolytomicServerError
 from airflow_provider_polytomic.api.flow import Pause
 from airflow_provider_polytomic.api.models.logs import ConsoleLine
-from airflow_provider_polytomic.executions import Console, DeadlinePassed, ExecutionRef, follow, wait_for_end, watched
+from airflow_provider_polytomic.executions import (
+    ConsoleLogReader,
+    DeadlinePassed,
+    ExecutionRef,
+    follow,
+    wait_for_end,
+    wait_with_console_log,
+)
 from airflow_provider_polytomic.executions.console import INTERVAL, in_one_line, in_order, newest_first
 
 READINGS = list(product(("oldest_first", "newest_first"), ("repeat", "absent", "null"), ("info", "LOG")))
@@ -49,7 +56,7 @@ def test_each_line_is_shown_once_oldest_first_however_the_api_gives_them(
     for name, value in (("console_order", order), ("console_end", end), ("console_level", level)):
         emulator.set_switch(name, value)
     waiting = wait_for_end(run, poll_interval=15, pause_first=True, clock=emulator.clock)
-    execution = client.run(watched(waiting, Console(run, shown.append)))
+    execution = client.run(wait_with_console_log(waiting, ConsoleLogReader(run, shown.append)))
     assert execution.status == "completed"
     told = messages(shown)
     assert told[:2] == ["Execution created.", "Execution started."]
@@ -59,7 +66,7 @@ def test_each_line_is_shown_once_oldest_first_however_the_api_gives_them(
 
 
 def test_the_lines_of_a_look_fold(client, run, shown):
-    client.run(Console(run, shown.append).fetch())
+    client.run(ConsoleLogReader(run, shown.append).fetch())
     assert shown[0] == "::group::Polytomic console log, 1 new lines"
     assert shown[-1] == "::endgroup::"
 
@@ -75,7 +82,7 @@ def test_the_wait_takes_no_longer_with_it(emulator, client, run):
 
     alone = polls(run, wait(run))
     again = ExecutionRef(run.kind, run.sync_id, emulator.start(run.sync_id).id)
-    beside = polls(again, watched(wait(again), Console(again, print), emulator.clock))
+    beside = polls(again, wait_with_console_log(wait(again), ConsoleLogReader(again, print), emulator.clock))
     assert alone == pytest.approx([25, 50])
     assert beside == pytest.approx(alone)
 
@@ -86,7 +93,7 @@ def test_what_a_look_takes_is_taken_from_the_pause(run):
         return "ended"
 
     now = iter([0.0, 6.0])
-    steps = watched(waiting(), Console(run, print), clock=lambda: next(now))
+    steps = wait_with_console_log(waiting(), ConsoleLogReader(run, print), clock=lambda: next(now))
     assert "consolelog" in next(steps).path
     assert steps.throw(PolytomicServerError(500, method="GET", path="/")) == Pause(2.0)
 
@@ -95,7 +102,7 @@ def test_no_answer_costs_nothing_and_is_asked_for_less_and_less(emulator, client
     emulator.fault("status", status=500, count=None, path="/**/consolelog")
     waiting = wait_for_end(run, poll_interval=10, pause_first=True, clock=emulator.clock)
     with caplog.at_level(logging.INFO):
-        assert client.run(watched(waiting, Console(run, shown.append))).status == "completed"
+        assert client.run(wait_with_console_log(waiting, ConsoleLogReader(run, shown.append))).status == "completed"
     assert shown == []
     assert "consolelog" not in caplog.text
     assert len([one for one in emulator.requests if one.path.endswith("consolelog")]) == 3
@@ -106,18 +113,18 @@ def test_a_wait_that_fails_fails_as_it_does_alone(emulator, client, run, shown):
         run, poll_interval=10, deadline=emulator.clock() + 20, pause_first=True, clock=emulator.clock
     )
     with pytest.raises(DeadlinePassed):
-        client.run(watched(waiting, Console(run, shown.append), emulator.clock))
+        client.run(wait_with_console_log(waiting, ConsoleLogReader(run, shown.append), emulator.clock))
     assert "Working, part 6." in messages(shown)
 
 
 def test_a_request_for_it_is_given_up_soon(run):
-    call = next(Console(run, print).fetch())
+    call = next(ConsoleLogReader(run, print).fetch())
     assert call.timeout <= 5
     assert not call.repeatable
 
 
 def test_following_pauses_between_looks(run):
-    steps = follow(Console(run, print))
+    steps = follow(ConsoleLogReader(run, print))
     assert "consolelog" in next(steps).path
     assert steps.throw(PolytomicServerError(500, method="GET", path="/")) == Pause(INTERVAL)
     assert next(steps) == Pause(INTERVAL)
@@ -125,7 +132,7 @@ def test_following_pauses_between_looks(run):
 
 def test_many_new_lines_may_have_lost_some_before(emulator, client, shown):
     sync = emulator.add_model_sync(duration=10**6)
-    console = Console(ExecutionRef("model", sync.id, emulator.start(sync.id).id), shown.append)
+    console = ConsoleLogReader(ExecutionRef("model", sync.id, emulator.start(sync.id).id), shown.append)
     client.run(console.fetch())
     emulator.clock.advance(500)
     client.run(console.fetch())

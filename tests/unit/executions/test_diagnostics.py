@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from airflow_provider_polytomic.executions import Diagnostics, Execution, Outcome, first_records, remedy, report
+from airflow_provider_polytomic.executions import Diagnostics, Execution, Outcome, advice_for, first_records, report
 from airflow_provider_polytomic.executions.advice import SOME_CONNECTION, advice_on
 
 CANARY = "canary-5ecret"
@@ -133,22 +133,28 @@ def _failed(**facts) -> Execution:
 
 def test_only_lines_of_trouble_tell_what_to_do():
     lines = ("12:00 info: connection refused by the cache, going on",)
-    assert remedy(_failed(), Diagnostics(console=lines)) is None
-    assert "can reach" in remedy(_failed(), Diagnostics(console=lines, troubled=True))
+    assert advice_for(_failed(), Diagnostics(console=lines)) is None
+    assert "can reach" in advice_for(_failed(), Diagnostics(console=lines, troubled=True))
 
 
 def test_the_connection_is_named_only_where_its_own_words_tell():
-    ailing = (("connection 'CRM'", "is 'unhealthy': no message"),)
-    assert SOME_CONNECTION in remedy(_failed(errors=("permission denied",)), Diagnostics(ailing=ailing))
-    both = (*ailing, ("connection 'Warehouse'", "is 'unhealthy': permission denied"))
-    assert "connection 'Warehouse'" in remedy(_failed(errors=("disk full",)), Diagnostics(ailing=both))
+    unhealthy_connections = (("connection 'CRM'", "is 'unhealthy': no message"),)
+    assert SOME_CONNECTION in advice_for(
+        _failed(errors=("permission denied",)), Diagnostics(unhealthy_connections=unhealthy_connections)
+    )
+    both = (*unhealthy_connections, ("connection 'Warehouse'", "is 'unhealthy': permission denied"))
+    assert "connection 'Warehouse'" in advice_for(
+        _failed(errors=("disk full",)), Diagnostics(unhealthy_connections=both)
+    )
 
 
 def test_a_report_is_of_lines_of_ours_whatever_the_api_says():
     forged = "x\x1b[2J\n::error::\u2028" + "y" * 5000
     row = {"schema": forged, "status": "failed", "status_message": forged}
     execution = Execution("bulk", "sync", forged, forged, Outcome.FAILED, errors=(forged,), schemas=(row,), url=forged)
-    cause = Diagnostics(sync_name=forged, ailing=(("connection", forged),), problems=(forged,), console=(forged,))
+    cause = Diagnostics(
+        sync_name=forged, unhealthy_connections=(("connection", forged),), problems=(forged,), console=(forged,)
+    )
     text = report(execution, "failed", "advice", cause)
     assert all(line.isprintable() for line in text.split("\n"))
     assert not [line for line in text.split("\n") if line.startswith("::") or len(line) > 2100]

@@ -279,8 +279,8 @@ def test_what_ends_before_the_first_answer_is_given() -> None:
 @pytest.mark.parametrize("quiet", [True, False])
 def test_the_clock_of_polytomic_may_differ(skew: int, quiet: bool) -> None:
     theirs = NOW + timedelta(seconds=skew)
-    earlier = Row(theirs - timedelta(seconds=40), "earlier")
-    listing = Listing([] if quiet else [earlier], now=theirs)
+    previous_executions = Row(theirs - timedelta(seconds=40), "earlier")
+    listing = Listing([] if quiet else [previous_executions], now=theirs)
     one = Feed(lookback=0, clock=lambda: listing.clock() - skew)
     listing.run(one.fresh())
     for number in range(3):

@@ -50,7 +50,7 @@ def follow(task: Task, follower: str) -> None:
     expected = task.needs(follower)
     others = [one for one in task.server.made if one.live and one not in task.ours()]
     if follower == "clear":
-        canceled = task.found.execution.id if task.found and task.found.role is Ownership.OWNED else None
+        canceled = task.found.execution.id if task.found and task.found.ownership is Ownership.OWNED else None
         others = [one for one in task.server.made if one.live and one.id != canceled]
     had, there = len(task.starts), list(task.server.made)
     began = {"retry": task.retry, "again": task.begin, "clear": task.clear, "resume": task.resume}[follower]()
@@ -76,12 +76,12 @@ def follow(task: Task, follower: str) -> None:
     found = process.result
     truth = next(one for one in task.server.made if one.id == found.execution.id)
     assert found.execution.outcome.final
-    assert (found.role is Ownership.JOINED) <= (task.if_running == "join")
-    if found.role is Ownership.OWNED:
+    assert (found.ownership is Ownership.JOINED) <= (task.if_running == "join")
+    if found.ownership is Ownership.OWNED:
         assert truth in task.ours()
     if started and follower != "resume":
         assert truth is started[-1]
-    if not started and follower == "retry" and found.role is Ownership.OWNED and truth.status != "completed":
+    if not started and follower == "retry" and found.ownership is Ownership.OWNED and truth.status != "completed":
         assert truth in there, "a failure that is not news"
 
 

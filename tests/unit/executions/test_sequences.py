@@ -119,10 +119,10 @@ class Sequences(RuleBasedStateMachine):
         self.process: Process = began
 
     @property
-    def succeeded(self) -> bool:
+    def is_success(self) -> bool:
         return isinstance(self.process.result, StartResult) and self.process.result.execution.outcome.value == "success"
 
-    @precondition(lambda self: self.process.ended and not self.succeeded)
+    @precondition(lambda self: self.process.ended and not self.is_success)
     @rule()
     def retry(self) -> None:
         self.begin("retry")
@@ -222,7 +222,7 @@ class Sequences(RuleBasedStateMachine):
         truth = next(one for one in self.server.made if one.id == found.execution.id)
         assert found.execution.outcome.final
         assert found.execution.status == truth.status
-        if found.role is Ownership.OWNED:
+        if found.ownership is Ownership.OWNED:
             assert truth in self.task.ours()
             if self.follower == "retry" and self.task.generation not in self.excused and truth.status != "completed":
                 assert truth.id not in self.there, "the failure of an earlier attempt, taken for its own"
@@ -250,7 +250,7 @@ class Sequences(RuleBasedStateMachine):
             if one.live and one not in self.task.ours():
                 self.server.end(one, "completed")
         self.server.advance(100.0)
-        if self.succeeded:
+        if self.is_success:
             return
         needs, had = self.task.needs("retry"), len(self.server.made)
         self.begin("retry")

@@ -78,7 +78,11 @@ def test_every_fact_changes_the_key() -> None:
     ]  # fmt: skip
     keys = {order.key(number) for order in [ORDER, *others] for number in range(3)}
     assert len(keys) == 3 * (1 + len(others))
-    for same in (replace(ORDER, attempts_before=3), replace(ORDER, if_running="skip"), replace(ORDER, remembered="E")):
+    for same in (
+        replace(ORDER, attempts_before=3),
+        replace(ORDER, if_running="skip"),
+        replace(ORDER, known_execution_id="E"),
+    ):
         assert same.key(2) == ORDER.key(2)
 
 
@@ -88,7 +92,7 @@ def test_every_fact_changes_the_key() -> None:
 def test_a_first_attempt_looks_and_starts(server: Server) -> None:
     task = Task(server)
     found = task.begin().run().result
-    assert (found.role, found.adopted, found.earlier) == (Ownership.OWNED, False, ())
+    assert (found.ownership, found.adopted, found.previous_executions) == (Ownership.OWNED, False, ())
     assert [one.key for one in server.made] == [task.keys()[0]]
     assert [call.method for call, _ in server.requests][:3] == ["GET", "POST", "GET"]
 
@@ -99,7 +103,7 @@ def test_a_retry_adopts_what_runs(server: Server) -> None:
     until_started(first)
     first.die(acted=False)
     found = task.retry().run().result
-    assert (found.role, found.adopted, len(server.made)) == (Ownership.OWNED, True, 1)
+    assert (found.ownership, found.adopted, len(server.made)) == (Ownership.OWNED, True, 1)
 
 
 def test_a_retry_knows_the_failures_before_it(server: Server) -> None:
@@ -108,7 +112,7 @@ def test_a_retry_knows_the_failures_before_it(server: Server) -> None:
     task.begin().run()
     task.retry().run()
     found = task.retry().run().result
-    assert [one.id for one in found.earlier] == [one.id for one in server.made[:2]]
+    assert [one.id for one in found.previous_executions] == [one.id for one in server.made[:2]]
     assert [one.key for one in server.made] == task.keys()[:3]
     bodies = [dict(call.body or {}) for call, _ in server.requests if call.method == "POST"]
     assert bodies[-3:] == [{"test": False}, {"test": True}, {"test": True}], "a key is always sent with the same body"
@@ -135,7 +139,7 @@ def test_the_same_try_takes_its_own_failure_for_its_result(server: Server, remem
     first.die(acted=False)
     server.advance(100.0)
     found = task.begin().run().result
-    assert (found.role, found.execution.status, len(server.made)) == (Ownership.OWNED, "failed", 1)
+    assert (found.ownership, found.execution.status, len(server.made)) == (Ownership.OWNED, "failed", 1)
     assert task.retry().run().result.execution.status == "completed"
 
 
@@ -200,7 +204,7 @@ def test_a_last_execution_that_never_ends_by_its_word_blocks_nothing(server: Ser
     other = server.others_start()
     assert other
     server.end(other, "a new word")
-    assert Task(server).begin().run().result.role is Ownership.OWNED
+    assert Task(server).begin().run().result.ownership is Ownership.OWNED
 
 
 # ---- conflicts
@@ -213,10 +217,10 @@ def test_the_policies(server: Server, policy: IfRunning) -> None:
     task = Task(server, policy)
     process = task.begin().run()
     if policy == "wait":
-        assert process.result.role is Ownership.OWNED
+        assert process.result.ownership is Ownership.OWNED
         assert server.made[1].created > EPOCH + 70.0
     elif policy == "join":
-        assert process.result.role is Ownership.JOINED
+        assert process.result.ownership is Ownership.JOINED
         assert process.result.execution.id == other.id
     else:
         assert isinstance(process.error, AlreadyRunning)
@@ -291,7 +295,7 @@ def test_a_start_in_flight_is_waited_for(server: Server) -> None:
     assert set(starts(server)) == {task.keys()[0]}
     server.deliver(task.keys()[0])
     found = retry.run().result
-    assert (found.role, len(server.made)) == (Ownership.OWNED, 1)
+    assert (found.ownership, len(server.made)) == (Ownership.OWNED, 1)
 
 
 def test_our_own_start_in_flight_is_not_taken_for_somebody_elses(server: Server) -> None:
@@ -309,7 +313,7 @@ def test_our_own_start_in_flight_is_not_taken_for_somebody_elses(server: Server)
     server.in_flight.clear()
     server.keys[key] = Recorded(server.now, 200, {"data": server._told(server.made[0])})
     found = retry.run().result
-    assert (found.role, len(server.made)) == (Ownership.OWNED, 1)
+    assert (found.ownership, len(server.made)) == (Ownership.OWNED, 1)
 
 
 def test_conflicts_without_end_are_an_error(server: Server) -> None:
@@ -371,7 +375,7 @@ def test_a_failure_that_ends_before_it_comes_again_leaves_no_hole(server: Server
     fail_starts(process, fault, 1 if fault == "403" else 2)
     process.run()
     assert [one.key for one in server.made] == task.keys()[:1]
-    assert process.result.role is Ownership.OWNED
+    assert process.result.ownership is Ownership.OWNED
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
@@ -433,7 +437,7 @@ def test_what_appeared_behind_a_500_is_waited_for_and_not_owned(server: Server, 
     process = task.begin()
     fail_starts(process, "500 acted", 1)
     process.run()
-    assert process.result.role is Ownership.JOINED
+    assert process.result.ownership is Ownership.JOINED
     assert process.result.execution.status == "completed"
     assert (len(server.made), task.owned) == (1, [])
 
@@ -445,7 +449,7 @@ def test_what_was_there_before_a_500_is_not_joined(server: Server) -> None:
     process = task.begin()
     fail_starts(process, "500", 1)
     process.run()
-    assert process.result.role is Ownership.OWNED
+    assert process.result.ownership is Ownership.OWNED
     assert [one.key for one in server.made] == [None, task.keys()[1]]
 
 
@@ -459,7 +463,7 @@ def test_what_appears_behind_a_429_is_not_joined(server: Server) -> None:
     retry.step()
     retry.step()
     server.others_start(Plan(after=0.0))
-    assert retry.run().result.role is Ownership.OWNED
+    assert retry.run().result.ownership is Ownership.OWNED
     assert len(task.ours()) == 1
 
 
@@ -478,7 +482,7 @@ def test_what_is_remembered_outlives_its_key(server: Server) -> None:
     task = Task(server, remembers=True)
     made = lost_worker(server, task)
     found = task.retry().run().result
-    assert (found.execution.id, found.role, len(server.made)) == (made.id, Ownership.OWNED, 1)
+    assert (found.execution.id, found.ownership, len(server.made)) == (made.id, Ownership.OWNED, 1)
     assert starts(server) == [made.key]
     assert task.owned == [made.id] * 2, "the process that goes on must know what to cancel"
 
@@ -563,7 +567,7 @@ def test_a_500_that_acted_is_not_found_by_a_retry(server: Server) -> None:
     first.die(acted=False)
     found = task.retry().run().result
     assert len(server.made) == 2
-    assert found.role is Ownership.OWNED
+    assert found.ownership is Ownership.OWNED
     assert server.made[0].cancels == 0
 
 

@@ -4,13 +4,13 @@ import pytest
 
 from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.api.config import ClientConfig
-from airflow_provider_polytomic.links.url import address_of, checked_template
+from airflow_provider_polytomic.links.url import sync_url, validate_link_template
 
 
 def address(template: str, *ids: str | None, **settings: str) -> str | None:
     config = ClientConfig("key", **{"base_url": "https://polytomic.example.com/prefix", **settings})
     with PolytomicClient(config=config) as client:
-        return client.run(address_of(checked_template(template), config, *(ids or ("model", "s", "e"))))
+        return client.run(sync_url(validate_link_template(template), config, *(ids or ("model", "s", "e"))))
 
 
 @pytest.mark.parametrize(
@@ -47,18 +47,18 @@ def test_what_is_not_known_makes_no_address():
 )  # fmt: skip
 def test_what_is_no_template_of_a_web_address_is_refused(template):
     if template == "{base_url}/\n":
-        assert checked_template(template) == "{base_url}/"
+        assert validate_link_template(template) == "{base_url}/"
         return
     with pytest.raises(ValueError, match="not the template"):
-        checked_template(template)
+        validate_link_template(template)
 
 
 def test_the_organization_is_asked_for_where_the_settings_do_not_have_it(emulator):
     config = ClientConfig(emulator.api_key, base_url=emulator.url)
     with PolytomicClient(config=config) as client:
-        asked = address_of("{base_url}/{organization_id}/{sync_id}", config, "model", "s", None)
+        asked = sync_url("{base_url}/{organization_id}/{sync_id}", config, "model", "s", None)
         assert client.run(asked) == f"{emulator.url}/{emulator.organization_id}/s"
-        client.run(address_of("{base_url}/{sync_id}", config, "model", "s", None))
+        client.run(sync_url("{base_url}/{sync_id}", config, "model", "s", None))
         emulator.fault("status", status=503, count=None)
-        assert client.run(address_of("{base_url}/{organization_id}", config, "model", "s", None)) is None
+        assert client.run(sync_url("{base_url}/{organization_id}", config, "model", "s", None)) is None
     assert [one.path for one in emulator.requests] == ["/api/me"] * 2

@@ -198,7 +198,7 @@ class TestIfRunning:
         task = task_instance(kind.start(sync_id, deferrable=True))
         with pytest.raises(deferred) as raised:
             task.execute()
-        assert task.xcoms["polytomic_execution"]["role"] == "in the way"
+        assert task.xcoms["polytomic_execution"]["ownership"] == "blocking"
         assert (raised.value.trigger.execution_id, raised.value.trigger.cancel_on_kill) == (foreign.id, False)
 
     def test_join_takes_its_result(self, kind, task_instance, deferrable):
@@ -273,10 +273,10 @@ class TestDeadlines:
         with pytest.raises(deferred) as first:
             task.execute()
         kind.emulator.clock.advance(60)
-        event = {"status": "ended", "execution": {"any": "thing"}, "role": "in the way", "try_number": 1}
+        event = {"status": "ended", "execution": {"any": "thing"}, "ownership": "blocking", "try_number": 1}
         with pytest.raises(deferred) as second:
             task.resume({**event, "latest_end": first.value.trigger.latest_end})
-        assert second.value.trigger.role == "ours"
+        assert second.value.trigger.ownership == "owned"
         assert second.value.trigger.deadline == first.value.trigger.deadline
 
     def test_without_a_limit_there_is_no_deadline(self, kind, task_instance, deferred):
@@ -313,7 +313,7 @@ class TestDeadlines:
         sync_id = kind.add(duration=0)
         task = task_instance(kind.start(sync_id, deferrable=True))
         execution_id = kind.emulator.start(sync_id).id
-        event = {"status": "deadline", "execution_id": execution_id, "role": "ours", "try_number": 1}
+        event = {"status": "deadline", "execution_id": execution_id, "ownership": "owned", "try_number": 1}
         assert task.resume(event)["outcome"] == "success"
         assert kind.cancels == []
 
@@ -491,7 +491,7 @@ class TestEvents:
             {"status": None},
             {"status": "success"},
             {"status": "ended"},
-            {"status": "ended", "execution": None, "try_number": 1, "role": "ours"},
+            {"status": "ended", "execution": None, "try_number": 1, "ownership": "owned"},
         ],
     )
     def test_what_no_trigger_of_ours_hands_back_fails_the_task(self, kind, task_instance, event):
@@ -515,7 +515,7 @@ class TestEvents:
     def test_the_triggers_refusal_is_the_tasks(self, kind, task_instance):
         task = task_instance(kind.start(kind.add(duration=0), deferrable=True))
         with pytest.raises(PolytomicRequestRefused, match="^no. Next: give up$"):
-            task.resume({"status": "refused", "message": "no. Next: give up", "try_number": 1, "role": "ours"})
+            task.resume({"status": "refused", "message": "no. Next: give up", "try_number": 1, "ownership": "owned"})
 
 
 class TestAttempts:

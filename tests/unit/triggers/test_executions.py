@@ -27,7 +27,7 @@ FACTS = {
     "poll_interval": 7.5,
     "deadline": 1.5,
     "cancel_on_kill": True,
-    "role": "ours",
+    "ownership": "owned",
     "try_number": 2,
     "latest_end": 3.5,
     "previous_schema_results": [{"schema": "contact"}],
@@ -84,14 +84,14 @@ class TestSerialization:
 @pytest.mark.usefixtures("no_waiting")
 class TestEvents:
     async def test_an_end_is_handed_back_with_the_result(self, emulator, started, wait_for_event):
-        trigger = started(role="ours", try_number=3, latest_end=9.5, previous_schema_results=[{"schema": "a"}])
+        trigger = started(ownership="owned", try_number=3, latest_end=9.5, previous_schema_results=[{"schema": "a"}])
         event = await wait_for_event(trigger)
         assert event.pop("execution")["execution_id"] == trigger.execution_id
         assert event == {
             "status": "ended",
             "execution_id": trigger.execution_id,
             "message": "",
-            "role": "ours",
+            "ownership": "owned",
             "try_number": 3,
             "latest_end": 9.5,
             "previous_schema_results": [{"schema": "a"}],
@@ -113,7 +113,7 @@ class TestEvents:
     async def test_an_execution_to_be_canceled_is_canceled_at_the_deadline_and_handed_back(
         self, emulator, started, wait_for_event
     ):
-        trigger = started({"duration": NEVER}, deadline=1.0, cancel_on_kill=True, role="ours")
+        trigger = started({"duration": NEVER}, deadline=1.0, cancel_on_kill=True, ownership="owned")
         event = await wait_for_event(trigger)
         assert (event["status"], event["execution"]["outcome"]) == ("deadline", "canceled")
         assert emulator.execution(trigger.execution_id).cancel_requests == 1

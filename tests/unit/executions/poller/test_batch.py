@@ -17,7 +17,7 @@ from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.executions import ExecutionRef
 from airflow_provider_polytomic.executions.poller.batch import GROWTH_PAUSE, MOST_SYNCS, PATIENCE, Batch
 
-OWNED = ExecutionRef("bulk", "sync", "ours")
+OWNED = ExecutionRef("bulk", "sync", "owned")
 
 
 def shown(status: str | None, *schemas: tuple[str | None, str | None], sync_id: str = "sync", count: int = 7) -> Any:
@@ -40,16 +40,16 @@ def ask(batch: Batch, runs: list[ExecutionRef], *rows: BulkSyncSummary) -> Any:
 @pytest.mark.parametrize(
     "row",
     [
-        shown("running", ("ours", "running")),
-        shown("running", ("ours", "completed"), ("ours", "exporting")),
-        shown("running", ("ours", "running"), ("before", "completed")),
-        shown("scheduled", ("ours", "created"), ("ours", "created")),
-        shown("a new word", ("ours", "another new word")),
+        shown("running", ("owned", "running")),
+        shown("running", ("owned", "completed"), ("owned", "exporting")),
+        shown("running", ("owned", "running"), ("before", "completed")),
+        shown("scheduled", ("owned", "created"), ("owned", "created")),
+        shown("a new word", ("owned", "another new word")),
     ],
 )
 def test_shown_running(row: BulkSyncSummary):
     running = ask(Batch(), [OWNED], row)
-    assert running[OWNED].id == "ours"
+    assert running[OWNED].id == "owned"
     assert running[OWNED].status == row.status
     assert running[OWNED].counts["total"] == 7 * len(running[OWNED].schemas)
 
@@ -57,16 +57,16 @@ def test_shown_running(row: BulkSyncSummary):
 @pytest.mark.parametrize(
     "row",
     [
-        shown("completed", ("ours", "completed")),
-        shown("failed", ("ours", "running")),
+        shown("completed", ("owned", "completed")),
+        shown("failed", ("owned", "running")),
         shown("running"),
-        shown(None, ("ours", "running")),
-        shown("running", ("ours", "completed")),
+        shown(None, ("owned", "running")),
+        shown("running", ("owned", "completed")),
         shown("running", (None, "running")),
         shown("running", ("next", "running")),
-        shown("running", ("next", "running"), ("ours", "running")),
-        shown("running", ("next", "created"), ("ours", "completed")),
-        shown("running", ("ours", "running"), sync_id="another"),
+        shown("running", ("next", "running"), ("owned", "running")),
+        shown("running", ("next", "created"), ("owned", "completed")),
+        shown("running", ("owned", "running"), sync_id="another"),
     ],
 )
 def test_not_certainly_running(row: BulkSyncSummary):
@@ -85,10 +85,10 @@ def test_each_sync_is_named_once():
 
 def test_syncs_with_many_schemas_are_asked_for_in_smaller_batches():
     batch = Batch()
-    many = [("ours", "running")] * 200
+    many = [("owned", "running")] * 200
     ask(batch, [OWNED], shown("running", *many))
     assert batch.size == 5
-    ask(batch, [OWNED], shown("running", ("ours", "running")))
+    ask(batch, [OWNED], shown("running", ("owned", "running")))
     assert batch.size == MOST_SYNCS
 
 

@@ -56,7 +56,7 @@ async def test_waits_that_begin_together_are_asked_for_one_after_the_other() -> 
         await world.until(30.0 + MOMENT)
         first = world.asked()
         assert len(first) == 15
-        assert min(later - earlier for earlier, later in zip(first, first[1:])) > 1.0
+        assert min(later - previous_executions for previous_executions, later in zip(first, first[1:])) > 1.0
         await world.until(60.0 + MOMENT)
         assert world.asked(since=30.0 + MOMENT) == [pytest.approx(each + 30.0, abs=MOMENT) for each in first]
 
@@ -378,7 +378,7 @@ async def test_waits_share_a_watcher_that_ends_with_the_last(emulator: Any, conf
     async with shared_poller(config) as first:
         async with shared_poller(config) as second:
             assert first is second
-            assert (await second.end_of(run, poll_interval=30.0)).status == "completed"
+            assert (await second.wait_for_end(run, poll_interval=30.0)).status == "completed"
         task = first._task
         assert task is not None
         assert not task.done()
@@ -397,7 +397,7 @@ def test_each_event_loop_has_its_own(emulator: Any, config: ClientConfig) -> Non
     async def wait() -> str:
         async with shared_poller(config) as watcher:
             watchers.append(watcher)
-            return (await watcher.end_of(run, poll_interval=30.0)).status
+            return (await watcher.wait_for_end(run, poll_interval=30.0)).status
 
     async def beside() -> list[str]:
         async with shared_poller(config) as watcher:

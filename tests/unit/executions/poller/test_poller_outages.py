@@ -29,7 +29,7 @@ from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
-from airflow_provider_polytomic.executions import Console, DeadlinePassed, ExecutionRef, follow
+from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, ExecutionRef, follow
 from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
 from tests.support.simulated_triggerer import EPOCH, FOREVER, LATENCY, World
 from tests.support.virtual_time import in_virtual_time
@@ -102,7 +102,7 @@ class Plain:
 
     def wait(self, number: int, kind: str = "model", poll_interval: float = 30.0) -> list[asyncio.Task[Any]]:
         runs = [ExecutionRef(kind, f"{kind}-{place}", f"{kind}-{place}") for place in range(number)]
-        return [asyncio.ensure_future(self.watcher.end_of(run, poll_interval=poll_interval)) for run in runs]
+        return [asyncio.ensure_future(self.watcher.wait_for_end(run, poll_interval=poll_interval)) for run in runs]
 
     async def until(self, moment: float) -> None:
         await asyncio.sleep(moment - self.loop.time())
@@ -319,7 +319,7 @@ async def test_console_logs_delay_no_wait_and_keep_the_peace(limited: bool, monk
         waits = [world.wait(run) for run in runs]
         await world.until(1.0)
         client, shown = world.watcher._client, list[str]()
-        following = [asyncio.ensure_future(client.run(follow(Console(run, shown.append)))) for run in runs]
+        following = [asyncio.ensure_future(client.run(follow(ConsoleLogReader(run, shown.append)))) for run in runs]
         await world.until(300.0)
         world.polytomic.finish(runs[7].execution_id)
         assert (await waits[7]).status == "completed"
@@ -344,7 +344,7 @@ async def test_a_429_without_a_time_makes_the_pauses_grow() -> None:
         world.polytomic.fault("status", status=429, count=None)
         await world.until(400.0)
         asked = world.asked(since=50.5)
-        pauses = [later - earlier for earlier, later in zip(asked, asked[1:])]
+        pauses = [later - previous_executions for previous_executions, later in zip(asked, asked[1:])]
         assert pauses[:5] == [pytest.approx(each, abs=MOMENT) for each in (2.0, 4.0, 8.0, 16.0, 32.0)]
         assert max(pauses) <= 60.0 + MOMENT
 
