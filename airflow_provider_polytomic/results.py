@@ -14,10 +14,23 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Literal, TypedDict
 
 SyncKindName = Literal["model", "bulk"]
 """The kinds of sync that Polytomic has: ``model`` for a model sync, ``bulk`` for a bulk sync."""
+
+
+class Ownership(Enum):
+    """Describe the relation of an execution to the task that waits for it.
+
+    ``OWNED``: the task instance has started it, and may cancel it. ``JOINED``: somebody else has started it, and its
+    result is the result of the task. ``BLOCKING``: it must end before the task can start its own.
+    """
+
+    OWNED = "owned"
+    JOINED = "joined"
+    BLOCKING = "blocking"
 
 
 class SchemaResult(TypedDict):

@@ -48,6 +48,7 @@ def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every pause turn the emulator's clock instead of taking time."""
     from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicClient
     from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+    from airflow_provider_polytomic.operators._cancel_on_kill import CancelOnKillOperator
     from airflow_provider_polytomic.triggers import _base
 
     async def pause(seconds: float) -> None:
@@ -67,12 +68,8 @@ def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     until_next = ExecutionPoller._until_next
     no_time_passes_during_a_request = lambda self, now: None if self._asking else until_next(self, now)  # noqa: E731
     monkeypatch.setattr(ExecutionPoller, "_until_next", no_time_passes_during_a_request)
-    monkeypatch.setattr(_base, "SETTLING", 0.0)
-    try:
-        from airflow_provider_polytomic.operators._cancel_on_kill import KillableOperator
-    except ImportError:
-        return
-    monkeypatch.setattr(KillableOperator, "_sleep", lambda self, seconds: emulator.clock.advance(seconds))
+    monkeypatch.setattr(_base, "MIN_DEFERRAL", 0.0)
+    monkeypatch.setattr(CancelOnKillOperator, "_sleep", lambda self, seconds: emulator.clock.advance(seconds))
 
 
 class Deferred(Exception):

@@ -1,1 +1,1 @@
-"""."""
+"""Code shared by operators, sensors and triggers: task state, trigger events, results, errors and template values."""

@@ -1,116 +1,99 @@
-"""What an execution puts into the events of a task's outlets, and which of them it brings about."""
+"""Add the result of an execution to the asset events of a task, and leave out the outlets that it did not update."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_polytomic._compat import EMITTED_OUTLETS
 from airflow_provider_polytomic.assets import AssetUri
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.sdk import BaseOperator, Context
 
     from airflow_provider_polytomic.executions import Execution
 
 SchemaOutlets = Literal["with_rows", "always"]
 
-TOLD = ("kind", "sync_id", "execution_id", "status", "outcome", "started_at", "completed_at", "counts", "url")
-"""What of a result an event has; errors and the rows of all schemas stay in the task's XCom."""
-
-
-def checked(schema_outlets: SchemaOutlets) -> SchemaOutlets:
-    """Return the choice of schema outlets.
-
-    :raises ValueError: if there is no such choice
-    """
-    if schema_outlets not in ("with_rows", "always"):
-        raise ValueError(f"schema_outlets is 'with_rows' or 'always', not {schema_outlets!r}")
-    return schema_outlets
+EXTRA_FIELDS = (
+    "kind", "sync_id", "execution_id", "status", "outcome", "started_at", "completed_at", "counts", "url",
+)  # fmt: skip
+"""Fields of the result in an event's extra; errors and the schemas are in XCom only."""
 
 
 def emit_asset_events(task: BaseOperator, context: Context, *executions: Execution) -> None:
-    """Put the result into the event of each declared outlet; of several executions, into those of their own syncs.
+    """Add the result to the event of each declared outlet; with several executions, to those of their own syncs.
 
-    Airflow makes an event for whatever is among the outlets when the task succeeds, so one that this execution has
-    not brought about is taken from the task in this process. That is the asset of a schema that received no rows, and
-    in a mapped task, whose instances all declare the same outlets, the asset of another sync.
+    Airflow emits an event for each outlet when the task succeeds, so outlets that the execution did not update are
+    removed from the task in this process: the asset of a schema that received no rows, and in a mapped task, whose
+    instances all declare the same outlets, the asset of another sync.
     """
-    due, idle = [], []
+    updated, unchanged = [], []
     for outlet in task.outlets:
         execution = _execution_for(outlet, executions)
-        if execution and not _is_due(outlet, task, context, execution):
-            idle.append(outlet)
+        if execution and not _is_updated(outlet, task, context, execution):
+            unchanged.append(outlet)
             continue
-        due.append(outlet)
+        updated.append(outlet)
         if execution and isinstance(outlet, EMITTED_OUTLETS):
-            context["outlet_events"][outlet].extra.update(_extra(execution, _row(outlet, execution)))
-    if idle:
-        task.log.info("No event for outlets that received nothing: %s", ", ".join(outlet.uri for outlet in idle))
-        task.outlets = due
+            context["outlet_events"][outlet].extra.update(_extra(execution, _schema_result(outlet, execution)))
+    if unchanged:
+        task.log.info("No event for outlets that received no rows: %s", ", ".join(outlet.uri for outlet in unchanged))
+        task.outlets = updated
 
 
 def _execution_for(outlet: Any, executions: Sequence[Execution]) -> Execution | None:
-    """Return the execution whose result an outlet's event has."""
+    """Return the execution whose result belongs to the event of an outlet."""
     if len(executions) == 1:
         return executions[0]
-    asset = _of_a_sync(outlet)
-    own = (each for each in executions if asset and (asset.kind, asset.sync_id) == (each.kind, each.sync_id))
-    return next(own, None)
+    asset = _parse(outlet)
+    matching = (each for each in executions if asset and (asset.kind, asset.sync_id) == (each.kind, each.sync_id))
+    return next(matching, None)
 
 
-def _is_due(outlet: Any, task: BaseOperator, context: Context, execution: Execution) -> bool:
-    asset = _of_a_sync(outlet)
+def _is_updated(outlet: Any, task: BaseOperator, context: Context, execution: Execution) -> bool:
+    asset = _parse(outlet)
     if asset is None:
         return True
     if (asset.kind, asset.sync_id) != (execution.kind, execution.sync_id):
-        return not _is_mapped(context)
+        map_index = context["ti"].map_index
+        return map_index is None or map_index < 0
     if asset.schema is None or getattr(task, "schema_outlets", "with_rows") == "always":
         return True
-    row = _row(outlet, execution)
+    row = _schema_result(outlet, execution)
     return row is not None and bool(row["record_count"]) and row not in execution.failed_schemas
 
 
-def _is_mapped(context: Context) -> bool:
-    map_index = context["ti"].map_index
-    return map_index is not None and map_index >= 0
-
-
-def _of_a_sync(outlet: Any) -> AssetUri | None:
+def _parse(outlet: Any) -> AssetUri | None:
     return AssetUri.read(getattr(outlet, "uri", ""))
 
 
-def _row(outlet: Any, execution: Execution) -> Mapping[str, Any] | None:
-    """Return the row of the schema whose asset an outlet is."""
-    asset = _of_a_sync(outlet)
+def _schema_result(outlet: Any, execution: Execution) -> Mapping[str, Any] | None:
+    """Return the result of the schema that an outlet stands for."""
+    asset = _parse(outlet)
     if asset is None or asset.sync_id != execution.sync_id:
         return None
     return next((row for row in execution.schemas if row["schema"] == asset.schema), None)
 
 
 def _extra(execution: Execution, row: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what an event says of an execution; of one of its schemas, where a row is given."""
-    result = execution.result()
-    told: dict[str, Any] = {name: result[name] for name in TOLD}
-    told["duration"] = _seconds(execution.started_at, execution.completed_at)
+    """Return the extra of an event for an execution, or for one schema of it if ``row`` is given."""
+    result: Mapping[str, Any] = execution.result()
+    extra: dict[str, Any] = {name: result[name] for name in EXTRA_FIELDS}
+    extra["duration"] = _seconds(execution.started_at, execution.completed_at)
     if row is None:
-        return told
+        return extra
     counts = {"total": row["record_count"], "error": row["error_count"], "warnings": row["warning_count"]}
     return {
-        **told,
+        **extra,
         **{name: row[name] for name in ("schema", "output_name", "status", "started_at", "completed_at")},
         "counts": {**dict.fromkeys(execution.counts, 0), **{name: count or 0 for name, count in counts.items()}},
-        "duration": _seconds(*(_moment(row[name]) for name in ("started_at", "completed_at"))),
+        "duration": _seconds(
+            *(datetime.fromisoformat(row[name]) if row[name] else None for name in ("started_at", "completed_at"))
+        ),
     }
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
     return (end - begin).total_seconds() if begin and end else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text) if text else None

@@ -1,46 +1,133 @@
-"""What a task says of a run that has not ended as it should, with what can be looked up about it by then."""
+"""Build the exceptions of tasks: refused requests, and unsuccessful executions with diagnostics from the API."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowSkipException
-from airflow_provider_polytomic._task.link import linked
+from airflow_provider_polytomic._task.deadline import run_with_deadline
+from airflow_provider_polytomic._task.link import with_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic.exceptions import (
+    PolytomicRequestRefused,
+    PolytomicRunCanceled,
     PolytomicRunError,
     PolytomicRunFailed,
+    PolytomicRunIncomplete,
     PolytomicRunTimeout,
-    after_failure,
-    reporting,
-    translate_api_errors,
+    PolytomicTaskError,
+    PolytomicUnavailable,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.executions import Diagnostics, Execution
+    from airflow_provider_polytomic.api import PolytomicError
+    from airflow_provider_polytomic.executions import Diagnostics, Execution, SuccessCriteria
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 3.0
-"""Seconds for the answer of one request."""
+PROBLEMS_TIMEOUT = 3.0
+"""Seconds to wait for the problems of a sync."""
 
-PATIENCE_FOR_CAUSE = 8.0
-"""Seconds after which a cause that is still looked for is left alone."""
+DIAGNOSTICS_TIMEOUT = 8.0
+"""Seconds to wait for the diagnostics of an execution."""
+
+MAX_PROBLEMS_SHOWN = 5
+MAX_SCHEMAS_NAMED = 10
+MAX_REFUSAL_LENGTH = 1000
+
+RETRY_STARTS_AGAIN = "Retry or clear the task to start the sync again."
+
+_INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
+
+
+@contextmanager
+def translate_api_errors(
+    failure: str, conn_id: str, *, hidden: Sequence[str] = (), sync: tuple[str, str] | None = None
+) -> Iterator[None]:
+    """Raise an exception of this provider for a failed request: what failed, why, and what to do next.
+
+    :param failure: what could not be done, as a sentence without its full stop
+    :param conn_id: id of the Airflow connection
+    :param hidden: texts that the message must not contain
+    :param sync: kind and id of a sync; if Polytomic rejects the request as invalid, the message lists its problems
+    """
+    from airflow_provider_polytomic.api import PolytomicError, PolytomicValidationError
+
+    try:
+        yield
+    except PolytomicError as error:
+        problems = _problems_of(*sync, conn_id) if sync and isinstance(error, PolytomicValidationError) else []
+        raise _translate(error, failure, conn_id, hidden, problems) from None
+
+
+def _translate(
+    error: PolytomicError, failure: str, conn_id: str, hidden: Sequence[str], problems: Sequence[str]
+) -> PolytomicTaskError:
+    from airflow_provider_polytomic import api
+    from airflow_provider_polytomic.api.redaction import one_line, redact
+
+    connection = f"the Airflow connection {conn_id!r}"
+    advice_by_class: dict[type[PolytomicError], str] = {
+        api.PolytomicAuthError: f"check the API key of {connection}: is it complete, not revoked, and does it need an "
+        "organization id?",
+        api.PolytomicPermissionError: f"give the API key of {connection} the right to do this",
+        api.PolytomicNotFoundError: f"check the id, and that the API key of {connection} belongs to the organization "
+        "that has it",
+        api.PolytomicValidationError: "correct what Polytomic names",
+    }
+    advice = advice_by_class.get(type(error))
+    reason = one_line(redact(str(error), *hidden), MAX_REFUSAL_LENGTH).rstrip(".")
+    if isinstance(error, api.PolytomicValidationError) and _INACTIVE.search(reason):
+        advice = "activate the sync in Polytomic"
+    lines = [f"  problem: {one_line(redact(problem, *hidden))}" for problem in problems[:MAX_PROBLEMS_SHOWN]]
+    separator = "\n".join(["", *lines, "  "]) if lines else " "
+    if advice:
+        return PolytomicRequestRefused(f"{failure}: {reason}.{separator}Next: {advice}")
+    return PolytomicUnavailable(f"{failure}: {reason}. Next: {_advice_for_unavailable(error, connection)}")
+
+
+def _advice_for_unavailable(error: PolytomicError, connection: str) -> str:
+    from airflow_provider_polytomic import api
+
+    retry = "A retry of the task continues where this attempt stopped"
+    if isinstance(error, api.PolytomicConflictError):
+        return f"see in Polytomic what else changes the sync, and wait until it has finished. {retry}"
+    if isinstance(error, api.PolytomicRateLimitError):
+        return (
+            "Polytomic limits requests: let fewer tasks run at a time, or set max_requests_per_minute in "
+            f"{connection}. {retry}"
+        )
+    if isinstance(error, api.PolytomicResponseError) and not error.transient:
+        return f"correct the host of {connection}: use the address at which you open Polytomic in the browser"
+    return f"check the host of {connection}, and whether Polytomic is up. {retry}"
+
+
+def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
+    """Return what Polytomic reports as wrong with a sync."""
+    from airflow_provider_polytomic.api import PolytomicClient
+    from airflow_provider_polytomic.executions import sync_kind
+
+    try:
+        config = replace(PolytomicHook(conn_id).config(), max_requests_per_minute=None)
+        with PolytomicClient(config=config) as client:
+            sync = client.send(sync_kind(kind).api.get(sync_id).with_timeout(PROBLEMS_TIMEOUT))
+        return [problem.message or problem.code for problem in getattr(sync, "problems", ())]
+    except Exception as error:
+        log.debug("Could not get the problems of %s: %s", sync_id, type(error).__name__)
+        return []
 
 
 def find_diagnostics(execution: Execution, conn_id: str) -> Diagnostics:
-    """Return what Polytomic says besides, as far as it does within a few seconds; nothing here changes the verdict.
-
-    A thread asks, since an answer that comes drop by drop keeps to no time-out of the HTTP client.
+    """Return what else Polytomic knows about an unsuccessful execution, as far as it answers in time.
 
     :param conn_id: id of the Airflow connection
     """
@@ -49,91 +136,123 @@ def find_diagnostics(execution: Execution, conn_id: str) -> Diagnostics:
     found = [Diagnostics()]
     try:
         config = PolytomicHook(conn_id).config()
-        asking = Thread(target=_ask, args=(execution, config, found), name="polytomic-cause", daemon=True)
-        asking.start()
-        asking.join(PATIENCE_FOR_CAUSE)
+        run_with_deadline(
+            lambda: found.extend(_collect(execution, config)), DIAGNOSTICS_TIMEOUT, name="polytomic-diagnostics"
+        )
     except Exception as error:
-        log.debug("The cause of %s could not be looked for: %s", execution.id, type(error).__name__)
+        log.debug("Could not get the diagnostics of execution %s: %s", execution.id, type(error).__name__)
     return found[-1]
 
 
-def _ask(execution: Execution, config: ConnectionConfig, found: list[Diagnostics]) -> None:
-    """Add to ``found`` what is found, each time with more in it."""
+def _collect(execution: Execution, config: ConnectionConfig) -> Iterator[Diagnostics]:
+    """Yield the diagnostics, and then the same with records that have errors."""
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.api.files import read_beginning
     from airflow_provider_polytomic.executions import collect_diagnostics, first_records
 
-    try:
-        with PolytomicClient(config=replace(config, max_requests_per_minute=None)) as client:
-            cause = client.run(collect_diagnostics(execution, config.secrets))
-        found.append(cause)
-        if cause.error_file and not config.hide_error_records:
-            beginning = read_beginning(cause.error_file, config)
-            found.append(replace(cause, records=first_records(beginning or "", *config.secrets)))
-    except Exception as error:
-        log.debug("The cause of %s could not be looked for: %s", execution.id, type(error).__name__)
-
-
-def translate_execution_errors(what: str, kind: str, sync_id: str, conn_id: str) -> AbstractContextManager[None]:
-    """Do as :func:`translate_api_errors` does, and name what is wrong with the sync where Polytomic does not accept a request."""
-    return translate_api_errors(what, conn_id, problems=partial(_problems_of, kind, sync_id, conn_id))
-
-
-def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
-    from airflow_provider_polytomic.api import PolytomicClient
-    from airflow_provider_polytomic.executions import sync_kind
-
-    try:
-        config = replace(PolytomicHook(conn_id).config(), max_requests_per_minute=None)
-        with PolytomicClient(config=config) as client:
-            sync = client.send(sync_kind(kind).sync(sync_id).with_timeout(PATIENCE))
-        return [problem.message or problem.code for problem in getattr(sync, "problems", ())]
-    except Exception as error:
-        log.debug("The problems of %s could not be looked for: %s", sync_id, type(error).__name__)
-        return []
+    with PolytomicClient(config=replace(config, max_requests_per_minute=None)) as client:
+        diagnostics = client.run(collect_diagnostics(execution, config.secrets))
+    yield diagnostics
+    if diagnostics.error_file and not config.hide_error_records:
+        beginning = read_beginning(diagnostics.error_file, config)
+        yield replace(diagnostics, records=first_records(beginning or "", *config.secrets))
 
 
 def already_running_error(other: Execution, if_running: str) -> AirflowException:
-    """Return what to raise where an execution that is not ours runs: a skip, if the task wants that."""
+    """Return the exception for an execution that is running already: a skip if ``if_running`` is ``"skip"``."""
     from airflow_provider_polytomic.executions import report
 
-    advice = 'if_running="wait" waits for its end and then starts ours, if_running="join" waits for this one'
-    message = report(other, "is running already", advice)
+    steps = [
+        'Set if_running="wait" to wait for its end and then start another execution.',
+        'Set if_running="join" to wait for this execution and use its result.',
+    ]
+    message = report(other, "is running already", steps)
     return AirflowSkipException(message) if if_running == "skip" else PolytomicRunFailed(message, other.result())
 
 
-def timeout_error(context: Context, execution: Execution, conn_id: str, advice: str) -> PolytomicRunError:
-    """Push the result of an execution whose time was up, and return what to raise.
+def error_for(
+    execution: Execution, criteria: SuccessCriteria, diagnostics: Diagnostics, retry_hint: str = RETRY_STARTS_AGAIN
+) -> PolytomicRunError:
+    """Return the exception for an ended execution that does not meet the criteria.
 
-    :param advice: what to do next where it has not ended, or was canceled
+    :param retry_hint: how another execution is started
     """
-    execution = linked(context, execution)
-    TaskExecutionState(context).push_result(execution.result())
-    cause = find_diagnostics(execution, conn_id)
-    again = "a retry or a clear of the task starts it again"
-    headline, steps = ended_too_late(execution, cause, "this task's time was up", again, advice)
-    return reporting(PolytomicRunTimeout, execution, headline, steps, cause)
+    from airflow_provider_polytomic.executions import Outcome, advice_for
+
+    error_class: type[PolytomicRunError] = PolytomicRunIncomplete
+    headline = "is incomplete"
+    advice = advice_for(execution, diagnostics) or "Correct the schemas named above."
+    if execution.outcome is Outcome.CANCELED:
+        error_class, headline = PolytomicRunCanceled, "was canceled, and not by this task"
+        advice = "See in the sync's history in Polytomic who canceled it; the API does not say."
+    elif execution.outcome is Outcome.FAILED:
+        error_class, headline, advice = PolytomicRunFailed, "failed", _advice_after_failure(execution, diagnostics)
+    elif criteria.exceeded_by(execution):
+        headline = f"has {execution.counts['error']} record errors, more than max_errors={criteria.max_errors} allows"
+        advice = "Correct the records, or set a higher max_errors."
+    steps = [advice, retry_hint, *_advice_for_schemas(execution)]
+    if execution.outcome is Outcome.PARTIAL and error_class is PolytomicRunIncomplete:
+        steps.append("Set fail_on_partial=False to accept it as it is.")
+    return _run_error(error_class, execution, headline, steps, diagnostics)
 
 
-def ended_too_late(execution: Execution, cause: Diagnostics, when: str, again: str, advice: str) -> tuple[str, str]:
-    """Say of an execution whose time was up what became of it, and what to do.
+def timeout_error(context: Context, execution: Execution, conn_id: str, steps: Sequence[str]) -> PolytomicRunError:
+    """Push the result of an execution that has exceeded its timeout, and return the exception.
 
-    :param when: the moment, as a sentence
-    :param again: how it comes to another execution
-    :param advice: what to do where it has not ended, or was canceled
+    :param steps: what to do next if it has not ended or was canceled
     """
     from airflow_provider_polytomic.executions import Outcome
 
-    outcome = execution.outcome
-    if outcome is Outcome.CANCELED:
-        return "has not ended in time, and was canceled by this task", f"{again}; {advice}"
-    if outcome is Outcome.FAILED:
-        return f"failed, after {when}", f"{after_failure(execution, cause)}; {again}"
-    if outcome is Outcome.PARTIAL:
-        return f"is incomplete, and ended after {when}", f"mend the schemas named above; {again}; allow more time"
-    if outcome is Outcome.SUCCESS:
-        return (
-            f"has ended, but after {when}",
-            "the data has arrived: mark the task as success, or allow more time; a retry or a clear of it syncs again",
-        )
-    return "has not ended in time", advice
+    execution = with_link(context, execution)
+    TaskExecutionState(context).push_result(execution.result())
+    diagnostics = find_diagnostics(execution, conn_id)
+    headline = "has not ended in time"
+    if execution.outcome is Outcome.CANCELED:
+        headline, steps = "has not ended in time, and was canceled by this task", [RETRY_STARTS_AGAIN, *steps]
+    elif execution.outcome is Outcome.FAILED:
+        headline = "failed after the timeout of this task"
+        steps = [_advice_after_failure(execution, diagnostics), RETRY_STARTS_AGAIN]
+    elif execution.outcome is Outcome.PARTIAL:
+        headline = "is incomplete, and ended after the timeout of this task"
+        steps = ["Correct the schemas named above.", RETRY_STARTS_AGAIN, "Set a longer timeout."]
+    elif execution.outcome is Outcome.SUCCESS:
+        headline = "has ended, but after the timeout of this task"
+        steps = [
+            "Mark the task as success, since the data has arrived; a retry or a clear runs the sync again.",
+            "Set a longer timeout.",
+        ]
+    return _run_error(PolytomicRunTimeout, execution, headline, steps, diagnostics)
+
+
+def _run_error(
+    error_class: type[PolytomicRunError],
+    execution: Execution,
+    headline: str,
+    steps: Sequence[str],
+    diagnostics: Diagnostics,
+) -> PolytomicRunError:
+    from airflow_provider_polytomic.executions import report
+
+    message = report(execution, headline, steps, diagnostics)
+    without_records = report(execution, headline, steps, replace(diagnostics, records=()))
+    return error_class(message, execution.result(), without_records)
+
+
+def _advice_after_failure(execution: Execution, diagnostics: Diagnostics) -> str:
+    from airflow_provider_polytomic.executions import advice_for
+
+    named = execution.errors or execution.failed_schemas or diagnostics.problems or diagnostics.unhealthy_connections
+    default = "Correct what is named above." if named else "Open the execution's log in Polytomic, which may say more."
+    return advice_for(execution, diagnostics) or default
+
+
+def _advice_for_schemas(execution: Execution) -> list[str]:
+    """Return how to sync the failed schemas only, if other schemas have not failed."""
+    failed = [row["schema"] for row in execution.failed_schemas]
+    if not failed or len(failed) == len(execution.schemas):
+        return []
+    named = f"schemas={failed!r}" if len(failed) <= MAX_SCHEMAS_NAMED else "schemas=[…]"
+    return [
+        "Set retry_failed_schemas=True on the start operator, so that a retry syncs only the failed schemas, or start "
+        f"them in a task of their own with {named}."
+    ]

@@ -1,39 +1,74 @@
-"""What a trigger hands back, as the task that waited reads it."""
+"""The event that crosses the boundary between a trigger and the task that it resumes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+from enum import Enum
 from typing import Any
 
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.results import ExecutionResult, Ownership, SchemaResult
 
 
-def validate_execute_complete_event(event: Any) -> dict[str, Any]:
-    """Return the event, if it is one of this provider's triggers; nothing else may end a task as a success.
+class EventStatus(str, Enum):
+    """The reason why a trigger resumes its task."""
 
-    :raises PolytomicTaskError: if it is something else
+    ENDED = "ended"
+    DEADLINE = "deadline"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class ExecutionEvent:
+    """The event of a trigger that waits for executions; it has JSON values only.
+
+    :param status: ended, the deadline has passed, or Polytomic has refused a request
+    :param try_number: the attempt that the trigger waited for
+    :param message: the reason of a refusal
+    :param execution_id: the execution that the trigger waited for; None if it had no id yet
+    :param execution: result of an execution that has ended, or was canceled at the deadline
+    :param executions: results of many executions in the order given to the trigger; a text instead of a result is the
+        reason why the execution cannot be waited for, None means that it had not ended at the deadline
+    :param ownership: relation of the execution to the task
+    :param latest_end: end of the task's ``execution_timeout``, in seconds since the epoch
+    :param previous_schema_results: schema results of earlier executions that belong to the result
     """
-    known = isinstance(event, dict) and (
-        event.get("status") in ("deadline", "refused", "unavailable")
-        or (event.get("status") in ("ended", "running") and event.get("execution"))
-    )
-    if not known:
+
+    status: EventStatus
+    try_number: int | None = None
+    message: str = ""
+    execution_id: str | None = None
+    execution: ExecutionResult | None = None
+    executions: list[ExecutionResult | str | None] | None = None
+    ownership: Ownership = Ownership.JOINED
+    latest_end: float | None = None
+    previous_schema_results: list[SchemaResult] | None = None
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the event as JSON values."""
+        return {**vars(self), "status": self.status.value, "ownership": self.ownership.value}
+
+
+def validate_execute_complete_event(event: dict[str, Any] | None) -> ExecutionEvent:
+    """Return the event that a trigger of this provider has sent.
+
+    :raises PolytomicTaskError: if it is anything else, so that no other event can end a task as a success
+    """
+    known = {each.name for each in fields(ExecutionEvent)}
+    try:
+        values = {name: value for name, value in (event or {}).items() if name in known}
+        values["status"] = EventStatus(values["status"])
+        values["ownership"] = Ownership(values.get("ownership", Ownership.JOINED))
+        parsed = ExecutionEvent(**values)
+    except (AttributeError, KeyError, ValueError):
+        raise unexpected_event_error(event) from None
+    if parsed.status is EventStatus.ENDED and not parsed.execution and parsed.executions is None:
         raise unexpected_event_error(event)
-    event_of_any_release: dict[str, Any] = {
-        "execution": None,
-        "execution_id": None,
-        "ownership": "joined",
-        "message": "",
-        "try_number": None,
-        "latest_end": None,
-        "previous_schema_results": None,
-        **event,
-    }
-    return event_of_any_release
+    return parsed
 
 
 def unexpected_event_error(event: Any) -> PolytomicTaskError:
-    """Return what to raise for an event that is none of this provider's."""
+    """Return the exception for an event that no trigger of this provider sends."""
     return PolytomicTaskError(
-        f"The trigger handed back what no trigger of this provider does: {event!r}. Next: a retry of the task goes "
-        "on waiting for what it waited for"
+        f"Unexpected trigger event: {event!r}. Next: retry the task; it continues to wait for the same execution"
     )

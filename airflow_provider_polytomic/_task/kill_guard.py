@@ -1,14 +1,14 @@
-"""Whether a trigger that is being ended was ended by a person.
+"""Decide whether a person has ended the task that a trigger waits for.
 
-A trigger is ended by the triggerer for many reasons: a person marked, cleared or failed the task; the triggerer stops;
-its triggers were given to another triggerer because it had been silent; a deferral timed out. Only the first may cancel
-the sync, and what Airflow tells the trigger does not set it apart: on 3.3.0 to 3.3.2 a reassigned trigger gets
-``on_kill`` too, and before 3.3 there is no ``on_kill`` at all.
+The triggerer ends a trigger for many reasons: a person marked, cleared or failed the task; the triggerer stops; its
+triggers were reassigned because it missed its heartbeats; a deferral timed out. Only the first may cancel the sync, and
+Airflow does not tell the trigger which one it is: 3.3.0 to 3.3.2 call ``on_kill`` for a reassigned trigger too, and
+earlier versions have no ``on_kill``.
 
-So the task instance itself is asked: it has been killed if and only if it no longer waits for this execution. To wait
-for it means to be deferred and to hold its id in XCom, which the operator writes before it defers and Airflow removes
-when the next attempt starts. Hence, after a clear, the new attempt may be deferred already and the old execution is
-canceled all the same; and an execution that the next attempt has adopted is left alone.
+So the guard asks for the state of the task instance. It was killed if and only if it no longer waits for this
+execution. It waits if it is deferred and its XCom has the id of the execution: the operator pushes that XCom before it
+defers, and Airflow deletes it when the next attempt starts. So the old execution is canceled after a clear even if the
+new attempt is deferred already, and an execution that the next attempt has adopted is left running.
 """
 
 from __future__ import annotations
@@ -18,29 +18,25 @@ import logging
 from typing import Any
 
 from airflow_provider_polytomic._compat import Undecided, xcom_of_deferred
+from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
+from airflow_provider_polytomic.results import Ownership
 
 log = logging.getLogger(__name__)
 
-EXECUTION_XCOM_KEY = "polytomic_execution"
-"""Where a task instance writes which execution it waits for: ``execution_id``, ``ownership`` and ``try_number``; what else
-is there is for its own next attempt."""
+SHUTDOWN_GUARD_TIMEOUT = 18.0
+"""Seconds to wait for the answer when the triggerer may be stopping, which must not be delayed."""
 
-RESULT_XCOM_KEY = "return_value"
-
-PATIENCE = 18.0
-"""Seconds for the question: it may be the triggerer's end that ends the trigger, and that must not be held up."""
-
-LONG_PATIENCE = 60.0
-"""Seconds for the question otherwise: the first one of a triggerer's life takes seconds, on a busy machine many."""
+GUARD_TIMEOUT = 60.0
+"""Seconds to wait for the answer otherwise: the first request of a triggerer takes seconds, more on a busy machine."""
 
 
 async def was_killed(task_instance: Any, execution_id: str, timeout: float) -> bool:
-    """Tell whether a person has taken the task instance away from its execution.
+    """Return whether a person has ended the task instance that waits for an execution.
 
-    Whatever cannot be decided counts as no: an execution that goes on can still be canceled by hand, one that was
-    canceled by mistake cannot be mended.
+    An undecided question counts as no: an execution that runs on can be canceled by hand, a wrong cancellation cannot
+    be undone.
 
-    :param task_instance: the trigger's task instance; None where it has none, as in ``dag.test()``
+    :param task_instance: task instance of the trigger; None if it has none, as in ``dag.test()``
     :param timeout: seconds to wait for the answer
     """
     if task_instance is None:
@@ -50,15 +46,15 @@ async def was_killed(task_instance: Any, execution_id: str, timeout: float) -> b
     try:
         if not answered:
             raise Undecided(f"no answer within {timeout:.0f} s")
-        waits_for = question.result()
+        awaited = question.result()
     except Exception as error:
         log.warning(
-            "Cannot decide whether the task was killed (%s: %s); execution %s is left running",
+            "Could not decide whether the task was killed (%s: %s); leaving execution %s running",
             type(error).__name__, error, execution_id,
         )  # fmt: skip
         return False
     return not (
-        isinstance(waits_for, dict)
-        and waits_for.get("ownership") == "owned"
-        and waits_for.get("execution_id") == execution_id
+        isinstance(awaited, dict)
+        and awaited.get("ownership") == Ownership.OWNED.value
+        and awaited.get("execution_id") == execution_id
     )

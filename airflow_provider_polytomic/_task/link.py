@@ -1,4 +1,4 @@
-"""Write the link from a task to its sync, in a worker and in a trigger."""
+"""Show the link from a task to its sync in Polytomic."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRef | CompletedSince) -> Flow[str | None]:
-    """Return the URL of a sync; None if the connection has no template for it.
+    """Return the URL of a sync; None if the Airflow connection has no template for it.
 
-    :param client: a client whose settings come from an Airflow connection
+    :param client: a client with the settings of an Airflow connection
     """
     from airflow_provider_polytomic.links.url import sync_url
 
@@ -32,27 +32,27 @@ def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRe
     return (yield from sync_url(template, config, target.kind, target.sync_id, execution_id))
 
 
-def show_link(
+def push_link(
     task: BaseOperator, context: Context, client: PolytomicClient, target: ExecutionRef | CompletedSince
 ) -> None:
-    """Write the URL to XCom, where the link, the result and the failure report read it."""
+    """Push the URL of a sync to XCom, where the link, the result and the failure report read it."""
     url = client.run(link_url(client, target))
     if url:
         context["ti"].xcom_push(key=LINK_XCOM_KEY, value=url)
         task.log.info("In Polytomic: %s", url)
 
 
-async def show_link_in_trigger(
+async def push_link_in_trigger(
     task_instance: Any, client: AsyncPolytomicClient, target: ExecutionRef | CompletedSince
 ) -> None:
-    """Write the URL to XCom from a trigger."""
+    """Push the URL of a sync to XCom from a trigger."""
     url = await client.run(link_url(client, target))
     if url:
         await push_xcom_in_trigger(task_instance, LINK_XCOM_KEY, url)
 
 
-def linked(context: Context, execution: Execution) -> Execution:
-    """Return the execution with its URL, if this attempt has written one."""
+def with_link(context: Context, execution: Execution) -> Execution:
+    """Return the execution with the URL that this attempt has pushed, if there is one."""
     ti = context["ti"]
     url = ti.xcom_pull(task_ids=ti.task_id, key=LINK_XCOM_KEY, map_indexes=ti.map_index)
     return replace(execution, url=url) if url else execution

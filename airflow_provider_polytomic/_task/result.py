@@ -1,54 +1,46 @@
-"""What becomes of an ended execution: the one place where a task's result is handed on."""
+"""Finish a task with the result of its execution: XCom, asset events and lineage, or the exception."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
-from airflow_provider_polytomic._task.errors import find_diagnostics
-from airflow_provider_polytomic._task.link import linked
+from airflow_provider_polytomic._task.errors import RETRY_STARTS_AGAIN, error_for, find_diagnostics
+from airflow_provider_polytomic._task.lineage import record_for_lineage
+from airflow_provider_polytomic._task.link import with_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
-from airflow_provider_polytomic.exceptions import error_for
-from airflow_provider_polytomic.lineage import record_for_lineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.executions import Execution, SuccessCriteria
-    from airflow_provider_polytomic.operators._start import PolytomicRunOperator
-    from airflow_provider_polytomic.sensors._base import PolytomicSensor
-    from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
+    from airflow_provider_polytomic.results import ExecutionResult
 
 
 def finish_execution(
-    task: PolytomicRunOperator | PolytomicStatusSensor,
-    context: Context,
-    execution: Execution,
-    standard: SuccessCriteria,
-    again: str = "a retry or a clear of the task starts it again",
-) -> dict[str, Any]:
-    """Return the result of an ended execution; where it lacks what is asked, push it and raise that.
+    task: Any, context: Context, execution: Execution, criteria: SuccessCriteria, retry_hint: str = RETRY_STARTS_AGAIN
+) -> ExecutionResult:
+    """Return the result of an ended execution; if it does not meet the criteria, push the result and raise.
 
-    :param again: how it comes to another execution
-    :raises PolytomicRunError: what it lacks
+    :param task: an operator or sensor with ``polytomic_conn_id``
+    :param retry_hint: how another execution is started
+    :raises PolytomicRunError: if the execution does not meet the criteria
     """
     from airflow_provider_polytomic.executions import Outcome, report
 
-    execution = linked(context, execution)
-    if not standard.is_met_by(execution):
+    execution = with_link(context, execution)
+    if not criteria.is_met_by(execution):
         TaskExecutionState(context).push_result(execution.result())
-        lacking = error_for(execution, standard, again, find_diagnostics(execution, task.polytomic_conn_id))
-        record_for_lineage(task, execution, lacking.without_records)
-        raise lacking
+        error = error_for(execution, criteria, find_diagnostics(execution, task.polytomic_conn_id), retry_hint)
+        record_for_lineage(task, execution, error.message_without_records)
+        raise error
     if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
         task.log.warning(report(execution, "has ended with errors"))
     return publish_result(task, context, execution)
 
 
-def publish_result(
-    task: PolytomicRunOperator | PolytomicSensor, context: Context, execution: Execution
-) -> dict[str, Any]:
-    """Return the result of a task that succeeds; its outlets and the lineage have it too."""
+def publish_result(task: Any, context: Context, execution: Execution) -> ExecutionResult:
+    """Return the result of a task that succeeds, after adding it to the asset events and the lineage."""
     emit_asset_events(task, context, execution)
     record_for_lineage(task, execution)
     return execution.result()

@@ -1,30 +1,54 @@
-"""Values of templated fields, which may arrive as text, or natively as anything that prints like it."""
+"""Read the values of parameters: template fields may arrive as text, or natively as anything that prints like it."""
 
 from __future__ import annotations
 
 import ast
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from math import isfinite
+from typing import Any, TypeVar
 
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+
+T = TypeVar("T")
+
+
+def choice(value: T, name: str, *allowed: object) -> T:
+    """Return a parameter that has a fixed set of values.
+
+    :raises ValueError: if the value is not one of them
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    return value
+
+
+def duration(value: float | timedelta, name: str) -> float:
+    """Return a duration in seconds.
+
+    :raises ValueError: if the value is not a number or a timedelta, or is not finite and greater than 0
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not (isfinite(seconds) and seconds > 0):
+        raise ValueError(f"{name} must be a number of seconds or a timedelta greater than 0, not {value!r}")
+    return float(seconds)
 
 
 def as_id(value: Any, name: str) -> str:
     """Return an id as text.
 
-    :param name: the parameter that it came in
-    :raises PolytomicRequestRefused: if it is empty, or not an id at all
+    :param name: name of the parameter, for the message
+    :raises PolytomicRequestRefused: if the value is empty or cannot be an id
     """
     text = "" if value is None else str(value).strip()
     if text in ("", ".", "..", "None"):
-        raise PolytomicRequestRefused(f"{name} is {value!r}, which is no id. Next: check what its template renders to")
+        raise PolytomicRequestRefused(f"{name} is {value!r}, which is not an id. Next: check what its template renders")
     return text
 
 
 def as_bool(value: Any, name: str) -> bool:
-    """Return a switch as a boolean.
+    """Return a boolean.
 
-    :raises PolytomicRequestRefused: if it is no word for yes or no
+    :raises PolytomicRequestRefused: if the value does not read as true or false
     """
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False, "none": False}
     try:
@@ -34,9 +58,9 @@ def as_bool(value: Any, name: str) -> bool:
 
 
 def as_list(value: Any, name: str) -> list[Any] | None:
-    """Return a list; None and what is empty count as none, a text as a list of one unless it is a list itself.
+    """Return a list, or None for an empty value; a text becomes a list of one, unless it is the text of a list.
 
-    :raises PolytomicRequestRefused: if it is nothing that can be a list
+    :raises PolytomicRequestRefused: if the value is not a sequence
     """
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
@@ -53,15 +77,15 @@ def as_list(value: Any, name: str) -> list[Any] | None:
 
 
 def as_ids(value: Any, name: str) -> list[str] | None:
-    """Return a list of texts, such as ids; otherwise as :func:`as_list`."""
+    """Return a list of texts, such as ids; otherwise like :func:`as_list`."""
     items = as_list(value, name)
     return None if items is None else [str(item) for item in items]
 
 
-def as_moment(value: Any, name: str) -> datetime:
-    """Return a point in time; one without time zone is in UTC.
+def as_datetime(value: Any, name: str) -> datetime:
+    """Return a datetime; one without a time zone is in UTC.
 
-    :raises PolytomicRequestRefused: if it is neither a datetime nor a text in ISO 8601
+    :raises PolytomicRequestRefused: if the value is neither a datetime nor a text in ISO 8601
     """
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))

@@ -14,7 +14,6 @@ from airflow_provider_polytomic.executions.report import SuccessCriteria, advice
 from airflow_provider_polytomic.executions.start import (
     AlreadyRunning,
     IfRunning,
-    Ownership,
     StartRequest,
     StartResult,
     start_once,
@@ -26,6 +25,7 @@ from airflow_provider_polytomic.executions.targets import (
     resolve_target,
 )
 from airflow_provider_polytomic.executions.wait import DeadlinePassed, effective_deadline, wait_for_end
+from airflow_provider_polytomic.results import Ownership
 
 __all__ = [
     "AlreadyRunning",
@@ -58,3 +58,9 @@ __all__ = [
     "wait_for_end",
     "wait_with_console_log",
 ]
+
+from airflow_provider_polytomic.executions.console import follow as follow_console_log
+from airflow_provider_polytomic.executions.freshness import Freshness
+from airflow_provider_polytomic.executions.summary import status_table
+
+__all__ += ["follow_console_log", "Freshness", "status_table"]

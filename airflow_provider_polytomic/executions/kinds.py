@@ -68,6 +68,7 @@ class Kind(ABC, Generic[E]):
 
 
 class _ModelSyncs(Kind[SyncExecution]):
+    api = syncs
     name = "model"
     label = "model sync"
 
@@ -100,6 +101,7 @@ class _ModelSyncs(Kind[SyncExecution]):
 
 
 class _BulkSyncs(Kind[BulkSyncExecution]):
+    api = bulk_syncs
     name = "bulk"
     label = "bulk sync"
 

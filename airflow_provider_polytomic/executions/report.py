@@ -43,7 +43,7 @@ class SuccessCriteria:
         return self.max_errors is not None and execution.counts["error"] > self.max_errors
 
 
-def report(execution: Execution, headline: str, advice: str = "", cause: Diagnostics = NOTHING_KNOWN) -> str:
+def report(execution: Execution, headline: str, advice=(), cause: Diagnostics = NOTHING_KNOWN) -> str:
     """Say in a few lines what became of an execution, in Polytomic's own words where it gave some.
 
     :param headline: what it means to the task, as the end of a sentence about the sync
@@ -55,7 +55,7 @@ def report(execution: Execution, headline: str, advice: str = "", cause: Diagnos
     state = f"execution {_word(execution.id)} is {_word(execution.status)!r}{_duration(execution)}"
     told = [*_told(execution), *_found(execution, cause)]
     end = [f"  {one_line(execution.url, LONGEST_ADDRESS)}"] if execution.url else []
-    end += [f"  Next: {advice}"] if advice else []
+    end += ["  Next:", *(f"    - {step}" for step in advice)] if advice else []
     return "\n".join([f"{label}{name} {execution.sync_id} {headline}: {state}.", *told[: MOST_LINES - 3], *end])
 
 

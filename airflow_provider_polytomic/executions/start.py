@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from itertools import count
 from typing import Any, Literal
 
@@ -31,6 +30,7 @@ from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.ref import ExecutionRef
+from airflow_provider_polytomic.results import Ownership
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +47,6 @@ MOST_RECORDED_CONFLICTS = 5
 """Keys answered 409 although nothing runs, after which the 409 is taken to mean something else."""
 
 IfRunning = Literal["wait", "join", "fail", "skip"]
-
-
-class Ownership(Enum):
-    """What an execution is to the task that looked for one."""
-
-    OWNED = "owned"
-    JOINED = "joined"
-    BLOCKING = "blocking"
 
 
 @dataclass(frozen=True)

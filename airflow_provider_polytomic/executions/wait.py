@@ -30,7 +30,7 @@ class DeadlinePassed(Exception):
     """
 
     def __init__(self, run: ExecutionRef | CompletedSince, execution: Execution | None) -> None:
-        self.run = run
+        self.run = self.target = run
         self.execution = execution
         super().__init__(f"{run} has not ended in time")
 

@@ -1,4 +1,4 @@
-"""A task that cancels its execution when it is killed, and stops waiting soon after."""
+"""Base of the operators that cancel their execution when the task is killed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
+from airflow_provider_polytomic._task.deadline import run_with_deadline
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
@@ -18,53 +18,52 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig, PolytomicClient
     from airflow_provider_polytomic.executions import ExecutionRef
 
-KILL_SECONDS = 3.5
-"""Seconds that ``on_kill`` takes at the most: Airflow ends the process 5 seconds after it has asked it to end."""
+KILL_TIMEOUT = 3.5
+"""Seconds that ``on_kill`` takes at most: Airflow ends the process 5 seconds after SIGTERM."""
+
+MAX_SLEEP = 0.5
+"""Seconds between two checks whether the task was killed."""
 
 
-class KillableOperator(BaseOperator):
-    """The worker's side of a kill: :meth:`on_kill` cancels ``_ours``, and whatever sleeps through the client stops.
-
-    :param polytomic_conn_id: id of the Airflow connection
-    :param cancel_on_kill: whether a kill cancels anything
-    """
+class CancelOnKillOperator(BaseOperator):
+    """Cancel the owned execution in :meth:`on_kill`, and stop waiting soon after."""
 
     def __init__(self, *, polytomic_conn_id: str, cancel_on_kill: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.polytomic_conn_id = polytomic_conn_id
         self.cancel_on_kill = cancel_on_kill
         self._config: ClientConfig | None = None
-        self._ours: ExecutionRef | None = None
+        self._owned: ExecutionRef | None = None
         self._killed = False
 
     @property
     @abstractmethod
     def _label(self) -> str:
-        """What the task is about, as the beginning of a sentence."""
+        """The subject of the task, as the beginning of a sentence."""
 
     def on_kill(self) -> None:
-        """Cancel the execution that this task instance has started; nothing of Airflow is asked here."""
+        """Cancel the execution that this task instance has started; makes no request to Airflow."""
         self._killed = True
-        if not (self.cancel_on_kill and self._ours and self._config):
+        owned, config = self._owned, self._config
+        if not (self.cancel_on_kill and owned and config):
             return
-        cancellation = Thread(target=self._cancel_hurriedly, args=(self._ours, self._config), daemon=True)
-        cancellation.start()
-        cancellation.join(KILL_SECONDS)
-        if cancellation.is_alive():
-            self.log.warning("%s: no answer to its cancellation within %s s", self._ours, KILL_SECONDS)
+        try:
+            run_with_deadline(lambda: self._cancel(owned, config), KILL_TIMEOUT)
+        except TimeoutError:
+            self.log.warning("Could not cancel %s: no response within %s s", owned, KILL_TIMEOUT)
 
-    def _cancel_hurriedly(self, run: ExecutionRef, config: ClientConfig) -> None:
+    def _cancel(self, execution: ExecutionRef, config: ClientConfig) -> None:
         from airflow_provider_polytomic.api import PolytomicClient, PolytomicError
         from airflow_provider_polytomic.executions import cancel
 
         try:
-            with PolytomicClient(config=replace(config, timeout=KILL_SECONDS)) as client:
-                client.run(cancel(run, timeout=KILL_SECONDS))
+            with PolytomicClient(config=replace(config, timeout=KILL_TIMEOUT)) as client:
+                client.run(cancel(execution, timeout=KILL_TIMEOUT))
         except PolytomicError as error:
-            self.log.warning("%s could not be canceled: %s", run, error)
+            self.log.warning("Could not cancel %s: %s", execution, error)
 
     @contextmanager
-    def _connected(self) -> Iterator[PolytomicClient]:
+    def _client(self) -> Iterator[PolytomicClient]:
         from airflow_provider_polytomic.api import PolytomicClient
 
         self._config = PolytomicHook(self.polytomic_conn_id).config()
@@ -72,11 +71,11 @@ class KillableOperator(BaseOperator):
             yield client
 
     def _sleep(self, seconds: float) -> None:
-        """Sleep in slices: in Airflow 3 the signal handler calls ``on_kill`` and comes back here."""
+        """Sleep in slices, because in Airflow 3 the signal handler calls ``on_kill`` and then returns here."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._stop_if_killed()
-            time.sleep(min(left, 0.5))
+            time.sleep(min(left, MAX_SLEEP))
 
     def _stop_if_killed(self) -> None:
         if self._killed:

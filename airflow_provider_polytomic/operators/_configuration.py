@@ -1,4 +1,4 @@
-"""The configuration of a Polytomic connection: where its secrets come from, and that nobody sees them."""
+"""Base of the operators that take the configuration of a Polytomic connection."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, depend_on
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, translate_api_errors
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow.sdk import Context
 
+MIN_SECRET_LENGTH = 6
+"""Shortest text of a configuration that is hidden in error messages."""
 
-class PolytomicConfigurationOperator(BaseOperator):
-    """What the operators share that take the configuration of a Polytomic connection.
 
-    ``configuration`` is templated, but not among the template fields: those are shown in the UI, stored in the metadata
-    database, and logged by some versions of Airflow, and it holds secrets.
+class BaseConfigurationOperator(BaseOperator):
+    """Render the configuration of a Polytomic connection, and keep its secrets out of sight.
 
-    :param configuration: settings of the connection; templates in it are rendered when the task runs
-    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
-        ``password``, its password are added to ``configuration``, whose own fields win (templated)
-    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
+    ``configuration`` is rendered but is not a template field: Airflow shows template fields in the UI, stores them in
+    the metadata database, and some versions log them. The public classes document the parameters.
     """
 
     template_fields: Sequence[str] = ("configuration_conn_id", "polytomic_conn_id")
@@ -34,9 +32,9 @@ class PolytomicConfigurationOperator(BaseOperator):
     def __init__(
         self,
         *,
-        configuration: Mapping[str, Any] | None = None,
-        configuration_conn_id: str | None = None,
-        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        configuration: Mapping[str, Any] | None,
+        configuration_conn_id: str | None,
+        polytomic_conn_id: str,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -45,36 +43,35 @@ class PolytomicConfigurationOperator(BaseOperator):
         self.polytomic_conn_id = polytomic_conn_id
         depend_on(self, configuration)
 
-    def _settings(self, context: Context) -> dict[str, Any]:
-        """Render the configuration and add the secrets."""
-        rendered = self.render_template(self.configuration or {}, context)
-        given = _mapping(rendered)
-        if given is None:
-            raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders to")
+    def _render_configuration(self, context: Context) -> dict[str, Any]:
+        """Render the configuration and add the secrets of ``configuration_conn_id``."""
+        configuration = _as_mapping(self.render_template(self.configuration or {}, context))
+        if configuration is None:
+            raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders")
         if not self.configuration_conn_id:
-            return given
+            return configuration
         connection = BaseHook.get_connection(self.configuration_conn_id)
-        kept = _mapping(connection.extra or {})
-        if kept is None:
+        secrets = _as_mapping(connection.extra or {})
+        if secrets is None:
             raise PolytomicRequestRefused(
                 f"The extra of the Airflow connection {self.configuration_conn_id!r} is not a JSON object"
             )
         if connection.password:
-            kept["password"] = connection.password
-        return {**kept, **given}
+            secrets["password"] = connection.password
+        return {**secrets, **configuration}
 
     @contextmanager
-    def _refusing(self, what: str, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
-        """Turn a failed request into what the task raises; what is in ``settings`` is not in its message."""
+    def _translate_errors(self, failure: str, configuration: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Translate failed requests like :func:`translate_api_errors`, without texts of the configuration."""
         try:
-            with translate_api_errors(what, self.polytomic_conn_id, hidden=_texts(settings)):
+            with translate_api_errors(failure, self.polytomic_conn_id, hidden=_texts_in(configuration)):
                 yield
         except ValueError as error:
-            raise PolytomicRequestRefused(f"{what}: {error}") from None
+            raise PolytomicRequestRefused(f"{failure}: {error}") from None
 
 
-def _mapping(value: Any) -> dict[str, Any] | None:
-    """Return a mapping, or the JSON object in a text, as a new dictionary; None if it is neither."""
+def _as_mapping(value: Any) -> dict[str, Any] | None:
+    """Return a mapping, or the JSON object in a text, as a new dictionary; None for anything else."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -83,10 +80,10 @@ def _mapping(value: Any) -> dict[str, Any] | None:
     return dict(value) if isinstance(value, Mapping) else None
 
 
-def _texts(value: Any) -> list[str]:
+def _texts_in(value: Any) -> list[str]:
     """List the texts in a configuration that are long enough to be a secret."""
     if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _texts(item)]
+        return [text for item in value.values() for text in _texts_in(item)]
     if isinstance(value, (list, tuple)):
-        return [text for item in value for text in _texts(item)]
-    return [value] if isinstance(value, str) and len(value) > 5 else []
+        return [text for item in value for text in _texts_in(item)]
+    return [value] if isinstance(value, str) and len(value) >= MIN_SECRET_LENGTH else []

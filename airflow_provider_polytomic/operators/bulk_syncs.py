@@ -3,55 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._starts import BulkSyncStart
-from airflow_provider_polytomic._task.asset_events import SchemaOutlets, checked
-from airflow_provider_polytomic._task.values import as_id
-from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
-from airflow_provider_polytomic.operators._start import PolytomicRunOperator
+from airflow_provider_polytomic._compat import conf
+from airflow_provider_polytomic._task.asset_events import SchemaOutlets
+from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, choice
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
+from airflow_provider_polytomic.operators._start import BaseStartOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.api.flow import Flow
+    from airflow_provider_polytomic.executions import Execution, IfRunning
+    from airflow_provider_polytomic.results import SchemaResult
 
 
-class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
+class PolytomicStartBulkSyncOperator(BaseStartOperator):
     """Start a bulk sync and wait for its end.
 
-    Exactly-once is as for model syncs. Stands on ``POST /api/bulk/syncs/{id}/executions``.
+    A retry after a lost worker finds the execution that this task instance has started. A retry after a failed
+    execution starts another one. A clear always runs the sync again.
 
-    :param bulk_sync_id: id of the bulk sync (templated)
-    :param schemas: ids of the schemas to sync; default: all that are enabled (templated)
-    :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; default: only what has changed (templated)
-    :param fetch_mode: ``none``, ``incremental`` or ``full``, for sources that know it (templated)
-    :param test: sync a few records of each schema; not together with ``resync_mode``; default False (templated)
-    :param fail_on_partial: fail when some schemas were not synced; False: only warn
-    :param retry_failed_schemas: a retry of the task syncs only the schemas that have not completed; ``schemas`` of the
-        result then has the final state of each across the attempts; default False
-    :param schema_outlets: which outlets made by ``bulk_sync_asset(schema=…)`` have an event: ``"with_rows"``, where the
-        schema was synced and received rows, or ``"always"``; default ``"with_rows"``
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param wait_for_completion: False: return as soon as the execution has been started
-    :param deferrable: wait in the triggerer instead of a worker slot; default: ``[operators] default_deferrable``
-    :param poll_interval: seconds between two looks at the execution; also the longest time its end goes unnoticed
-    :param timeout: seconds of waiting from the start of the execution; then it is canceled (if ``cancel_on_kill``) and
-        the task fails; default: no limit
-    :param if_running: what to do when an execution that is not ours runs: ``"wait"`` for its end and start ours,
-        ``"join"`` it, ``"fail"``, or ``"skip"`` the task
-    :param cancel_on_kill: cancel our execution when the task is killed, marked, cleared or out of time; never when a
-        triggerer restarts, and never one that was joined
-    :param max_errors: fail when a completed execution has more record errors than this; default: only warn
-    :param console_log: follow the execution's console log in the task's log, or in its trigger's; default False
-    :raises PolytomicRunFailed: if the execution fails, or another one runs and ``if_running`` is ``"fail"``
-    :raises PolytomicRunCanceled: if it is canceled
-    :raises PolytomicRunIncomplete: if schemas were not synced, or more records have errors than ``max_errors``
-    :raises PolytomicRunTimeout: if it has not ended in time
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
-    :raises AirflowSkipException: if another execution runs and ``if_running`` is ``"skip"``
-    :raises ValueError: if a parameter has a value that it cannot have; when the DAG file is parsed
+    :param bulk_sync_id: Id of the bulk sync (str). (templated)
+    :param schemas: Ids of the schemas to sync (sequence of str); default None: all enabled schemas. (templated)
+    :param resync_mode: ``"refetch"``, ``"resync"`` or ``"rebuild"`` (str); default None: sync the changes. (templated)
+    :param fetch_mode: ``"none"``, ``"incremental"`` or ``"full"`` (str), for sources that support it; default None.
+        (templated)
+    :param test: Whether to sync a few records of each schema (bool), without ``resync_mode``; default False.
+        (templated)
+    :param fail_on_partial: Whether the task fails if schemas fail (bool), or only logs a warning; default True.
+    :param retry_failed_schemas: Whether a retry of the task syncs only the schemas that have not completed (bool); the
+        result then has the last state of each schema across the attempts; default False.
+    :param schema_outlets: Which outlets of ``bulk_sync_asset(schema=…)`` get an event (str): ``"with_rows"``, if the
+        schema completed and received rows, or ``"always"``; default ``"with_rows"``.
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param wait_for_completion: Whether to wait for the end of the execution (bool), or to return as soon as it has
+        started; default True.
+    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (float or timedelta) between two status requests, and the longest time that the end
+        goes unnoticed; default 30.
+    :param timeout: Seconds (float or timedelta) to wait from the start of the execution; then it is canceled if
+        ``cancel_on_kill`` is set, and the task fails; default None: no limit.
+    :param if_running: What to do (str) if an execution of somebody else is running: ``"wait"`` for its end and start
+        another one, ``"join"`` it, ``"fail"``, or ``"skip"`` the task; default ``"wait"``.
+    :param cancel_on_kill: Whether to cancel the execution (bool) when the task is killed, marked, cleared or timed out.
+        A restart of the triggerer cancels nothing, and a joined execution is never canceled; default True.
+    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
+        warning.
+    :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
+    :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
+    :raises PolytomicRunCanceled: if the execution is canceled
+    :raises PolytomicRunIncomplete: if schemas fail, or more records have errors than ``max_errors``
+    :raises PolytomicRunTimeout: if the execution does not end before the timeout
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+    :raises AirflowSkipException: if another execution is running and ``if_running`` is ``"skip"``
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicStartBulkSyncOperator(
+            task_id="salesforce_to_snowflake",
+            bulk_sync_id="9f2c4b61-5f3c-4a4e-8a77-0d3ab3a3b6f1",
+            schemas=["Account", "Contact"],
+            deferrable=True,
+        )
+
+    .. seealso::
+        How-to: ``docs/bulk_syncs.md``. API: ``POST /api/bulk/syncs/{id}/executions``
     """
 
-    starts = BulkSyncStart
+    kind = "bulk"
     template_fields: Sequence[str] = (
-        "bulk_sync_id", "schemas", "resync_mode", "fetch_mode", "test", *PolytomicRunOperator.template_fields,
+        "bulk_sync_id", "schemas", "resync_mode", "fetch_mode", "test", *BaseStartOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -65,9 +91,29 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         fail_on_partial: bool = True,
         retry_failed_schemas: bool = False,
         schema_outlets: SchemaOutlets = "with_rows",
+        polytomic_conn_id: str = "polytomic_default",
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = 30.0,
+        timeout: float | timedelta | None = None,
+        if_running: IfRunning = "wait",
+        cancel_on_kill: bool = True,
+        max_errors: int | None = None,
+        console_log: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            polytomic_conn_id=polytomic_conn_id,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            if_running=if_running,
+            cancel_on_kill=cancel_on_kill,
+            max_errors=max_errors,
+            console_log=console_log,
+            **kwargs,
+        )
         self.bulk_sync_id = bulk_sync_id
         self.schemas = schemas
         self.resync_mode = resync_mode
@@ -75,27 +121,101 @@ class PolytomicStartBulkSyncOperator(PolytomicRunOperator):
         self.test = test
         self.fail_on_partial = fail_on_partial
         self.retry_failed_schemas = retry_failed_schemas
-        self.schema_outlets = checked(schema_outlets)
+        self.schema_outlets: SchemaOutlets = choice(schema_outlets, "schema_outlets", "with_rows", "always")
+        self._wanted_schemas: list[str] = []
+
+    @property
+    def _sync_id(self) -> str:
+        return as_id(self.bulk_sync_id, "bulk_sync_id")
+
+    def _check_request(self) -> Flow[None]:
+        from airflow_provider_polytomic.api import bulk_syncs
+        from airflow_provider_polytomic.api.flow import all_rows
+
+        asked = as_ids(self.schemas, "schemas")
+        if not (asked or self.retry_failed_schemas):
+            return
+        schemas = yield from all_rows(bulk_syncs.list_schemas(self._sync_id))
+        known = [schema.id for schema in schemas if schema.id]
+        self._wanted_schemas = asked or [schema.id for schema in schemas if schema.id and schema.enabled is not False]
+        unknown = [schema for schema in self._wanted_schemas if schema not in known]
+        if unknown:
+            raise PolytomicRequestRefused(
+                f"{self._label} has no schema {', '.join(map(repr, unknown))}. Next: use one of {', '.join(known)}"
+            )
+
+    def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
+        test = as_bool(self.test, "test")
+        if test and self.resync_mode:
+            raise PolytomicRequestRefused("test=True and resync_mode exclude each other. Next: remove one of them")
+        schemas = as_ids(self.schemas, "schemas")
+        if self.retry_failed_schemas and previous_executions:
+            schemas = self._uncompleted_schemas(previous_executions) or schemas
+        return {
+            "schemas": schemas,
+            "resync_mode": self.resync_mode or None,
+            "fetch_mode": self.fetch_mode or None,
+            "test": test or None,
+        }
+
+    def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
+        return list(_last_schema_results(previous_executions).values()) if self.retry_failed_schemas else []
+
+    def _uncompleted_schemas(self, executions: Sequence[Execution]) -> list[str]:
+        """List the wanted schemas that have not completed; an execution has no result of a schema before its start."""
+        from airflow_provider_polytomic.executions.outcome import is_completed_schema
+
+        results = _last_schema_results(executions)
+        completed = {schema for schema, result in results.items() if is_completed_schema(result["status"])}
+        return [schema for schema in self._wanted_schemas if schema not in completed]
 
 
-class PolytomicCancelBulkSyncOperator(PolytomicCancelOperator):
-    """Cancel whatever execution of a bulk sync runs: ``POST /api/bulk/syncs/{id}/executions/{execution id}/cancel``.
+def _last_schema_results(executions: Sequence[Execution]) -> dict[str, SchemaResult]:
+    return {result["schema"]: result for execution in executions for result in execution.schemas}
 
-    :param bulk_sync_id: id of the bulk sync (templated)
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param wait_for_completion: wait until the execution has ended, which may still be as completed; default True
-    :param poll_interval: seconds between two looks at it; default 5
-    :param timeout: seconds to wait for its end, then the task fails; default 600
-    :raises PolytomicRunTimeout: if the execution has not ended within ``timeout``
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+
+class PolytomicCancelBulkSyncOperator(BaseCancelOperator):
+    """Cancel the running execution of a bulk sync; succeed if none is running.
+
+    :param bulk_sync_id: Id of the bulk sync (str). (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param wait_for_completion: Whether to wait for the end of the execution (bool), which may still end as completed;
+        default True.
+    :param poll_interval: Seconds (float or timedelta) between two status requests; default 5.
+    :param timeout: Seconds (float or timedelta) to wait for the end; then the task fails; default 600.
+    :raises PolytomicRunTimeout: if the execution does not end before the timeout
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicCancelBulkSyncOperator(task_id="cancel", bulk_sync_id="9f2c4b61-5f3c-4a4e-8a77-0d3ab3a3b6f1")
+
+    .. seealso::
+        How-to: ``docs/cancel.md``. API: ``POST /api/bulk/syncs/{id}/executions/{execution id}/cancel``
     """
 
     kind = "bulk"
-    template_fields: Sequence[str] = ("bulk_sync_id", *PolytomicCancelOperator.template_fields)
+    template_fields: Sequence[str] = ("bulk_sync_id", *BaseCancelOperator.template_fields)
 
-    def __init__(self, *, bulk_sync_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        bulk_sync_id: str,
+        polytomic_conn_id: str = "polytomic_default",
+        wait_for_completion: bool = True,
+        poll_interval: float | timedelta = 5.0,
+        timeout: float | timedelta = 600.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            polytomic_conn_id=polytomic_conn_id,
+            wait_for_completion=wait_for_completion,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            **kwargs,
+        )
         self.bulk_sync_id = bulk_sync_id
 
     @property

@@ -1,16 +1,18 @@
-"""Operators that keep Polytomic's connections as code."""
+"""Operators that manage Polytomic's connections as code."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_polytomic._compat import BaseOperator
-from airflow_provider_polytomic._task.attempt import Attempt
-from airflow_provider_polytomic._task.values import as_bool, as_id
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, translate_api_errors
+from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.state import Attempt
+from airflow_provider_polytomic._task.values import as_bool, as_id, choice, duration
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.operators._configuration import PolytomicConfigurationOperator
+from airflow_provider_polytomic.operators._configuration import BaseConfigurationOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,32 +22,48 @@ if TYPE_CHECKING:
 IfExists = Literal["fail", "reuse", "update"]
 
 
-class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
-    """Create a connection; a retry of the task does not create another one: ``POST /api/connections``.
+class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
+    """Create a connection; a retry of the task does not create another one.
 
     Returns the connection without its configuration.
 
-    :param name: what people see (templated)
-    :param connection_type: id of the connection type, such as ``postgresql`` (templated)
-    :param if_exists: what to do when a connection of this name and type exists: ``"fail"``, ``"reuse"`` it as it is, or
-        ``"update"`` it to this configuration
-    :param policies: ids of the permission policies that hold for it (templated)
-    :param healthcheck_interval: how often Polytomic checks its health, such as ``3h30m``; default: its own choice
-    :param validate: whether Polytomic tries the settings before it saves them; default True
-    :param refresh_schemas: have its schemas read, and wait until they are; default False
-    :param refresh_timeout: seconds to wait for that; default 600
-    :param configuration: settings of the connection; templates in it are rendered when the task runs
-    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
-        ``password``, its password are added to ``configuration``, whose own fields win (templated)
-    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
-    :raises PolytomicTaskError: if its schemas are not read within ``refresh_timeout``
-    :raises ValueError: if a parameter has a value that it cannot have; when the DAG file is parsed
+    :param name: Name of the connection (str). (templated)
+    :param connection_type: Id of the connection type (str), such as ``postgresql``. (templated)
+    :param if_exists: What to do (str) if a connection of this name and type exists: ``"fail"``, ``"reuse"`` it as it
+        is, or ``"update"`` it to this configuration; default ``"fail"``.
+    :param policies: Ids of its permission policies (sequence of str); default None. (templated)
+    :param healthcheck_interval: How often Polytomic checks its health (str), such as ``3h30m``; default None:
+        Polytomic's choice.
+    :param validate: Whether Polytomic tries the settings before it saves them (bool); default True.
+    :param refresh_schemas: Whether to refresh its schemas and wait for the end of the refresh (bool); default False.
+    :param refresh_timeout: Seconds (float or timedelta) to wait for the refresh; default 600.
+    :param configuration: Settings of the connection (mapping); templates in it are rendered when the task runs; default
+        None.
+    :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
+        ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
+        (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+    :raises PolytomicTaskError: if the schemas are not refreshed within ``refresh_timeout``
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicCreateConnectionOperator(
+            task_id="create",
+            name="Warehouse",
+            connection_type="postgresql",
+            configuration={"hostname": "db.example.com", "database": "crm", "username": "polytomic"},
+            configuration_conn_id="warehouse",
+        )
+
+    .. seealso::
+        How-to: ``docs/connections.md``. API: ``POST /api/connections``
     """
 
     template_fields: Sequence[str] = (
-        "name", "connection_type", "policies", *PolytomicConfigurationOperator.template_fields,
+        "name", "connection_type", "policies", *BaseConfigurationOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -59,36 +77,41 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
         healthcheck_interval: str | None = None,
         validate: bool = True,
         refresh_schemas: bool = False,
-        refresh_timeout: float = 600.0,
+        refresh_timeout: float | timedelta = 600.0,
+        configuration_conn_id: str | None = None,
+        polytomic_conn_id: str = "polytomic_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(configuration=configuration, **kwargs)
-        if if_exists not in ("fail", "reuse", "update"):
-            raise ValueError(f"if_exists is 'fail', 'reuse' or 'update', not {if_exists!r}")
+        super().__init__(
+            configuration=configuration,
+            configuration_conn_id=configuration_conn_id,
+            polytomic_conn_id=polytomic_conn_id,
+            **kwargs,
+        )
         self.name = name
         self.connection_type = connection_type
-        self.if_exists = if_exists
+        self.if_exists: IfExists = choice(if_exists, "if_exists", "fail", "reuse", "update")
         self.policies = policies
         self.healthcheck_interval = healthcheck_interval
         self.validate = validate
         self.refresh_schemas = refresh_schemas
-        self.refresh_timeout = refresh_timeout
+        self.refresh_timeout = duration(refresh_timeout, "refresh_timeout")
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Create the connection, or take the one of this name."""
+        """Create the connection, or return the existing one."""
         from airflow_provider_polytomic.api.provisioning import RefreshTimeout, create_once, refresh
 
-        settings = self._settings(context)
+        configuration = self._render_configuration(context)
         attempt = Attempt.of(context)
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
-        with self._refusing(f"Connection {self.name!r} could not be created", settings):
+        with self._translate_errors(f"Connection {self.name!r} could not be created", configuration):
             connection = client.run(
                 create_once(
                     self.name,
                     self.connection_type,
-                    settings,
+                    configuration,
                     key_facts=(*attempt.identity, attempt.generation),
-                    attempts_before=attempt.before,
+                    attempts_before=attempt.previous_attempts,
                     if_exists=self.if_exists,
                     policies=self.policies,
                     healthcheck_interval=self.healthcheck_interval,
@@ -97,75 +120,113 @@ class PolytomicCreateConnectionOperator(PolytomicConfigurationOperator):
             )
         if self.refresh_schemas:
             try:
-                with self._refusing(f"The schemas of connection {self.name!r} could not be refreshed"):
+                with self._translate_errors(f"The schemas of connection {self.name!r} could not be refreshed"):
                     client.run(refresh(connection.id, timeout=self.refresh_timeout))
-            except RefreshTimeout as timeout_error:
-                raise PolytomicTaskError(f"Connection {self.name!r}: {timeout_error}") from None
+            except RefreshTimeout as error:
+                raise PolytomicTaskError(f"Connection {self.name!r}: {error}") from None
         return _without_secrets(connection)
 
 
-class PolytomicTestConnectionOperator(PolytomicConfigurationOperator):
-    """Try a connection's settings; fails with Polytomic's words if they do not work: ``POST /api/connections/test``.
+class PolytomicTestConnectionOperator(BaseConfigurationOperator):
+    """Test the settings of a connection; the task fails with Polytomic's message if they do not work.
 
-    :param connection_id: a saved connection whose settings are taken where ``configuration`` has none (templated)
-    :param connection_type: id of the connection type; default: that of the saved connection (templated)
-    :param configuration: settings of the connection; templates in it are rendered when the task runs
-    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
-        ``password``, its password are added to ``configuration``, whose own fields win (templated)
-    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :param connection_id: Id of a saved connection (str) whose settings are used where ``configuration`` has none;
+        default None. (templated)
+    :param connection_type: Id of the connection type (str); default None: the type of the saved connection. (templated)
+    :param configuration: Settings of the connection (mapping); templates in it are rendered when the task runs; default
+        None.
+    :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
+        ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
+        (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+
+    .. code-block:: python
+
+        PolytomicTestConnectionOperator(task_id="test", connection_id="e9d5ba4e-3f2d-4d4f-9f6a-2a1c1a9d3c55")
+
+    .. seealso::
+        How-to: ``docs/connections.md``. API: ``POST /api/connections/test``
     """
 
     template_fields: Sequence[str] = (
-        "connection_id", "connection_type", *PolytomicConfigurationOperator.template_fields,
+        "connection_id", "connection_type", *BaseConfigurationOperator.template_fields,
     )  # fmt: skip
 
-    def __init__(self, *, connection_id: str | None = None, connection_type: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        connection_id: str | None = None,
+        connection_type: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        configuration_conn_id: str | None = None,
+        polytomic_conn_id: str = "polytomic_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            configuration=configuration,
+            configuration_conn_id=configuration_conn_id,
+            polytomic_conn_id=polytomic_conn_id,
+            **kwargs,
+        )
         self.connection_id = connection_id
         self.connection_type = connection_type
 
     def execute(self, context: Context) -> None:
-        """Try the settings."""
+        """Test the settings."""
         from airflow_provider_polytomic.api import connections
 
-        settings = self._settings(context)
+        configuration = self._render_configuration(context)
         hook = PolytomicHook(self.polytomic_conn_id)
         label = f"Connection {self.connection_id or self.connection_type!r}"
-        with self._refusing(f"{label} does not work", settings):
-            kind = self.connection_type
+        with self._translate_errors(f"{label} does not work", configuration):
+            connection_type = self.connection_type
             connection_id = as_id(self.connection_id, "connection_id") if self.connection_id is not None else None
-            if not kind and connection_id:
+            if not connection_type and connection_id:
                 saved = hook.send(connections.get(connection_id))
-                kind = saved.type.id if saved.type else None
-            if not kind:
-                raise PolytomicRequestRefused("There is nothing to test. Next: give connection_id or connection_type")
-            hook.send(connections.test(kind, settings, connection_id=connection_id))
+                connection_type = saved.type.id if saved.type else None
+            if not connection_type:
+                raise PolytomicRequestRefused("There is nothing to test. Next: set connection_id or connection_type")
+            hook.send(connections.test(connection_type, configuration, connection_id=connection_id))
         self.log.info("%s works", label)
 
 
-class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
-    """Replace a connection as a whole, its secrets included: ``PUT /api/connections/{id}``.
+class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
+    """Replace the settings of a connection as a whole, including its secrets.
 
-    What is not given is cleared; the log names each setting that is.
+    Settings that are not given are cleared; the log names each of them.
 
-    :param connection_id: id of the connection (templated)
-    :param name: what people see; default: as it is (templated)
-    :param policies: ids of the permission policies that hold for it; default: as they are (templated)
-    :param healthcheck_interval: how often Polytomic checks its health, such as ``3h30m``; default: as it is, where the
-        API shows that, else none
-    :param validate: whether Polytomic tries the settings before it saves them; default True
-    :param configuration: settings of the connection; templates in it are rendered when the task runs
-    :param configuration_conn_id: id of an Airflow connection that has the secrets: the fields of its extra and, as
-        ``password``, its password are added to ``configuration``, whose own fields win (templated)
-    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :param connection_id: Id of the connection (str). (templated)
+    :param name: Name of the connection (str); default None: unchanged. (templated)
+    :param policies: Ids of its permission policies (sequence of str); default None: unchanged. (templated)
+    :param healthcheck_interval: How often Polytomic checks its health (str), such as ``3h30m``; default None: unchanged
+        if the API shows it, otherwise cleared.
+    :param validate: Whether Polytomic tries the settings before it saves them (bool); default True.
+    :param configuration: Settings of the connection (mapping); templates in it are rendered when the task runs; default
+        None.
+    :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
+        ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
+        (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+
+    .. code-block:: python
+
+        PolytomicUpdateConnectionOperator(
+            task_id="update",
+            connection_id="e9d5ba4e-3f2d-4d4f-9f6a-2a1c1a9d3c55",
+            configuration={"hostname": "db2.example.com", "database": "crm", "username": "polytomic"},
+            configuration_conn_id="warehouse",
+        )
+
+    .. seealso::
+        How-to: ``docs/connections.md``. API: ``PUT /api/connections/{id}``
     """
 
     template_fields: Sequence[str] = (
-        "connection_id", "name", "policies", *PolytomicConfigurationOperator.template_fields,
+        "connection_id", "name", "policies", *BaseConfigurationOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -177,9 +238,16 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
         policies: Sequence[str] | None = None,
         healthcheck_interval: str | None = None,
         validate: bool = True,
+        configuration_conn_id: str | None = None,
+        polytomic_conn_id: str = "polytomic_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(configuration=configuration, **kwargs)
+        super().__init__(
+            configuration=configuration,
+            configuration_conn_id=configuration_conn_id,
+            polytomic_conn_id=polytomic_conn_id,
+            **kwargs,
+        )
         self.connection_id = connection_id
         self.name = name
         self.policies = policies
@@ -187,17 +255,17 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
         self.validate = validate
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Replace the connection."""
+        """Replace the settings."""
         from airflow_provider_polytomic.api.provisioning import replace_settings
 
-        settings = self._settings(context)
+        configuration = self._render_configuration(context)
         connection_id = as_id(self.connection_id, "connection_id")
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
-        with self._refusing(f"Connection {connection_id} could not be updated", settings):
+        with self._translate_errors(f"Connection {connection_id} could not be updated", configuration):
             updated = client.run(
                 replace_settings(
                     connection_id,
-                    settings,
+                    configuration,
                     name=self.name,
                     policies=self.policies,
                     healthcheck_interval=self.healthcheck_interval,
@@ -208,13 +276,21 @@ class PolytomicUpdateConnectionOperator(PolytomicConfigurationOperator):
 
 
 class PolytomicDeleteConnectionOperator(BaseOperator):
-    """Delete a connection; one that is gone already is a success: ``DELETE /api/connections/{id}``.
+    """Delete a connection; succeed if it does not exist.
 
-    :param connection_id: id of the connection (templated)
-    :param force: delete the syncs and everything else that uses it as well; default False (templated)
-    :param polytomic_conn_id: id of the Airflow connection to Polytomic; default ``polytomic_default`` (templated)
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :param connection_id: Id of the connection (str). (templated)
+    :param force: Whether to delete the syncs and everything else that uses it, too (bool); default False. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
+        (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+
+    .. code-block:: python
+
+        PolytomicDeleteConnectionOperator(task_id="delete", connection_id="e9d5ba4e-3f2d-4d4f-9f6a-2a1c1a9d3c55")
+
+    .. seealso::
+        How-to: ``docs/connections.md``. API: ``DELETE /api/connections/{id}``
     """
 
     template_fields: Sequence[str] = ("connection_id", "force", "polytomic_conn_id")
@@ -224,7 +300,7 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
         *,
         connection_id: str,
         force: bool = False,
-        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        polytomic_conn_id: str = "polytomic_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -246,5 +322,4 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
 
 
 def _without_secrets(connection: Connection) -> dict[str, Any]:
-    """Return what may be read by anybody of a connection."""
     return connection.model_dump(mode="json", include={"id", "name", "type", "organization_id", "status", "policies"})

@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._starts import SyncStart
-from airflow_provider_polytomic._task.values import as_id
-from airflow_provider_polytomic.operators._cancel import PolytomicCancelOperator
-from airflow_provider_polytomic.operators._start import PolytomicRunOperator
+from airflow_provider_polytomic._compat import conf
+from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, as_list
+from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
+from airflow_provider_polytomic.operators._start import BaseStartOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.executions import Execution, IfRunning
 
 
-class PolytomicStartSyncOperator(PolytomicRunOperator):
+class PolytomicStartSyncOperator(BaseStartOperator):
     """Start a model sync and wait for its end.
 
-    A retry after a lost worker finds the execution that this task instance has started; a retry after a failed
-    execution starts a new one; a clear always runs again. Stands on ``POST /api/syncs/{id}/executions``.
+    A retry after a lost worker finds the execution that this task instance has started. A retry after a failed
+    execution starts another one. A clear always runs the sync again.
 
-    :param sync_id: id of the model sync (templated)
-    :param resync: sync all records, not only the changed ones; default False (templated)
-    :param test: passed on to Polytomic as it is; default False (templated)
-    :param identities: values of the identity field: only these records are synced (templated)
-    :param source_identities: records named by model, field and value; not together with ``identities`` (templated)
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param wait_for_completion: False: return as soon as the execution has been started
-    :param deferrable: wait in the triggerer instead of a worker slot; default: ``[operators] default_deferrable``
-    :param poll_interval: seconds between two looks at the execution; also the longest time its end goes unnoticed
-    :param timeout: seconds of waiting from the start of the execution; then it is canceled (if ``cancel_on_kill``) and
-        the task fails; default: no limit
-    :param if_running: what to do when an execution that is not ours runs: ``"wait"`` for its end and start ours,
-        ``"join"`` it, ``"fail"``, or ``"skip"`` the task
-    :param cancel_on_kill: cancel our execution when the task is killed, marked, cleared or out of time; never when a
-        triggerer restarts, and never one that was joined
-    :param max_errors: fail when a completed execution has more record errors than this; default: only warn
-    :param console_log: follow the execution's console log in the task's log, or in its trigger's; default False
-    :raises PolytomicRunFailed: if the execution fails, or another one runs and ``if_running`` is ``"fail"``
-    :raises PolytomicRunCanceled: if it is canceled
+    :param sync_id: Id of the model sync (str). (templated)
+    :param resync: Whether to sync all records (bool) instead of the changed ones; default False. (templated)
+    :param test: Whether to start a test execution (bool); passed to Polytomic; default False. (templated)
+    :param identities: Values of the identity field (sequence of str) of the records to sync; default None: all records.
+        (templated)
+    :param source_identities: Records to sync (sequence of dict) by model, field and value, instead of ``identities``;
+        default None. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param wait_for_completion: Whether to wait for the end of the execution (bool), or to return as soon as it has
+        started; default True.
+    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (float or timedelta) between two status requests, and the longest time that the end
+        goes unnoticed; default 30.
+    :param timeout: Seconds (float or timedelta) to wait from the start of the execution; then it is canceled if
+        ``cancel_on_kill`` is set, and the task fails; default None: no limit.
+    :param if_running: What to do (str) if an execution of somebody else is running: ``"wait"`` for its end and start
+        another one, ``"join"`` it, ``"fail"``, or ``"skip"`` the task; default ``"wait"``.
+    :param cancel_on_kill: Whether to cancel the execution (bool) when the task is killed, marked, cleared or timed out.
+        A restart of the triggerer cancels nothing, and a joined execution is never canceled; default True.
+    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
+        warning.
+    :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
+    :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
+    :raises PolytomicRunCanceled: if the execution is canceled
     :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``
-    :raises PolytomicRunTimeout: if it has not ended in time
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
-    :raises AirflowSkipException: if another execution runs and ``if_running`` is ``"skip"``
-    :raises ValueError: if a parameter has a value that it cannot have; when the DAG file is parsed
+    :raises PolytomicRunTimeout: if the execution does not end before the timeout
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+    :raises AirflowSkipException: if another execution is running and ``if_running`` is ``"skip"``
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicStartSyncOperator(
+            task_id="contacts_to_hubspot",
+            sync_id="248df4b7-aa70-47b8-a036-33ac447e668d",
+            deferrable=True,
+        )
+
+    .. seealso::
+        How-to: ``docs/model_syncs.md``. API: ``POST /api/syncs/{id}/executions``
     """
 
-    starts = SyncStart
+    kind = "model"
     template_fields: Sequence[str] = (
-        "sync_id", "resync", "test", "identities", "source_identities", *PolytomicRunOperator.template_fields,
+        "sync_id", "resync", "test", "identities", "source_identities", *BaseStartOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -57,34 +78,90 @@ class PolytomicStartSyncOperator(PolytomicRunOperator):
         test: bool = False,
         identities: Sequence[str] | None = None,
         source_identities: Sequence[Any] | None = None,
+        polytomic_conn_id: str = "polytomic_default",
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = 30.0,
+        timeout: float | timedelta | None = None,
+        if_running: IfRunning = "wait",
+        cancel_on_kill: bool = True,
+        max_errors: int | None = None,
+        console_log: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            polytomic_conn_id=polytomic_conn_id,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            if_running=if_running,
+            cancel_on_kill=cancel_on_kill,
+            max_errors=max_errors,
+            console_log=console_log,
+            **kwargs,
+        )
         self.sync_id = sync_id
         self.resync = resync
         self.test = test
         self.identities = identities
         self.source_identities = source_identities
 
+    @property
+    def _sync_id(self) -> str:
+        return as_id(self.sync_id, "sync_id")
 
-class PolytomicCancelSyncOperator(PolytomicCancelOperator):
-    """Cancel whatever execution of a model sync runs: ``POST /api/syncs/{id}/executions/{execution id}/cancel``.
+    def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
+        return {
+            "resync": as_bool(self.resync, "resync") or None,
+            "test": as_bool(self.test, "test") or None,
+            "identities": as_ids(self.identities, "identities"),
+            "source_identities": as_list(self.source_identities, "source_identities"),
+        }
 
-    :param sync_id: id of the model sync (templated)
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param wait_for_completion: wait until the execution has ended, which may still be as completed; default True
-    :param poll_interval: seconds between two looks at it; default 5
-    :param timeout: seconds to wait for its end, then the task fails; default 600
-    :raises PolytomicRunTimeout: if the execution has not ended within ``timeout``
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+
+class PolytomicCancelSyncOperator(BaseCancelOperator):
+    """Cancel the running execution of a model sync; succeed if none is running.
+
+    :param sync_id: Id of the model sync (str). (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param wait_for_completion: Whether to wait for the end of the execution (bool), which may still end as completed;
+        default True.
+    :param poll_interval: Seconds (float or timedelta) between two status requests; default 5.
+    :param timeout: Seconds (float or timedelta) to wait for the end; then the task fails; default 600.
+    :raises PolytomicRunTimeout: if the execution does not end before the timeout
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicCancelSyncOperator(task_id="cancel", sync_id="248df4b7-aa70-47b8-a036-33ac447e668d")
+
+    .. seealso::
+        How-to: ``docs/cancel.md``. API: ``POST /api/syncs/{id}/executions/{execution id}/cancel``
     """
 
     kind = "model"
-    template_fields: Sequence[str] = ("sync_id", *PolytomicCancelOperator.template_fields)
+    template_fields: Sequence[str] = ("sync_id", *BaseCancelOperator.template_fields)
 
-    def __init__(self, *, sync_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        sync_id: str,
+        polytomic_conn_id: str = "polytomic_default",
+        wait_for_completion: bool = True,
+        poll_interval: float | timedelta = 5.0,
+        timeout: float | timedelta = 600.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            polytomic_conn_id=polytomic_conn_id,
+            wait_for_completion=wait_for_completion,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            **kwargs,
+        )
         self.sync_id = sync_id
 
     @property

@@ -1,4 +1,4 @@
-"""What all sensors have in common: the ways they wait, and how they come back from the triggerer."""
+"""Base of all sensors: poking, deferring, and continuing after a deferral."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
-from airflow_provider_polytomic._task.events import unexpected_event_error
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, validate_execute_complete_event
 from airflow_provider_polytomic._task.state import TaskExecutionState
-from airflow_provider_polytomic._task.values import as_moment
+from airflow_provider_polytomic._task.values import as_datetime
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
+from airflow_provider_polytomic.results import Ownership
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,116 +24,117 @@ if TYPE_CHECKING:
 
     from airflow_provider_polytomic.api import PolytomicClient
 
-DEFERRAL_SLACK = 60.0
-"""Seconds after which Airflow itself ends a deferral whose trigger has not kept the sensor's timeout."""
+DEFERRAL_GRACE = 60.0
+"""Seconds after which Airflow ends a deferral whose trigger has not applied the sensor's timeout."""
 
 
-class PolytomicSensor(BaseSensorOperator):
-    """Poke, or wait in the triggerer."""
+class BasePolytomicSensor(BaseSensorOperator):
+    """Poke in a worker, or wait in the triggerer."""
 
-    polytomic_conn_id: str
-    deferrable: bool
+    operator_extra_links = (PolytomicSyncLink(),)
+    ui_color = "#e6e4fb"
     _hook: PolytomicHook | None = None
 
-    @abstractmethod
-    def _look_and_defer(self, context: Context, end: float) -> Any:
-        """Return the result, if there is one already; else wait in the triggerer.
+    def __init__(self, *, polytomic_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.polytomic_conn_id = polytomic_conn_id
+        self.deferrable = deferrable
 
-        :param end: when the sensor's time is up, in seconds since the epoch
+    @abstractmethod
+    def _poke_or_defer(self, context: Context, deadline: float) -> Any:
+        """Return the result if there is one already; otherwise defer.
+
+        :param deadline: when the sensor times out, in seconds since the epoch
         """
 
     @abstractmethod
-    def _go_on(self, context: Context, event: dict[str, Any]) -> Any:
-        """Return the result, after the triggerer has waited in this attempt and Polytomic has not refused."""
+    def _complete(self, context: Context, event: ExecutionEvent) -> Any:
+        """Return the result after the trigger has waited, or raise."""
 
     @abstractmethod
-    def _late(self, context: Context) -> AirflowSensorTimeout:
-        """Return what to raise when the time is up."""
+    def _timeout_error(self, context: Context) -> AirflowSensorTimeout:
+        """Return the exception for the sensor's timeout."""
 
-    def _give_up(self, context: Context) -> None:
-        """Do what is left to do where the sensor skips because its time is up."""
+    def _on_soft_timeout(self, context: Context) -> None:
+        """Clean up when the sensor skips the task at its timeout."""
 
-    def _deferral_failed(self, waited: dict[str, Any], error: str) -> None:
-        """Do what is left to do where this attempt's deferral has failed.
-
-        :param waited: what the attempt has written of what it waits for
-        """
+    def _on_deferral_timeout(self, execution_id: str) -> None:
+        """Clean up when Airflow has ended the deferral at its timeout."""
 
     def execute(self, context: Context) -> Any:
         """Poke, or wait in the triggerer."""
         if self.deferrable:
-            with self._failing_softly():
-                return self._look_and_defer(context, time.time() + self.timeout)
+            with self._soft_fail():
+                return self._poke_or_defer(context, time.time() + self.timeout)
         try:
             return super().execute(context)
         except AirflowSkipException:
-            self._give_up(context)
+            self._on_soft_timeout(context)
             raise
         except AirflowSensorTimeout:
-            raise self._late(context) from None
+            raise self._timeout_error(context) from None
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on after the triggerer has waited."""
-        if not isinstance(event, dict):
-            raise unexpected_event_error(event)
-        if event.get("try_number") not in (None, context["ti"].try_number):
-            self.log.info("The trigger's news is of attempt %s: starting afresh", event["try_number"])
+        """Continue after the trigger has waited."""
+        received = validate_execute_complete_event(event)
+        if received.try_number not in (None, context["ti"].try_number):
+            self.log.info("Starting over: the trigger event is of attempt %s", received.try_number)
             return self.execute(context)
-        with self._failing_softly():
-            if event.get("status") == "refused":
-                raise PolytomicRequestRefused(event.get("message", ""))
-            return self._go_on(context, event)
+        with self._soft_fail():
+            if received.status is EventStatus.REFUSED:
+                raise PolytomicRequestRefused(received.message)
+            return self._complete(context, received)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; that it failed counts only where it was this attempt's."""
+        """Continue after a deferral; a failed deferral of an earlier attempt does not count."""
         if next_method == "__fail__":
-            waited = TaskExecutionState(context).get_awaited()
-            if waited is None and not self.start_from_trigger:
-                self.log.info("The deferral that failed is of an earlier attempt: starting afresh")
+            awaited = TaskExecutionState(context).get_awaited()
+            if awaited is None and not self.start_from_trigger:
+                self.log.info("Starting over: the failed deferral is of an earlier attempt")
                 return self.execute(context)
-            if waited is not None:
-                self._deferral_failed(waited, str((next_kwargs or {}).get("error", "")))
+            if awaited and awaited["execution_id"] and "timeout" in str((next_kwargs or {}).get("error", "")).lower():
+                self._on_deferral_timeout(awaited["execution_id"])
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def _begin_of_run(self, context: Context) -> datetime:
-        """Return the start of the data interval; of a DAG run that has none, its own."""
+    def _start_of_run(self, context: Context) -> datetime:
+        """Return the start of the data interval, or of the DAG run if it has no data interval."""
         begin = context.get("data_interval_start") or context["dag_run"].start_date
-        return as_moment(begin, "the start of the DAG run")
+        return as_datetime(begin, "the start of the DAG run")
 
     @property
     def _client(self) -> PolytomicClient:
         self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
         return self._hook.get_conn()
 
-    def _wait_in_triggerer(self, context: Context, trigger: type[BaseTrigger], end: float, **facts: Any) -> NoReturn:
-        """Give the worker back until the trigger knows more.
+    def _defer(self, context: Context, trigger_class: type[BaseTrigger], deadline: float, **values: Any) -> NoReturn:
+        """Defer to a trigger.
 
-        :param facts: the trigger's parameters, but those that each has
+        :param values: the trigger's own parameters
         """
-        TaskExecutionState(context).set_awaited(facts.get("execution_id"), "joined")
+        TaskExecutionState(context).set_awaited(values.get("execution_id"), Ownership.JOINED)
         self.defer(
-            trigger=trigger(
-                **facts,
+            trigger=trigger_class(
+                **values,
                 polytomic_conn_id=self.polytomic_conn_id,
                 poll_interval=self.poke_interval,
-                deadline=end,
+                deadline=deadline,
                 try_number=context["ti"].try_number,
             ),
             method_name="execute_complete",
-            timeout=self._backstop(end - time.time()),
+            timeout=self._deferral_timeout(deadline - time.time()),
         )
-        raise AssertionError("a deferral does not return")
+        raise AssertionError("defer() does not return")
 
-    def _backstop(self, left: float) -> timedelta:
-        """Return when Airflow itself is to end a deferral, given the seconds that the sensor has left."""
-        return timedelta(seconds=max(0.0, left) + 2 * self.poke_interval + DEFERRAL_SLACK)
+    def _deferral_timeout(self, left: float) -> timedelta:
+        """Return the timeout of a deferral, given the seconds that the sensor has left."""
+        return timedelta(seconds=max(0.0, left) + 2 * self.poke_interval + DEFERRAL_GRACE)
 
     @contextmanager
-    def _failing_softly(self) -> Iterator[None]:
-        """Skip instead of failing where ``soft_fail`` is set, also where Airflow itself does not see to it."""
+    def _soft_fail(self) -> Iterator[None]:
+        """Skip the task instead of failing it if ``soft_fail`` is set, where Airflow does not do so itself."""
         try:
             yield
         except (PolytomicTaskError, AirflowSensorTimeout) as error:
             if self.soft_fail:
-                raise AirflowSkipException(f"Skipping, since soft_fail is set: {error}") from None
+                raise AirflowSkipException(f"Skipping the task because soft_fail is set: {error}") from None
             raise

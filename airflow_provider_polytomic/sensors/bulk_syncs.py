@@ -1,72 +1,101 @@
-"""Sensors for bulk syncs."""
+"""Sensor for bulk syncs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
-from airflow_provider_polytomic._task.asset_events import SchemaOutlets, checked
-from airflow_provider_polytomic._task.values import as_id
-from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
-
-if TYPE_CHECKING:
-    from airflow_provider_polytomic.executions import SuccessCriteria
+from airflow_provider_polytomic._compat import conf
+from airflow_provider_polytomic._task.asset_events import SchemaOutlets
+from airflow_provider_polytomic._task.values import as_id, choice
+from airflow_provider_polytomic.sensors._status import BaseStatusSensor
 
 
-class PolytomicBulkSyncStatusSensor(PolytomicStatusSensor):
-    """Wait for the end of an execution of a bulk sync: ``GET /api/bulk/syncs/{id}/executions/{execution id}``.
+class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
+    """Wait for the end of an execution of a bulk sync.
 
     ``poke_interval``, ``timeout``, ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param bulk_sync_id: id of the bulk sync (templated)
-    :param fail_on_partial: fail when some schemas were not synced; default True
-    :param schema_outlets: which outlets made by ``bulk_sync_asset(schema=…)`` have an event: ``"with_rows"``, where the
-        schema was synced and received rows, or ``"always"``; default ``"with_rows"``
-    :param execution_id: id of the execution (templated)
-    :param completed_after: moment, or text in ISO 8601; default: the start of the data interval, else of the DAG run
-        (templated)
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
-    :param max_errors: fail when a completed execution has more record errors than this; default: any number will do
-    :param cancel_on_timeout: cancel the execution when the sensor's ``timeout`` passes; default False
-    :param console_log: follow the execution's console log in the task's log, or in its trigger's; in the mode
-        ``reschedule`` it is shown at the end; default False
-    :param start_from_trigger: begin in the triggerer, so that a worker is needed at the end only; needs Airflow 3.3; a
-        mapped sensor is begun by a worker all the same; default False
-    :param end_from_trigger: end in the triggerer too where the execution has succeeded without any error; excludes
-        outlets and ``on_success_callback``, and with ``start_from_trigger`` also ``on_execute_callback``, which need a
-        worker; ``post_execute`` is not called then, and OpenLineage hears nothing; default False
+    :param bulk_sync_id: Id of the bulk sync (str). (templated)
+    :param execution_id: Id of the execution (str); default None: the one that is current when the sensor first pokes,
+        or if none is, one that ended at or after ``completed_after``. (templated)
+    :param completed_after: Time (datetime, or str in ISO 8601); default None: the start of the data interval, or of the
+        DAG run if it has no data interval. (templated)
+    :param fail_on_partial: Whether the task fails if schemas fail (bool), or only logs a warning; default True.
+    :param schema_outlets: Which outlets of ``bulk_sync_asset(schema=…)`` get an event (str): ``"with_rows"``, if the
+        schema completed and received rows, or ``"always"``; default ``"with_rows"``.
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
+        default_deferrable``.
+    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
+        warning.
+    :param cancel_on_timeout: Whether to cancel the execution at the sensor's ``timeout`` (bool); default False.
+    :param console_log: Whether to copy the execution's console log to the task log (bool), in mode ``reschedule`` at
+        the end; default False.
+    :param start_from_trigger: Whether to start in the triggerer (bool), so that a worker is needed at the end only;
+        needs Airflow 3.3; a mapped sensor starts in a worker; default False.
+    :param end_from_trigger: Whether to end in the triggerer, too (bool), if the execution succeeds without record
+        errors. Excludes outlets and ``on_success_callback``, and with ``start_from_trigger`` also
+        ``on_execute_callback``, which need a worker; Airflow then runs neither ``post_execute`` nor OpenLineage;
+        default False.
     :raises PolytomicRunFailed: if the execution failed
     :raises PolytomicRunCanceled: if it was canceled
-    :raises PolytomicRunIncomplete: if schemas were not synced, or more records have errors than ``max_errors``
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :raises PolytomicRunIncomplete: if schemas fail, or more records have errors than ``max_errors``
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
     :raises AirflowSensorTimeout: if ``timeout`` passes
-    :raises ValueError: if a parameter has a value that it cannot have; when the DAG file is parsed
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicBulkSyncStatusSensor(
+            task_id="wait",
+            bulk_sync_id="9f2c4b61-5f3c-4a4e-8a77-0d3ab3a3b6f1",
+            deferrable=True,
+        )
+
+    .. seealso::
+        How-to: ``docs/sensors.md``. API: ``GET /api/bulk/syncs/{id}/executions/{execution id}``
     """
 
     kind = "bulk"
-    template_fields: Sequence[str] = ("bulk_sync_id", *PolytomicStatusSensor.template_fields)
+    template_fields: Sequence[str] = ("bulk_sync_id", *BaseStatusSensor.template_fields)
 
     def __init__(
         self,
         *,
         bulk_sync_id: str,
+        execution_id: str | None = None,
+        completed_after: datetime | str | None = None,
         fail_on_partial: bool = True,
         schema_outlets: SchemaOutlets = "with_rows",
+        polytomic_conn_id: str = "polytomic_default",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_errors: int | None = None,
+        cancel_on_timeout: bool = False,
+        console_log: bool = False,
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            execution_id=execution_id,
+            completed_after=completed_after,
+            polytomic_conn_id=polytomic_conn_id,
+            deferrable=deferrable,
+            max_errors=max_errors,
+            cancel_on_timeout=cancel_on_timeout,
+            console_log=console_log,
+            start_from_trigger=start_from_trigger,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.bulk_sync_id = bulk_sync_id
         self.fail_on_partial = fail_on_partial
-        self.schema_outlets = checked(schema_outlets)
-        self.start_trigger_args = self._trigger_start()
+        self.schema_outlets: SchemaOutlets = choice(schema_outlets, "schema_outlets", "with_rows", "always")
+        self.start_trigger_args = self._build_start_trigger_args()
 
     @property
     def _sync_id(self) -> str:
         return as_id(self.bulk_sync_id, "bulk_sync_id")
-
-    def _standard(self) -> SuccessCriteria:
-        from airflow_provider_polytomic.executions import SuccessCriteria
-
-        return SuccessCriteria(self.max_errors, self.fail_on_partial)

@@ -1,4 +1,4 @@
-"""Waiting until what a sync brings is fresh."""
+"""Sensor that waits for a recent successful execution."""
 
 from __future__ import annotations
 
@@ -7,144 +7,140 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
-from airflow_provider_polytomic._task.events import validate_execute_complete_event
-from airflow_provider_polytomic._task.link import linked, show_link
+from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import publish_result
-from airflow_provider_polytomic._task.values import as_id, as_moment
-from airflow_provider_polytomic.exceptions import translate_api_errors
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic._task.values import as_datetime, as_id, choice, duration
 from airflow_provider_polytomic.lineage import OpenLineageMixin
-from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.sensors._base import PolytomicSensor
+from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.executions import Execution
-    from airflow_provider_polytomic.executions.freshness import Freshness
+    from airflow_provider_polytomic.executions import Execution, Freshness
+    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
 
 
-class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
-    """Wait until a sync has an execution that succeeded and completed recently enough.
+class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
+    """Wait until a sync has a successful execution that completed recently enough, and return its result.
 
-    Reads the history: ``GET /api/syncs/{id}/executions`` or ``GET /api/bulk/syncs/{id}/executions``. When the execution
-    began does not matter, nor that others have failed since. Returns it like the other sensors do.
+    The start of the execution does not matter, nor whether later ones have failed. ``poke_interval``, ``timeout``,
+    ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param sync_id: id of the sync (templated)
-    :param kind: ``model`` or ``bulk``; default ``model``
-    :param max_age: how long ago it may have completed at most, whenever the sensor looks; a timedelta, or seconds
-    :param since: moment, or text in ISO 8601, at or after which it must have completed; excludes ``max_age``; default
-        without either: the start of the data interval, else of the DAG run (templated)
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
-    :raises ValueError: if ``kind`` or ``max_age`` is something else, or both ``max_age`` and ``since`` are given
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :param sync_id: Id of the sync (str). (templated)
+    :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``; default ``"model"``.
+    :param max_age: Seconds (float or timedelta) before each poke within which it must have completed; default None.
+    :param since: Time (datetime, or str in ISO 8601) at or after which it must have completed, instead of ``max_age``;
+        default None: the start of the data interval, or of the DAG run if it has no data interval. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
+        default_deferrable``.
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
     :raises AirflowSensorTimeout: if ``timeout`` passes
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicFreshnessSensor(
+            task_id="fresh",
+            sync_id="248df4b7-aa70-47b8-a036-33ac447e668d",
+            max_age=timedelta(hours=6),
+        )
+
+    .. seealso::
+        How-to: ``docs/sensors.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
     """
 
     template_fields: Sequence[str] = ("sync_id", "since", "polytomic_conn_id")
-    operator_extra_links = (PolytomicSyncLink(),)
-    ui_color = "#e6e4fb"
 
     def __init__(
         self,
         *,
         sync_id: str,
-        kind: str = "model",
-        max_age: timedelta | float | None = None,
+        kind: SyncKindName = "model",
+        max_age: float | timedelta | None = None,
         since: datetime | str | None = None,
-        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        polytomic_conn_id: str = "polytomic_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if kind not in ("model", "bulk"):
-            raise ValueError(f"kind is 'model' or 'bulk', not {kind!r}")
+        super().__init__(polytomic_conn_id=polytomic_conn_id, deferrable=deferrable, **kwargs)
         if max_age is not None and since is not None:
             raise ValueError("max_age and since exclude each other")
-        if max_age is not None and not _seconds(max_age) > 0:
-            raise ValueError(f"max_age is a time above 0, not {max_age!r}")
         self.sync_id = sync_id
-        self.kind = kind
-        self.max_age = max_age
+        self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
+        self.max_age = None if max_age is None else duration(max_age, "max_age")
         self.since = since
-        self.polytomic_conn_id = polytomic_conn_id
-        self.deferrable = deferrable
-        self._link_shown = False
+        self._link_pushed = False
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look once; a look that fails is logged and decides nothing."""
-        with self._failing_softly():
-            execution = self._look(context)
+        """Look for a recent execution; a failed request is logged and changes nothing."""
+        with self._soft_fail():
+            execution = self._fetch(context)
             if execution is None:
                 return False
-            return PokeReturnValue(is_done=True, xcom_value=self._succeed(context, execution))
+            return PokeReturnValue(is_done=True, xcom_value=self._finish(context, execution))
 
-    def _look_and_defer(self, context: Context, end: float) -> dict[str, Any]:
+    def _poke_or_defer(self, context: Context, deadline: float) -> ExecutionResult:
         from airflow_provider_polytomic.triggers.freshness import PolytomicFreshnessTrigger
 
-        execution = self._look(context)
+        execution = self._fetch(context)
         if execution is not None:
-            return self._succeed(context, execution)
-        target = self._awaited(context)
-        self._wait_in_triggerer(
+            return self._finish(context, execution)
+        target = self._target(context)
+        self._defer(
             context,
             PolytomicFreshnessTrigger,
-            end,
+            deadline,
             kind=self.kind,
             sync_id=target.sync_id,
             since=target.since.isoformat(),
             max_age=target.max_age,
         )
 
-    def _go_on(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+    def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
-        event = validate_execute_complete_event(event)
-        if event["status"] == "deadline":
-            raise self._late(context)
-        return self._succeed(context, Execution.from_result(event["execution"]))
+        if event.status is EventStatus.DEADLINE or event.execution is None:
+            raise self._timeout_error(context)
+        return self._finish(context, Execution.from_result(event.execution))
 
-    def _awaited(self, context: Context) -> Freshness:
-        from airflow_provider_polytomic.executions.freshness import Freshness
+    def _target(self, context: Context) -> Freshness:
+        from airflow_provider_polytomic.executions import Freshness
 
         sync_id = as_id(self.sync_id, "sync_id")
         if self.max_age is not None:
-            return Freshness(self.kind, sync_id, datetime.fromtimestamp(0, timezone.utc), _seconds(self.max_age))
-        if self.since is not None:
-            return Freshness(self.kind, sync_id, as_moment(self.since, "since"))
-        return Freshness(self.kind, sync_id, self._begin_of_run(context))
+            return Freshness(self.kind, sync_id, datetime.fromtimestamp(0, timezone.utc), self.max_age)
+        since = self._start_of_run(context) if self.since is None else as_datetime(self.since, "since")
+        return Freshness(self.kind, sync_id, since)
 
-    def _look(self, context: Context) -> Execution | None:
+    def _fetch(self, context: Context) -> Execution | None:
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.api.retry import is_transient
 
-        target = self._awaited(context)
+        target = self._target(context)
         with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
             try:
-                if not self._link_shown:
-                    show_link(self, context, self._client, target)
-                    self._link_shown = True
+                if not self._link_pushed:
+                    push_link(self, context, self._client, target)
+                    self._link_pushed = True
                 return self._client.run(target.fetch())
             except PolytomicError as error:
                 if not is_transient(error):
                     raise
-                self.log.warning("There is no telling whether there is %s: %s", target, error)
+                self.log.warning("Could not check the freshness of %s; will retry: %s", target.sync_id, error)
                 return None
 
-    def _succeed(self, context: Context, execution: Execution) -> dict[str, Any]:
+    def _finish(self, context: Context, execution: Execution) -> ExecutionResult:
         from airflow_provider_polytomic.executions import ExecutionRef
 
-        show_link(self, context, self._client, ExecutionRef(execution.kind, execution.sync_id, execution.id))
-        return publish_result(self, context, linked(context, execution))
+        push_link(self, context, self._client, ExecutionRef(execution.kind, execution.sync_id, execution.id))
+        return publish_result(self, context, with_link(context, execution))
 
-    def _late(self, context: Context) -> AirflowSensorTimeout:
+    def _timeout_error(self, context: Context) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(
-            f"There is not {self._awaited(context)}, and the sensor's timeout of {self.timeout:g} s has passed. "
-            "Next: see the sync's history in Polytomic, whether it is active and why it fails or is slow"
+            f"There was not {self._target(context)} within the sensor's timeout of {self.timeout:g} s. Next: see in "
+            "the sync's history in Polytomic whether it is active, and why it fails or is slow"
         )
-
-
-def _seconds(age: timedelta | float) -> float:
-    return age.total_seconds() if isinstance(age, timedelta) else float(age)

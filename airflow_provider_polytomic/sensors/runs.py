@@ -1,114 +1,121 @@
-"""A sensor for many executions."""
+"""Sensor that waits for many executions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
-from airflow_provider_polytomic._task.events import unexpected_event_error
-from airflow_provider_polytomic._task.link import show_link
+from airflow_provider_polytomic._task.events import ExecutionEvent, unexpected_event_error
+from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.sensors._base import PolytomicSensor
+from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.executions import Execution, ExecutionRef
+    from airflow_provider_polytomic.results import ExecutionResult
 
 
-class PolytomicWaitForSyncsSensor(PolytomicSensor):
-    """Wait for the ends of many executions, of model syncs and bulk syncs, in one task.
+class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
+    """Wait for the ends of many executions of model syncs and bulk syncs, and return their results.
 
-    Its result is the list of theirs, in the order of ``runs``. Its link leads to the first sync, and where the task
-    fails, to the first that is to blame. Stands on
-    ``GET /api/syncs/{id}/executions/{execution id}`` and ``GET /api/bulk/syncs/{id}/executions/{execution id}``.
+    The results are in the order of ``runs``. The link leads to the first sync, or to the first that fails the task.
+    ``poke_interval``, ``timeout``, ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param runs: what operators with ``wait_for_completion=False`` return, or any mappings with ``kind``, ``sync_id``
-        and ``execution_id``; None among them, as skipped tasks leave it, is passed over (templated)
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
-    :param max_errors: fail when a completed execution has more record errors than this; default: any number will do
-    :param fail_on_partial: fail when some schemas of a bulk sync were not synced; default True
-    :raises PolytomicRunFailed: if one of them has not ended as it should; has a table of those that have not
-    :raises PolytomicRequestRefused: if one of them cannot be waited for (400, 401, 403, 404, 422); not retried
-    :raises AirflowSensorTimeout: if they have not all ended within ``timeout``; has a table of those that have not
+    :param runs: Results of operators with ``wait_for_completion=False`` (sequence of mappings), or any mappings with
+        ``kind``, ``sync_id`` and ``execution_id``; None of a skipped task is ignored. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
+        default_deferrable``.
+    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number.
+    :param fail_on_partial: Whether the task fails if schemas of a bulk sync fail (bool); default True.
+    :raises PolytomicRunFailed: if an execution is not successful; the message has a table of these executions
+    :raises PolytomicRequestRefused: if an execution cannot be waited for (400, 401, 403, 404, 422); not retried
+    :raises AirflowSensorTimeout: if executions have not ended within ``timeout``; the message has a table of them
+
+    .. code-block:: python
+
+        PolytomicWaitForSyncsSensor(
+            task_id="wait",
+            runs=[start_contacts.output, start_accounts.output],
+            deferrable=True,
+        )
+
+    .. seealso::
+        How-to: ``docs/many_syncs.md``. API: ``GET /api/syncs/{id}/executions/{execution id}``,
+        ``GET /api/bulk/syncs/{id}/executions/{execution id}``
     """
 
     template_fields: Sequence[str] = ("runs", "polytomic_conn_id")
-    operator_extra_links = (PolytomicSyncLink(),)
-    ui_color = "#e6e4fb"
 
     def __init__(
         self,
         *,
-        runs: Any,
-        polytomic_conn_id: str = PolytomicHook.default_conn_name,
+        runs: Sequence[Mapping[str, Any] | None],
+        polytomic_conn_id: str = "polytomic_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_errors: int | None = None,
         fail_on_partial: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(polytomic_conn_id=polytomic_conn_id, deferrable=deferrable, **kwargs)
         self.runs = runs
-        self.polytomic_conn_id = polytomic_conn_id
-        self.deferrable = deferrable
         self.max_errors = max_errors
         self.fail_on_partial = fail_on_partial
         self._ends: dict[ExecutionRef, Execution | str] = {}
-        self._link_shown = False
+        self._link_pushed = False
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look at each that has not ended yet; a look that fails is logged and decides nothing."""
+        """Request the status of each execution that has not ended; a failed request is logged and changes nothing."""
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.executions.wait import HOPELESS
 
-        runs = self._runs()
-        self._show_first(context, runs)
-        for run in [run for run in runs if run not in self._ends]:
+        refs = self._refs()
+        self._push_first_link(context, refs)
+        for ref in [ref for ref in refs if ref not in self._ends]:
             try:
-                execution = self._client.run(run.fetch(without_retries=True))
+                execution = self._client.run(ref.fetch(without_retries=True))
             except HOPELESS as error:
-                self._ends[run] = str(error)
+                self._ends[ref] = str(error)
             except PolytomicError as error:
-                self.log.warning("%s could not be looked at: %s", run, error)
+                self.log.warning("Could not get the status of %s; will retry: %s", ref, error)
             else:
                 if execution.outcome.final:
-                    self._ends[run] = execution
-        if len(self._ends) < len(set(runs)):
+                    self._ends[ref] = execution
+        if len(self._ends) < len(set(refs)):
             return False
-        with self._failing_softly():
-            return PokeReturnValue(is_done=True, xcom_value=self._judge(context, runs))
+        with self._soft_fail():
+            return PokeReturnValue(is_done=True, xcom_value=self._finish(context, refs))
 
-    def _look_and_defer(self, context: Context, end: float) -> list[dict[str, Any]]:
+    def _poke_or_defer(self, context: Context, deadline: float) -> list[ExecutionResult]:
         from airflow_provider_polytomic.triggers.many import PolytomicManyExecutionsTrigger
 
-        runs = self._runs()
-        if not runs:
+        refs = self._refs()
+        if not refs:
             return []
-        self._show_first(context, runs)
-        self._wait_in_triggerer(context, PolytomicManyExecutionsTrigger, end, runs=[asdict(run) for run in runs])
+        self._push_first_link(context, refs)
+        self._defer(context, PolytomicManyExecutionsTrigger, deadline, runs=[asdict(ref) for ref in refs])
 
-    def _go_on(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
+    def _complete(self, context: Context, event: ExecutionEvent) -> list[ExecutionResult]:
         from airflow_provider_polytomic.executions import Execution
 
-        runs, ends = self._runs(), event.get("ends")
-        if not isinstance(ends, list) or len(ends) != len(runs):
+        refs, ends = self._refs(), event.executions
+        if ends is None or len(ends) != len(refs):
             raise unexpected_event_error(event)
         self._ends = {
-            run: end if isinstance(end, str) else Execution.from_result(end) for run, end in zip(runs, ends) if end
+            ref: end if isinstance(end, str) else Execution.from_result(end) for ref, end in zip(refs, ends) if end
         }
-        if len(self._ends) < len(set(runs)):
-            raise self._late(context)
-        return self._judge(context, runs)
+        if len(self._ends) < len(set(refs)):
+            raise self._timeout_error(context)
+        return self._finish(context, refs)
 
-    def _runs(self) -> list[ExecutionRef]:
+    def _refs(self) -> list[ExecutionRef]:
         from airflow_provider_polytomic.executions import ExecutionRef, sync_kind
 
         try:
@@ -124,54 +131,53 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         except (TypeError, KeyError, ValueError) as error:
             raise PolytomicRequestRefused(
                 f"runs is not a list of mappings with kind, sync_id and execution_id: {error!r}. "
-                "Next: give the results of operators with wait_for_completion=False"
+                "Next: pass the results of operators with wait_for_completion=False"
             ) from None
 
-    def _judge(self, context: Context, runs: Sequence[ExecutionRef]) -> list[dict[str, Any]]:
-        from airflow_provider_polytomic.executions import SuccessCriteria
-        from airflow_provider_polytomic.executions.summary import status_table
+    def _finish(self, context: Context, refs: Sequence[ExecutionRef]) -> list[ExecutionResult]:
+        from airflow_provider_polytomic.executions import SuccessCriteria, status_table
 
-        standard = SuccessCriteria(self.max_errors, self.fail_on_partial)
-        ended = self._ended_of(runs)
-        lacking = [run for run in dict.fromkeys(runs) if run not in ended or not standard.is_met_by(ended[run])]
-        if not lacking:
+        criteria = SuccessCriteria(self.max_errors, self.fail_on_partial)
+        ended = self._ended(refs)
+        unsuccessful = [ref for ref in dict.fromkeys(refs) if ref not in ended or not criteria.is_met_by(ended[ref])]
+        if not unsuccessful:
             emit_asset_events(self, context, *ended.values())
-            return [ended[run].result() for run in runs]
-        self._push_results(context, runs)
-        show_link(self, context, self._client, lacking[0])
+            return [ended[ref].result() for ref in refs]
+        self._push_results(context, refs)
+        push_link(self, context, self._client, unsuccessful[0])
         message = (
-            f"{len(lacking)} of {len(runs)} executions have not ended as they should:\n"
-            f"{status_table(lacking, self._ends)}\n"
-            "  Next: mend the causes and run the tasks that have started them again"
+            f"{len(unsuccessful)} of {len(refs)} executions are not successful:\n"
+            f"{status_table(unsuccessful, self._ends)}\n"
+            "  Next: correct the causes, and clear the tasks that started these executions"
         )
         raise PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
 
-    def _late(self, context: Context) -> AirflowSensorTimeout:
-        from airflow_provider_polytomic.executions.summary import status_table
+    def _timeout_error(self, context: Context) -> AirflowSensorTimeout:
+        from airflow_provider_polytomic.executions import status_table
 
-        runs = self._runs()
-        self._push_results(context, runs)
-        missing = [run for run in dict.fromkeys(runs) if run not in self._ends]
-        show_link(self, context, self._client, missing[0])
+        refs = self._refs()
+        self._push_results(context, refs)
+        running = [ref for ref in dict.fromkeys(refs) if ref not in self._ends]
+        push_link(self, context, self._client, running[0])
         return AirflowSensorTimeout(
-            f"{len(missing)} of {len(runs)} executions have not ended within the sensor's timeout of "
-            f"{self.timeout:g} s, and were left running:\n{status_table(missing, self._ends)}\n"
-            "  Next: allow more time, or see in Polytomic why they are slow"
+            f"{len(running)} of {len(refs)} executions have not ended within the sensor's timeout of "
+            f"{self.timeout:g} s, and were left running:\n{status_table(running, self._ends)}\n"
+            "  Next: set a longer timeout, or see in Polytomic why the executions are slow"
         )
 
-    def _show_first(self, context: Context, runs: Sequence[ExecutionRef]) -> None:
-        if runs and not self._link_shown:
-            self._link_shown = True
-            show_link(self, context, self._client, runs[0])
+    def _push_first_link(self, context: Context, refs: Sequence[ExecutionRef]) -> None:
+        if refs and not self._link_pushed:
+            self._link_pushed = True
+            push_link(self, context, self._client, refs[0])
 
-    def _give_up(self, context: Context) -> None:
+    def _on_soft_timeout(self, context: Context) -> None:
         if self._ends:
-            self._push_results(context, self._runs())
+            self._push_results(context, self._refs())
 
-    def _push_results(self, context: Context, runs: Sequence[ExecutionRef]) -> None:
-        """Hand on the results of those that have ended, although the task does not succeed."""
-        ended = self._ended_of(runs)
-        TaskExecutionState(context).push_result([ended[run].result() for run in runs if run in ended])
+    def _push_results(self, context: Context, refs: Sequence[ExecutionRef]) -> None:
+        """Push the results of the ended executions although the task does not succeed."""
+        ended = self._ended(refs)
+        TaskExecutionState(context).push_result([ended[ref].result() for ref in refs if ref in ended])
 
-    def _ended_of(self, runs: Sequence[ExecutionRef]) -> dict[ExecutionRef, Execution]:
-        return {run: end for run in runs if (end := self._ends.get(run)) and not isinstance(end, str)}
+    def _ended(self, refs: Sequence[ExecutionRef]) -> dict[ExecutionRef, Execution]:
+        return {ref: end for ref in refs if (end := self._ends.get(ref)) and not isinstance(end, str)}

@@ -1,50 +1,92 @@
-"""Sensors for model syncs."""
+"""Sensor for model syncs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._task.values import as_id
-from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
+from airflow_provider_polytomic.sensors._status import BaseStatusSensor
 
 
-class PolytomicSyncStatusSensor(PolytomicStatusSensor):
-    """Wait for the end of an execution of a model sync: ``GET /api/syncs/{id}/executions/{execution id}``.
+class PolytomicSyncStatusSensor(BaseStatusSensor):
+    """Wait for the end of an execution of a model sync.
 
     ``poke_interval``, ``timeout``, ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param sync_id: id of the model sync (templated)
-    :param execution_id: id of the execution (templated)
-    :param completed_after: moment, or text in ISO 8601; default: the start of the data interval, else of the DAG run
-        (templated)
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default`` (templated)
-    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``
-    :param max_errors: fail when a completed execution has more record errors than this; default: any number will do
-    :param cancel_on_timeout: cancel the execution when the sensor's ``timeout`` passes; default False
-    :param console_log: follow the execution's console log in the task's log, or in its trigger's; in the mode
-        ``reschedule`` it is shown at the end; default False
-    :param start_from_trigger: begin in the triggerer, so that a worker is needed at the end only; needs Airflow 3.3; a
-        mapped sensor is begun by a worker all the same; default False
-    :param end_from_trigger: end in the triggerer too where the execution has succeeded without any error; excludes
-        outlets and ``on_success_callback``, and with ``start_from_trigger`` also ``on_execute_callback``, which need a
-        worker; ``post_execute`` is not called then, and OpenLineage hears nothing; default False
+    :param sync_id: Id of the model sync (str). (templated)
+    :param execution_id: Id of the execution (str); default None: the one that is current when the sensor first pokes,
+        or if none is, one that ended at or after ``completed_after``. (templated)
+    :param completed_after: Time (datetime, or str in ISO 8601); default None: the start of the data interval, or of the
+        DAG run if it has no data interval. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
+        default_deferrable``.
+    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
+        warning.
+    :param cancel_on_timeout: Whether to cancel the execution at the sensor's ``timeout`` (bool); default False.
+    :param console_log: Whether to copy the execution's console log to the task log (bool), in mode ``reschedule`` at
+        the end; default False.
+    :param start_from_trigger: Whether to start in the triggerer (bool), so that a worker is needed at the end only;
+        needs Airflow 3.3; a mapped sensor starts in a worker; default False.
+    :param end_from_trigger: Whether to end in the triggerer, too (bool), if the execution succeeds without record
+        errors. Excludes outlets and ``on_success_callback``, and with ``start_from_trigger`` also
+        ``on_execute_callback``, which need a worker; Airflow then runs neither ``post_execute`` nor OpenLineage;
+        default False.
     :raises PolytomicRunFailed: if the execution failed
     :raises PolytomicRunCanceled: if it was canceled
     :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``
-    :raises PolytomicRequestRefused: if Polytomic refuses (400, 401, 403, 404, 422); not retried
-    :raises PolytomicUnavailable: if Polytomic gives no usable answer
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
     :raises AirflowSensorTimeout: if ``timeout`` passes
-    :raises ValueError: if a parameter has a value that it cannot have; when the DAG file is parsed
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicSyncStatusSensor(
+            task_id="wait",
+            sync_id="248df4b7-aa70-47b8-a036-33ac447e668d",
+            deferrable=True,
+        )
+
+    .. seealso::
+        How-to: ``docs/sensors.md``. API: ``GET /api/syncs/{id}/executions/{execution id}``
     """
 
     kind = "model"
-    template_fields: Sequence[str] = ("sync_id", *PolytomicStatusSensor.template_fields)
+    template_fields: Sequence[str] = ("sync_id", *BaseStatusSensor.template_fields)
 
-    def __init__(self, *, sync_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        sync_id: str,
+        execution_id: str | None = None,
+        completed_after: datetime | str | None = None,
+        polytomic_conn_id: str = "polytomic_default",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_errors: int | None = None,
+        cancel_on_timeout: bool = False,
+        console_log: bool = False,
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            execution_id=execution_id,
+            completed_after=completed_after,
+            polytomic_conn_id=polytomic_conn_id,
+            deferrable=deferrable,
+            max_errors=max_errors,
+            cancel_on_timeout=cancel_on_timeout,
+            console_log=console_log,
+            start_from_trigger=start_from_trigger,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.sync_id = sync_id
-        self.start_trigger_args = self._trigger_start()
+        self.start_trigger_args = self._build_start_trigger_args()
 
     @property
     def _sync_id(self) -> str:

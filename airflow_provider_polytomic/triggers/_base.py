@@ -1,4 +1,4 @@
-"""What all waits in the triggerer have in common."""
+"""Base of the triggers that wait for executions, and what they prepare once per event loop."""
 
 from __future__ import annotations
 
@@ -6,56 +6,121 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import import_module
+from inspect import signature
+from threading import Event
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_polytomic.triggers._lookup import find_connection_config
-from airflow_provider_polytomic.triggers._preload import ready
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
-SETTLING = 8.0
-"""Seconds that a deferred task is left alone. Airflow's executor reports the end of the worker that deferred
-about 5 seconds late, and the scheduler takes that report for the end of a task that was resumed in the meantime."""
+MIN_DEFERRAL = 8.0
+"""Seconds before a trigger sends its event. Airflow's executor reports the end of the worker that deferred about 5
+seconds late, and the scheduler takes the report for a crash if the task has been resumed by then."""
 
 EPOCH = "1970-01-01T00:00:00+00:00"
-"""From when on an end counts, where a trigger is told no moment."""
+
+CONNECTION_LOOKUP_INTERVAL = 10.0
+"""Seconds for which triggers share one look-up of a connection. After a restart the triggerer starts all its triggers
+at once, and each request to Airflow takes tens of milliseconds."""
+
+HEAVY_MODULE = "airflow_provider_polytomic.executions.poller"
 
 
-class WaitingTrigger(BaseTrigger):
-    """Wait, and hand back one event."""
-
-    options: tuple[str, ...]
-    """The names of the parameters, each of which is kept as an attribute."""
+class BaseWaitTrigger(BaseTrigger):
+    """Wait, and send one event; each parameter of the constructor is an attribute of the same name."""
 
     polytomic_conn_id: str
+    try_number: int | None
     _config: ConnectionConfig | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the trigger is built from again, in the triggerer."""
+        """Return the class path and the parameters."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {name: getattr(self, name) for name in self.options}
+        return path, {name: getattr(self, name) for name in signature(type(self)).parameters}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait until there is something to tell: an end, that the time is up, or that Polytomic refuses."""
-        yield TriggerEvent(await self._wait_and_settle())  # type: ignore[no-untyped-call]
+        """Wait, and send the event."""
+        yield TriggerEvent((await self._wait_and_settle()).serialize())  # type: ignore[no-untyped-call]
 
     @abstractmethod
-    async def _wait(self) -> dict[str, Any]:
-        """Return the event."""
+    async def _wait(self) -> ExecutionEvent:
+        """Wait, and return the event."""
 
-    async def _wait_and_settle(self) -> dict[str, Any]:
+    async def _wait_and_settle(self) -> ExecutionEvent:
         began = time.monotonic()
-        await ready()
+        await preload()
         event = await self._wait()
         if self.task_instance is not None:
-            await asyncio.sleep(max(0.0, began + SETTLING - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + MIN_DEFERRAL - time.monotonic()))
         return event
 
-    async def _find_config(self) -> ConnectionConfig:
-        """Look the connection up once."""
+    def _event(self, status: EventStatus, **values: Any) -> ExecutionEvent:
+        return ExecutionEvent(status, try_number=self.try_number, **values)
+
+    async def _get_config(self) -> ConnectionConfig:
+        """Return the settings of the connection, which is looked up once."""
         if self._config is None:
             self._config = await find_connection_config(self.polytomic_conn_id)
         return self._config
+
+
+@dataclass
+class _Lookup:
+    began: float
+    config: asyncio.Future[ConnectionConfig]
+
+    def is_usable(self, now: float) -> bool:
+        """Return whether it is in progress, or has succeeded just now."""
+        if not self.config.done():
+            return True
+        failed = self.config.cancelled() or self.config.exception() is not None
+        return not failed and now - self.began < CONNECTION_LOOKUP_INTERVAL
+
+
+_lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lookup]] = WeakKeyDictionary()
+
+
+async def find_connection_config(conn_id: str) -> ConnectionConfig:
+    """Return the settings of a connection; triggers that start together share one look-up.
+
+    The look-up is shielded, because Airflow 3.0 and 3.1 do not survive one that is canceled.
+
+    :raises PolytomicRequestRefused: if the connection cannot be used
+    """
+    loop = asyncio.get_running_loop()
+    lookups = _lookups.setdefault(loop, {})
+    lookup = lookups.get(conn_id)
+    if lookup is None or not lookup.is_usable(loop.time()):
+        lookup = lookups[conn_id] = _Lookup(loop.time(), asyncio.ensure_future(PolytomicHook(conn_id).aconfig()))
+    return await asyncio.shield(lookup.config)
+
+
+_preloaded = Event()
+_preloading: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+
+
+async def preload() -> None:
+    """Import httpx and pydantic in a thread, once: they would block the event loop for a quarter of a second.
+
+    All triggers of an event loop wait for one import, since threads that import the same module block each other.
+    """
+    if _preloaded.is_set():
+        return
+    loop = asyncio.get_running_loop()
+    if loop not in _preloading:
+        _preloading[loop] = loop.create_task(asyncio.to_thread(_preload))
+        _preloading[loop].add_done_callback(lambda done: _preloading.pop(loop))
+    await asyncio.shield(_preloading[loop])
+
+
+def _preload() -> None:
+    import_module(HEAVY_MODULE)
+    _preloaded.set()

@@ -1,4 +1,4 @@
-"""What all watchers of one connection share: the poll of Polytomic's events, and what is asked about single ends."""
+"""Poll Polytomic's events once for all event triggers of a connection, and look up each ended execution once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_polytomic._compat import AirflowException
+from airflow_provider_polytomic._task.link import link_url
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
@@ -20,51 +21,52 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 300.0
+MAX_POLL_DELAY = 300.0
 """Seconds between two polls while Polytomic does not answer."""
 
-REFUSED_PAUSE = 60.0
-"""Seconds before the next poll after one that was refused: only a person mends that."""
+REFUSED_POLL_DELAY = 60.0
+"""Seconds before the next poll after a refused one, which only a person can correct."""
 
-CATCH_UP_PAUSE = 1.0
-"""Seconds between two polls for a watcher that lies far behind."""
+CATCH_UP_INTERVAL = 1.0
+"""Seconds between two polls while a trigger is far behind."""
 
-PATIENCE = 20.0
-"""Seconds that the ends of one poll may be held up for what is asked about them."""
+DETAILS_TIMEOUT = 20.0
+"""Seconds that the events of one poll may be delayed by requests for their executions."""
 
-AT_ONCE = 5
-"""Executions that are asked about at once, so that waits over the same connection have their turn."""
+MAX_CONCURRENT_DETAILS = 5
+"""Concurrent requests for executions, so that other waits over the same connection are not delayed."""
 
-LONGEST_ASKED = 3600.0
-"""Seconds; the most of what Polytomic asks to wait that is granted."""
+MAX_RETRY_AFTER = 3600.0
+"""Seconds of a ``Retry-After`` that are honored."""
 
-MOST_KNOWN = 500
+MAX_CACHED_DETAILS = 500
 
 
-class Poll:
-    """What one poll brought, for all watchers.
+class EventPoll:
+    """The events of one poll, for all triggers.
 
-    :param config: of the connection that it was read with
+    :param window: the ended executions
+    :param config: settings of the connection that they were read with
     """
 
     def __init__(self, window: Window, config: ConnectionConfig) -> None:
         self.window = window
         self.config = config
-        self.patience_ends = time.monotonic() + PATIENCE
-        self._afterwards: list[Callable[[], Awaitable[None]]] = []
+        self.details_deadline = time.monotonic() + DETAILS_TIMEOUT
+        self._callbacks: list[Callable[[], Awaitable[None]]] = []
 
-    def afterwards(self, do: Callable[[], Awaitable[None]]) -> None:
-        """Have something done once Airflow has stored the events that came of this poll."""
-        self._afterwards.append(do)
+    def on_stored(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Register a callback for the moment when Airflow has stored the events of this poll."""
+        self._callbacks.append(callback)
 
-    async def stored(self) -> None:
-        """Do what was left for afterwards."""
-        while self._afterwards:
-            await self._afterwards.pop(0)()
+    async def run_stored_callbacks(self) -> None:
+        """Run the registered callbacks."""
+        while self._callbacks:
+            await self._callbacks.pop(0)()
 
 
 class SharedEventPoll:
-    """The meeting place of the watchers of one connection on one event loop.
+    """The poll that the event triggers of one connection share on one event loop.
 
     :param conn_id: id of the Airflow connection
     :param poll_interval: seconds between two polls
@@ -72,132 +74,128 @@ class SharedEventPoll:
 
     def __init__(self, conn_id: str, poll_interval: float) -> None:
         self.conn_id = conn_id
-        self._interval = poll_interval
+        self._poll_interval = poll_interval
         self._feeds: list[Feed] = []
-        self._joined = asyncio.Event()
-        self._known: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._has_feeds = asyncio.Event()
+        self._details: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_DETAILS)
 
     @contextmanager
-    def joined(self, feed: Feed) -> Iterator[None]:
-        """Let every poll begin early enough for this feed, too."""
+    def subscribed(self, feed: Feed) -> Iterator[None]:
+        """Let every poll begin early enough for this feed."""
         self._feeds.append(feed)
-        self._joined.set()
+        self._has_feeds.set()
         try:
             yield
         finally:
             self._feeds.remove(feed)
             if not self._feeds:
-                self._joined.clear()
+                self._has_feeds.clear()
 
-    async def polls(self) -> AsyncIterator[Poll]:
-        """Poll for ever; what goes wrong is logged once, and the next poll that succeeds catches up."""
+    async def polls(self) -> AsyncIterator[EventPoll]:
+        """Poll until canceled; log a failure once, and catch up with the next successful poll."""
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions.event_feed import EventReader
 
-        reader, trouble = EventReader(), _Trouble(self.conn_id, self._interval)
+        reader, failures = EventReader(), _PollFailures(self.conn_id, self._poll_interval)
         while True:
             try:
                 config = await PolytomicHook(self.conn_id).aconfig()
                 async with shared_client(config) as client:
                     while True:
-                        await self._joined.wait()
+                        await self._has_feeds.wait()
                         earliest = min((feed.stretch for feed in self._feeds), key=itemgetter(0))
                         window = await client.run(reader.window(*earliest))
-                        trouble.is_over()
-                        yield Poll(window, config)
-                        await asyncio.sleep(min(self._interval, CATCH_UP_PAUSE) if window.until else self._interval)
+                        failures.reset()
+                        yield EventPoll(window, config)
+                        behind = window.until is not None
+                        await asyncio.sleep(
+                            min(self._poll_interval, CATCH_UP_INTERVAL) if behind else self._poll_interval
+                        )
             except Exception as error:
-                pause = trouble.is_met(error)
-            await asyncio.sleep(pause)
+                delay = failures.add(error)
+            await asyncio.sleep(delay)
 
-    async def about(self, ended: Ended, poll: Poll) -> dict[str, Any]:
-        """Return ``counts`` and ``url`` of an execution; what cannot be had in time is as the event tells it.
+    async def details(self, ended: Ended, poll: EventPoll) -> dict[str, Any]:
+        """Return ``counts`` and ``url`` of an execution; from the event alone if they are not available in time.
 
-        An execution is asked for once, whatever the number of watchers.
+        Each execution is requested once, whatever the number of triggers.
         """
-        left = poll.patience_ends - time.monotonic()
-        asked = self._known.get(ended.execution_id)
-        if asked is None and left > 0:
-            asked = self._known[ended.execution_id] = asyncio.ensure_future(self._look_up(ended, poll))
-            if len(self._known) > MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-        if asked is not None:
-            await asyncio.wait({asked}, timeout=max(0.0, left))
-            if asked.done():
-                return asked.result()
+        left = poll.details_deadline - time.monotonic()
+        request = self._details.get(ended.execution_id)
+        if request is None and left > 0:
+            request = self._details[ended.execution_id] = asyncio.ensure_future(self._request_details(ended, poll))
+            if len(self._details) > MAX_CACHED_DETAILS:
+                del self._details[next(iter(self._details))]
+        if request is not None:
+            await asyncio.wait({request}, timeout=max(0.0, left))
+            if request.done():
+                return request.result()
         return {"counts": ended.counts, "url": None}
 
-    async def _look_up(self, ended: Ended, poll: Poll) -> dict[str, Any]:
-        async with self._turn:
-            if time.monotonic() < poll.patience_ends:
-                return await _look_up(ended, poll)
-        return {"counts": ended.counts, "url": None}
+    async def _request_details(self, ended: Ended, poll: EventPoll) -> dict[str, Any]:
+        from airflow_provider_polytomic.api import PolytomicError, shared_client
+        from airflow_provider_polytomic.api.retry import is_transient
+        from airflow_provider_polytomic.executions import ExecutionRef
+
+        ref = ExecutionRef(ended.kind, ended.sync_id, ended.execution_id)
+        counts, url = ended.counts, None
+        async with self._slots:
+            if time.monotonic() >= poll.details_deadline:
+                return {"counts": counts, "url": url}
+            try:
+                async with shared_client(poll.config) as client:
+                    url = await client.run(link_url(client, ref))
+                    counts = (await client.run(ref.fetch(without_retries=True))).counts
+            except Exception as error:
+                log.warning("Using the counts of the event for %s: %s", ref, error)
+                if isinstance(error, PolytomicError) and is_transient(error):
+                    poll.details_deadline = 0.0
+        return {"counts": counts, "url": url}
 
 
-async def _look_up(ended: Ended, poll: Poll) -> dict[str, Any]:
-    from airflow_provider_polytomic.api import PolytomicError, shared_client
-    from airflow_provider_polytomic.api.retry import is_transient
-    from airflow_provider_polytomic.executions import ExecutionRef
-    from airflow_provider_polytomic.links.url import sync_url
+class _PollFailures:
+    """The failed polls in a row: the delay before the next poll, and the log."""
 
-    run = ExecutionRef(ended.kind, ended.sync_id, ended.execution_id)
-    counts, url = ended.counts, None
-    try:
-        template = poll.config.link_template_of(ended.kind)
-        async with shared_client(poll.config) as client:
-            if template:
-                url = await client.run(sync_url(template, poll.config, ended.kind, ended.sync_id, ended.execution_id))
-            counts = (await client.run(run.fetch(without_retries=True))).counts
-    except Exception as error:
-        log.warning("The counts of %s are not known beyond its event: %s", run, error)
-        if isinstance(error, PolytomicError) and is_transient(error):
-            poll.patience_ends = 0.0
-    return {"counts": counts, "url": url}
-
-
-class _Trouble:
-    """How long to wait after polls that failed, and what the log says of them."""
-
-    def __init__(self, conn_id: str, interval: float) -> None:
+    def __init__(self, conn_id: str, poll_interval: float) -> None:
         self._conn_id = conn_id
-        self._interval = interval
-        self._failures = 0
-        self._told: set[type[Exception]] = set()
+        self._poll_interval = poll_interval
+        self._count = 0
+        self._logged: set[type[Exception]] = set()
 
-    def is_met(self, error: Exception) -> float:
-        """Note a failed poll and return the seconds until the next."""
+    def add(self, error: Exception) -> float:
+        """Add a failed poll, and return the seconds until the next one."""
         from airflow_provider_polytomic.api import PolytomicAPIError, PolytomicError
+        from airflow_provider_polytomic.api.backoff import Backoff
         from airflow_provider_polytomic.api.retry import is_transient
 
-        self._failures += 1
-        expected = isinstance(error, (PolytomicError, AirflowException))
         transient = isinstance(error, PolytomicError) and is_transient(error)
-        kind = PolytomicError if transient else type(error)
-        if kind not in self._told:
-            self._told.add(kind)
+        category = PolytomicError if transient else type(error)
+        if category not in self._logged:
+            self._logged.add(category)
+            expected = isinstance(error, (PolytomicError, AirflowException))
             log.warning(
-                "Polytomic's events cannot be read with the Airflow connection %r, trying again less and less often: "
-                "%s: %s",
+                "Could not read Polytomic's events with the Airflow connection %r; will retry less often: %s: %s",
                 self._conn_id, type(error).__name__, error, exc_info=not expected,
             )  # fmt: skip
-        first = self._interval if transient else max(self._interval, REFUSED_PAUSE)
-        asked = error.retry_after if isinstance(error, PolytomicAPIError) else None
-        grown = min(first * 2.0 ** min(self._failures - 1, 16), max(first, LONGEST_PAUSE))
-        return max(grown, min(asked or 0.0, LONGEST_ASKED))
+        first = self._poll_interval if transient else max(self._poll_interval, REFUSED_POLL_DELAY)
+        delay = Backoff(first, max(first, MAX_POLL_DELAY)).delay(self._count)
+        self._count += 1
+        retry_after = error.retry_after if isinstance(error, PolytomicAPIError) else None
+        return max(delay, min(retry_after or 0.0, MAX_RETRY_AFTER))
 
-    def is_over(self) -> None:
-        """Note a poll that succeeded."""
-        if self._failures:
-            log.info("Polytomic's events can be read again after %d failed polls: catching up", self._failures)
-        self._failures = 0
-        self._told.clear()
+    def reset(self) -> None:
+        """Forget the failures after a successful poll."""
+        if self._count:
+            log.info("Reading Polytomic's events again after %d failed polls", self._count)
+        self._count = 0
+        self._logged.clear()
 
 
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], SharedEventPoll]] = WeakKeyDictionary()
+_polls: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], SharedEventPoll]] = WeakKeyDictionary()
 
 
 def shared_event_poll(conn_id: str, poll_interval: float) -> SharedEventPoll:
-    """Return the hub of a connection on the running event loop."""
-    hubs = _hubs.setdefault(asyncio.get_running_loop(), {})
-    return hubs.setdefault((conn_id, poll_interval), SharedEventPoll(conn_id, poll_interval))
+    """Return the poll of a connection on the running event loop."""
+    polls = _polls.setdefault(asyncio.get_running_loop(), {})
+    return polls.setdefault((conn_id, poll_interval), SharedEventPoll(conn_id, poll_interval))

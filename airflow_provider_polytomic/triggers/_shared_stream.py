@@ -1,4 +1,4 @@
-"""The stream that the triggerer of Airflow 3.3 and later drives for all watchers of one connection."""
+"""The shared stream of Airflow 3.3 and later: the triggerer polls once for all event triggers of a connection."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
-from airflow_provider_polytomic.triggers._shared_event_poll import Poll, shared_event_poll
+from airflow_provider_polytomic.triggers._shared_event_poll import EventPoll, shared_event_poll
 
 
-class PollProducer(SharedStreamProducer):
-    """Polls, and learns from the triggerer when the events of a poll are in Airflow's database.
+class EventPollProducer(SharedStreamProducer):
+    """Produce polls, and tell each poll when Airflow has stored its events.
 
     :param conn_id: id of the Airflow connection
     :param poll_interval: seconds between two polls
@@ -19,13 +19,13 @@ class PollProducer(SharedStreamProducer):
     def __init__(self, conn_id: str, poll_interval: float) -> None:
         self._key = (conn_id, poll_interval)
 
-    async def open_stream(self) -> AsyncIterator[tuple[Poll, Poll]]:
-        """Poll for ever."""
+    async def open_stream(self) -> AsyncIterator[tuple[EventPoll, EventPoll]]:
+        """Yield each poll as the item and as its own token."""
         async for poll in shared_event_poll(*self._key).polls():
             yield poll, poll
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
-        """Let the watchers keep how far they have come, unless one of them could not hand its events over."""
+        """Let the triggers save their cursors, unless one of them failed to send its events."""
         for item in batch:
             if item.outcome.is_clean:
-                await item.broker_payload.stored()
+                await item.broker_payload.run_stored_callbacks()

@@ -1,82 +1,88 @@
-"""Waiting for the end of an execution without a worker."""
+"""Trigger that waits for the end of one execution."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, xcoms_of_end
-from airflow_provider_polytomic._task.kill_guard import LONG_PATIENCE, PATIENCE, was_killed
+from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.kill_guard import GUARD_TIMEOUT, SHUTDOWN_GUARD_TIMEOUT, was_killed
 from airflow_provider_polytomic._task.link import link_url
-from airflow_provider_polytomic._task.values import as_moment
-from airflow_provider_polytomic.exceptions import PolytomicTaskError, translate_api_errors
-from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
-from airflow_provider_polytomic.triggers._console import console_followed
+from airflow_provider_polytomic._task.values import as_datetime
+from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.results import Ownership
+from airflow_provider_polytomic.triggers._base import EPOCH, BaseWaitTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
+    from airflow_provider_polytomic.executions import ExecutionRef
+    from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
 log = logging.getLogger(__name__)
 
-CANCEL_PATIENCE = 8.0
-"""Seconds for a request of a cancellation, and within which another begins; see ``[triggerer] on_kill_timeout``."""
+KILL_CANCEL_TIMEOUT = 8.0
+"""Seconds for each cancel request after a kill, and for starting further ones; see ``[triggerer] on_kill_timeout``."""
 
-LATE_PATIENCE = 30.0
-"""Seconds for canceling an execution whose time is up, and again for seeing its end."""
+DEADLINE_CANCEL_TIMEOUT = 30.0
+"""Seconds to cancel an execution at its deadline, and then to wait for its end."""
 
-_settling: set[asyncio.Future[None]] = set()
-"""Cancellations at work, kept from the garbage collector: their triggers may be gone."""
+_cancellations: set[asyncio.Future[None]] = set()
+"""References to running cancellations, which the garbage collector would otherwise end with their triggers."""
 
 
-class PolytomicExecutionTrigger(WaitingTrigger):
-    """Wait for the end of one execution; without ``execution_id``, of the first that ends from a moment on.
+class PolytomicExecutionTrigger(BaseWaitTrigger):
+    """Wait for the end of one execution, or of the first that ends at or after a time.
 
-    Its event has ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the result dict
-    of one that has ended, or was canceled at the deadline; else None), ``message`` (of a refusal), and ``ownership``,
-    ``try_number``, ``latest_end`` and ``previous_schema_results`` as given.
+    Sends one event with ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the
+    result of an execution that has ended or was canceled at the deadline, otherwise None), ``message`` (of a refusal),
+    and ``ownership``, ``try_number``, ``latest_end`` and ``previous_schema_results`` as given.
 
-    :param kind: ``model`` or ``bulk``
-    :param sync_id: id of the sync
-    :param execution_id: id of the execution; None to wait for whichever ends at or after ``completed_after``
-    :param polytomic_conn_id: id of the Airflow connection
-    :param poll_interval: seconds between two polls; also the longest time an end goes unnoticed
-    :param deadline: when to give up, in seconds since the epoch; default: never
-    :param cancel_on_kill: cancel the execution when a person ends the waiting task; the operators pass it for
-        executions that they started, and have written the id to XCom before
-    :param ownership: what the execution is to the task: ``ours``, ``joined`` or ``in the way``
-    :param try_number: the attempt that waits
-    :param previous_schema_results: rows of the result that earlier executions have earned, handed back in the event
-    :param completed_after: moment in ISO 8601; only where ``execution_id`` is None
-    :param latest_end: when the task's ``execution_timeout`` passes, in seconds since the epoch
-    :param console_log: follow the execution's console log in the trigger's log
-    :param end_from_trigger: end the task as a success, without a worker, where the execution is one without any error
-    :param push_result: whether the result then goes to XCom
+    :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
+    :param sync_id: Id of the sync (str).
+    :param execution_id: Id of the execution (str); None waits for the first one that ends at or after
+        ``completed_after``.
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
+    :param poll_interval: Seconds (float) between two status requests, and the longest time that the end goes unnoticed;
+        default 30.
+    :param deadline: When to stop waiting, in seconds (float) since the epoch; default None: never.
+    :param cancel_on_kill: Whether to cancel the execution when a person ends the waiting task (bool); needs the XCom
+        ``polytomic_execution`` with the id of the execution; default False.
+    :param ownership: Relation of the execution to the task (str): ``"owned"``, ``"joined"`` or ``"blocking"``; default
+        ``"joined"``.
+    :param try_number: Number of the waiting attempt (int); default None.
+    :param latest_end: End of the task's ``execution_timeout``, in seconds (float) since the epoch; default None.
+    :param previous_schema_results: Schema results of earlier executions (list of dict), returned in the event; default
+        None.
+    :param completed_after: Time (str) in ISO 8601, for a trigger without ``execution_id``; default None: any.
+    :param console_log: Whether to copy the execution's console log to the trigger log (bool); default False.
+    :param end_from_trigger: Whether to end the task from the trigger (bool) if the execution succeeds without record
+        errors; default False.
+    :param push_result: Whether to push the result to XCom in that case (bool); default True.
+
+    .. code-block:: python
+
+        self.defer(
+            trigger=PolytomicExecutionTrigger(kind="model", sync_id=sync_id, execution_id=execution_id),
+            method_name="execute_complete",
+        )
+
+    .. seealso::
+        How-to: ``docs/waiting.md``. API: ``GET /api/syncs/{id}/executions/{execution id}``,
+        ``GET /api/bulk/syncs/{id}/executions/{execution id}``
     """
-
-    options: tuple[str, ...] = (
-        *("kind", "sync_id", "execution_id", "polytomic_conn_id", "poll_interval", "deadline", "cancel_on_kill"),
-        *(
-            "ownership",
-            "try_number",
-            "latest_end",
-            "previous_schema_results",
-            "completed_after",
-            "console_log",
-            "end_from_trigger",
-        ),
-        "push_result",
-    )
 
     def __init__(
         self,
         *,
-        kind: str,
+        kind: SyncKindName,
         sync_id: str,
         execution_id: str | None,
         polytomic_conn_id: str = "polytomic_default",
@@ -86,14 +92,14 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         ownership: str = "joined",
         try_number: int | None = None,
         latest_end: float | None = None,
-        previous_schema_results: list[dict[str, Any]] | None = None,
+        previous_schema_results: list[SchemaResult] | None = None,
         completed_after: str | None = None,
         console_log: bool = False,
         end_from_trigger: bool = False,
         push_result: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kind = kind
+        self.kind: SyncKindName = kind
         self.sync_id = sync_id
         self.execution_id = execution_id
         self.polytomic_conn_id = polytomic_conn_id
@@ -111,118 +117,140 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         self._ended = False
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until the execution ends, the deadline passes, or Polytomic refuses to be asked."""
+        """Wait until the execution ends, the deadline passes, or Polytomic refuses a request."""
         try:
             event = await self._wait_and_settle()
         except asyncio.CancelledError:
             if not trigger_has_on_kill():
-                await self._settle_kill(PATIENCE)
+                await self._cancel_shielded(SHUTDOWN_GUARD_TIMEOUT)
             raise
         self._ended = True
-        yield await self._final(event)
+        yield await self._trigger_event(event)
 
-    async def _final(self, event: dict[str, Any]) -> TriggerEvent:
-        """Return what the triggerer is told: the end of the task, where nothing is left to say in a worker."""
-        if self.end_from_trigger and event["status"] == "ended":
-            result = event["execution"]
-            if result["outcome"] == "success" and not result["counts"]["error"]:
-                xcoms = await xcoms_of_end(self.task_instance, result) if self.push_result else None
-                return TaskSuccessEvent(xcoms=xcoms)
-        return TriggerEvent(event)  # type: ignore[no-untyped-call]
+    async def _trigger_event(self, event: ExecutionEvent) -> TriggerEvent:
+        """Return the event for the task, or end the task if a worker would have nothing to do."""
+        result = event.execution
+        ended = self.end_from_trigger and event.status is EventStatus.ENDED
+        if ended and result and result["outcome"] == "success" and not result["counts"]["error"]:
+            xcoms = await xcoms_of_end(self.task_instance, result) if self.push_result else None
+            return TaskSuccessEvent(xcoms=xcoms)
+        return TriggerEvent(event.serialize())  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Cancel the execution, if it was a person who ended the task; called by Airflow 3.3 and later."""
+        """Cancel the execution if a person has ended the task; called by Airflow 3.3 and later."""
         if not self._ended:
-            await self._settle_kill(LONG_PATIENCE)
+            await self._cancel_shielded(GUARD_TIMEOUT)
 
-    async def _settle_kill(self, timeout: float) -> None:
-        """Cancel the execution if it should be, to the end: the triggerer cancels a trigger again while it is at it."""
-        settling = asyncio.ensure_future(self._cancel_if_killed(timeout))
-        _settling.add(settling)
-        settling.add_done_callback(_settling.discard)
-        await asyncio.shield(settling)
+    async def _cancel_shielded(self, guard_timeout: float) -> None:
+        """Finish the cancellation although the triggerer cancels the trigger again meanwhile."""
+        cancellation = asyncio.ensure_future(self._cancel_if_killed(guard_timeout))
+        _cancellations.add(cancellation)
+        cancellation.add_done_callback(_cancellations.discard)
+        await asyncio.shield(cancellation)
 
-    async def _wait(self) -> dict[str, Any]:
+    async def _wait(self) -> ExecutionEvent:
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import CompletedSince, DeadlinePassed, ExecutionRef
-        from airflow_provider_polytomic.executions.poller.poller import shared_poller
+        from airflow_provider_polytomic.executions.poller import shared_poller
 
         target: ExecutionRef | CompletedSince
         try:
             if self.execution_id is not None:
                 target = ExecutionRef(self.kind, self.sync_id, self.execution_id)
             else:
-                since = as_moment(self.completed_after or EPOCH, "completed_after")
+                since = as_datetime(self.completed_after or EPOCH, "completed_after")
                 target = CompletedSince(self.kind, self.sync_id, since)
             log.info("Waiting for %s", target)
             with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
-                config = await self._find_config()
-                async with shared_poller(config) as watcher, self._console(config):
-                    execution = await watcher.wait_for_end(
+                config = await self._get_config()
+                console_ref = target if self.console_log and isinstance(target, ExecutionRef) else None
+                async with shared_poller(config) as poller, _console_log(config, console_ref):
+                    execution = await poller.wait_for_end(
                         target, poll_interval=self.poll_interval, deadline=self.deadline
                     )
                     if self.end_from_trigger:
-                        run = ExecutionRef(self.kind, self.sync_id, execution.id)
+                        ref = ExecutionRef(self.kind, self.sync_id, execution.id)
                         async with shared_client(config) as client:
-                            execution = replace(execution, url=await client.run(link_url(client, run)))
+                            execution = replace(execution, url=await client.run(link_url(client, ref)))
         except DeadlinePassed:
-            return self._event("deadline", await self._cancel_late())
+            return self._execution_event(EventStatus.DEADLINE, execution=await self._cancel_at_deadline())
         except PolytomicTaskError as error:
-            return self._event("refused", message=str(error))
-        return self._event("ended", execution.result())
+            return self._execution_event(EventStatus.REFUSED, message=str(error))
+        return self._execution_event(EventStatus.ENDED, execution=execution.result())
 
-    def _console(self, config: ClientConfig) -> AbstractAsyncContextManager[None]:
-        """Follow the console log while the body waits, where that is wanted and the execution is known."""
-        from airflow_provider_polytomic.executions import ExecutionRef
+    def _execution_event(self, status: EventStatus, **values: Any) -> ExecutionEvent:
+        return self._event(
+            status,
+            execution_id=self.execution_id,
+            ownership=Ownership(self.ownership),
+            latest_end=self.latest_end,
+            previous_schema_results=self.previous_schema_results,
+            **values,
+        )
 
-        if not self.console_log or self.execution_id is None:
-            return nullcontext()
-        return console_followed(config, ExecutionRef(self.kind, self.sync_id, self.execution_id), log.info)
+    async def _cancel_at_deadline(self) -> ExecutionResult | None:
+        """Cancel the execution at the deadline and return its last result; None if the task has to cancel it.
 
-    async def _cancel_late(self) -> dict[str, Any] | None:
-        """Cancel the execution whose time is up, and return it as it was last seen; None if the task must do it.
-
-        Airflow 2 does not call a task any more whose ``execution_timeout`` has passed when it is resumed.
+        Airflow 2 does not resume a task whose ``execution_timeout`` has passed.
         """
         from airflow_provider_polytomic.api import PolytomicError, shared_client
         from airflow_provider_polytomic.executions import ExecutionRef, cancel_and_confirm
 
         if not self.cancel_on_kill or self.execution_id is None:
             return None
-        run = ExecutionRef(self.kind, self.sync_id, self.execution_id)
+        ref = ExecutionRef(self.kind, self.sync_id, self.execution_id)
         try:
-            async with shared_client(await self._find_config()) as client:
-                execution = await client.run(cancel_and_confirm(run, timeout=LATE_PATIENCE))
+            async with shared_client(await self._get_config()) as client:
+                execution = await client.run(cancel_and_confirm(ref, timeout=DEADLINE_CANCEL_TIMEOUT))
         except PolytomicError as error:
-            log.warning("%s could not be canceled at its deadline: %s", run, error)
+            log.warning("Could not cancel %s at its deadline: %s", ref, error)
             return None
         return execution.result() if execution else None
 
-    def _event(self, status: str, execution: dict[str, Any] | None = None, message: str = "") -> dict[str, Any]:
-        return {
-            "status": status,
-            "execution_id": self.execution_id,
-            "execution": execution,
-            "message": message,
-            "ownership": self.ownership,
-            "try_number": self.try_number,
-            "latest_end": self.latest_end,
-            "previous_schema_results": self.previous_schema_results,
-        }
-
-    async def _cancel_if_killed(self, timeout: float) -> None:
+    async def _cancel_if_killed(self, guard_timeout: float) -> None:
         from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicError
         from airflow_provider_polytomic.executions import ExecutionRef, cancel
 
         if not self.cancel_on_kill or self.execution_id is None:
             return
-        if not await was_killed(self.task_instance, self.execution_id, timeout):
+        if not await was_killed(self.task_instance, self.execution_id, guard_timeout):
             return
-        run = ExecutionRef(self.kind, self.sync_id, self.execution_id)
-        log.info("The task no longer waits for %s: canceling it", run)
+        ref = ExecutionRef(self.kind, self.sync_id, self.execution_id)
+        log.info("Canceling %s: the task no longer waits for it", ref)
         try:
-            hurried = replace(await self._find_config(), timeout=CANCEL_PATIENCE)
-            async with AsyncPolytomicClient(config=hurried) as client:
-                await client.run(cancel(run, timeout=CANCEL_PATIENCE))
+            config = replace(await self._get_config(), timeout=KILL_CANCEL_TIMEOUT)
+            async with AsyncPolytomicClient(config=config) as client:
+                await client.run(cancel(ref, timeout=KILL_CANCEL_TIMEOUT))
         except (PolytomicError, AirflowException) as error:
-            log.warning("%s could not be canceled: %s", run, error)
+            log.warning("Could not cancel %s: %s", ref, error)
+
+
+@asynccontextmanager
+async def _console_log(config: ClientConfig, ref: ExecutionRef | None) -> AsyncIterator[None]:
+    """Copy the console log of an execution while the body waits, and read it once more after its end.
+
+    :param ref: the execution; None for no console log
+    """
+    from airflow_provider_polytomic.api import shared_client
+    from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, follow_console_log
+
+    if ref is None:
+        yield
+        return
+    console = ConsoleLogReader(ref, log.info, config.secrets)
+    async with shared_client(config) as client:
+        following = asyncio.ensure_future(client.run(follow_console_log(console)))
+        try:
+            yield
+        except DeadlinePassed:
+            await _stop(following)
+            await client.run(console.fetch())
+            raise
+        finally:
+            await _stop(following)
+        await client.run(console.fetch())
+
+
+async def _stop(future: asyncio.Future[None]) -> None:
+    future.cancel()
+    await asyncio.gather(future, return_exceptions=True)

@@ -1,38 +1,51 @@
-"""Waiting for a recent success without a worker."""
+"""Trigger that waits for a recent successful execution."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_polytomic._task.values import as_moment
-from airflow_provider_polytomic.exceptions import PolytomicTaskError, translate_api_errors
-from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
+from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.values import as_datetime
+from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.triggers._base import EPOCH, BaseWaitTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
 
-class PolytomicFreshnessTrigger(WaitingTrigger):
-    """Wait until a sync has an execution that succeeded and completed recently enough.
+class PolytomicFreshnessTrigger(BaseWaitTrigger):
+    """Wait until a sync has a successful execution that completed recently enough.
 
-    Its event is like that of :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`.
+    Sends the event of :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`.
 
-    :param kind: ``model`` or ``bulk``
-    :param sync_id: id of the sync
-    :param since: moment in ISO 8601 at or after which it must have completed; default: any
-    :param max_age: seconds before now within which it must have completed; default: any number
-    :param polytomic_conn_id: id of the Airflow connection
-    :param poll_interval: seconds between two polls
-    :param deadline: when to give up, in seconds since the epoch; default: never
-    :param try_number: the attempt that waits
+    :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
+    :param sync_id: Id of the sync (str).
+    :param since: Time (str) in ISO 8601 at or after which the execution must have completed; default None: any.
+    :param max_age: Seconds (float) before now within which it must have completed; default None: any.
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
+    :param poll_interval: Seconds (float) between two requests; default 30.
+    :param deadline: When to stop waiting, in seconds (float) since the epoch; default None: never.
+    :param try_number: Number of the waiting attempt (int); default None.
+
+    .. code-block:: python
+
+        self.defer(
+            trigger=PolytomicFreshnessTrigger(kind="model", sync_id=sync_id, max_age=3600.0),
+            method_name="execute_complete",
+        )
+
+    .. seealso::
+        How-to: ``docs/sensors.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
     """
-
-    options = ("kind", "sync_id", "since", "max_age", "polytomic_conn_id", "poll_interval", "deadline", "try_number")
 
     def __init__(
         self,
         *,
-        kind: str,
+        kind: SyncKindName,
         sync_id: str,
         since: str | None = None,
         max_age: float | None = None,
@@ -42,7 +55,7 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
         try_number: int | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kind = kind
+        self.kind: SyncKindName = kind
         self.sync_id = sync_id
         self.since = since
         self.max_age = max_age
@@ -51,22 +64,20 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
         self.deadline = deadline
         self.try_number = try_number
 
-    async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_polytomic.executions import DeadlinePassed
-        from airflow_provider_polytomic.executions.freshness import Freshness
-        from airflow_provider_polytomic.executions.poller.poller import shared_poller
+    async def _wait(self) -> ExecutionEvent:
+        from airflow_provider_polytomic.executions import DeadlinePassed, Freshness
+        from airflow_provider_polytomic.executions.poller import shared_poller
 
         try:
-            since = as_moment(self.since or EPOCH, "since")
-            target = Freshness(self.kind, self.sync_id, since, self.max_age)
+            target = Freshness(self.kind, self.sync_id, as_datetime(self.since or EPOCH, "since"), self.max_age)
             log.info("Waiting for %s", target)
             with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
-                async with shared_poller(await self._find_config()) as watcher:
-                    execution = await watcher.wait_for_end(
+                async with shared_poller(await self._get_config()) as poller:
+                    execution = await poller.wait_for_end(
                         target, poll_interval=self.poll_interval, deadline=self.deadline
                     )
         except DeadlinePassed:
-            return {"status": "deadline", "try_number": self.try_number}
+            return self._event(EventStatus.DEADLINE)
         except PolytomicTaskError as error:
-            return {"status": "refused", "message": str(error), "try_number": self.try_number}
-        return {"status": "ended", "execution": execution.result(), "try_number": self.try_number}
+            return self._event(EventStatus.REFUSED, message=str(error))
+        return self._event(EventStatus.ENDED, execution=execution.result())

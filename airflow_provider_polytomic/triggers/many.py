@@ -1,34 +1,43 @@
-"""Waiting for the ends of many executions without a worker."""
+"""Trigger that waits for the ends of many executions."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
-from airflow_provider_polytomic.triggers._base import WaitingTrigger
+from airflow_provider_polytomic.triggers._base import BaseWaitTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.executions import ExecutionRef
-    from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+    from airflow_provider_polytomic.executions.poller import ExecutionPoller
+    from airflow_provider_polytomic.results import ExecutionResult
 
 
-class PolytomicManyExecutionsTrigger(WaitingTrigger):
-    """Wait for the ends of many executions; those that share a connection share its requests anyway.
+class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
+    """Wait for the ends of many executions.
 
-    Its event has ``try_number`` as given, and ``ends``: for each of ``runs`` the result dict of an execution that has
-    ended, the reason, as text, why one cannot be waited for, or None for one that had not ended at the deadline. Where
-    the connection cannot be used it has ``status``, ``refused``, and ``message`` instead.
+    Sends one event with ``status`` (``ended``, ``deadline`` or ``refused``), ``message`` (of a refusal), ``try_number``
+    as given, and ``executions``: for each of ``runs`` the result of an execution that has ended, the reason (str) why
+    it cannot be waited for, or None if it had not ended at the deadline.
 
-    :param runs: mappings with ``kind``, ``sync_id`` and ``execution_id``
-    :param polytomic_conn_id: id of the Airflow connection
-    :param poll_interval: seconds; the longest time an end goes unnoticed
-    :param deadline: when to give up, in seconds since the epoch; default: never
-    :param try_number: the attempt that waits
+    :param runs: Executions (sequence of mappings) with ``kind``, ``sync_id`` and ``execution_id``.
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
+    :param poll_interval: Seconds (float); the longest time that an end goes unnoticed; default 30.
+    :param deadline: When to stop waiting, in seconds (float) since the epoch; default None: never.
+    :param try_number: Number of the waiting attempt (int); default None.
+
+    .. code-block:: python
+
+        runs = [{"kind": "model", "sync_id": sync_id, "execution_id": execution_id}]
+        self.defer(trigger=PolytomicManyExecutionsTrigger(runs=runs), method_name="execute_complete")
+
+    .. seealso::
+        How-to: ``docs/many_syncs.md``. API: ``GET /api/syncs/{id}/executions/{execution id}``,
+        ``GET /api/bulk/syncs/{id}/executions/{execution id}``
     """
-
-    options = ("runs", "polytomic_conn_id", "poll_interval", "deadline", "try_number")
 
     def __init__(
         self,
@@ -46,30 +55,31 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
         self.deadline = deadline
         self.try_number = try_number
 
-    async def _wait(self) -> dict[str, Any]:
+    async def _wait(self) -> ExecutionEvent:
         from airflow_provider_polytomic.executions import ExecutionRef
-        from airflow_provider_polytomic.executions.poller.poller import shared_poller
+        from airflow_provider_polytomic.executions.poller import shared_poller
 
         try:
-            config = await self._find_config()
+            config = await self._get_config()
         except PolytomicTaskError as error:
-            return {"status": "refused", "message": str(error), "try_number": self.try_number}
-        async with shared_poller(config) as watcher:
-            waits = [asyncio.ensure_future(self._end_of(watcher, ExecutionRef(**run))) for run in self.runs]
+            return self._event(EventStatus.REFUSED, message=str(error))
+        async with shared_poller(config) as poller:
+            refs = [ExecutionRef(**run) for run in self.runs]  # type: ignore[arg-type]
+            waits = [asyncio.ensure_future(self._wait_for_end(poller, ref)) for ref in refs]
             try:
                 ends = await asyncio.gather(*waits)
             finally:
                 for wait in waits:
                     wait.cancel()
-        return {"ends": ends, "try_number": self.try_number}
+        return self._event(EventStatus.DEADLINE if None in ends else EventStatus.ENDED, executions=ends)
 
-    async def _end_of(self, watcher: ExecutionPoller, run: ExecutionRef) -> dict[str, Any] | str | None:
+    async def _wait_for_end(self, poller: ExecutionPoller, ref: ExecutionRef) -> ExecutionResult | str | None:
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.api.redaction import one_line
         from airflow_provider_polytomic.executions import DeadlinePassed
 
         try:
-            execution = await watcher.wait_for_end(run, poll_interval=self.poll_interval, deadline=self.deadline)
+            execution = await poller.wait_for_end(ref, poll_interval=self.poll_interval, deadline=self.deadline)
         except DeadlinePassed:
             return None
         except PolytomicError as error:

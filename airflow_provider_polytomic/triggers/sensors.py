@@ -1,4 +1,4 @@
-"""Sensing from the triggerer, where a sensor begins without a worker."""
+"""Trigger of a sensor that starts in the triggerer, without a worker."""
 
 from __future__ import annotations
 
@@ -6,53 +6,97 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger, xcom_in_trigger
-from airflow_provider_polytomic._task.kill_guard import EXECUTION_XCOM_KEY
-from airflow_provider_polytomic._task.link import show_link_in_trigger
-from airflow_provider_polytomic._task.values import as_id, as_moment
-from airflow_provider_polytomic.exceptions import PolytomicTaskError, translate_api_errors
+from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.link import push_link_in_trigger
+from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
+from airflow_provider_polytomic._task.values import as_datetime, as_id
+from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.triggers._base import EPOCH
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.executions import CompletedSince, ExecutionRef
-
-SYNC_FIELDS = {"model": "sync_id", "bulk": "bulk_sync_id"}
-"""What the sensors of each kind call the id of their sync."""
+    from airflow_provider_polytomic.results import SyncKindName
 
 
 class PolytomicSensorTrigger(PolytomicExecutionTrigger):
-    """Choose what a sensor waits for, and wait for its end (Airflow 3.3 and later).
+    """Resolve the execution that a sensor waits for, and wait for its end (Airflow 3.3 and later).
 
-    The choice is written to XCom, so that a trigger that is begun again, by another triggerer, keeps to it.
+    The triggerer renders the parameters that have the names of the sensor's template fields. The resolved execution is
+    pushed to XCom, so that the trigger waits for the same one after it has moved to another triggerer.
 
-    :param kind: ``model`` or ``bulk``
-    :param timeout: seconds from the first look on; the sensor's
-    :param fields: the sensor's own templated fields, by their names, and the other parameters of
-        :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`
+    :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
+    :param timeout: Timeout of the sensor in seconds (float), from the start of the trigger.
+    :param sync_id: Id of the model sync (str); default None. (templated)
+    :param bulk_sync_id: Id of the bulk sync (str), instead of ``sync_id``; default None. (templated)
+    :param execution_id: Id of the execution (str); default None: the current one, or the first that ends at or after
+        ``completed_after``. (templated)
+    :param completed_after: Time (str) in ISO 8601; default None: any. (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param poll_interval: Seconds (float) between two status requests; default 30.
+    :param console_log: Whether to copy the execution's console log to the trigger log (bool); default False.
+    :param end_from_trigger: Whether to end the task from the trigger (bool) if the execution succeeds without record
+        errors; default False.
+    :param push_result: Whether to push the result to XCom in that case (bool); default True.
+
+    .. code-block:: python
+
+        StartTriggerArgs(
+            trigger_cls="airflow_provider_polytomic.triggers.sensors.PolytomicSensorTrigger",
+            trigger_kwargs={"kind": "model", "sync_id": "{{ params.sync_id }}", "timeout": 3600.0},
+            next_method="execute_complete",
+        )
+
+    .. seealso::
+        How-to: ``docs/sensors.md``. API: ``GET /api/syncs/{id}/status``, ``GET /api/bulk/syncs/{id}/status``
     """
 
-    def __init__(self, *, kind: str, timeout: float, **fields: Any) -> None:
-        name = SYNC_FIELDS[kind]
-        sync_id = fields.pop(name)
-        super().__init__(kind=kind, sync_id=sync_id, **fields)
-        setattr(self, name, sync_id)
+    def __init__(
+        self,
+        *,
+        kind: SyncKindName,
+        timeout: float,
+        sync_id: str | None = None,
+        bulk_sync_id: str | None = None,
+        execution_id: str | None = None,
+        completed_after: str | None = None,
+        polytomic_conn_id: str = "polytomic_default",
+        poll_interval: float = 30.0,
+        console_log: bool = False,
+        end_from_trigger: bool = False,
+        push_result: bool = True,
+    ) -> None:
+        super().__init__(
+            kind=kind,
+            sync_id=sync_id or "",
+            execution_id=execution_id,
+            completed_after=completed_after,
+            polytomic_conn_id=polytomic_conn_id,
+            poll_interval=poll_interval,
+            console_log=console_log,
+            end_from_trigger=end_from_trigger,
+            push_result=push_result,
+        )
+        self.bulk_sync_id = bulk_sync_id
         self.timeout = timeout
-        self.options = (name, "timeout", *(each for each in super().options if each != "sync_id"))
 
-    async def _wait(self) -> dict[str, Any]:
+    async def _wait(self) -> ExecutionEvent:
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import ExecutionRef
 
         ti: Any = self.task_instance
-        note = await xcom_in_trigger(ti, EXECUTION_XCOM_KEY) or {}
-        if note.get("try_number") != ti.try_number:
+        awaited = await xcom_in_trigger(ti, EXECUTION_XCOM_KEY) or {}
+        if awaited.get("try_number") != ti.try_number:
             self.deadline = time.time() + self.timeout
+            name = "bulk_sync_id" if self.kind == "bulk" else "sync_id"
             try:
-                self.sync_id = as_id(getattr(self, SYNC_FIELDS[self.kind]), SYNC_FIELDS[self.kind])
-                self.completed_after = as_moment(self.completed_after, "completed_after").isoformat()
-                target = await self._choose()
+                self.sync_id = as_id(getattr(self, name), name)
+                self.completed_after = as_datetime(self.completed_after or EPOCH, "completed_after").isoformat()
+                target = await self._resolve_target()
             except PolytomicTaskError as error:
-                return self._event("refused", message=str(error))
-            note = {
+                return self._execution_event(EventStatus.REFUSED, message=str(error))
+            awaited = {
                 "execution_id": target.execution_id if isinstance(target, ExecutionRef) else None,
                 "ownership": self.ownership,
                 "try_number": ti.try_number,
@@ -60,23 +104,21 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
                 "completed_after": self.completed_after,
                 "deadline": self.deadline,
             }
-            await push_xcom_in_trigger(ti, EXECUTION_XCOM_KEY, note)
-            async with shared_client(await self._find_config()) as client:
-                await show_link_in_trigger(ti, client, target)
+            await push_xcom_in_trigger(ti, EXECUTION_XCOM_KEY, awaited)
+            async with shared_client(await self._get_config()) as client:
+                await push_link_in_trigger(ti, client, target)
         for name in ("execution_id", "try_number", "sync_id", "completed_after", "deadline"):
-            setattr(self, name, note[name])
+            setattr(self, name, awaited[name])
         return await super()._wait()
 
-    async def _choose(self) -> ExecutionRef | CompletedSince:
+    async def _resolve_target(self) -> ExecutionRef | CompletedSince:
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import ExecutionRef, resolve_target
 
         if self.execution_id is not None:
             return ExecutionRef(self.kind, self.sync_id, as_id(self.execution_id, "execution_id"))
-        since = as_moment(self.completed_after, "completed_after")
-        choosing = resolve_target(
-            self.kind, self.sync_id, since, poll_interval=self.poll_interval, timeout=self.timeout
-        )
+        since = as_datetime(self.completed_after, "completed_after")
+        flow = resolve_target(self.kind, self.sync_id, since, poll_interval=self.poll_interval, timeout=self.timeout)
         with translate_api_errors(f"{self.kind} sync {self.sync_id} cannot be waited for", self.polytomic_conn_id):
-            async with shared_client(await self._find_config()) as client:
-                return await client.run(choosing)
+            async with shared_client(await self._get_config()) as client:
+                return await client.run(flow)

@@ -267,7 +267,7 @@ class TestStarts:
 
     def test_a_run_that_takes_too_long(self, world, reading):
         sync_id = world.add(duration=NEVER)
-        task = world.start(sync_id, timeout=0)
+        task = world.start(sync_id, timeout=0.01)
         with pytest.raises(PolytomicRunTimeout):
             task.finish()
         [execution] = world.emulator.executions(sync_id)

@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-PATIENCE = 30
+TIMEOUT = 30
 NOT_YET = (
     ElementClickInterceptedException,
     ElementNotInteractableException,
@@ -133,9 +133,9 @@ class Browser:
         :raises AssertionError: it stayed false; a screenshot is at hand.
         """
         try:
-            return WebDriverWait(self._driver, PATIENCE, 0.05, NOT_YET).until(lambda driver: answer())
+            return WebDriverWait(self._driver, TIMEOUT, 0.05, NOT_YET).until(lambda driver: answer())
         except TimeoutException:
-            raise AssertionError(f"no {what} after {PATIENCE} s; see {self.screenshot('failed')}") from None
+            raise AssertionError(f"no {what} after {TIMEOUT} s; see {self.screenshot('failed')}") from None
 
     def screenshot(self, name: str) -> Path:
         """Save what is to be seen as a numbered PNG file."""

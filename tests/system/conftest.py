@@ -16,7 +16,7 @@ from airflow_provider_polytomic.emulator import Emulator
 from .cluster import Cluster, TaskInstance
 
 TASK = "sync"
-PATIENCE = 90
+TIMEOUT = 90
 LINK_TEMPLATE = "{base_url}/org/{organization_id}/{kind}/{sync_id}?run={execution_id}"
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
@@ -81,7 +81,7 @@ class Scenario:
         return [execution.status for execution in self.executions]
 
     def wait_until(self, predicate: Callable[[], Any], what: str) -> Any:
-        return self.cluster.wait_for(predicate, PATIENCE, f"{what} in {self.dag_id}")
+        return self.cluster.wait_for(predicate, TIMEOUT, f"{what} in {self.dag_id}")
 
     def wait_for_state(self, *states: str) -> str:
         def state() -> str | None:

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_polytomic.assets import AssetUri
 
 from .cluster import IS_AIRFLOW_2, Cluster
-from .conftest import PATIENCE
+from .conftest import TIMEOUT
 
 pytest.importorskip("airflow.providers.openlineage")
 
@@ -65,7 +65,7 @@ def finished(cluster: Cluster, dag_id: str, state: str = "success") -> str:
     def has_ended() -> bool:
         return cluster.run_state(dag_id, run_id) in ("success", "failed")
 
-    cluster.wait_for(has_ended, PATIENCE, f"the end of {dag_id}")
+    cluster.wait_for(has_ended, TIMEOUT, f"the end of {dag_id}")
     assert cluster.run_state(dag_id, run_id) == state, cluster.report()
     return run_id
 
@@ -102,9 +102,9 @@ def test_a_dag_that_an_event_starts_reads_the_numbers(cluster, emulator, bulk_ru
     [execution] = emulator.executions(BULK_SYNC_ID)
     for name in ("whole", "full"):
         dag_id = f"assets_after_{name}"
-        [run_id] = cluster.wait_for(lambda dag_id=dag_id: runs_of(cluster, dag_id), PATIENCE, f"a run of {dag_id}")
+        [run_id] = cluster.wait_for(lambda dag_id=dag_id: runs_of(cluster, dag_id), TIMEOUT, f"a run of {dag_id}")
         ended = lambda dag_id=dag_id, run_id=run_id: cluster.run_state(dag_id, run_id) == "success"  # noqa: E731
-        cluster.wait_for(ended, PATIENCE, f"the end of {dag_id}")
+        cluster.wait_for(ended, TIMEOUT, f"the end of {dag_id}")
         [extra] = cluster.xcom(dag_id, run_id, "read")
         assert (extra["execution_id"], extra["counts"]["total"]) == (execution.id, 7)
     assert runs_of(cluster, "assets_after_empty") == []
@@ -113,7 +113,7 @@ def test_a_dag_that_an_event_starts_reads_the_numbers(cluster, emulator, bulk_ru
 def test_the_listener_is_told_what_was_moved(cluster, emulator, bulk_run, lineage_file):
     [execution] = emulator.executions(BULK_SYNC_ID)
     [event] = cluster.wait_for(
-        lambda: told(lineage_file, "assets_bulk", bulk_run, "COMPLETE"), PATIENCE, "the lineage of the task"
+        lambda: told(lineage_file, "assets_bulk", bulk_run, "COMPLETE"), TIMEOUT, "the lineage of the task"
     )
     outputs = {one["name"]: one for one in event["outputs"] if one["namespace"] == "postgres://db.example.com:5432"}
     assert set(outputs) == {"analytics.replica.contacts", "analytics.replica.account"}
@@ -133,7 +133,7 @@ def test_the_listener_is_told_why_an_execution_failed(cluster, emulator, lineage
     emulator.add_model_sync(id=FAILING_SYNC_ID, duration=3, outcome="failed", errors=["the target refused the key"])
     run_id = finished(cluster, "assets_failing", "failed")
     [event] = cluster.wait_for(
-        lambda: told(lineage_file, "assets_failing", run_id, "FAIL"), PATIENCE, "the lineage of the task"
+        lambda: told(lineage_file, "assets_failing", run_id, "FAIL"), TIMEOUT, "the lineage of the task"
     )
     facets = event["run"]["facets"]
     assert facets["externalQuery"]["externalQueryId"] == emulator.executions(FAILING_SYNC_ID)[0].id

@@ -18,7 +18,7 @@ from .cluster import Cluster
 WAITS = int(os.environ.get("CROWD_WAITS", "300"))
 POLL_INTERVAL = 30
 WINDOW = 10
-PATIENCE = 300
+TIMEOUT = 300
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_many_waits_survive_their_triggerer(executions, cluster, emulator):
         def done() -> bool:
             return {execution_id for execution_id, _ in looks(since)} == ours
 
-        cluster.wait_for(done, PATIENCE, "a look at each execution")
+        cluster.wait_for(done, TIMEOUT, "a look at each execution")
 
     def instances() -> list[Any]:
         return cluster.task_instances("crowd", run_id)
@@ -76,7 +76,7 @@ def test_many_waits_survive_their_triggerer(executions, cluster, emulator):
         assert asked <= 2 * WAITS * WINDOW / POLL_INTERVAL, f"a stampede {begin} s after the first look"
     for execution_id in executions.values():
         emulator.finish(execution_id)
-    cluster.wait_for(lambda: {instance.state for instance in instances()} == {"success"}, PATIENCE, "all ends")
+    cluster.wait_for(lambda: {instance.state for instance in instances()} == {"success"}, TIMEOUT, "all ends")
     assert not any(instance.pid for instance in instances()), "no worker has had a part in it"
     for sync_id in executions:
         assert [execution.cancel_requests for execution in emulator.executions(sync_id)] == [0]

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_polytomic._compat import event_trigger_base, has_asset_watchers
 
-from .conftest import PATIENCE
+from .conftest import TIMEOUT
 from .dags.watchers import MANY, POLL_INTERVAL
 
 pytestmark = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
@@ -25,7 +25,7 @@ class Consumer:
 
     def __init__(self, cluster, emulator, dag_id):
         self.cluster, self.emulator, self.dag_id = cluster, emulator, dag_id
-        cluster.wait_for(lambda: cluster._is_parsed(dag_id), PATIENCE, f"DAG {dag_id} to be parsed")
+        cluster.wait_for(lambda: cluster._is_parsed(dag_id), TIMEOUT, f"DAG {dag_id} to be parsed")
 
     @property
     def polls(self):
@@ -33,7 +33,7 @@ class Consumer:
 
     def wait_for_polls(self, count):
         wanted = self.polls + count
-        self.cluster.wait_for(lambda: self.polls >= wanted, PATIENCE, f"{count} polls of the events")
+        self.cluster.wait_for(lambda: self.polls >= wanted, TIMEOUT, f"{count} polls of the events")
 
     def told(self):
         """Return what the events say that have started its runs, which have all ended."""
@@ -47,21 +47,21 @@ class Consumer:
             told = self.told()
             return told if told is not None and len(told) >= count else None
 
-        return self.cluster.wait_for(runs, PATIENCE, f"{count} runs of {self.dag_id}")
+        return self.cluster.wait_for(runs, TIMEOUT, f"{count} runs of {self.dag_id}")
 
     def kept(self):
         """Return all that Airflow keeps with assets."""
         return " ".join(str(row["value"]) for row in self.cluster.database.rows("SELECT value FROM asset_state_store"))
 
     def wait_for_kept(self, text):
-        self.cluster.wait_for(lambda: text in self.kept(), PATIENCE, f"{text} in what is kept")
+        self.cluster.wait_for(lambda: text in self.kept(), TIMEOUT, f"{text} in what is kept")
 
     def wait_for_watchers(self, count=1):
         """Wait until watchers have read the events for the first time, and do not count what ended before."""
         rows = "SELECT 1 FROM asset_state_store JOIN asset ON asset.id = asset_id WHERE name LIKE %s"
         names = "watched-__" if count > 1 else self.dag_id.replace("watch_", "watched-")
         found = lambda: len(self.cluster.database.rows(rows, names)) == count  # noqa: E731
-        self.cluster.wait_for(found, PATIENCE, f"{count} watchers")
+        self.cluster.wait_for(found, TIMEOUT, f"{count} watchers")
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_killed_triggerer_loses_no_event_and_repeats_none(consumer, cluster, e
         told = [payload["execution_id"] for run in dag.told() or [] for payload in run]
         return told if len(told) >= len(executions) else None
 
-    cluster.wait_for(all_told, PATIENCE, "every end in a run")
+    cluster.wait_for(all_told, TIMEOUT, "every end in a run")
     dag.wait_for_polls(5)
     assert sorted(all_told()) == sorted(executions)
 

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_polytomic.api import PolytomicClient, webhooks
 
 from .cluster import IS_AIRFLOW_2
-from .conftest import PATIENCE, WEBHOOK_SECRET
+from .conftest import TIMEOUT, WEBHOOK_SECRET
 
 pytestmark = pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 has no route for a webhook")
 
@@ -46,7 +46,7 @@ def asset_events(cluster):
 
 
 def test_a_pushed_event_starts_the_consumer_once_though_it_is_delivered_twice(cluster, emulator, webhook, endpoint):
-    cluster.wait_for(lambda: cluster._is_parsed(DAG_ID), PATIENCE, "the DAG to be parsed")
+    cluster.wait_for(lambda: cluster._is_parsed(DAG_ID), TIMEOUT, "the DAG to be parsed")
     emulator.add_model_sync(id=SYNC_ID, name="Pushed", duration=1, counts={"total": 7, "insert": 7})
     emulator.set_switch("events_repeated", [SYNC_ID])
     execution = emulator.start(SYNC_ID)
@@ -55,7 +55,7 @@ def test_a_pushed_event_starts_the_consumer_once_though_it_is_delivered_twice(cl
         attempts = [one for one in webhook() if one.event_type == "sync.completed"]
         return attempts if sum(bool(one.success) for one in attempts) == 2 else None
 
-    attempts = cluster.wait_for(told, PATIENCE, "two deliveries")
+    attempts = cluster.wait_for(told, TIMEOUT, "two deliveries")
     answers = [json.loads(one.response_body) if one.response_body else one.error for one in attempts]
     assert sorted(answers, key=str) == [{"result": "created"}, {"result": "repeated"}]
     [event] = asset_events(cluster)
@@ -64,7 +64,7 @@ def test_a_pushed_event_starts_the_consumer_once_though_it_is_delivered_twice(cl
         runs = cluster.rest("GET", f"dags/{DAG_ID}/dagRuns")["dag_runs"]
         return [run for run in runs if run["state"] in ("success", "failed")]
 
-    [run] = cluster.wait_for(ended, PATIENCE, "the run of the consumer")
+    [run] = cluster.wait_for(ended, TIMEOUT, "the run of the consumer")
     assert run["state"] == "success"
     [payload] = cluster.xcom(DAG_ID, run["dag_run_id"], "payloads")
     assert payload == event["extra"]["payload"]

@@ -1,1 +1,5 @@
-"""."""
+"""Poller."""
+
+from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller, shared_poller
+
+__all__ = ["ExecutionPoller", "shared_poller"]

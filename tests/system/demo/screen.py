@@ -81,9 +81,7 @@ class Screen:
 
     def save(self, path: Path) -> None:
         """Save all that was shown as an SVG picture that loads nothing from anywhere."""
-        console = Console(
-            record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False
-        )
+        console = Console(record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
         for what in self._shown:
             console.print(what)
         path.write_text(_self_contained(console.export_svg(title="make demo", unique_id="demo")))

@@ -218,25 +218,25 @@ def too_many_errors(world):
 @case(exceptions.PolytomicRunTimeout)
 def canceled_at_its_timeout(world):
     world.model_sync(duration=math.inf)
-    return world.start(timeout=0)
+    return world.start(timeout=0.01)
 
 
 @case(exceptions.PolytomicRunTimeout)
 def left_running_at_its_timeout(world):
     world.model_sync(duration=math.inf)
-    return world.start(timeout=0, cancel_on_kill=False)
+    return world.start(timeout=0.01, cancel_on_kill=False)
 
 
 @case(exceptions.PolytomicRunTimeout)
 def canceled_too_late(world):
     world.model_sync(duration=math.inf, cancel_ends="completed")
-    return world.start(timeout=0)
+    return world.start(timeout=0.01)
 
 
 @case(exceptions.PolytomicRunTimeout)
 def failed_too_late(world):
     world.model_sync(duration=math.inf, cancel_ends="failed")
-    return world.start(timeout=0)
+    return world.start(timeout=0.01)
 
 
 @case(exceptions.PolytomicUnavailable)
@@ -272,14 +272,14 @@ def too_many_requests(world):
 def sensor_timeout_and_canceled(world):
     world.model_sync(duration=math.inf, cancel_takes=0)
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+    return world.sensor(timeout=0.01, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
 def sensor_timeout_just_before_the_end(world):
     world.model_sync(duration=math.inf, cancel_takes=0, cancel_ends="completed")
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+    return world.sensor(timeout=0.01, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
@@ -287,7 +287,7 @@ def sensor_timeout_with_a_cancel_that_fails(world):
     world.model_sync(duration=math.inf)
     world.emulator.start(SYNC)
     world.emulator.fault("status", status=403, count=None, method="POST")
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+    return world.sensor(timeout=0.01, cancel_on_timeout=True)
 
 
 @case(exceptions.PolytomicRunFailed)
@@ -360,20 +360,20 @@ def failed_and_nothing_more_to_learn(world):
 def sensor_timeout(world):
     world.model_sync(duration=math.inf)
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0)
+    return world.sensor(timeout=0.01)
 
 
 @case(AirflowSensorTimeout)
 def sensor_timeout_with_cancel(world):
     world.model_sync(duration=math.inf)
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+    return world.sensor(timeout=0.01, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
 def sensor_timeout_with_nothing_to_wait_for(world):
     world.model_sync()
-    return world.sensor(timeout=0, completed_after="2025-06-16T00:00:00Z")
+    return world.sensor(timeout=0.01, completed_after="2025-06-16T00:00:00Z")
 
 
 @case(exceptions.PolytomicRunFailed)
@@ -407,20 +407,20 @@ def one_of_many_is_gone(world):
 
 @case(AirflowSensorTimeout)
 def some_of_many_have_not_ended(world):
-    return world.sensor_of_many(world.executions({"duration": math.inf}, {}), timeout=0)
+    return world.sensor_of_many(world.executions({"duration": math.inf}, {}), timeout=0.01)
 
 
 @case(AirflowSensorTimeout)
 def not_fresh(world):
     world.model_sync()
-    return PolytomicFreshnessSensor(task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0)
+    return PolytomicFreshnessSensor(task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0.01)
 
 
 @case(exceptions.PolytomicRunTimeout)
 def cancellation_without_an_end(world):
     world.bulk_sync(duration=math.inf, cancel_takes=math.inf)
     world.emulator.start(BULK_SYNC)
-    return PolytomicCancelBulkSyncOperator(task_id="cancel", bulk_sync_id=BULK_SYNC, timeout=0)
+    return PolytomicCancelBulkSyncOperator(task_id="cancel", bulk_sync_id=BULK_SYNC, timeout=0.01)
 
 
 @pytest.fixture
@@ -498,7 +498,7 @@ def test_records_are_in_the_message_and_not_in_what_the_lineage_is_told(world, t
 
 def test_records_of_a_run_that_is_too_late_are_not_in_the_lineage_either(world, task_instance):
     world.model_sync(duration=math.inf, cancel_ends="completed", counts={"total": 10, "error": 3})
-    operator = world.start(timeout=0)
+    operator = world.start(timeout=0.01)
     with pytest.raises(exceptions.PolytomicRunTimeout) as raised:
         task_instance(operator).finish()
     assert "ada@example.com" in str(raised.value)
@@ -506,12 +506,12 @@ def test_records_of_a_run_that_is_too_late_are_not_in_the_lineage_either(world, 
 
 
 def test_a_cause_that_comes_drop_by_drop_is_not_waited_for(world, monkeypatch):
-    monkeypatch.setattr(errors, "PATIENCE_FOR_CAUSE", 0.3)
+    monkeypatch.setattr(errors, "DIAGNOSTICS_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n") as url:
         connection = {"conn_type": "polytomic", "host": url, "password": "a-key-of-nobody"}
         monkeypatch.setenv("AIRFLOW_CONN_DRIPPING", json.dumps(connection))
         assert errors.find_diagnostics(Execution.unknown("model", SYNC, "1"), "dripping") == Diagnostics()
-        assert [thread for thread in enumerate_threads() if thread.name == "polytomic-cause"]
+        assert [thread for thread in enumerate_threads() if thread.name == "polytomic-diagnostics"]
 
 
 def test_a_limit_of_requests_does_not_delay_the_cause(world, task_instance, monkeypatch):

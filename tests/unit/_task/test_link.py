@@ -56,6 +56,6 @@ async def test_a_result_that_no_worker_completes_has_it(emulator, xcoms, here):
     async def as_it_is(event):
         return event
 
-    trigger._final = as_it_is
+    trigger._trigger_event = as_it_is
     [event] = [event async for event in trigger.run()]
-    assert event["execution"]["url"] == (f"{emulator.url}/{sync.id}/model" if here else None)
+    assert event.execution["url"] == (f"{emulator.url}/{sync.id}/model" if here else None)

@@ -85,9 +85,9 @@ def test_an_option_that_is_none_is_refused_when_the_dag_is_parsed(wrong):
 
 @pytest.mark.parametrize("wrong", [None, "", " ", ".", "..", "None"])
 def test_what_is_no_id_is_refused_before_anything_is_asked(wrong, kind, task_instance, no_waiting, deferrable):
-    with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*no id. Next: "):
+    with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*not an id. Next: "):
         task_instance(kind.start(wrong, deferrable=deferrable)).execute()
-    with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*no id. Next: "):
+    with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*not an id. Next: "):
         task_instance(kind.cancel(wrong)).execute()
     assert kind.emulator.requests == []
 

@@ -160,7 +160,7 @@ def test_an_answer_that_no_waiting_mends_ends_the_wait_and_what_is_known_is_hand
 
 def test_what_was_last_heard_is_handed_on_where_the_time_is_up_and_nobody_answers(kind, task_instance):
     sync_id = kind.add(duration=NEVER)
-    task = task_instance(kind.start(sync_id, timeout=0))
+    task = task_instance(kind.start(sync_id, timeout=0.01))
     kind.emulator.fault("status", status=503, count=None, method="GET", path="/**/executions/*", skip=1)
     kind.emulator.fault("status", status=403, count=None, method="POST", path="/**/cancel")
     with pytest.raises(PolytomicRunTimeout):
@@ -286,7 +286,7 @@ class TestDeadlines:
 
     def test_at_its_end_the_execution_is_canceled_and_the_task_fails(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
-        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0))
+        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01))
         with pytest.raises(PolytomicRunTimeout, match=f"{sync_id} has not ended in time.*'canceled'") as raised:
             task.finish()
         assert len(kind.cancels) == 1
@@ -296,7 +296,7 @@ class TestDeadlines:
 
     def test_it_is_left_running_where_cancel_on_kill_is_off(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
-        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0, cancel_on_kill=False))
+        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01, cancel_on_kill=False))
         with pytest.raises(PolytomicRunTimeout, match="it was left running"):
             task.finish()
         assert kind.cancels == []
@@ -304,7 +304,7 @@ class TestDeadlines:
     def test_a_joined_execution_is_left_running(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
-        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0, if_running="join"))
+        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01, if_running="join"))
         with pytest.raises(PolytomicRunTimeout, match="it was left running"):
             task.finish()
         assert kind.cancels == []
@@ -358,11 +358,11 @@ class TestDeadlinesInAnOutage:
         return outage
 
     def test_it_is_canceled_and_the_task_has_timed_out(self, kind, task_instance, monkeypatch, deferrable, outage):
-        monkeypatch.setattr(_start, "CONFIRM_PATIENCE", 0.01)
-        monkeypatch.setattr(executions, "LATE_PATIENCE", 0.01)
+        monkeypatch.setattr(_start, "CONFIRM_TIMEOUT", 0.01)
+        monkeypatch.setattr(executions, "DEADLINE_CANCEL_TIMEOUT", 0.01)
         sync_id = kind.add(duration=NEVER)
         outage(sync_id)
-        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01, poll_interval=5))
+        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01.01, poll_interval=5))
         with pytest.raises(PolytomicRunTimeout, match="has not ended in time"):
             task.finish()
         assert len(kind.cancels) >= 1
@@ -393,7 +393,7 @@ class TestOnKill:
             operator.on_kill()
             operator._stop_if_killed()
 
-        monkeypatch.setattr(_cancel_on_kill.KillableOperator, "_sleep", pause)
+        monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         return task
@@ -417,20 +417,20 @@ class TestOnKill:
             operator.on_kill()
             operator._stop_if_killed()
 
-        monkeypatch.setattr(_cancel_on_kill.KillableOperator, "_sleep", pause)
+        monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         assert len(kind.cancels) == 1
 
     def test_a_kill_during_the_start_cancels_as_soon_as_the_execution_is_known(self, kind, task_instance, monkeypatch):
         task = task_instance(kind.start(kind.add(duration=NEVER), deferrable=True))
-        original = _start.PolytomicRunOperator._order
+        original = kind.start_class._request_body
 
         def killed(operator, *arguments):
             operator.on_kill()
             return original(operator, *arguments)
 
-        monkeypatch.setattr(_start.PolytomicRunOperator, "_order", killed)
+        monkeypatch.setattr(kind.start_class, "_request_body", killed)
         with pytest.raises(PolytomicTaskError, match="the task was killed"):
             task.execute()
         assert len(kind.cancels) == 1
@@ -443,15 +443,15 @@ class TestOnKill:
     def test_no_answer_at_all_is_given_up_within_the_time_that_airflow_leaves(
         self, kind, task_instance, monkeypatch, logged
     ):
-        assert _cancel_on_kill.KILL_SECONDS < 4
-        monkeypatch.setattr(_cancel_on_kill, "KILL_SECONDS", 1.0)
+        assert _cancel_on_kill.KILL_TIMEOUT < 4
+        monkeypatch.setattr(_cancel_on_kill, "KILL_TIMEOUT", 1.0)
         kind.emulator.fault("delay", delay=60, count=None, method="POST", path="/**/cancel")
         self.killed_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
 
     def test_an_answer_that_drips_in_does_not_hold_the_task(self, kind, task_instance, monkeypatch, logged):
         """A time limit of httpx is for one phase of a request, and starts anew with each byte."""
-        monkeypatch.setattr(_cancel_on_kill, "KILL_SECONDS", 0.2)
+        monkeypatch.setattr(_cancel_on_kill, "KILL_TIMEOUT", 0.2)
         dripping, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
         def drip() -> None:
@@ -495,7 +495,7 @@ class TestEvents:
         ],
     )
     def test_what_no_trigger_of_ours_hands_back_fails_the_task(self, kind, task_instance, event):
-        with pytest.raises(PolytomicTaskError, match="handed back what no trigger of this provider does"):
+        with pytest.raises(PolytomicTaskError, match="Unexpected trigger event"):
             task_instance(kind.start(kind.add(duration=0), deferrable=True)).resume(event)
         assert kind.emulator.requests == []
 
@@ -644,14 +644,14 @@ class TestCancel:
         sync_id = kind.add(duration=NEVER, cancel_takes=1e6)
         kind.emulator.start(sync_id)
         with pytest.raises(PolytomicRunTimeout, match="after its cancellation"):
-            task_instance(kind.cancel(sync_id, timeout=0)).finish()
+            task_instance(kind.cancel(sync_id, timeout=0.01)).finish()
 
     def test_one_that_is_not_seen_again_is_named_all_the_same(self, kind, task_instance):
         sync_id = kind.add(duration=NEVER)
         running = kind.emulator.start(sync_id)
         kind.emulator.fault("status", status=503, method="GET", path="**/executions/*", count=None)
         with pytest.raises(PolytomicRunTimeout, match=running.id) as raised:
-            task_instance(kind.cancel(sync_id, timeout=0)).finish()
+            task_instance(kind.cancel(sync_id, timeout=0.01)).finish()
         assert raised.value.result["execution_id"] == running.id
 
     def test_an_unknown_sync_is_refused(self, kind, task_instance):

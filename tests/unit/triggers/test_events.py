@@ -41,16 +41,16 @@ class Store:
         self.written += 1
 
 
-class ExecutionPoller:
-    """A watcher in a triggerer of its own, which stores its events or not.
+class WatchingTrigger:
+    """An event trigger in a triggerer of its own, which stores its events or not.
 
-    :param stores: whether Airflow gets to store what the watcher tells
+    :param stores: whether Airflow stores the events of the trigger
     """
 
     def __init__(self, store=None, stores=True, **kwargs):
         self.store, self.stores = store, stores
         self.kwargs = {"poll_interval": 0.01, **kwargs}
-        self.told, self.polled = [], 0
+        self.payloads, self.polled = [], 0
 
     async def __aenter__(self):
         self._task = asyncio.ensure_future(self._run())
@@ -66,7 +66,7 @@ class ExecutionPoller:
         trigger = built_again(PolytomicEventTrigger(**self.kwargs))
         trigger.asset_state_store = self.store
         async for event in trigger.filter_shared_stream(self._polled(trigger)):
-            self.told.append(json.loads(json.dumps(event.payload)))
+            self.payloads.append(json.loads(json.dumps(event.payload)))
 
     async def _polled(self, trigger):
         async with aclosing(
@@ -76,7 +76,7 @@ class ExecutionPoller:
                 yield poll
                 self.polled += 1
                 if self.stores:
-                    await poll.stored()
+                    await poll.run_stored_callbacks()
 
     async def until(self, condition):
         while not condition():
@@ -84,11 +84,11 @@ class ExecutionPoller:
                 self._task.result()
             await asyncio.sleep(0.005)
 
-    async def tell(self, count=1):
-        await self.until(lambda: len(self.told) >= count)
+    async def wait_for_events(self, count=1):
+        await self.until(lambda: len(self.payloads) >= count)
         await self.polls(2)
-        assert len(self.told) == count
-        return self.told
+        assert len(self.payloads) == count
+        return self.payloads
 
     async def polls(self, count):
         wanted = self.polled + count
@@ -173,9 +173,9 @@ def test_an_end_with_its_numbers(emulator):
     async def scenario():
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync(schemas=[{"id": "contact", "records": 500, "duration": 5}])
-        async with ExecutionPoller() as watcher:
+        async with WatchingTrigger() as trigger:
             first, second = ends(emulator, model), ends(emulator, bulk)
-            told = await watcher.tell(2)
+            told = await trigger.wait_for_events(2)
         assert [list(one) for one in told] == [PAYLOAD, PAYLOAD]
         expected = [(first, model, "model", COUNTS), (second, bulk, "bulk", BULK_COUNTS)]
         for one, (execution, sync, kind, counts) in zip(told, expected, strict=True):
@@ -197,9 +197,9 @@ def test_the_link_is_that_of_the_connection(emulator, monkeypatch):
 
     async def scenario():
         sync = emulator.add_model_sync()
-        async with ExecutionPoller() as watcher:
+        async with WatchingTrigger() as trigger:
             ends(emulator, sync)
-            [told] = await watcher.tell()
+            [told] = await trigger.wait_for_events()
         assert told["url"] == f"https://p.example.com/{sync.id}"
 
     within(scenario())
@@ -233,10 +233,10 @@ def test_only_what_is_asked_for(emulator, asked, expected, beside):
         asked = {**asked, "sync_ids": [syncs[name].id if name in syncs else name for name in asked["sync_ids"]]}
 
     async def scenario():
-        async with ExecutionPoller(**asked) as watcher:
+        async with WatchingTrigger(**asked) as trigger:
             for sync in syncs.values():
                 ends(emulator, sync)
-            assert [one["sync_name"] for one in await watcher.tell(len(expected))] == expected
+            assert [one["sync_name"] for one in await trigger.wait_for_events(len(expected))] == expected
 
     within(scenario())
 
@@ -271,7 +271,7 @@ def test_one_execution_that_is_gone_costs_the_others_nothing(emulator, problem, 
                 raise LookupError("a bug")
             return look(run, **more)
 
-        async with ExecutionPoller(poll_interval=0.5) as watcher:
+        async with WatchingTrigger(poll_interval=0.5) as trigger:
             if problem:
                 emulator.fault("status", path=f"/api/syncs/{gone.id}/executions/*", count=None, **problem)
             else:
@@ -279,7 +279,7 @@ def test_one_execution_that_is_gone_costs_the_others_nothing(emulator, problem, 
             for _ in range(2):
                 ends(emulator, gone)
                 ends(emulator, there)
-            told = await watcher.tell(4)
+            told = await trigger.wait_for_events(4)
         expected = {gone.id: {**COUNTS, "delete": 0}, there.id: COUNTS}
         assert [one["counts"] for one in told] == [expected[one["sync_id"]] for one in told]
 
@@ -292,12 +292,14 @@ def test_nothing_more_is_asked_about_ends_while_polytomic_does_not_answer(emulat
     async def scenario():
         sync = emulator.add_model_sync(counts=COUNTS)
         emulator.fault("status", path="/api/**/executions/*", count=None)
-        async with ExecutionPoller(poll_interval=0.5) as watcher:
+        async with WatchingTrigger(poll_interval=0.5) as trigger:
             for _ in range(30):
                 ends(emulator, sync)
-            told = await watcher.tell(30)
+            told = await trigger.wait_for_events(30)
         assert all(one["counts"] == {**COUNTS, "delete": 0} for one in told)
-        assert len(lookups(emulator)) <= 3 * _shared_event_poll.AT_ONCE, "30 ends may come in more than one poll"
+        assert len(lookups(emulator)) <= 3 * _shared_event_poll.MAX_CONCURRENT_DETAILS, (
+            "30 ends may come in more than one poll"
+        )
 
     within(scenario())
 
@@ -309,12 +311,12 @@ def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulato
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync()
         emulator.fault(fail, path="/api/**/executions/*", count=None)
-        async with ExecutionPoller() as watcher:
+        async with WatchingTrigger() as trigger:
             ends(emulator, model)
-            [told] = await watcher.tell(1)
+            [told] = await trigger.wait_for_events(1)
             assert told["counts"] == {**COUNTS, "delete": 0}
             ends(emulator, bulk)
-            told = await watcher.tell(2)
+            told = await trigger.wait_for_events(2)
             assert told[1]["counts"] is None
             assert {request.path for request in lookups(emulator)} == {
                 request.path for request in lookups(emulator)[:2]
@@ -327,15 +329,15 @@ def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulato
 
 @watchers
 def test_a_slow_answer_holds_an_end_up_for_a_while_only(emulator, monkeypatch):
-    monkeypatch.setattr(_shared_event_poll, "PATIENCE", 0.2)
+    monkeypatch.setattr(_shared_event_poll, "DETAILS_TIMEOUT", 0.2)
 
     async def scenario():
         sync = emulator.add_bulk_sync()
         emulator.fault("delay", path="/api/**/executions/*", delay=5, count=None)
-        async with ExecutionPoller() as watcher:
+        async with WatchingTrigger() as trigger:
             for _ in range(3):
                 ends(emulator, sync)
-            told = await watcher.tell(3)
+            told = await trigger.wait_for_events(3)
         assert [one["counts"] for one in told] == [None] * 3
 
     within(scenario())
@@ -374,11 +376,11 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
 
     async def scenario():
         sync = emulator.add_model_sync()
-        async with ExecutionPoller(poll_interval=15) as watcher:
+        async with WatchingTrigger(poll_interval=15) as trigger:
             pauses.clear()
             emulator.fault(path="/api/events", count=8, **fault)
             missed = [ends(emulator, sync).id for _ in range(3)]
-            told = await watcher.tell(3)
+            told = await trigger.wait_for_events(3)
         assert [one["execution_id"] for one in told] == missed
 
     within(scenario())
@@ -397,11 +399,11 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
 def test_trouble_that_changes_is_still_the_same(emulator, pauses, caplog):
     async def scenario():
         sync = emulator.add_model_sync()
-        async with ExecutionPoller(poll_interval=15) as watcher:
+        async with WatchingTrigger(poll_interval=15) as trigger:
             for fault in ({"kind": "status", "status": 502}, {"kind": "reset"}, {"kind": "malformed"}) * 2:
                 emulator.fault(path="/api/events", count=1, **fault)
             ends(emulator, sync)
-            await watcher.tell(1)
+            await trigger.wait_for_events(1)
 
     within(scenario())
     assert caplog.text.count("cannot be read") == 1
@@ -412,10 +414,10 @@ def test_trouble_that_changes_is_still_the_same(emulator, pauses, caplog):
 def test_what_polytomic_asks_to_wait_is_waited_within_reason(emulator, pauses, asked, waited):
     async def scenario():
         sync = emulator.add_model_sync()
-        async with ExecutionPoller(poll_interval=15) as watcher:
+        async with WatchingTrigger(poll_interval=15) as trigger:
             emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": str(asked)})
             ends(emulator, sync)
-            await watcher.tell(1)
+            await trigger.wait_for_events(1)
 
     within(scenario())
     assert waited in pauses
@@ -429,8 +431,8 @@ def test_a_connection_that_is_mended_is_read_again(emulator, pauses, monkeypatch
     async def scenario():
         monkeypatch.delenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT")
         sync = emulator.add_model_sync()
-        watcher = ExecutionPoller(poll_interval=15)
-        running = asyncio.ensure_future(watcher.__aenter__())
+        trigger = WatchingTrigger(poll_interval=15)
+        running = asyncio.ensure_future(trigger.__aenter__())
         while len(pauses) < 2:
             await asyncio.sleep(0)
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**json.loads(good), "password": "wrong-key"}))
@@ -439,8 +441,8 @@ def test_a_connection_that_is_mended_is_read_again(emulator, pauses, monkeypatch
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", good)
         await running
         ends(emulator, sync)
-        await watcher.tell(1)
-        await watcher.__aexit__()
+        await trigger.wait_for_events(1)
+        await trigger.__aexit__()
 
     within(scenario())
     assert "wrong-key" not in caplog.text
@@ -455,18 +457,18 @@ def test_a_watcher_goes_on_where_it_was(emulator):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
         ends(emulator, sync)
-        async with ExecutionPoller(store) as watcher:
+        async with WatchingTrigger(store) as trigger:
             ended = ends(emulator, sync)
-            assert [one["execution_id"] for one in await watcher.tell(1)] == [ended.id]
+            assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [ended.id]
         meanwhile = [ends(emulator, sync).id for _ in range(3)]
-        async with ExecutionPoller(store, poll_interval=0.02) as watcher:
-            assert [one["execution_id"] for one in await watcher.tell(3)] == meanwhile
-        async with ExecutionPoller(store) as watcher:
-            await watcher.polls(3)
-            assert watcher.told == []
-        async with ExecutionPoller(store, sync_ids=[sync.id]) as other:
+        async with WatchingTrigger(store, poll_interval=0.02) as trigger:
+            assert [one["execution_id"] for one in await trigger.wait_for_events(3)] == meanwhile
+        async with WatchingTrigger(store) as trigger:
+            await trigger.polls(3)
+            assert trigger.payloads == []
+        async with WatchingTrigger(store, sync_ids=[sync.id]) as other:
             await other.polls(3)
-            assert other.told == []
+            assert other.payloads == []
 
     within(scenario())
 
@@ -475,13 +477,13 @@ def test_a_watcher_goes_on_where_it_was(emulator):
 def test_what_airflow_has_not_stored_is_told_again(emulator):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
-        async with ExecutionPoller(store):
+        async with WatchingTrigger(store):
             pass
-        async with ExecutionPoller(store, stores=False) as watcher:
+        async with WatchingTrigger(store, stores=False) as trigger:
             ended = ends(emulator, sync)
-            await watcher.tell(1)
-        async with ExecutionPoller(store) as watcher:
-            assert [one["execution_id"] for one in await watcher.tell(1)] == [ended.id]
+            await trigger.wait_for_events(1)
+        async with WatchingTrigger(store) as trigger:
+            assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [ended.id]
 
     within(scenario())
 
@@ -491,8 +493,8 @@ def test_without_a_store_it_looks_back(emulator):
     async def scenario():
         sync = emulator.add_model_sync(duration=1)
         long_ago, lately = ends(emulator, sync, 120), ends(emulator, sync, 200)
-        async with ExecutionPoller() as watcher:
-            assert [one["execution_id"] for one in await watcher.tell(1)] == [lately.id]
+        async with WatchingTrigger() as trigger:
+            assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [lately.id]
         assert long_ago.id != lately.id
 
     within(scenario())
@@ -502,18 +504,18 @@ def test_without_a_store_it_looks_back(emulator):
 def test_a_store_that_fails_costs_no_event(emulator, pauses, caplog):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
-        async with ExecutionPoller(store) as watcher:
+        async with WatchingTrigger(store) as trigger:
             store.refuses = True
             first = ends(emulator, sync)
-            await watcher.tell(1)
-            await watcher.polls(5)
-        restarted = ExecutionPoller(store)
+            await trigger.wait_for_events(1)
+            await trigger.polls(5)
+        restarted = WatchingTrigger(store)
         running = asyncio.ensure_future(restarted.__aenter__())
-        while pauses.count(events.STORE_PAUSE) < 3:
+        while pauses.count(events.CURSOR_RETRY_DELAY) < 3:
             await asyncio.sleep(0)
         store.refuses = False
         await running
-        assert [one["execution_id"] for one in await restarted.tell(1)] == [first.id]
+        assert [one["execution_id"] for one in await restarted.wait_for_events(1)] == [first.id]
         await restarted.__aexit__()
 
     within(scenario())
@@ -525,11 +527,11 @@ def test_a_store_that_fails_costs_no_event(emulator, pauses, caplog):
 def test_little_is_kept_while_nothing_happens(emulator, monkeypatch):
     async def scenario():
         store = Store()
-        async with ExecutionPoller(store) as watcher:
-            await watcher.polls(10)
+        async with WatchingTrigger(store) as trigger:
+            await trigger.polls(10)
             assert store.written == 1
-            monkeypatch.setattr(events, "KEEP_EVERY", 0.0)
-            await watcher.polls(3)
+            monkeypatch.setattr(events, "CURSOR_SAVE_INTERVAL", 0.0)
+            await trigger.polls(3)
             assert store.written > 2
 
     within(scenario())
@@ -546,15 +548,15 @@ def test_a_trigger_of_several_assets_keeps_with_each(emulator):
 
     async def scenario():
         stores, sync = Stores(), emulator.add_model_sync()
-        async with ExecutionPoller(stores) as watcher:
+        async with WatchingTrigger(stores) as trigger:
             ends(emulator, sync)
-            await watcher.tell(1)
+            await trigger.wait_for_events(1)
         one, other = stores.all()
         assert one.values == other.values != {}
         stores._by_name = {"new": Store(), **stores._by_name}
-        async with ExecutionPoller(stores) as watcher:
-            await watcher.polls(2)
-            assert watcher.told == []
+        async with WatchingTrigger(stores) as trigger:
+            await trigger.polls(2)
+            assert trigger.payloads == []
 
     within(scenario())
 
@@ -623,7 +625,7 @@ def test_a_watcher_that_was_away_shares_the_poll_and_disturbs_nobody(emulator):
     async def scenario():
         store, other = Store(), Store()
         sync = emulator.add_model_sync(duration=1)
-        async with ExecutionPoller(store):
+        async with WatchingTrigger(store):
             pass
         missed = []
         for _ in range(9):

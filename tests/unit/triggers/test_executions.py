@@ -14,7 +14,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from airflow_provider_polytomic._compat import trigger_has_on_kill
-from airflow_provider_polytomic._task.kill_guard import LONG_PATIENCE
+from airflow_provider_polytomic._task.kill_guard import GUARD_TIMEOUT
 from airflow_provider_polytomic.triggers import _base, executions
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
@@ -180,7 +180,7 @@ async def test_only_a_task_that_was_deferred_is_given_time_to_settle(
 
     trigger = started({"duration": 0}, poll_interval=2.0, deadline=1.0)
     trigger.task_instance = MagicMock() if waits else None
-    monkeypatch.setattr(_base, "SETTLING", 8.0)
+    monkeypatch.setattr(_base, "MIN_DEFERRAL", 8.0)
     monkeypatch.setattr(_base, "asyncio", _with_sleep(pause))
     monkeypatch.setattr(_base, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     await wait_for_event(trigger)
@@ -212,7 +212,7 @@ class TestKill:
 
     @pytest.fixture(autouse=True)
     def _settled(self, monkeypatch):
-        monkeypatch.setattr(_base, "SETTLING", 0.0)
+        monkeypatch.setattr(_base, "MIN_DEFERRAL", 0.0)
 
     @pytest.fixture
     def killed(self, monkeypatch):
@@ -259,7 +259,7 @@ class TestKill:
         trigger = started({"duration": NEVER}, cancel_on_kill=True)
         trigger.task_instance = task_instance = MagicMock()
         await trigger.on_kill()
-        assert asked == [(task_instance, trigger.execution_id, LONG_PATIENCE)]
+        assert asked == [(task_instance, trigger.execution_id, GUARD_TIMEOUT)]
         assert emulator.execution(trigger.execution_id).cancel_requests == 1
 
     async def test_where_nobody_killed_it_nothing_is_canceled(self, emulator, started, killed, monkeypatch):
