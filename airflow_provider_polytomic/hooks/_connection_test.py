@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_polytomic import api
 from airflow_provider_polytomic.api import identity
 from airflow_provider_polytomic.api.retry import is_transient
-from airflow_provider_polytomic.hooks._connection import read
+from airflow_provider_polytomic.hooks._connection import read_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -19,7 +19,7 @@ def try_out(connection: Connection) -> tuple[bool, str]:
     Airflow tests under a made-up connection id, so no message names one.
     """
     try:
-        with api.PolytomicClient(config=read(connection)) as client:
+        with api.PolytomicClient(config=read_connection(connection)) as client:
             me = client.send(identity.get().without_retries())
     except ValueError as error:
         return False, f"This connection cannot be used as it is: {_ended(str(error))}"

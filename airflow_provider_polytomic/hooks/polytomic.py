@@ -91,18 +91,18 @@ class PolytomicHook(BaseHook):
 
         :raises PolytomicRequestRefused: if it cannot be used as it is
         """
-        from airflow_provider_polytomic.hooks._connection import config_of
+        from airflow_provider_polytomic.hooks._connection import connection_config
 
-        return config_of(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        return connection_config(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
 
     async def aconfig(self) -> ConnectionConfig:
         """Read the Airflow connection from an event loop; otherwise as :meth:`config`.
 
         :raises PolytomicRequestRefused: if it cannot be used as it is
         """
-        from airflow_provider_polytomic.hooks._connection import config_of
+        from airflow_provider_polytomic.hooks._connection import connection_config
 
-        return config_of(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        return connection_config(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
 
     def send(self, call: Call[T]) -> T:
         """Send one call.

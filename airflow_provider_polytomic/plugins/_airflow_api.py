@@ -14,7 +14,7 @@ from pydantic import AliasChoices, BaseModel, Field
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic.api.clients import tls_context
 from airflow_provider_polytomic.api.config import checked_address, is_loopback
-from airflow_provider_polytomic.hooks._connection import base_url_of, settings_of
+from airflow_provider_polytomic.hooks._connection import read_base_url, read_extra
 
 _PAGE = 100
 _TIMEOUT = 30.0
@@ -43,9 +43,9 @@ class Login:
 
         :raises ValueError: if it cannot be used, or the password would leave this machine in clear
         """
-        options = settings_of(connection.extra, ("verify", "allow_http"))
+        options = read_extra(connection.extra, ("verify", "allow_http"))
         default = conf.get("api", "base_url", fallback="") or f"localhost:{conf.get('api', 'port', fallback='8080')}"
-        address = base_url_of(connection, default, loopback_scheme="http")
+        address = read_base_url(connection, default, loopback_scheme="http")
         return cls(
             checked_address(address, options.get("allow_http", False), "password of Airflow's user"),
             connection.login or "",
