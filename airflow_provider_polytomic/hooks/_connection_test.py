@@ -1,4 +1,4 @@
-"""What a press of *Test* on a connection says: whom the key stands for, or what is wrong and what to do about it."""
+"""Test an Airflow connection for the *Test* button of the form and ``airflow connections test``."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 
-def try_out(connection: Connection) -> tuple[bool, str]:
-    """Ask Polytomic once, and tell whether the connection works and what the person at the form should know.
+def test_connection(connection: Connection) -> tuple[bool, str]:
+    """Call ``GET /api/me`` once; return whether it succeeded, and a message for the person at the form.
 
-    Airflow tests under a made-up connection id, so no message names one.
+    Airflow tests under a temporary connection id, so no message names one.
     """
     try:
         with api.PolytomicClient(config=read_connection(connection)) as client:
             me = client.send(identity.get().without_retries())
     except ValueError as error:
-        return False, f"This connection cannot be used as it is: {_ended(str(error))}"
+        return False, f"This connection cannot be used as it is: {_sentence(str(error))}"
     except api.PolytomicError as error:
-        return False, f"{_ended(str(error))} {_what_to_do(error)}"
-    who = me.email or me.id or "an organization key"
-    return True, f"Connected to {me.organization_name or me.organization_id or 'Polytomic'} as {who}."
+        return False, f"{_sentence(str(error))} {_next_step(error)}"
+    user = me.email or me.id or "an organization key"
+    return True, f"Connected to {me.organization_name or me.organization_id or 'Polytomic'} as {user}."
 
 
-def _what_to_do(error: api.PolytomicError) -> str:
+def _next_step(error: api.PolytomicError) -> str:
     if isinstance(error, api.PolytomicAuthError):
         return (
-            "Paste the whole API key again, or make a new one in Polytomic if it was revoked. "
+            "Paste the whole API key again, or create a new one in Polytomic if it was revoked. "
             "Fill in the organization id only for a partner or deployment key."
         )
     if isinstance(error, api.PolytomicPermissionError):
-        return "Polytomic knows the API key and does not let it do this: ask an admin of Polytomic for one that may."
+        return "The API key is valid but lacks the permission: ask an admin of Polytomic for a key that has it."
     if isinstance(error, api.PolytomicTransportError) and "SSL" in str(error):
         return (
-            "Check that the host speaks https at this port. If its certificate is from an authority of your own, "
+            "Check that the host serves https at this port. If a private authority has signed its certificate, "
             "fill in the path of that authority's CA bundle at Verify certificate."
         )
     if isinstance(error, api.PolytomicTransportError):
         return (
             "Check the host and the port, and that the machine of Airflow's server can reach them; "
-            "if it can do so only through a proxy, fill in the proxy."
+            "if it needs a proxy for that, fill in the proxy."
         )
     if isinstance(error, api.PolytomicAPIError) and is_transient(error):
         return "The connection may be right: test it again in a minute."
     return "Check the host: it is the address at which you open Polytomic in the browser."
 
 
-def _ended(text: str) -> str:
+def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."

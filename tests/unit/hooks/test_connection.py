@@ -68,7 +68,7 @@ def test_a_connection_without_a_key_is_refused_although_the_environment_has_one(
 
 
 @pytest.mark.parametrize("password", [f"{KEY}\nand", f"{KEY}é"])
-def test_a_key_that_no_key_can_be_is_refusal(config, password):
+def test_a_key_with_invalid_characters_is_refused(config, password):
     assert "characters that no key has" in refusal(config, password=password)
 
 
@@ -131,7 +131,7 @@ def test_plain_http_can_be_allowed(config, allowed):
         {"host": f"https://polytomic.example.com?key={KEY}"},
     ],
 )
-def test_a_host_that_is_none_is_refusal(config, fields):
+def test_an_invalid_host_is_refused(config, fields):
     message = refusal(config, **fields)
     assert "ftp" not in message
 

@@ -107,7 +107,7 @@ def test_an_answer_that_is_an_error_fails_the_test_and_says_what_to_do(hook, emu
 def test_a_host_without_tls_fails_the_test_and_says_what_to_check(point_at, emulator):
     works, message = point_at(host=emulator.url.replace("http:", "https:")).test_connection()
     assert not works
-    assert "Check that the host speaks https at this port" in message
+    assert "Check that the host serves https at this port" in message
 
 
 @pytest.mark.parametrize(
