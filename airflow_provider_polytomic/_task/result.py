@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
 from airflow_provider_polytomic._task.errors import find_diagnostics
+from airflow_provider_polytomic._task.lineage import record_for_lineage
 from airflow_provider_polytomic._task.link import linked
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic.exceptions import error_for
-from airflow_provider_polytomic.lineage import record_for_lineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -12,6 +12,7 @@ from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._task.attempt import Attempt
 from airflow_provider_polytomic._task.errors import already_running_error, timeout_error, translate_execution_errors
 from airflow_provider_polytomic._task.events import validate_execute_complete_event
+from airflow_provider_polytomic._task.lineage import record_for_lineage
 from airflow_provider_polytomic._task.link import linked, show_link
 from airflow_provider_polytomic._task.result import finish_execution, publish_result
 from airflow_provider_polytomic._task.state import TaskExecutionState
@@ -21,7 +22,7 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicUnavailable,
 )
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.lineage import OpenLineageMixin, record_for_lineage
+from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.operators._cancel_on_kill import KillableOperator
 
