@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, xcoms_of_end
+from airflow_provider_polytomic._compat import AirflowException, end_event_xcoms, trigger_has_on_kill
 from airflow_provider_polytomic._task.kill_guard import LONG_PATIENCE, PATIENCE, was_killed
 from airflow_provider_polytomic._task.link import link_url
 from airflow_provider_polytomic._task.values import as_moment
@@ -126,7 +126,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         if self.end_from_trigger and event["status"] == "ended":
             result = event["execution"]
             if result["outcome"] == "success" and not result["counts"]["error"]:
-                xcoms = await xcoms_of_end(self.task_instance, result) if self.push_result else None
+                xcoms = await end_event_xcoms(self.task_instance, result) if self.push_result else None
                 return TaskSuccessEvent(xcoms=xcoms)
         return TriggerEvent(event)  # type: ignore[no-untyped-call]
 
