@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from airflow.sdk.configuration import conf
     from airflow.sdk.definitions.asset import Asset, AssetRef
+    from airflow.sdk.definitions.xcom_arg import XComArg
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
 else:
     try:
         from airflow.sdk.definitions.asset import Asset, AssetRef
+        from airflow.sdk.definitions.xcom_arg import XComArg
 
         EMITTED_OUTLETS = (Asset, AssetRef)
     except ImportError:
         from airflow.datasets import Dataset as Asset
+        from airflow.models.xcom_arg import XComArg
 
         EMITTED_OUTLETS = (Asset,)
     try:
@@ -203,19 +206,11 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 
 def has_xcom_args(value: Any) -> bool:
     """Return whether a value is or contains the output of another task."""
-    try:
-        from airflow.sdk.definitions.xcom_arg import XComArg
-    except ImportError:
-        from airflow.models.xcom_arg import XComArg
     return any(True for _ in XComArg.iter_xcom_references(value))
 
 
 def set_upstream_from(operator: BaseOperator, value: Any) -> None:
     """Set the tasks whose outputs a value contains upstream of an operator, as for a template field."""
-    try:
-        from airflow.sdk.definitions.xcom_arg import XComArg
-    except ImportError:
-        from airflow.models.xcom_arg import XComArg
     XComArg.apply_upstream_relationship(operator, value)
 
 
@@ -249,16 +244,17 @@ async def xcom_if_deferred(task_instance: Any, key: str) -> Any:
     return await xcom_in_trigger(ti, key) if state == "deferred" else None
 
 
+def _keys(task_instance: Any) -> dict[str, Any]:
+    return {name: getattr(task_instance, name) for name in ("dag_id", "run_id", "task_id", "map_index")}
+
+
 async def xcom_in_trigger(task_instance: Any, key: str) -> Any:
     """Return an XCom of a task instance; for triggers on Airflow 3."""
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import GetXCom
     from airflow.sdk.execution_time.xcom import XCom
 
-    ti = task_instance
-    xcom: Any = await task_runner.SUPERVISOR_COMMS.asend(
-        GetXCom(key=key, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
-    )
+    xcom: Any = await task_runner.SUPERVISOR_COMMS.asend(GetXCom(key=key, **_keys(task_instance)))
     return XCom.deserialize_value(xcom)
 
 
@@ -268,8 +264,7 @@ async def push_xcom_in_trigger(task_instance: Any, key: str, value: Any) -> None
     from airflow.sdk.execution_time.comms import SetXCom
     from airflow.sdk.execution_time.xcom import XCom
 
-    ti = task_instance
-    keys = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+    keys = _keys(task_instance)
     stored = XCom.serialize_value(value, key=key, **keys)
     await task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=stored, **keys))
 
@@ -298,8 +293,7 @@ def _xcom_if_deferred_from_database(task_instance: Any, key: str) -> Any:
     from airflow.models.xcom import XCom
     from airflow.utils.session import create_session
 
-    ti = task_instance
-    keys = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
+    keys = _keys(task_instance)
     with create_session() as session:
         state = session.query(TaskInstance.state).filter_by(**keys).scalar()
         return XCom.get_one(key=key, session=session, **keys) if state == "deferred" else None

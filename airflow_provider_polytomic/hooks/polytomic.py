@@ -149,7 +149,7 @@ class PolytomicHook(BaseHook):
 
         The message names the organization and the user of the key, or the error and what to do. It holds no secret.
         """
-        from airflow_provider_polytomic.hooks._connection_test import test_connection
+        from airflow_provider_polytomic.hooks._connection import test_connection
 
         return test_connection(self.get_connection(self.polytomic_conn_id))
 
@@ -161,7 +161,6 @@ class PolytomicHook(BaseHook):
         test: bool | None = None,
         identities: Sequence[str] | None = None,
         source_identities: Sequence[Sequence[Mapping[str, Any]]] | None = None,
-        idempotency_key: str | None = None,
     ) -> StartedExecution:
         """Start an execution of a model sync and do not wait for it to end: ``POST /api/syncs/{id}/executions``.
 
@@ -171,19 +170,13 @@ class PolytomicHook(BaseHook):
         :param identities: Values (texts) of the identity field: sync only these records. Default None: all.
         :param source_identities: Records, each a list of mappings with model, field and value, at most 1000; excludes
             ``identities``. Default None: all.
-        :param idempotency_key: Key (text) that makes it safe to repeat the request for 24 hours. Default None: no key.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import syncs
 
         call = syncs.start(
-            sync_id,
-            resync=resync,
-            test=test,
-            identities=identities,
-            source_identities=source_identities,
-            idempotency_key=idempotency_key,
+            sync_id, resync=resync, test=test, identities=identities, source_identities=source_identities
         )
         return self.send(call)
 
@@ -239,7 +232,6 @@ class PolytomicHook(BaseHook):
         resync_mode: str | None = None,
         fetch_mode: str | None = None,
         test: bool | None = None,
-        idempotency_key: str | None = None,
     ) -> BulkSyncExecution:
         """Start an execution of a bulk sync and do not wait for it to end: ``POST /api/bulk/syncs/{id}/executions``.
 
@@ -248,19 +240,13 @@ class PolytomicHook(BaseHook):
         :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; excludes ``test``. Default None: no resync.
         :param fetch_mode: ``none``, ``incremental`` or ``full``, the last two for Salesforce only. Default None.
         :param test: Boolean; True syncs at most five records of each schema. Default None: all records.
-        :param idempotency_key: Key (text) that makes it safe to repeat the request for 24 hours. Default None: no key.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
         call = bulk_syncs.start(
-            bulk_sync_id,
-            schemas=schemas,
-            resync_mode=resync_mode,
-            fetch_mode=fetch_mode,
-            test=test,
-            idempotency_key=idempotency_key,
+            bulk_sync_id, schemas=schemas, resync_mode=resync_mode, fetch_mode=fetch_mode, test=test
         )
         return self.send(call)
 
