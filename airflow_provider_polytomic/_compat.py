@@ -7,6 +7,7 @@ from attributes, never from version numbers.
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -274,18 +275,10 @@ async def end_event_xcoms(task_instance: Any, result: Any) -> dict[str, Any] | N
 
     Airflow 3 would store them as text, so there the result is pushed here instead.
     """
-    if task_instance is None or not _has_supervisor():
+    if task_instance is None or find_spec("airflow.sdk") is None:
         return {"return_value": result}
     await push_xcom_in_trigger(task_instance, "return_value", result)
     return None
-
-
-def _has_supervisor() -> bool:
-    try:
-        import airflow.sdk.execution_time.comms  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def _xcom_if_deferred_from_database(task_instance: Any, key: str) -> Any:

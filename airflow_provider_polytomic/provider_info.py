@@ -15,9 +15,7 @@ def _field(label: str, description: str, type: str = "string", **schema: Any) ->
 
 
 CONNECTION_FIELDS: dict[str, Any] = {
-    "api_version": _field(
-        "API version", "Date of the API version. Empty: 2025-09-18", pattern=r"^(\d{4}-\d{2}-\d{2})?$"
-    ),
+    "api_version": _field("API version", "Date of the version. Empty: 2025-09-18", pattern=r"^(\d{4}-\d{2}-\d{2})?$"),
     "timeout": _field("Timeout", "Seconds to wait for one response. Empty: 30", "integer", minimum=1),
     "verify": _field(
         "Verify certificate", "true, false, or the path of a CA bundle on Airflow's machines. Empty: true"
@@ -39,9 +37,7 @@ CONNECTION_FIELDS: dict[str, Any] = {
         "integer",
         minimum=1,
     ),
-    "trust_events": _field(
-        "Trust events", "Poll long executions less often while Polytomic's events report every end", "boolean"
-    ),
+    "trust_events": _field("Trust events", "Poll long executions less often while events report every end", "boolean"),
     "link_template": _field(
         "Link to a sync",
         "URL of a sync in Polytomic's UI, with the placeholders {base_url}, {organization_id}, {kind}, {sync_id} and "
@@ -95,9 +91,7 @@ WEBHOOK_OPTIONS: dict[str, dict[str, Any]] = {
     ),
     "webhook_signature_hash": _option("Hash algorithm of the signature: sha256, sha512 or sha1", "sha256", "sha256"),
     "webhook_signature_encoding": _option("Encoding of the signature: hex or base64", "hex", "hex"),
-    "webhook_max_age": _option(
-        "Maximum age of an event in seconds; older ones are refused. 0: no limit", "3600", "86400", "integer"
-    ),
+    "webhook_max_age": _option("Maximum age of an event in seconds. 0: no limit", "3600", "86400", "integer"),
     "webhook_max_bytes": _option("Maximum size of a delivery in bytes", "65536", "1048576", "integer"),
 }
 
@@ -109,7 +103,7 @@ ASSET_URIS: list[dict[str, Any]] = [
         "to_openlineage_converter": "airflow_provider_polytomic.assets.convert_asset_to_openlineage",
     }
 ]
-"""The same for Airflow 3 (``asset-uris``) and Airflow 2 (``dataset-uris``)."""
+"""The value of ``asset-uris`` for Airflow 3 and of ``dataset-uris`` for Airflow 2."""
 
 LINEAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "lineage_of_connections": _option(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 RowCounts = list[tuple[DatasetName, int]]
+Datasets = tuple[list[DatasetName], RowCounts]
 log = logging.getLogger(__name__)
 
 LINEAGE_TIMEOUT = 6.0
@@ -63,7 +64,7 @@ def lineage_datasets(execution: Execution, config: ClientConfig, *, detailed: bo
         return LineageDatasets(config.base_url, inputs, outputs or _sync_itself(execution, namer))
 
 
-def _model_sync_datasets(execution: Execution, sync: Sync, namer: _DatasetNamer) -> tuple[list[DatasetName], RowCounts]:
+def _model_sync_datasets(execution: Execution, sync: Sync, namer: _DatasetNamer) -> Datasets:
     target = sync.target or {}
     connection_id = target.get("connection_id") or sync.target_connection_id
     name = target.get("object") or target.get("new_name") or sync.target_object
@@ -74,9 +75,7 @@ def _model_sync_datasets(execution: Execution, sync: Sync, namer: _DatasetNamer)
     return inputs, [(dataset, _rows_written(execution))]
 
 
-def _bulk_sync_datasets(
-    execution: Execution, sync: BulkSync, namer: _DatasetNamer
-) -> tuple[list[DatasetName], RowCounts]:
+def _bulk_sync_datasets(execution: Execution, sync: BulkSync, namer: _DatasetNamer) -> Datasets:
     inputs, outputs = [], []
     for row in execution.schemas:
         source, destination = row["schema"], row["output_name"] or row["schema"]

@@ -111,33 +111,25 @@ class AirflowApi:
 
         :raises AirflowApiError: if it fails
         """
-        local = is_loopback(urlsplit(self.login.base_url).hostname or "")
+        url, local = f"{self.login.base_url}/api/v2/{path}", is_loopback(urlsplit(self.login.base_url).hostname or "")
         try:
-            async with httpx.AsyncClient(
-                timeout=_TIMEOUT, verify=tls_context(self.login.verify), trust_env=not local
-            ) as client:
+            verify = tls_context(self.login.verify)
+            async with httpx.AsyncClient(timeout=_TIMEOUT, verify=verify, trust_env=not local) as client:
                 is_new = self._token is None
-                if is_new:
-                    self._token = await self._new_token(client)
-                response = await self._authorized(client, method, path, request)
-                if response.status_code == 401 and not is_new:
-                    self._token = await self._new_token(client)
-                    response = await self._authorized(client, method, path, request)
-                return response.raise_for_status().json()
+                while True:
+                    self._token = self._token or await self._new_token(client)
+                    headers = {"Authorization": f"Bearer {self._token}"}
+                    response = await client.request(method, url, headers=headers, **request)
+                    if is_new or response.status_code != 401:
+                        return response.raise_for_status().json()
+                    self._token, is_new = None, True
         except httpx.HTTPStatusError as error:
-            raise AirflowApiError(
-                f"{error.request.method} {error.request.url.path}: {error.response.status_code}"
-            ) from None
+            sent = error.request
+            raise AirflowApiError(f"{sent.method} {sent.url.path}: {error.response.status_code}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AirflowApiError(f"{method} {path}: {type(error).__name__}: {error}") from None
         except (ValueError, LookupError, TypeError) as error:
             raise AirflowApiError(f"{method} {path}: the response cannot be read: {type(error).__name__}") from None
-
-    async def _authorized(
-        self, client: httpx.AsyncClient, method: str, path: str, request: Mapping[str, Any]
-    ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        return await client.request(method, f"{self.login.base_url}/api/v2/{path}", headers=headers, **request)
 
     async def _new_token(self, client: httpx.AsyncClient) -> str:
         credentials = {"username": self.login.username, "password": self.login.password}
