@@ -1,12 +1,13 @@
-"""Every name and ability that differs between Airflow 2.11 and 3.3, and nothing else.
+"""The names and abilities that differ between Airflow 2.11 and 3.3.
 
-Names are imported one by one, since each of the five minor versions has another set of them; abilities are asked of
-what is there, never of a version number.
+Each of the five minor versions has a different set of names, so each name has its own import. Abilities are detected
+from attributes, never from version numbers.
 """
 
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     )
     from airflow.sdk.configuration import conf
     from airflow.sdk.definitions.asset import Asset, AssetRef
+    from airflow.sdk.definitions.xcom_arg import XComArg
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -32,10 +34,12 @@ if TYPE_CHECKING:
 else:
     try:
         from airflow.sdk.definitions.asset import Asset, AssetRef
+        from airflow.sdk.definitions.xcom_arg import XComArg
 
         EMITTED_OUTLETS = (Asset, AssetRef)
     except ImportError:
         from airflow.datasets import Dataset as Asset
+        from airflow.models.xcom_arg import XComArg
 
         EMITTED_OUTLETS = (Asset,)
     try:
@@ -72,42 +76,19 @@ log = logging.getLogger(__name__)
 STATE_STORE_KEY = "polytomic_execution"
 
 __all__ = [
-    "AirflowException",
-    "AirflowFailException",
-    "AirflowSensorTimeout",
-    "AirflowSkipException",
-    "Asset",
-    "BaseHook",
-    "BaseOperator",
-    "BaseOperatorLink",
-    "BaseSensorOperator",
-    "EMITTED_OUTLETS",
-    "StateStore",
-    "PokeReturnValue",
-    "Undecided",
-    "WatcherStore",
-    "can_start_from_trigger",
-    "conf",
-    "depend_on",
-    "event_trigger_base",
-    "find_connection",
-    "has_asset_watchers",
-    "has_xcom_args",
-    "push_xcom_in_trigger",
-    "trigger_has_on_kill",
-    "xcom_in_trigger",
-    "xcom_of_deferred",
-    "xcoms_of_end",
-    "xcom_value",
-]
+    "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
+    "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator", "PokeReturnValue", "StateStore",
+    "TaskStateUnknown", "WatcherStore", "can_start_from_trigger", "conf", "end_event_xcoms", "event_trigger_base",
+    "find_connection", "has_asset_watchers", "has_xcom_args", "push_xcom_in_trigger", "set_upstream_from",
+    "trigger_has_on_kill", "xcom_if_deferred", "xcom_in_trigger", "xcom_value",
+]  # fmt: skip
 
 
 async def find_connection(conn_id: str) -> Connection:
-    """Look a connection up from an event loop.
+    """Get a connection without blocking the event loop.
 
-    Before Airflow 3.3.2, which brought ``aextra_dejson``, the asynchronous look-up masks secrets with a blocking call
-    that can dead-lock; there the blocking look-up runs in a thread. It must be asgiref's thread, whose calls find their
-    way back to the triggerer's own loop.
+    Before Airflow 3.3.2, which added ``aextra_dejson``, ``aget_connection`` masks secrets with a blocking call that can
+    deadlock. There, the blocking method runs in a thread of asgiref, which can call back to the triggerer's loop.
     """
     try:
         from airflow.sdk import Connection
@@ -123,26 +104,25 @@ async def find_connection(conn_id: str) -> Connection:
 
 
 class StateStore:
-    """The execution that a task instance started, kept across its attempts; on Airflow before 3.3 nothing is kept.
+    """Store the execution that a task instance started, for its next attempts; a no-op before Airflow 3.3.
 
-    It only spares the next attempt from relying on what Polytomic remembers of a key, so that it fails is logged and
-    changes nothing.
+    The next attempt finds the execution by its idempotency key too, so an error of the store is only logged.
     """
 
     def __init__(self, context: Context) -> None:
         self._store = context.get("task_state_store")
 
     def get(self) -> dict[str, Any] | None:
-        """Return what was kept, or None."""
+        """Return the stored value, or None."""
         value = self._try("get", STATE_STORE_KEY)
         return value if isinstance(value, dict) else None
 
     def set(self, value: dict[str, Any]) -> None:
-        """Keep ``value``."""
+        """Store a value."""
         self._try("set", STATE_STORE_KEY, value)
 
     def delete(self) -> None:
-        """Keep nothing any longer."""
+        """Delete the stored value."""
         self._try("delete", STATE_STORE_KEY)
 
     def _try(self, method: str, *arguments: Any) -> Any:
@@ -156,14 +136,14 @@ class StateStore:
 
 
 def trigger_has_on_kill() -> bool:
-    """Tell whether the triggerer tells a trigger that a person has ended its task (Airflow 3.3 and later)."""
+    """Return whether the triggerer calls ``on_kill`` of a trigger (Airflow 3.3 and later)."""
     from airflow.triggers.base import BaseTrigger
 
     return hasattr(BaseTrigger, "on_kill")
 
 
 def event_trigger_base() -> type[Any]:
-    """Return what the trigger of an ``AssetWatcher`` derives from; on Airflow 2, which has none, a plain trigger."""
+    """Return the base class of triggers for an ``AssetWatcher``; on Airflow 2, which has none, ``BaseTrigger``."""
     from airflow.triggers import base
 
     found: type[Any] = getattr(base, "BaseEventTrigger", base.BaseTrigger)
@@ -171,17 +151,15 @@ def event_trigger_base() -> type[Any]:
 
 
 def has_asset_watchers() -> bool:
-    """Tell whether DAGs can wait for events from outside (Airflow 3.0 and later)."""
+    """Return whether Airflow has ``AssetWatcher`` (Airflow 3.0 and later)."""
     return event_trigger_base().__name__ == "BaseEventTrigger"
 
 
 class WatcherStore:
-    """What a watcher keeps with the assets that it watches (Airflow 3.3 and later).
+    """Store a value with each asset that a trigger watches (Airflow 3.3 and later).
 
-    A trigger that several assets share keeps the same with each of them.
-
-    :param accessors: what the triggerer gives the trigger; None where it gives nothing
-    :param key: names what is kept among all that is kept with an asset
+    :param accessors: the accessors that the triggerer gives the trigger, or None
+    :param key: key of the value among all that is stored with an asset
     """
 
     def __init__(self, accessors: Any, key: str) -> None:
@@ -192,7 +170,7 @@ class WatcherStore:
         return bool(self._stores)
 
     async def get(self) -> Any:
-        """Return what was kept, or None."""
+        """Return the stored value, or None."""
         for store in self._stores:
             value = await store.aget(self._key)
             if value is not None:
@@ -200,26 +178,26 @@ class WatcherStore:
         return None
 
     async def set(self, value: Any) -> None:
-        """Keep ``value``."""
+        """Store a value."""
         for store in self._stores:
             await store.aset(self._key, value)
 
 
 def _single_stores(accessors: Any) -> list[Any]:
-    by_asset = [getattr(accessors, name, {}) for name in ("_by_name", "_by_uri")]
-    several = [store for stores in by_asset for store in stores.values()]
+    stores_by_asset = [getattr(accessors, name, {}) for name in ("_by_name", "_by_uri")]
+    several = [store for stores in stores_by_asset for store in stores.values()]
     return several if len(several) > 1 else [] if accessors is None else [accessors]
 
 
 def can_start_from_trigger() -> bool:
-    """Tell whether a task may begin in the triggerer, with its templates rendered (Airflow 3.3 and later)."""
+    """Return whether a task can start in the triggerer with rendered templates (Airflow 3.3 and later)."""
     from airflow.triggers.base import BaseTrigger
 
     return trigger_has_on_kill() and hasattr(BaseTrigger, "render_template_fields")
 
 
 def xcom_value(ti_key: Any, key: str) -> Any:
-    """Return what XCom ``key`` of a task instance holds, in a worker, or in the webserver of Airflow 2; or None."""
+    """Return an XCom of a task instance, or None; for workers and Airflow 2's webserver."""
     try:
         from airflow.sdk.execution_time.xcom import XCom
     except ImportError:
@@ -228,34 +206,25 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 
 
 def has_xcom_args(value: Any) -> bool:
-    """Tell whether a value is, or holds, the output of another task."""
-    try:
-        from airflow.sdk.definitions.xcom_arg import XComArg
-    except ImportError:
-        from airflow.models.xcom_arg import XComArg
+    """Return whether a value is or contains the output of another task."""
     return any(True for _ in XComArg.iter_xcom_references(value))
 
 
-def depend_on(operator: BaseOperator, value: Any) -> None:
-    """Make an operator run after those whose results stand in ``value``, as for a template field."""
-    try:
-        from airflow.sdk.definitions.xcom_arg import XComArg
-    except ImportError:
-        from airflow.models.xcom_arg import XComArg
+def set_upstream_from(operator: BaseOperator, value: Any) -> None:
+    """Set the tasks whose outputs a value contains upstream of an operator, as for a template field."""
     XComArg.apply_upstream_relationship(operator, value)
 
 
-class Undecided(Exception):
-    """It cannot be said what the task instance does."""
+class TaskStateUnknown(Exception):
+    """The state of the task instance cannot be determined."""
 
 
-async def xcom_of_deferred(task_instance: Any, key: str) -> Any:
-    """Return what XCom ``key`` of a task instance holds, or None if the task instance is not deferred.
+async def xcom_if_deferred(task_instance: Any, key: str) -> Any:
+    """Return an XCom of a task instance, or None if the task instance is not deferred; for triggers.
 
-    For triggers: asks over the triggerer's own channel, without a thread, which a triggerer on its way down could not
-    serve.
+    On Airflow 3 this uses the triggerer's channel without a thread, since a triggerer that shuts down runs no threads.
 
-    :raises Undecided: if the triggerer is on its way down
+    :raises TaskStateUnknown: if the triggerer shuts down
     """
     try:
         from airflow.sdk.execution_time import task_runner
@@ -263,70 +232,61 @@ async def xcom_of_deferred(task_instance: Any, key: str) -> Any:
     except ImportError:
         from asgiref.sync import sync_to_async
 
-        return await sync_to_async(_xcom_of_deferred_by_database)(task_instance, key)
+        return await sync_to_async(_xcom_if_deferred_from_database)(task_instance, key)
     comms = task_runner.SUPERVISOR_COMMS
     reader = getattr(comms, "_reader_task", None)
     if reader is not None and reader.done():
-        raise Undecided("the triggerer is shutting down")
+        raise TaskStateUnknown("the triggerer is shutting down")
     ti = task_instance
-    answer: Any = await comms.asend(
+    response: Any = await comms.asend(
         GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
     )
-    state = next(iter(answer.task_states.get(ti.run_id, {}).values()), None)
+    state = next(iter(response.task_states.get(ti.run_id, {}).values()), None)
     return await xcom_in_trigger(ti, key) if state == "deferred" else None
 
 
+def _keys(task_instance: Any) -> dict[str, Any]:
+    return {name: getattr(task_instance, name) for name in ("dag_id", "run_id", "task_id", "map_index")}
+
+
 async def xcom_in_trigger(task_instance: Any, key: str) -> Any:
-    """Return what XCom ``key`` of a task instance holds; for triggers, on Airflow 3."""
+    """Return an XCom of a task instance; for triggers on Airflow 3."""
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import GetXCom
     from airflow.sdk.execution_time.xcom import XCom
 
-    ti = task_instance
-    held: Any = await task_runner.SUPERVISOR_COMMS.asend(
-        GetXCom(key=key, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
-    )
-    return XCom.deserialize_value(held)
+    xcom: Any = await task_runner.SUPERVISOR_COMMS.asend(GetXCom(key=key, **_keys(task_instance)))
+    return XCom.deserialize_value(xcom)
 
 
 async def push_xcom_in_trigger(task_instance: Any, key: str, value: Any) -> None:
-    """Write XCom ``key`` of a task instance; for triggers, on Airflow 3."""
+    """Push an XCom of a task instance; for triggers on Airflow 3."""
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import SetXCom
     from airflow.sdk.execution_time.xcom import XCom
 
-    ti = task_instance
-    place = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
-    stored = XCom.serialize_value(value, key=key, **place)
-    await task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=stored, **place))
+    keys = _keys(task_instance)
+    stored = XCom.serialize_value(value, key=key, **keys)
+    await task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=stored, **keys))
 
 
-async def xcoms_of_end(task_instance: Any, result: Any) -> dict[str, Any] | None:
-    """Return the XComs that an event which ends the task must carry so that ``result`` is its result.
+async def end_event_xcoms(task_instance: Any, result: Any) -> dict[str, Any] | None:
+    """Return the ``xcoms`` of an event that ends the task, so that the task's result is ``result``.
 
-    Airflow 3 stores what such an event carries as text, so there it is written beforehand.
+    Airflow 3 would store them as text, so there the result is pushed here instead.
     """
-    if task_instance is None or not _has_supervisor():
+    if task_instance is None or find_spec("airflow.sdk") is None:
         return {"return_value": result}
     await push_xcom_in_trigger(task_instance, "return_value", result)
     return None
 
 
-def _has_supervisor() -> bool:
-    try:
-        import airflow.sdk.execution_time.comms  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def _xcom_of_deferred_by_database(task_instance: Any, key: str) -> Any:
+def _xcom_if_deferred_from_database(task_instance: Any, key: str) -> Any:
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XCom
     from airflow.utils.session import create_session
 
-    ti = task_instance
-    same = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
+    keys = _keys(task_instance)
     with create_session() as session:
-        state = session.query(TaskInstance.state).filter_by(**same).scalar()
-        return XCom.get_one(key=key, session=session, **same) if state == "deferred" else None
+        state = session.query(TaskInstance.state).filter_by(**keys).scalar()
+        return XCom.get_one(key=key, session=session, **keys) if state == "deferred" else None

@@ -17,7 +17,7 @@ import asyncio
 import logging
 from typing import Any
 
-from airflow_provider_polytomic._compat import Undecided, xcom_of_deferred
+from airflow_provider_polytomic._compat import TaskStateUnknown, xcom_if_deferred
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
 from airflow_provider_polytomic.results import Ownership
 
@@ -41,11 +41,11 @@ async def was_killed(task_instance: Any, execution_id: str, timeout: float) -> b
     """
     if task_instance is None:
         return False
-    question = asyncio.ensure_future(xcom_of_deferred(task_instance, EXECUTION_XCOM_KEY))
+    question = asyncio.ensure_future(xcom_if_deferred(task_instance, EXECUTION_XCOM_KEY))
     answered, _ = await asyncio.wait({question}, timeout=timeout)
     try:
         if not answered:
-            raise Undecided(f"no answer within {timeout:.0f} s")
+            raise TaskStateUnknown(f"no answer within {timeout:.0f} s")
         awaited = question.result()
     except Exception as error:
         log.warning(

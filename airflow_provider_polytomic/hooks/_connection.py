@@ -1,4 +1,7 @@
-"""What the fields of an Airflow connection mean; apart from the hook, since a DAG file does not need it."""
+"""Read an Airflow connection as the settings of a client, and test it.
+
+Loaded when a connection is read; the modules that a DAG file imports do without it, and so without pydantic.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,71 @@ import ipaddress
 import json
 import re
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from airflow_provider_polytomic import api
+from airflow_provider_polytomic.api import identity
 from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, ClientConfig, is_loopback
+from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.links.url import PLACEHOLDERS, validate_link_template
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-LINK_TEMPLATE = f"an http or https address, with no other placeholders than {', '.join(PLACEHOLDERS)}"
+
+def _iso_date(text: str) -> str:
+    return datetime.strptime(text, "%Y-%m-%d").date().isoformat()
+
+
+def _ca_bundle(path: str) -> str:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        raise ValueError("not a CA bundle that can be read") from None
+    return path
+
+
+_BOOLEAN = "true or false"
+_LINK = f"an http or https address, with no other placeholders than {', '.join(PLACEHOLDERS)}"
+
+IsoDate = Annotated[str, AfterValidator(_iso_date)]
+CaBundle = Annotated[str, AfterValidator(_ca_bundle)]
+LinkTemplate = Annotated[str, AfterValidator(validate_link_template)]
+
+
+class ConnectionExtra(BaseModel):
+    """The extra of an Airflow connection; each description completes the message "its extra … is not …"."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    api_version: IsoDate | None = Field(None, description="a date like 2025-09-18")
+    timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="a number of seconds above 0")
+    verify: bool | CaBundle | None = Field(
+        None, union_mode="left_to_right", description="true, false, or the path of a CA bundle that can be read"
+    )
+    proxy: str | None = Field(None, repr=False, description="a URL")
+    max_retries: int | None = Field(None, ge=0, description="a whole number from 0")
+    allow_http: bool | None = Field(None, description=_BOOLEAN)
+    max_requests_per_minute: int | None = Field(None, ge=1, description="a whole number from 1")
+    trust_events: bool | None = Field(None, description=_BOOLEAN)
+    link_template: LinkTemplate | None = Field(None, description=_LINK)
+    bulk_link_template: LinkTemplate | None = Field(None, description=_LINK)
+    hide_error_records: bool | None = Field(None, description=_BOOLEAN)
 
 
 @dataclass(frozen=True)
 class ConnectionConfig(ClientConfig):
-    """What an Airflow connection says: the settings of a client, and what tasks show of an execution.
+    """The settings of a client, and what tasks show of an execution.
 
-    :param link_template: address of a sync in Polytomic's own UI; see :mod:`airflow_provider_polytomic.links.url`
-    :param bulk_link_template: the same of a bulk sync, where it is another
-    :param hide_error_records: whether the first records that had errors are kept out of a failed task's message
+    :param link_template: Address of a sync in Polytomic's UI; see :mod:`airflow_provider_polytomic.links.url`.
+    :param bulk_link_template: Address of a bulk sync, if it has another form.
+    :param hide_error_records: Whether the message of a failed task leaves out the records that had errors.
     """
 
     link_template: str | None = None
@@ -35,43 +81,43 @@ class ConnectionConfig(ClientConfig):
     hide_error_records: bool = False
 
     def link_template_of(self, kind: str) -> str | None:
-        """Return the template for this kind of sync, ``model`` or ``bulk``; None where there is none."""
+        """Return the template for this kind of sync, ``model`` or ``bulk``; None if there is none."""
         return (self.bulk_link_template if kind == "bulk" else None) or self.link_template
 
 
-def config_of(connection: Connection, conn_id: str) -> ConnectionConfig:
+def connection_config(connection: Connection, conn_id: str) -> ConnectionConfig:
     """Read a connection as the settings of a client.
 
-    :raises PolytomicRequestRefused: if it cannot be used as it is
+    :raises PolytomicRequestRefused: if the connection cannot be used
     """
     try:
-        return read(connection)
+        return read_connection(connection)
     except ValueError as error:
         raise PolytomicRequestRefused(f"The Airflow connection {conn_id!r} cannot be used: {error}") from None
 
 
-def read(connection: Connection) -> ConnectionConfig:
+def read_connection(connection: Connection) -> ConnectionConfig:
     """Read a connection as the settings of a client.
 
-    :raises ValueError: why it cannot be used as it is
+    :raises ValueError: if the connection cannot be used; the message says why and does not name the connection
     """
     key = (connection.password or "").strip()
     if not key:
         raise ValueError("there is no API key in its password")
     return ConnectionConfig(
         api_key=key,
-        base_url=base_url_of(connection),
+        base_url=read_base_url(connection),
         organization_id=(connection.login or "").strip() or None,
-        **settings_of(connection.extra),
+        **read_extra(connection.extra),
     )
 
 
-def base_url_of(connection: Connection, default: str = DEFAULT_BASE_URL, *, loopback_scheme: str = "https") -> str:
-    """Read host, port and schema as an address.
+def read_base_url(connection: Connection, default: str = DEFAULT_BASE_URL, *, loopback_scheme: str = "https") -> str:
+    """Read host, port and schema as a URL.
 
-    :param default: address where there is no host
-    :param loopback_scheme: scheme of this machine where neither host nor schema names one; of all others it is https
-    :raises ValueError: if the schema is another one than those of HTTP
+    :param default: URL if the connection has no host
+    :param loopback_scheme: scheme for this machine if neither host nor schema has one; for other hosts it is https
+    :raises ValueError: if the schema is neither https nor http
     """
     scheme, separator, rest = ((connection.host or "").strip() or default).rpartition("://")
     scheme = scheme or (connection.schema or "").strip()
@@ -94,83 +140,66 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def settings_of(extra: str | None, names: Collection[str] | None = None) -> dict[str, Any]:
-    """Read the connection's extra; forms and URIs bring numbers and booleans as text.
+def read_extra(extra: str | None, names: Collection[str] = frozenset(ConnectionExtra.model_fields)) -> dict[str, Any]:
+    """Return the settings in a connection's extra; forms and URIs give numbers and booleans as text.
 
-    :param names: what of it is read; default: all that there is
-    :raises ValueError: if one of them is not what it has to be
+    :param names: fields to read; the others are neither read nor checked
+    :raises ValueError: if the extra or one of these fields has no valid value
     """
     try:
-        given = json.loads(extra) if extra else {}
+        fields = json.loads(extra) if extra else {}
     except ValueError:
-        given = None
-    if not isinstance(given, dict):
+        fields = None
+    if not isinstance(fields, dict):
         raise ValueError("its extra is not a JSON object")
-    readers: dict[str, tuple[Callable[[Any], Any], str]] = {
-        "api_version": (_date, "a date like 2025-09-18"),
-        "timeout": (_positive, "a number of seconds above 0"),
-        "verify": (_boolean_or_bundle, "true, false, or the path of a CA bundle that can be read"),
-        "proxy": (str, "a URL"),
-        "max_retries": (_whole, "a whole number from 0"),
-        "allow_http": (_boolean, "true or false"),
-        "max_requests_per_minute": (_whole_from_1, "a whole number from 1"),
-        "trust_events": (_boolean, "true or false"),
-        "link_template": (_template, LINK_TEMPLATE),
-        "bulk_link_template": (_template, LINK_TEMPLATE),
-        "hide_error_records": (_boolean, "true or false"),
-    }
-    settings = {}
-    for name, (read, what) in readers.items():
-        value = given.get(name)
-        if value is None or value == "" or (names is not None and name not in names):
-            continue
-        try:
-            settings[name] = read(value)
-        except (ValueError, TypeError, OverflowError, OSError):
-            raise ValueError(f"its extra {name!r} is not {what}") from None
-    return settings
-
-
-def _template(value: Any) -> str:
-    return validate_link_template(str(value))
-
-
-def _date(value: Any) -> str:
-    return datetime.strptime(str(value).strip(), "%Y-%m-%d").date().isoformat()
-
-
-def _positive(value: Any) -> float:
-    seconds = float(value)
-    if not 0 < seconds < float("inf"):
-        raise ValueError
-    return seconds
-
-
-def _whole(value: Any) -> int:
-    number = int(value)
-    if number < 0 or number != float(value):
-        raise ValueError
-    return number
-
-
-def _whole_from_1(value: Any) -> int:
-    number = _whole(value)
-    if not number:
-        raise ValueError
-    return number
-
-
-def _boolean(value: Any) -> bool:
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    filled = {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
+    given = {name: value for name, value in filled.items() if name in names and value != ""}
     try:
-        return words[str(value).strip().lower()]
-    except KeyError:
-        raise ValueError from None
+        settings = ConnectionExtra.model_validate(given)
+    except ValidationError as error:
+        name = error.errors(include_input=False)[0]["loc"][0]
+        raise ValueError(f"its extra {name!r} is not {ConnectionExtra.model_fields[str(name)].description}") from None
+    return settings.model_dump(exclude_none=True)
 
 
-def _boolean_or_bundle(value: Any) -> bool | str:
+def test_connection(connection: Connection) -> tuple[bool, str]:
+    """Call ``GET /api/me`` once; return whether it succeeded, and a message for the person at the form.
+
+    Airflow tests under a temporary connection id, so no message names one.
+    """
     try:
-        return _boolean(value)
-    except ValueError:
-        ssl.create_default_context(cafile=str(value))
-        return str(value)
+        with api.PolytomicClient(config=read_connection(connection)) as client:
+            me = client.send(identity.get().without_retries())
+    except ValueError as error:
+        return False, f"This connection cannot be used as it is: {_sentence(str(error))}"
+    except api.PolytomicError as error:
+        return False, f"{_sentence(str(error))} {_next_step(error)}"
+    user = me.email or me.id or "an organization key"
+    return True, f"Connected to {me.organization_name or me.organization_id or 'Polytomic'} as {user}."
+
+
+def _next_step(error: api.PolytomicError) -> str:
+    if isinstance(error, api.PolytomicAuthError):
+        return (
+            "Paste the whole API key again, or create a new one in Polytomic if it was revoked. "
+            "Fill in the organization id only for a partner or deployment key."
+        )
+    if isinstance(error, api.PolytomicPermissionError):
+        return "The API key is valid but lacks the permission: ask an admin of Polytomic for a key that has it."
+    if isinstance(error, api.PolytomicTransportError) and "SSL" in str(error):
+        return (
+            "Check that the host serves https at this port. If a private authority has signed its certificate, "
+            "fill in the path of that authority's CA bundle at Verify certificate."
+        )
+    if isinstance(error, api.PolytomicTransportError):
+        return (
+            "Check the host and the port, and that the machine of Airflow's server can reach them; "
+            "if it needs a proxy for that, fill in the proxy."
+        )
+    if isinstance(error, api.PolytomicAPIError) and is_transient(error):
+        return "The connection may be right: test it again in a minute."
+    return "Check the host: it is the address at which you open Polytomic in the browser."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -1,8 +1,8 @@
-"""The only place that reads an Airflow connection."""
+"""The hook: the client of an Airflow connection, and the calls that DAG authors make by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._compat import BaseHook, find_connection
@@ -25,11 +25,21 @@ T = TypeVar("T")
 
 
 class PolytomicHook(BaseHook):
-    """Speaks to Polytomic with the key of an Airflow connection.
+    """Send requests to Polytomic with the key of an Airflow connection.
 
-    The client is built at the first request and kept, with its connections, until the hook goes.
+    The first request creates the client; the hook keeps it with its HTTP connections.
 
-    :param polytomic_conn_id: id of the Airflow connection; default ``polytomic_default``
+    :param polytomic_conn_id: Id (text) of the Airflow connection; default ``polytomic_default``.
+
+    .. code-block:: python
+
+        @task
+        def start_nightly_sync() -> str:
+            execution = PolytomicHook().start_sync("248df4b7-aa70-47b8-a036-33ac447e668d", resync=True)
+            return execution.id
+
+    .. seealso::
+        How-to: ``docs/connection.md``. API: ``GET /api/me``
     """
 
     conn_name_attr = "polytomic_conn_id"
@@ -44,7 +54,7 @@ class PolytomicHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return the form's labels and placeholders for Airflow before 3.2; later ones read the provider metadata."""
+        """Return the labels and placeholders of the form; Airflow 3.2 and later read the provider metadata instead."""
         from airflow_provider_polytomic.provider_info import FIELD_BEHAVIOUR
 
         return {
@@ -55,7 +65,7 @@ class PolytomicHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's own fields for Airflow before 3.2; later ones read the provider metadata."""
+        """Return the extra fields of the form; Airflow 3.2 and later read the provider metadata instead."""
         from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
         from flask_babel import lazy_gettext
         from wtforms import BooleanField, IntegerField, PasswordField, StringField
@@ -63,22 +73,22 @@ class PolytomicHook(BaseHook):
 
         from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS
 
-        makers: dict[str, Any] = {"boolean": BooleanField, "integer": IntegerField, "number": IntegerField}
+        field_types: dict[str, Any] = {"boolean": BooleanField, "integer": IntegerField, "number": IntegerField}
         widgets: dict[str, Any] = {}
         for name, field in CONNECTION_FIELDS.items():
-            make = makers.get(field["schema"]["type"][0], StringField)
+            field_type = field_types.get(field["schema"]["type"][0], StringField)
             options: dict[str, Any] = {"description": field["description"]}
-            if make is not BooleanField:
+            if field_type is not BooleanField:
                 options |= {"validators": [Optional()], "widget": BS3TextFieldWidget()}
             if field["schema"].get("format") == "password":
-                make, options["widget"] = PasswordField, BS3PasswordFieldWidget()
-            widgets[name] = make(lazy_gettext(field["label"]), **options)
+                field_type, options["widget"] = PasswordField, BS3PasswordFieldWidget()
+            widgets[name] = field_type(lazy_gettext(field["label"]), **options)
         return widgets
 
     def get_conn(self) -> PolytomicClient:
-        """Return the client.
+        """Return the client, the same one at each call.
 
-        :raises PolytomicRequestRefused: if the connection cannot be used as it is
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         if self._client is None:
             from airflow_provider_polytomic.api import PolytomicClient
@@ -89,36 +99,36 @@ class PolytomicHook(BaseHook):
     def config(self) -> ConnectionConfig:
         """Read the Airflow connection.
 
-        :raises PolytomicRequestRefused: if it cannot be used as it is
+        :raises PolytomicRequestRefused: if it cannot be used
         """
-        from airflow_provider_polytomic.hooks._connection import config_of
+        from airflow_provider_polytomic.hooks._connection import connection_config
 
-        return config_of(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        return connection_config(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
 
     async def aconfig(self) -> ConnectionConfig:
-        """Read the Airflow connection from an event loop; otherwise as :meth:`config`.
+        """Read the Airflow connection without blocking the event loop.
 
-        :raises PolytomicRequestRefused: if it cannot be used as it is
+        :raises PolytomicRequestRefused: if it cannot be used
         """
-        from airflow_provider_polytomic.hooks._connection import config_of
+        from airflow_provider_polytomic.hooks._connection import connection_config
 
-        return config_of(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        return connection_config(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
 
     def send(self, call: Call[T]) -> T:
-        """Send one call.
+        """Send one call and return its result.
 
-        :param call: what a function of :mod:`airflow_provider_polytomic.api` has built
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param call: A call built by a function of :mod:`airflow_provider_polytomic.api`, such as ``syncs.get(id)``.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         return self.get_conn().send(call)
 
     async def asend(self, call: Call[T]) -> T:
-        """Send one call from an event loop, where the Airflow connection is looked up without blocking it.
+        """Send one call from an event loop, without blocking it, and return its result.
 
-        :param call: what a function of :mod:`airflow_provider_polytomic.api` has built
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param call: A call built by a function of :mod:`airflow_provider_polytomic.api`, such as ``syncs.get(id)``.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import AsyncPolytomicClient
 
@@ -126,150 +136,217 @@ class PolytomicHook(BaseHook):
             return await client.send(call)
 
     def pages(self, call: Call[Listing[T]]) -> Iterator[T]:
-        """Follow a list to its end, one row after another.
+        """Yield the rows of all pages of a list; each page is requested when it is needed.
 
-        :param call: a list, such as ``syncs.list()``
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param call: A call for a list, such as ``syncs.list()``.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         return self.get_conn().pages(call)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask Polytomic whom the key stands for: ``GET /api/me``.
+        """Call ``GET /api/me`` once; return whether it succeeded and a message for the connection form.
 
-        The message goes to the browser as it is; it holds no secret.
+        The message names the organization and the user of the key, or the error and what to do. It holds no secret.
         """
-        from airflow_provider_polytomic.hooks._connection_test import try_out
+        from airflow_provider_polytomic.hooks._connection import test_connection
 
-        return try_out(self.get_connection(self.polytomic_conn_id))
+        return test_connection(self.get_connection(self.polytomic_conn_id))
 
-    def start_sync(self, sync_id: str, **parameters: Any) -> StartedExecution:
-        """Start a model sync, and do not wait for its end: ``POST /api/syncs/{id}/executions``.
+    def start_sync(
+        self,
+        sync_id: str,
+        *,
+        resync: bool | None = None,
+        test: bool | None = None,
+        identities: Sequence[str] | None = None,
+        source_identities: Sequence[Sequence[Mapping[str, Any]]] | None = None,
+    ) -> StartedExecution:
+        """Start an execution of a model sync and do not wait for it to end: ``POST /api/syncs/{id}/executions``.
 
-        :param sync_id: id of the model sync
-        :param parameters: those of :func:`airflow_provider_polytomic.api.syncs.start`
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param sync_id: Id (text) of the model sync.
+        :param resync: Boolean; True syncs all records instead of the changed ones. Default None: the API's default.
+        :param test: Boolean that is passed on; the API does not document its effect. Default None.
+        :param identities: Values (texts) of the identity field: sync only these records. Default None: all.
+        :param source_identities: Records, each a list of mappings with model, field and value, at most 1000; excludes
+            ``identities``. Default None: all.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import syncs
 
-        return self.send(syncs.start(sync_id, **parameters))
+        call = syncs.start(
+            sync_id, resync=resync, test=test, identities=identities, source_identities=source_identities
+        )
+        return self.send(call)
 
     def get_sync_status(self, sync_id: str) -> SyncStatus:
         """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
 
-        :param sync_id: id of the model sync
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param sync_id: Id (text) of the model sync.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import syncs
 
         return self.send(syncs.get_status(sync_id))
 
     def cancel_sync(self, sync_id: str) -> None:
-        """Ask for the end of whatever execution of a model sync runs: ``POST /api/syncs/{id}/cancel``.
+        """Request the cancellation of a model sync's current execution: ``POST /api/syncs/{id}/cancel``.
 
-        :param sync_id: id of the model sync
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param sync_id: Id (text) of the model sync.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import syncs
 
         self.send(syncs.cancel(sync_id))
 
-    def list_syncs(self, **parameters: Any) -> Iterator[Sync]:
-        """List model syncs, to the last page: ``GET /api/syncs``.
+    def list_syncs(
+        self,
+        *,
+        active: bool | None = None,
+        mode: str | None = None,
+        target_connection_id: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Sync]:
+        """Yield the model syncs of all pages, the latest changed first: ``GET /api/syncs``.
 
-        :param parameters: those of :func:`airflow_provider_polytomic.api.syncs.list`
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param active: Boolean; only syncs that are, or are not, active. Default None: both.
+        :param mode: Only syncs of this mode (text), such as ``updateOrCreate``. Default None: all.
+        :param target_connection_id: Only syncs that write to the connection with this id (text). Default None: all.
+        :param limit: Rows of one page, 1 to 50. Default None: 50.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import syncs
 
-        return self.pages(syncs.list(**parameters))
+        call = syncs.list(active=active, mode=mode, target_connection_id=target_connection_id, limit=limit)
+        return self.pages(call)
 
-    def start_bulk_sync(self, bulk_sync_id: str, **parameters: Any) -> BulkSyncExecution:
-        """Start a bulk sync, and do not wait for its end: ``POST /api/bulk/syncs/{id}/executions``.
+    def start_bulk_sync(
+        self,
+        bulk_sync_id: str,
+        *,
+        schemas: Sequence[str] | None = None,
+        resync_mode: str | None = None,
+        fetch_mode: str | None = None,
+        test: bool | None = None,
+    ) -> BulkSyncExecution:
+        """Start an execution of a bulk sync and do not wait for it to end: ``POST /api/bulk/syncs/{id}/executions``.
 
-        :param bulk_sync_id: id of the bulk sync
-        :param parameters: those of :func:`airflow_provider_polytomic.api.bulk_syncs.start`
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param bulk_sync_id: Id (text) of the bulk sync.
+        :param schemas: Ids (texts) of the schemas to sync. Default None: all that are enabled.
+        :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; excludes ``test``. Default None: no resync.
+        :param fetch_mode: ``none``, ``incremental`` or ``full``, the last two for Salesforce only. Default None.
+        :param test: Boolean; True syncs at most five records of each schema. Default None: all records.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
-        return self.send(bulk_syncs.start(bulk_sync_id, **parameters))
+        call = bulk_syncs.start(
+            bulk_sync_id, schemas=schemas, resync_mode=resync_mode, fetch_mode=fetch_mode, test=test
+        )
+        return self.send(call)
 
     def get_bulk_sync_status(self, bulk_sync_id: str) -> BulkSyncStatus:
         """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``.
 
-        :param bulk_sync_id: id of the bulk sync
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param bulk_sync_id: Id (text) of the bulk sync.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
         return self.send(bulk_syncs.get_status(bulk_sync_id))
 
     def cancel_bulk_sync(self, bulk_sync_id: str) -> None:
-        """Ask for the end of whatever execution of a bulk sync runs: ``POST /api/bulk/syncs/{id}/cancel``.
+        """Request the cancellation of a bulk sync's current execution: ``POST /api/bulk/syncs/{id}/cancel``.
 
-        :param bulk_sync_id: id of the bulk sync
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param bulk_sync_id: Id (text) of the bulk sync.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
         self.send(bulk_syncs.cancel(bulk_sync_id))
 
-    def list_bulk_syncs(self, **parameters: Any) -> Iterator[BulkSync]:
-        """List bulk syncs, to the last page: ``GET /api/bulk/syncs``.
+    def list_bulk_syncs(self, *, active: bool | None = None, limit: int | None = None) -> Iterator[BulkSync]:
+        """Yield the bulk syncs of all pages, the latest changed first: ``GET /api/bulk/syncs``.
 
-        :param parameters: those of :func:`airflow_provider_polytomic.api.bulk_syncs.list`
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param active: Boolean; only syncs that are, or are not, active. Default None: both.
+        :param limit: Rows of one page, 1 to 50. Default None: 50.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
-        return self.pages(bulk_syncs.list(**parameters))
+        return self.pages(bulk_syncs.list(active=active, limit=limit))
 
     def list_connections(self) -> Iterator[PolytomicConnection]:
-        """List Polytomic's connections: ``GET /api/connections``.
+        """Yield Polytomic's connections: ``GET /api/connections``.
 
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import connections
 
         return self.pages(connections.list())
 
     def create_connection(
-        self, name: str, type: str, configuration: dict[str, Any], **parameters: Any
+        self,
+        name: str,
+        connection_type: str,
+        configuration: Mapping[str, Any],
+        *,
+        organization_id: str | None = None,
+        policies: Sequence[str] | None = None,
+        redirect_url: str | None = None,
+        healthcheck_interval: str | None = None,
+        validate: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> PolytomicConnection:
         """Create a connection: ``POST /api/connections``.
 
-        :param name: what people see
-        :param type: id of the connection type, such as ``postgresql``
-        :param configuration: the settings that this type asks for, secrets among them
-        :param parameters: those of :func:`airflow_provider_polytomic.api.connections.create`
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param name: Name (text) that people see.
+        :param connection_type: Id (text) of the connection type, such as ``postgresql``.
+        :param configuration: Mapping with the settings of this type, including its secrets.
+        :param organization_id: Id (text) of its organization, for keys of several. Default None: that of the key.
+        :param policies: Ids (texts) of its permission policies. Default None: no policy.
+        :param redirect_url: URL that the browser opens after authorization, for types that need it. Default None.
+        :param healthcheck_interval: Time (text) between two health checks, such as ``3h30m``. Default None: the API's.
+        :param validate: Boolean; False saves the settings without a test. Default None: the API tests them.
+        :param idempotency_key: Key (text) that makes it safe to repeat the request for 24 hours. Default None: no key.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import connections
 
-        return self.send(connections.create(name, type, configuration, **parameters))
+        call = connections.create(
+            name,
+            connection_type,
+            configuration,
+            organization_id=organization_id,
+            policies=policies,
+            redirect_url=redirect_url,
+            healthcheck_interval=healthcheck_interval,
+            validate=validate,
+            idempotency_key=idempotency_key,
+        )
+        return self.send(call)
 
     def test_polytomic_connection(
-        self, type: str, configuration: dict[str, Any], connection_id: str | None = None
+        self, connection_type: str, configuration: Mapping[str, Any], connection_id: str | None = None
     ) -> None:
-        """Try a connection's settings without saving them: ``POST /api/connections/test``.
+        """Test the settings of a connection without saving them: ``POST /api/connections/test``.
 
-        :param type: id of the connection type
-        :param configuration: settings to try
-        :param connection_id: a saved connection whose settings are taken where ``configuration`` has none
-        :raises PolytomicError: if Polytomic refuses, or gives no usable answer
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used as it is
+        :param connection_type: Id (text) of the connection type, such as ``postgresql``.
+        :param configuration: Mapping with the settings to test.
+        :param connection_id: Id (text) of a connection that gives the settings ``configuration`` lacks. Default None.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import connections
 
-        self.send(connections.test(type, configuration, connection_id=connection_id))
+        self.send(connections.test(connection_type, configuration, connection_id=connection_id))

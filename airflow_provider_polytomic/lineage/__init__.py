@@ -1,6 +1,6 @@
-"""What a task tells OpenLineage, where its listener asks: which data went where, and how much.
+"""Report to OpenLineage which datasets an execution read and wrote.
 
-Nothing of OpenLineage is imported before it asks, and nothing is asked of Polytomic before that either.
+OpenLineage is imported, and Polytomic requested, only when OpenLineage's listener asks a task for its lineage.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from airflow_provider_polytomic._compat import Asset, conf
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import BaseOperator
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import RunFacet
 
@@ -23,53 +22,41 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def record_for_lineage(task: BaseOperator, execution: Execution, failure: str | None = None) -> None:
-    """Keep what the lineage of a task is told by, for the listener that asks in this process when the task is over.
-
-    :param failure: why the task fails; None where it succeeds
-    """
-    if isinstance(task, OpenLineageMixin):
-        task._ended = execution
-        task._failure = failure
-
-
 class OpenLineageMixin:
-    """The methods that OpenLineage looks for in an operator."""
+    """Add the methods that OpenLineage looks for in an operator."""
 
-    _ended: Execution | None = None
-    _failure: str | None = None
-    _flow: LineageDatasets | None = None
+    _lineage_execution: Execution | None = None
+    _lineage_failure: str | None = None
+    _lineage_datasets: LineageDatasets | None = None
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
-        """Tell nothing yet: what is read and written is known to Polytomic alone, and a start asks nobody.
-
-        OpenLineage then takes the declared inlets and outlets.
-        """
+        """Report nothing: no execution is known yet, and OpenLineage adds the declared inlets and outlets."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
         return OperatorLineage()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Tell what an execution read and wrote: ``GET /api/syncs/{id}`` or ``GET /api/bulk/syncs/{id}``, once."""
+        """Report the datasets of the execution; the first call sends ``GET`` requests for its sync."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        if self._ended is None:
+        if self._lineage_execution is None:
             return OperatorLineage()
         try:
-            return self._lineage(self._ended)
+            return self._lineage(self._lineage_execution)
         except Exception as error:
-            log.warning("The lineage of execution %s is not known: %s", self._ended.id, type(error).__name__)
+            log.warning("No lineage of execution %s reported: %s", self._lineage_execution.id, type(error).__name__)
             log.debug("Lineage failed", exc_info=True)
             return OperatorLineage()
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Tell what a failed execution read and wrote, and why it failed."""
+        """Report the datasets of a failed execution and the task's error message."""
         from openlineage.client.facet_v2 import error_message_run
 
         lineage = self.get_openlineage_facets_on_complete(task_instance)
-        if self._failure:
-            facet = error_message_run.ErrorMessageRunFacet(message=self._failure, programmingLanguage="python")
-            lineage.run_facets["errorMessage"] = facet
+        if self._lineage_failure:
+            lineage.run_facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(
+                message=self._lineage_failure, programmingLanguage="python"
+            )
         return lineage
 
     def _lineage(self, execution: Execution) -> OperatorLineage[Any, Any]:
@@ -77,41 +64,42 @@ class OpenLineageMixin:
         from openlineage.client.event_v2 import InputDataset, OutputDataset
         from openlineage.client.facet_v2 import external_query_run, output_statistics_output_dataset
 
-        flow = self._find_flow(execution)
-        written = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
-        inputs: list[Dataset] = [InputDataset(place.namespace, place.name) for place in flow.inputs]
+        datasets = self._get_datasets(execution)
+        statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
+        inputs: list[Dataset] = [InputDataset(each.namespace, each.name) for each in datasets.inputs]
         outputs: list[Dataset] = [
-            OutputDataset(place.namespace, place.name, outputFacets={"outputStatistics": written(rowCount=rows)})
-            for place, rows in flow.outputs
+            OutputDataset(each.namespace, each.name, outputFacets={"outputStatistics": statistics(rowCount=rows)})
+            for each, rows in datasets.outputs
         ]
-        query: RunFacet = external_query_run.ExternalQueryRunFacet(externalQueryId=execution.id, source=flow.base_url)
+        facet = external_query_run.ExternalQueryRunFacet
+        query: RunFacet = facet(externalQueryId=execution.id, source=datasets.base_url)
         return OperatorLineage(
             inputs=_with_declared(inputs, self.inlets),  # type: ignore[attr-defined]
             outputs=_with_declared(outputs, self.outlets),  # type: ignore[attr-defined]
             run_facets={"externalQuery": query},
         )
 
-    def _find_flow(self, execution: Execution) -> LineageDatasets:
+    def _get_datasets(self, execution: Execution) -> LineageDatasets:
         from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-        from airflow_provider_polytomic.lineage.datasets import flow_of
+        from airflow_provider_polytomic.lineage.datasets import lineage_datasets
 
-        if self._flow is None:
+        if self._lineage_datasets is None:
             config = getattr(self, "_config", None)
             config = config or PolytomicHook(self.polytomic_conn_id).config()  # type: ignore[attr-defined]
             detailed = conf.getboolean("polytomic", "lineage_of_connections", fallback=False)
-            self._flow = flow_of(execution, config, detailed=detailed)
-        return self._flow
+            self._lineage_datasets = lineage_datasets(execution, config, detailed=detailed)
+        return self._lineage_datasets
 
 
-def _with_declared(found: list[Dataset], declared: list[Any]) -> list[Dataset]:
-    """Add what the task declares: OpenLineage takes it by itself only where a task tells nothing."""
+def _with_declared(datasets: list[Dataset], declared: list[Any]) -> list[Dataset]:
+    """Add the task's declared inlets or outlets, which OpenLineage adds only if a task reports nothing."""
     from airflow.providers.openlineage.extractors.manager import ExtractorManager
     from airflow.providers.openlineage.utils.utils import translate_airflow_asset
 
-    datasets = list(found)
+    combined = list(datasets)
     for each in declared:
         convert: Callable[[Any], Dataset | None] = ExtractorManager.convert_to_ol_dataset
         dataset = translate_airflow_asset(each, None) if isinstance(each, Asset) else convert(each)
-        if dataset and not any((dataset.namespace, dataset.name) == (one.namespace, one.name) for one in datasets):
-            datasets.append(dataset)
-    return datasets
+        if dataset and (dataset.namespace, dataset.name) not in {(one.namespace, one.name) for one in combined}:
+            combined.append(dataset)
+    return combined

@@ -1,173 +1,161 @@
-"""From where to where an execution has moved rows."""
+"""Find the datasets that an execution read and wrote."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Mapping
-from concurrent.futures import Future, TimeoutError
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_polytomic._task.deadline import run_with_deadline
 from airflow_provider_polytomic.api import Call, PolytomicClient, PolytomicError, connections
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
 from airflow_provider_polytomic.api.models.syncs import Sync
 from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of
 from airflow_provider_polytomic.executions import sync_kind
-from airflow_provider_polytomic.lineage.naming import DatasetName, place_in
+from airflow_provider_polytomic.lineage.naming import DatasetName, dataset_name_in
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
     from airflow_provider_polytomic.executions import Execution
 
 T = TypeVar("T")
+RowCounts = list[tuple[DatasetName, int]]
+Datasets = tuple[list[DatasetName], RowCounts]
 log = logging.getLogger(__name__)
 
-PATIENCE = 6.0
-"""Seconds for all requests together; OpenLineage's listener gives all of its work 10, and tells nothing after them."""
+LINEAGE_TIMEOUT = 6.0
+"""Seconds for all requests together; OpenLineage's listener allows 10 seconds and then drops the event."""
 
 
 @dataclass(frozen=True)
 class LineageDatasets:
-    """What an execution has read and written.
+    """The datasets of an execution.
 
-    :param outputs: places, each with the number of rows that it received
+    :param base_url: URL of Polytomic
+    :param outputs: datasets with the number of rows that each received
     """
 
     base_url: str
-    inputs: tuple[DatasetName, ...]
-    outputs: tuple[tuple[DatasetName, int], ...]
+    inputs: Sequence[DatasetName]
+    outputs: RowCounts
 
 
-def flow_of(execution: Execution, config: ClientConfig, *, detailed: bool = False) -> LineageDatasets:
-    """Ask Polytomic for the sync of an execution, and say what it has moved.
+def lineage_datasets(execution: Execution, config: ClientConfig, *, detailed: bool = False) -> LineageDatasets:
+    """Request the sync of an execution and return its datasets.
 
-    Where the sync cannot be had, what was written goes by the name of the sync's own asset.
+    If the sync or its target is not known, the outputs are named by the sync itself.
 
-    :param config: settings of a client
-    :param detailed: ask for the connections of the sync too, whose settings say where its data really is
+    :param config: settings of the client
+    :param detailed: request the connections of the sync too, whose settings locate its datasets
     """
-    hasty = replace(config, timeout=PATIENCE, max_retries=0, max_requests_per_minute=None)
-    with PolytomicClient(config=hasty) as client:
-        asker = _Asker(client)
-        sync = asker.ask(sync_kind(execution.kind).sync(execution.sync_id), f"execution {execution.id} by its sync")
-        places = _Places(host_of(config.base_url), asker if detailed else None)
+    quick = replace(config, timeout=LINEAGE_TIMEOUT, max_retries=0, max_requests_per_minute=None)
+    with PolytomicClient(config=quick) as client:
+        lookup = _Lookup(client)
+        sync = lookup.send(sync_kind(execution.kind).sync(execution.sync_id), f"sync {execution.sync_id}")
+        namer = _DatasetNamer(host_of(config.base_url), lookup if detailed else None)
+        inputs: list[DatasetName] = []
+        outputs: RowCounts = []
         if isinstance(sync, Sync):
-            return _of_model_sync(execution, sync, places, config.base_url)
-        if isinstance(sync, BulkSync):
-            return _of_bulk_sync(execution, sync, places, config.base_url)
-        return LineageDatasets(config.base_url, (), tuple(_by_sync(execution, places)))
+            inputs, outputs = _model_sync_datasets(execution, sync, namer)
+        elif isinstance(sync, BulkSync):
+            inputs, outputs = _bulk_sync_datasets(execution, sync, namer)
+        return LineageDatasets(config.base_url, inputs, outputs or _sync_itself(execution, namer))
 
 
-def _of_model_sync(execution: Execution, sync: Sync, places: _Places, base_url: str) -> LineageDatasets:
+def _model_sync_datasets(execution: Execution, sync: Sync, namer: _DatasetNamer) -> Datasets:
     target = sync.target or {}
     connection_id = target.get("connection_id") or sync.target_connection_id
     name = target.get("object") or target.get("new_name") or sync.target_object
-    inputs = tuple(places.own(f"models/{model_id}") for model_id in sync.model_ids)
+    inputs = [namer.in_polytomic(f"models/{model_id}") for model_id in sync.model_ids]
     if not (connection_id and name):
-        return LineageDatasets(base_url, inputs, tuple(_by_sync(execution, places)))
-    target_place = places.behind(connection_id, target.get("configuration"), str(name))
-    return LineageDatasets(base_url, inputs, ((target_place, _written(execution)),))
+        return inputs, []
+    dataset = namer.in_connection(connection_id, target.get("configuration"), str(name))
+    return inputs, [(dataset, _rows_written(execution))]
 
 
-def _of_bulk_sync(execution: Execution, sync: BulkSync, places: _Places, base_url: str) -> LineageDatasets:
+def _bulk_sync_datasets(execution: Execution, sync: BulkSync, namer: _DatasetNamer) -> Datasets:
     inputs, outputs = [], []
     for row in execution.schemas:
         source, destination = row["schema"], row["output_name"] or row["schema"]
         if sync.source_connection_id:
-            inputs.append(places.behind(sync.source_connection_id, sync.source_configuration, source))
+            inputs.append(namer.in_connection(sync.source_connection_id, sync.source_configuration, source))
         if sync.destination_connection_id:
-            place = places.behind(sync.destination_connection_id, sync.destination_configuration, destination)
-            outputs.append((place, row["record_count"] or 0))
-    return LineageDatasets(base_url, tuple(inputs), tuple(outputs or _by_sync(execution, places)))
+            settings = sync.destination_configuration
+            dataset = namer.in_connection(sync.destination_connection_id, settings, destination)
+            outputs.append((dataset, row["record_count"] or 0))
+    return inputs, outputs
 
 
-def _by_sync(execution: Execution, places: _Places) -> list[tuple[DatasetName, int]]:
-    names = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
+def _sync_itself(execution: Execution, namer: _DatasetNamer) -> RowCounts:
+    rows = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
     return [
-        (places.own(AssetUri(places.host, execution.kind, execution.sync_id, schema).path), rows)
-        for schema, rows in names or [(None, _written(execution))]
+        (namer.in_polytomic(AssetUri(namer.host, execution.kind, execution.sync_id, schema).path), count)
+        for schema, count in rows or [(None, _rows_written(execution))]
     ]
 
 
-def _written(execution: Execution) -> int:
-    """Count the rows that reached the target; the API does not always say what became of each."""
+def _rows_written(execution: Execution) -> int:
+    """Count the rows that reached the target; the API does not always count inserts, updates and deletes."""
     counts = execution.counts
     written = counts["insert"] + counts["update"] + counts["upserts"] + counts["delete"]
     return written or max(0, counts["total"] - counts["error"])
 
 
-class _Asker:
-    """Asks until its time is over, then for nothing more.
-
-    Each request has a thread, since the timeouts of a request hold for its parts, and none for the look-up of a name.
-    """
+class _Lookup:
+    """Send requests until their common deadline has passed."""
 
     def __init__(self, client: PolytomicClient) -> None:
         self._client = client
-        self._deadline = time.monotonic() + PATIENCE
+        self._deadline = monotonic() + LINEAGE_TIMEOUT
 
-    def ask(self, call: Call[T], told: str) -> T | None:
-        """Return the answer; None where there is none in time.
+    def send(self, call: Call[T], subject: str) -> T | None:
+        """Return the result of a call; None if the request fails or its time is up.
 
-        :param told: what is named by what only without it, for the log
+        :param subject: what is requested, for the log
         """
-        left = self._deadline - time.monotonic()
+        remaining = self._deadline - monotonic()
         try:
-            if left <= 0:
-                raise TimeoutError
-            return self._begin(call).result(left)
+            if remaining <= 0:
+                raise TimeoutError(f"{LINEAGE_TIMEOUT:g} s are over")
+            return run_with_deadline(lambda: self._client.send(call), remaining, name="polytomic-lineage")
         except (PolytomicError, TimeoutError) as error:
-            log.warning("Lineage names %s only: %s", told, str(error) or "there was no time left")
+            log.warning("Lineage names datasets by the id of %s, which could not be read: %s", subject, error)
             return None
 
-    def _begin(self, call: Call[T]) -> Future[T]:
-        answer: Future[T] = Future()
 
-        def send() -> None:
-            try:
-                answer.set_result(self._client.send(call))
-            except Exception as error:
-                answer.set_exception(error)
+class _DatasetNamer:
+    """Name datasets, with one request for each connection at most.
 
-        Thread(target=send, daemon=True).start()
-        return answer
-
-
-class _Places:
-    """Names places; asks for each connection once, where it may ask at all.
-
-    :param host: host of Polytomic, the namespace of all that has no better one
-    :param asker: None: ask nobody
+    :param host: host of Polytomic, the namespace of datasets that no connection locates
+    :param lookup: sends the requests; None sends none
     """
 
-    def __init__(self, host: str, asker: _Asker | None) -> None:
+    def __init__(self, host: str, lookup: _Lookup | None) -> None:
         self.host = host
-        self._asker = asker
-        self._known: dict[str, tuple[str, Mapping[str, Any]] | None] = {}
+        self._lookup = lookup
+        self._connections: dict[str, tuple[str, Mapping[str, Any]] | None] = {}
 
-    def own(self, name: str) -> DatasetName:
-        """Name what is Polytomic's own."""
+    def in_polytomic(self, name: str) -> DatasetName:
+        """Name something in Polytomic itself."""
         return DatasetName(f"{SCHEME}://{self.host}", name)
 
-    def behind(self, connection_id: str, settings: Mapping[str, Any] | None, name: str) -> DatasetName:
-        """Name a table, an object or a file behind a connection.
+    def in_connection(self, connection_id: str, settings: Mapping[str, Any] | None, name: str) -> DatasetName:
+        """Name a table, an object or a file in a connection.
 
-        :param settings: how the sync uses the connection; may say in which schema or dataset of it
+        :param settings: how the sync uses the connection; may name the schema or dataset
         """
-        known = self._look(connection_id)
-        place = place_in(*known, settings or {}, name) if known else None
-        if place:
-            return place
+        connection = self._connection(connection_id)
+        dataset = dataset_name_in(*connection, settings or {}, name) if connection else None
+        if dataset:
+            return dataset
         schema = (settings or {}).get("schema")
-        return self.own(f"connections/{connection_id}/{f'{schema}.{name}' if schema else name}")
+        return self.in_polytomic(f"connections/{connection_id}/{f'{schema}.{name}' if schema else name}")
 
-    def _look(self, connection_id: str) -> tuple[str, Mapping[str, Any]] | None:
-        if self._asker is None:
-            return None
-        if connection_id not in self._known:
-            found = self._asker.ask(connections.get(connection_id), f"connection {connection_id} by its id")
+    def _connection(self, connection_id: str) -> tuple[str, Mapping[str, Any]] | None:
+        if self._lookup and connection_id not in self._connections:
+            found = self._lookup.send(connections.get(connection_id), f"connection {connection_id}")
             type_id = found.type.id if found and found.type else None
-            self._known[connection_id] = (type_id or "", found.configuration or {}) if found else None
-        return self._known[connection_id]
+            self._connections[connection_id] = (type_id or "", found.configuration or {}) if found else None
+        return self._connections.get(connection_id)

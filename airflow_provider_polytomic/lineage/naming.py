@@ -1,4 +1,4 @@
-"""OpenLineage's names for what is behind a connection, as far as its settings say where that is."""
+"""Name the datasets of a connection by OpenLineage's naming rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REDSHIFT_HOST = re.compile(r"([^.]+)\.[^.]+\.([^.]+)\.redshift(-serverless)?\.a
 
 @dataclass(frozen=True)
 class DatasetName:
-    """A dataset's name in a namespace."""
+    """The name of a dataset in its namespace."""
 
     namespace: str
     name: str
@@ -23,11 +23,11 @@ class DatasetName:
 
 @dataclass(frozen=True)
 class System:
-    """How the places of one connection type are named.
+    """The naming rule of one connection type.
 
-    :param namespace: reads it from the settings of a connection; None where they do not say it
-    :param database: settings of the connection, the first that there is, that hold what a schema is in
-    :param schema: settings of the sync, the first that there is, that hold what a table is in
+    :param namespace: returns the namespace from the settings of a connection; None if they lack it
+    :param database: settings of the connection for the database; the first one that is set
+    :param schema: settings of the sync for the schema; the first one that is set
     """
 
     namespace: Callable[[Settings], str | None]
@@ -35,13 +35,13 @@ class System:
     schema: tuple[str, ...] = ()
 
 
-def place_in(type: str, connection: Settings, sync: Settings, name: str) -> DatasetName | None:
-    """Return the place of a table, an object or a file; None where it cannot be named.
+def dataset_name_in(type: str, connection: Settings, sync: Settings, name: str) -> DatasetName | None:
+    """Return the name of a table, an object or a file; None if the settings do not locate it.
 
     :param type: id of the connection type
-    :param connection: the connection's configuration
+    :param connection: configuration of the connection
     :param sync: how the sync uses the connection
-    :param name: what Polytomic calls the table, with or without its schema
+    :param name: name of the table in Polytomic, with or without its schema
     """
     system = SYSTEMS.get(type)
     namespace = system.namespace(connection) if system else None
@@ -57,7 +57,7 @@ def _first(settings: Settings, *names: str) -> str | None:
     return next((str(settings[name]) for name in names if settings.get(name)), None)
 
 
-def _at_host(scheme: str, port: int) -> Callable[[Settings], str | None]:
+def _host_and_port(scheme: str, port: int) -> Callable[[Settings], str | None]:
     def namespace(settings: Settings) -> str | None:
         host = _first(settings, "hostname", "host")
         return host and f"{scheme}://{host}:{settings.get('port') or port}"
@@ -72,30 +72,30 @@ def _redshift(settings: Settings) -> str | None:
     return f"redshift://{host}:{settings.get('port') or 5439}" if host else None
 
 
-def _by(scheme: str, *names: str) -> Callable[[Settings], str | None]:
-    """Take the namespace from a setting that is a host, a URL, an account or a bucket."""
+def _authority(scheme: str, *names: str) -> Callable[[Settings], str | None]:
+    """Build the namespace from a setting that is a host, a URL, an account or a bucket."""
 
     def namespace(settings: Settings) -> str | None:
         value = _first(settings, *names)
-        place = (urlsplit(value).netloc if "://" in value else value.strip("/")) if value else ""
-        return f"{scheme}://{place.rpartition('@')[2]}" if place else None
+        authority = (urlsplit(value).netloc if "://" in value else value.strip("/")) if value else ""
+        return f"{scheme}://{authority.rpartition('@')[2]}" if authority else None
 
     return namespace
 
 
 SYSTEMS = {
-    "postgresql": System(_at_host("postgres", 5432), ("database",), ("schema",)),
-    "mysql": System(_at_host("mysql", 3306), ("dbname", "database"), ()),
+    "postgresql": System(_host_and_port("postgres", 5432), ("database",), ("schema",)),
+    "mysql": System(_host_and_port("mysql", 3306), ("dbname", "database"), ()),
     "redshift": System(_redshift, ("database",), ("schema",)),
-    "snowflake": System(_by("snowflake", "account"), ("dbname", "database"), ("schema",)),
+    "snowflake": System(_authority("snowflake", "account"), ("dbname", "database"), ("schema",)),
     "bigquery": System(
         lambda settings: "bigquery",
         ("override_project_id", "wif_project_id", "project_id"),
         ("dataset", "schema"),
     ),
-    "databricks": System(_by("databricks", "server_hostname"), ("catalog",), ("schema",)),
-    "s3": System(_by("s3", "s3_bucket_name", "bucket")),
-    "gcs": System(_by("gs", "bucket")),
-    "salesforce": System(_by("salesforce", "instance_url", "instance_url_override", "domain")),
-    "hubspot": System(_by("hubspot", "hub_domain", "hub_id")),
+    "databricks": System(_authority("databricks", "server_hostname"), ("catalog",), ("schema",)),
+    "s3": System(_authority("s3", "s3_bucket_name", "bucket")),
+    "gcs": System(_authority("gs", "bucket")),
+    "salesforce": System(_authority("salesforce", "instance_url", "instance_url_override", "domain")),
+    "hubspot": System(_authority("hubspot", "hub_domain", "hub_id")),
 }

@@ -1,1 +1,1 @@
-"""Links from Airflow to Polytomic."""
+"""Links from Airflow to Polytomic's UI."""

@@ -14,19 +14,27 @@ LINK_XCOM_KEY = "_link_PolytomicSyncLink"
 
 
 class PolytomicSyncLink(BaseOperatorLink):
-    """Leads from a task to its sync in Polytomic, from the moment on when the execution is known.
+    """Link a task to its sync in Polytomic, as soon as the execution is known.
 
-    The API gives no address of a sync, so there is a link where the extra of the Airflow connection has a
-    ``link_template``. The task writes the address to XCom; this reads it there.
+    The API gives no URL of a sync, so the link needs a ``link_template`` in the extra of the Airflow connection. The
+    task pushes the URL to XCom, and the link reads it there.
+
+    .. code-block:: python
+
+        class StartAndReport(BaseOperator):
+            operator_extra_links = (PolytomicSyncLink(),)
+
+    .. seealso::
+        How-to: ``docs/connection.md``
     """
 
     name = "Polytomic sync"
 
     @property
     def xcom_key(self) -> str:
-        """The XCom in which the address stands."""
+        """Key of the XCom with the URL."""
         return LINK_XCOM_KEY
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address; an empty text where there is none."""
+        """Return the URL, or an empty text if there is none."""
         return str(xcom_value(ti_key, LINK_XCOM_KEY) or "")

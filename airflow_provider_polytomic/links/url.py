@@ -1,6 +1,6 @@
-"""Where a person sees a sync in a browser.
+"""Build the URL of a sync in Polytomic's UI.
 
-The API gives no such address and none is documented, so it is a template that the user gives.
+The API returns no such URL and its form is not documented, so users provide a template.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from airflow_provider_polytomic.api.flow import Flow, send
 
 PLACEHOLDERS = ("base_url", "kind", "sync_id", "execution_id", "organization_id")
 
-PATIENCE = 5.0
-"""Seconds for asking whose key it is, where the template needs that."""
+ORGANIZATION_TIMEOUT = 5.0
+"""Seconds for the request that finds the organization of the key."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_BEGINNING = re.compile(r"https?://[^/?#\s@{}\\]+([/?#]|$)|\{base_url\}(/|$)")
+_URL_START = re.compile(r"https?://[^/?#\s@{}\\]+([/?#]|$)|\{base_url\}(/|$)")
 
 
 def validate_link_template(template: str) -> str:
-    """Return the template of an address, if it can be one.
+    """Return the template, stripped.
 
-    :raises ValueError: if it has another placeholder than :data:`PLACEHOLDERS`, or is no http or https address
+    :raises ValueError: if it has another placeholder than :data:`PLACEHOLDERS`, or is not an http or https URL
     """
     template = template.strip()
     rest = _PLACEHOLDER.sub(lambda match: "" if match[1] in PLACEHOLDERS else match[0], template)
-    if not _BEGINNING.match(template) or "{" in rest or "}" in rest or re.search(r"[\s<>\"'\x00-\x1f]", template):
+    if not _URL_START.match(template) or "{" in rest or "}" in rest or re.search(r"[\s<>\"'\x00-\x1f]", template):
         raise ValueError("not the template of an http or https address")
     return template
 
@@ -37,17 +37,17 @@ def validate_link_template(template: str) -> str:
 def sync_url(
     template: str, config: ClientConfig, kind: str, sync_id: str, execution_id: str | None
 ) -> Flow[str | None]:
-    """Return the address of a sync; None where something that the template needs is not known.
+    """Return the URL of a sync, or None if the value of a placeholder is not known.
 
-    Asks ``GET /api/me`` for the organization where the template needs it and the settings do not have it.
+    If the template needs the organization and the settings lack it, this requests ``GET /api/me``.
 
-    :param template: as :func:`validate_link_template` gives it; ids are percent-encoded
+    :param template: a template that :func:`validate_link_template` returned; ids are percent-encoded
     :param kind: ``model`` or ``bulk``
     """
     organization_id = config.organization_id
     if "{organization_id}" in template and not organization_id:
         try:
-            organization_id = (yield from send(identity.get().with_timeout(PATIENCE))).organization_id
+            organization_id = (yield from send(identity.get().with_timeout(ORGANIZATION_TIMEOUT))).organization_id
         except PolytomicError:
             return None
     ids = {"kind": kind, "sync_id": sync_id, "execution_id": execution_id, "organization_id": organization_id}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._compat import BaseHook, BaseOperator, depend_on
+from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
@@ -41,7 +41,7 @@ class BaseConfigurationOperator(BaseOperator):
         self.configuration = configuration
         self.configuration_conn_id = configuration_conn_id
         self.polytomic_conn_id = polytomic_conn_id
-        depend_on(self, configuration)
+        set_upstream_from(self, configuration)
 
     def _render_configuration(self, context: Context) -> dict[str, Any]:
         """Render the configuration and add the secrets of ``configuration_conn_id``."""

@@ -1,1 +1,1 @@
-"""What the provider adds to Airflow's own processes."""
+"""Extend Airflow's API server: the webhook."""

@@ -1,4 +1,4 @@
-"""The public REST API of Airflow, as far as asset events need it."""
+"""Call Airflow's public REST API to find assets and create their events."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pydantic import AliasChoices, BaseModel, Field
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic.api.clients import tls_context
 from airflow_provider_polytomic.api.config import checked_address, is_loopback
-from airflow_provider_polytomic.hooks._connection import base_url_of, settings_of
+from airflow_provider_polytomic.hooks._connection import read_base_url, read_extra
 
 _PAGE = 100
 _TIMEOUT = 30.0
 
 
-class AirflowError(Exception):
-    """Airflow's REST API gave no usable answer."""
+class AirflowApiError(Exception):
+    """A request to Airflow's REST API failed or its response is invalid."""
 
 
 @dataclass(frozen=True)
-class Login:
-    """Where the REST API is, and as whom it is used.
+class AirflowLogin:
+    """The URL of the REST API and the user that sends requests to it.
 
-    :param base_url: where the API server is reached, with the path of ``[api] base_url``
-    :param verify: whether the server's certificate is checked, or the path of a CA bundle to check it with
+    :param base_url: URL of the API server, with the path of ``[api] base_url``
+    :param verify: whether to verify the server's certificate, or the path of a CA bundle to verify it with
     """
 
     base_url: str
@@ -38,14 +38,14 @@ class Login:
     verify: bool | str = True
 
     @classmethod
-    def read(cls, connection: Any) -> Login:
-        """Read a connection; where it has no host, ``[api] base_url`` holds.
+    def read(cls, connection: Any) -> AirflowLogin:
+        """Read a connection; without a host, use ``[api] base_url``.
 
-        :raises ValueError: if it cannot be used, or the password would leave this machine in clear
+        :raises ValueError: if the connection cannot be used, or would send the password unencrypted to another machine
         """
-        options = settings_of(connection.extra, ("verify", "allow_http"))
+        options = read_extra(connection.extra, ("verify", "allow_http"))
         default = conf.get("api", "base_url", fallback="") or f"localhost:{conf.get('api', 'port', fallback='8080')}"
-        address = base_url_of(connection, default, loopback_scheme="http")
+        address = read_base_url(connection, default, loopback_scheme="http")
         return cls(
             checked_address(address, options.get("allow_http", False), "password of Airflow's user"),
             connection.login or "",
@@ -55,7 +55,7 @@ class Login:
 
 
 class Row(BaseModel):
-    """What is read of an asset or of one of its events."""
+    """An asset or an event of an asset."""
 
     id: int
     uri: str | None = None
@@ -68,22 +68,22 @@ class _Page(BaseModel):
 
 
 class AirflowApi:
-    """Finds assets and creates their events, with the rights of the user whose name and password it is given."""
+    """Find assets and create their events with the permissions of a user."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: AirflowLogin) -> None:
         self.login = login
         self._token: str | None = None
 
     async def asset_id(self, uri: str) -> int | None:
-        """Find the asset with this URI that a DAG uses: ``GET /api/v2/assets``."""
+        """Return the id of the asset with this URI, or None if no DAG uses it: ``GET /api/v2/assets``."""
         async for asset in self._all("assets", {"uri_pattern": uri}):
             if asset.uri == uri:
                 return asset.id
         return None
 
-    def events_since(self, asset_id: int, moment: datetime) -> AsyncIterator[Row]:
-        """Give the events of an asset, the latest first: ``GET /api/v2/assets/events``."""
-        query = {"asset_id": asset_id, "timestamp_gte": moment.isoformat(), "order_by": "-timestamp"}
+    def events_since(self, asset_id: int, since: datetime) -> AsyncIterator[Row]:
+        """Yield the events of an asset, latest first: ``GET /api/v2/assets/events``."""
+        query = {"asset_id": asset_id, "timestamp_gte": since.isoformat(), "order_by": "-timestamp"}
         return self._all("assets/events", query)
 
     async def create_event(self, asset_id: int, extra: Mapping[str, Any]) -> None:
@@ -93,11 +93,11 @@ class AirflowApi:
     async def _all(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Row]:
         offset = 0
         while True:
-            answer = await self._send("GET", path, params={**query, "limit": _PAGE, "offset": offset})
+            response = await self._send("GET", path, params={**query, "limit": _PAGE, "offset": offset})
             try:
-                page = _Page.model_validate(answer)
+                page = _Page.model_validate(response)
             except ValueError:
-                raise AirflowError(f"GET {path}: the answer has another shape than expected") from None
+                raise AirflowApiError(f"GET {path}: the response has an unexpected shape") from None
             for row in page.rows:
                 yield row
             offset += len(page.rows)
@@ -105,41 +105,33 @@ class AirflowApi:
                 return
 
     async def _send(self, method: str, path: str, **request: Any) -> Any:
-        """Send one request, with a new token where there is none or the last one is not accepted any longer.
+        """Send a request and return its response; get a new token if there is none or it has expired.
 
-        No proxy of the environment stands between this machine and itself.
+        Requests to this machine ignore the environment's proxies.
 
-        :raises AirflowError: if it fails
+        :raises AirflowApiError: if it fails
         """
-        local = is_loopback(urlsplit(self.login.base_url).hostname or "")
+        url, local = f"{self.login.base_url}/api/v2/{path}", is_loopback(urlsplit(self.login.base_url).hostname or "")
         try:
-            async with httpx.AsyncClient(
-                timeout=_TIMEOUT, verify=tls_context(self.login.verify), trust_env=not local
-            ) as client:
-                fresh = self._token is None
-                if fresh:
-                    self._token = await self._new_token(client)
-                answer = await self._authorized(client, method, path, request)
-                if answer.status_code == 401 and not fresh:
-                    self._token = await self._new_token(client)
-                    answer = await self._authorized(client, method, path, request)
-                return answer.raise_for_status().json()
+            verify = tls_context(self.login.verify)
+            async with httpx.AsyncClient(timeout=_TIMEOUT, verify=verify, trust_env=not local) as client:
+                is_new = self._token is None
+                while True:
+                    self._token = self._token or await self._new_token(client)
+                    headers = {"Authorization": f"Bearer {self._token}"}
+                    response = await client.request(method, url, headers=headers, **request)
+                    if is_new or response.status_code != 401:
+                        return response.raise_for_status().json()
+                    self._token, is_new = None, True
         except httpx.HTTPStatusError as error:
-            raise AirflowError(
-                f"{error.request.method} {error.request.url.path}: {error.response.status_code}"
-            ) from None
+            sent = error.request
+            raise AirflowApiError(f"{sent.method} {sent.url.path}: {error.response.status_code}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise AirflowError(f"{method} {path}: {type(error).__name__}: {error}") from None
+            raise AirflowApiError(f"{method} {path}: {type(error).__name__}: {error}") from None
         except (ValueError, LookupError, TypeError) as error:
-            raise AirflowError(f"{method} {path}: the answer cannot be read: {type(error).__name__}") from None
-
-    async def _authorized(
-        self, client: httpx.AsyncClient, method: str, path: str, request: Mapping[str, Any]
-    ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        return await client.request(method, f"{self.login.base_url}/api/v2/{path}", headers=headers, **request)
+            raise AirflowApiError(f"{method} {path}: the response cannot be read: {type(error).__name__}") from None
 
     async def _new_token(self, client: httpx.AsyncClient) -> str:
-        login = {"username": self.login.username, "password": self.login.password}
-        answer = await client.post(f"{self.login.base_url}/auth/token", json=login)
-        return str(answer.raise_for_status().json()["access_token"])
+        credentials = {"username": self.login.username, "password": self.login.password}
+        response = await client.post(f"{self.login.base_url}/auth/token", json=credentials)
+        return str(response.raise_for_status().json()["access_token"])

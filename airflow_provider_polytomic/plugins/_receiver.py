@@ -1,11 +1,13 @@
-"""What is done with one delivery, from its raw bytes to the asset event."""
+"""Receive a delivery of Polytomic's webhook, verify it, and create an asset event."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from fastapi import FastAPI, Request
@@ -18,24 +20,25 @@ from airflow_provider_polytomic.executions import Execution
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.url import sync_url
-from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, AirflowError, Login
+from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, AirflowApiError, AirflowLogin
 from airflow_provider_polytomic.plugins._delivery import Delivery
-from airflow_provider_polytomic.plugins._settings import Settings
-from airflow_provider_polytomic.plugins._signature import HEADER, is_genuine
+from airflow_provider_polytomic.plugins._settings import SIGNATURE_HEADER, WebhookSettings
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 CLOCK_SKEW = timedelta(hours=1)
-"""How far apart the clocks of Polytomic and Airflow may be when a repetition is looked for."""
+"""Maximum difference between the clocks of Polytomic and Airflow when looking for a repeated delivery."""
 
-PATIENCE = 15.0
-"""Seconds for one delivery, whoever is slow; then it is to be delivered again."""
+DELIVERY_TIMEOUT = 15.0
+"""Seconds for one delivery; then the response is 503, and Polytomic delivers it again."""
 
 
-class Refused(Exception):
-    """A delivery that is not taken.
+class DeliveryRefused(Exception):
+    """A delivery that the route refuses.
 
-    :param reason: said to the caller, so nothing secret
+    :param status: status code of the response
+    :param reason: text in the response; contains no secret
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -43,145 +46,134 @@ class Refused(Exception):
         super().__init__(reason)
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """Build the application with its one route."""
+def build_app(settings: WebhookSettings) -> FastAPI:
+    """Build the application with the route ``POST /webhook``."""
     app = FastAPI(title="Polytomic webhook", docs_url=None, redoc_url=None, openapi_url=None)
-    receiver = Receiver(settings)
+    handler = DeliveryHandler(settings)
 
     @app.post("/webhook")
     async def receive(request: Request) -> JSONResponse:
         try:
-            return JSONResponse({"result": await receiver.receive(request)})
-        except Refused as refused:
-            log.warning("A delivery of Polytomic's webhook is answered %s: %s", refused.status, refused)
+            return JSONResponse({"result": await handler.handle(request)})
+        except DeliveryRefused as refused:
+            log.warning("Refused a delivery of Polytomic's webhook with %s: %s", refused.status, refused)
             return JSONResponse({"result": "refused", "reason": str(refused)}, refused.status)
 
     return app
 
 
-class Receiver:
-    """Takes deliveries; those of one execution one after another."""
+class DeliveryHandler:
+    """Handle deliveries; those of one execution one after another."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
         self._airflow: AirflowApi | None = None
-        self._in_turn: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def receive(self, request: Request) -> str:
-        """Take one delivery and tell what has become of it.
+    async def handle(self, request: Request) -> str:
+        """Handle one delivery and return the result.
 
-        :raises Refused: if it is not taken
+        :raises DeliveryRefused: if the delivery is invalid or cannot be handled now
         """
         try:
-            return await asyncio.wait_for(self._receive(request), PATIENCE)
+            return await asyncio.wait_for(self._handle(request), DELIVERY_TIMEOUT)
         except asyncio.TimeoutError:
-            raise Refused(503, f"It took longer than {PATIENCE:g} seconds.") from None
+            raise DeliveryRefused(503, f"It took longer than {DELIVERY_TIMEOUT:g} seconds.") from None
 
-    async def _receive(self, request: Request) -> str:
+    async def _handle(self, request: Request) -> str:
         delivery = await self._read(request)
         if delivery is None or not delivery.may_be_one_of(self._settings.events):
             return "ignored"
         try:
-            async with self._in_turn.setdefault(delivery.execution_id, asyncio.Lock()):
-                result = await self._act(delivery)
-        except AirflowError as error:
-            log.error("Airflow's REST API gave no usable answer: %s", error)
-            raise Refused(503, "Airflow's REST API gave no usable answer.") from None
-        log.info("Webhook: %s %s: %s", delivery.run, delivery.event, result)
+            async with self._locks.setdefault(delivery.execution_id, asyncio.Lock()):
+                result = await self._create_event(delivery)
+        except AirflowApiError as error:
+            log.error("A request to Airflow's REST API failed: %s", error)
+            raise DeliveryRefused(503, "A request to Airflow's REST API failed.") from None
+        log.info("Handled a delivery of Polytomic's webhook, %s %s: %s", delivery.run, delivery.event, result)
         return result
 
     async def _read(self, request: Request) -> Delivery | None:
-        signature = request.headers.get(HEADER, "")
+        signature = request.headers.get(SIGNATURE_HEADER, "")
         if not signature:
-            raise Refused(401, f"There is no {HEADER} header.")
+            raise DeliveryRefused(401, f"There is no {SIGNATURE_HEADER} header.")
         body = await self._body(request)
-        secret = (await _connection(self._settings.webhook_conn_id)).password or ""
+        secret = (await _get_connection(self._settings.webhook_conn_id)).password or ""
         if not secret:
-            raise Refused(503, "There is no secret to check a signature with.")
-        if not is_genuine(
-            body,
-            signature,
-            secret,
-            hash=self._settings.webhook_signature_hash,
-            encoding=self._settings.webhook_signature_encoding,
-        ):
-            raise Refused(401, f"The {HEADER} header does not fit.")
+            raise DeliveryRefused(503, "The webhook has no secret to verify the signature with.")
+        if not self._settings.is_valid_signature(body, signature, secret):
+            raise DeliveryRefused(401, f"The {SIGNATURE_HEADER} header does not match the body.")
         try:
             return Delivery.read(body)
         except ValueError as error:
-            raise Refused(422, f"The body is not a delivery: {error}.") from None
+            raise DeliveryRefused(422, f"The body is not a delivery: {error}.") from None
 
     async def _body(self, request: Request) -> bytes:
-        """Read the body, and no more of it than is allowed, whatever its announced length."""
-        most, body = self._settings.webhook_max_bytes, bytearray()
-        announced = request.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > most:
-            raise Refused(413, f"The body is longer than {most} bytes.")
+        """Read the body up to the maximum size, whatever its Content-Length."""
+        max_bytes, body = self._settings.webhook_max_bytes, bytearray()
+        too_long = DeliveryRefused(413, f"The body is longer than {max_bytes} bytes.")
+        content_length = request.headers.get("content-length", "")
+        if content_length.isdigit() and int(content_length) > max_bytes:
+            raise too_long
         async for part in request.stream():
             body += part
-            if len(body) > most:
-                raise Refused(413, f"The body is longer than {most} bytes.")
+            if len(body) > max_bytes:
+                raise too_long
         return bytes(body)
 
-    async def _act(self, delivery: Delivery) -> str:
-        config = await self._polytomic()
+    async def _create_event(self, delivery: Delivery) -> str:
+        conn_id = self._settings.webhook_polytomic_conn_id
+        config = await _read_in_thread(PolytomicHook(conn_id).config, conn_id)
         uri = str(AssetUri(host_of(config.base_url), delivery.kind, delivery.sync_id))
-        airflow = await self._api()
+        airflow = await self._airflow_api()
         asset_id = await airflow.asset_id(uri)
         if asset_id is None:
-            log.warning("Webhook: no DAG has an asset %s", uri)
+            log.warning("Ignored a delivery of Polytomic's webhook: no DAG has an asset %s", uri)
             return "no asset"
-        execution, url = await _look(config, delivery)
+        execution, url = await _get_execution(config, delivery)
         if not execution.outcome.final:
-            raise Refused(503, "The execution has not ended, as Polytomic's API shows it.")
+            raise DeliveryRefused(503, "The execution has not ended according to Polytomic's API.")
         payload = delivery.payload(execution, url)
         if payload["event"] not in self._settings.events:
             return "ignored"
-        happened = datetime.fromisoformat(payload["created_at"]) if payload["created_at"] else _now()
-        if 0 < self._settings.webhook_max_age < (_now() - happened).total_seconds():
-            raise Refused(400, "The event is too old.")
-        async for event in airflow.events_since(asset_id, min(happened, _now()) - CLOCK_SKEW):
+        ended_at = datetime.fromisoformat(payload["created_at"]) if payload["created_at"] else _now()
+        if 0 < self._settings.webhook_max_age < (_now() - ended_at).total_seconds():
+            raise DeliveryRefused(400, "The event is too old.")
+        async for event in airflow.events_since(asset_id, min(ended_at, _now()) - CLOCK_SKEW):
             if delivery.is_told_by(event.extra or {}):
                 return "repeated"
         await airflow.create_event(asset_id, {"payload": payload})
         return "created"
 
-    async def _polytomic(self) -> ConnectionConfig:
-        conn_id = self._settings.webhook_polytomic_conn_id
-        try:
-            return await asyncio.to_thread(PolytomicHook(conn_id).config)
-        except Exception as error:
-            raise _unreadable(conn_id, error) from None
-
-    async def _api(self) -> AirflowApi:
+    async def _airflow_api(self) -> AirflowApi:
         conn_id = self._settings.webhook_airflow_conn_id
-        connection = await _connection(conn_id)
+        connection = await _get_connection(conn_id)
         try:
-            login = Login.read(connection)
+            login = AirflowLogin.read(connection)
         except ValueError as error:
             log.error("The Airflow connection %r of Polytomic's webhook cannot be used: %s", conn_id, error)
-            raise Refused(503, "The connection to Airflow's REST API cannot be used.") from None
+            raise DeliveryRefused(503, "The connection to Airflow's REST API cannot be used.") from None
         if self._airflow is None or self._airflow.login != login:
             self._airflow = AirflowApi(login)
         return self._airflow
 
 
-async def _connection(conn_id: str) -> Any:
-    """Look an Airflow connection up, at each delivery, so that a changed secret holds at once."""
+async def _get_connection(conn_id: str) -> Any:
+    """Get an Airflow connection; again at each delivery, so that a changed secret takes effect at once."""
+    return await _read_in_thread(partial(PolytomicHook.get_connection, conn_id), conn_id)
+
+
+async def _read_in_thread(read: Callable[[], T], conn_id: str) -> T:
+    """Read a connection; log the type of an error only, since its message may contain a part of a password."""
     try:
-        return await asyncio.to_thread(PolytomicHook.get_connection, conn_id)
+        return await asyncio.to_thread(read)
     except Exception as error:
-        raise _unreadable(conn_id, error) from None
+        log.error("The Airflow connection %r of Polytomic's webhook cannot be read: %s", conn_id, type(error).__name__)
+        raise DeliveryRefused(503, "An Airflow connection of the webhook cannot be read.") from None
 
 
-def _unreadable(conn_id: str, error: Exception) -> Refused:
-    """Tell of the error's type alone: its text may have pieces of a URI, and so of a password."""
-    log.error("The Airflow connection %r of Polytomic's webhook cannot be read: %s", conn_id, type(error).__name__)
-    return Refused(503, "An Airflow connection of the webhook cannot be read.")
-
-
-async def _look(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution, str | None]:
-    """Ask Polytomic itself for the execution and its address: a delivery need not say when it was or what it moved."""
+async def _get_execution(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution, str | None]:
+    """Get the execution and its URL from Polytomic; a delivery may lack its time and its row counts."""
     run, template = delivery.run, config.link_template_of(delivery.kind)
     try:
         async with shared_client(config) as client:
@@ -190,10 +182,10 @@ async def _look(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution
                 return execution, None
             return execution, await client.run(sync_url(template, config, run.kind, run.sync_id, run.execution_id))
     except PolytomicNotFoundError:
-        raise Refused(422, "Polytomic knows no such execution.") from None
+        raise DeliveryRefused(422, "Polytomic has no such execution.") from None
     except PolytomicError as error:
-        log.error("%s could not be looked at: %s", delivery.run, error)
-        raise Refused(503, "Polytomic gave no usable answer.") from None
+        log.error("Could not get %s: %s", delivery.run, error)
+        raise DeliveryRefused(503, "A request to Polytomic failed.") from None
 
 
 def _now() -> datetime:

@@ -1,6 +1,6 @@
-"""The route that takes Polytomic's webhook, as an Airflow plugin; nothing is mounted before it is configured.
+"""The Airflow plugin for Polytomic's webhook.
 
-Airflow loads plugins in each of its processes, so all but a few names loads in the API server alone.
+Airflow imports plugins in each of its processes; only the API server imports the rest of the package.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ PREFIX = "/polytomic"
 
 
 class _Apps:
-    """The applications to mount, made when the API server asks for them."""
+    """Create the applications when the API server reads the attribute; none if the webhook is not configured."""
 
     def __get__(self, instance: Any, owner: type) -> list[dict[str, Any]]:
-        from airflow_provider_polytomic.plugins._settings import Settings
+        from airflow_provider_polytomic.plugins._settings import WebhookSettings
 
-        settings = Settings.read()
+        settings = WebhookSettings.read()
         if settings is None:
             return []
         from airflow_provider_polytomic.plugins._receiver import build_app
@@ -27,9 +27,18 @@ class _Apps:
 
 
 class PolytomicWebhookPlugin(AirflowPlugin):  # type: ignore[misc, unused-ignore]
-    """Take Polytomic's webhook at ``POST /polytomic/webhook`` of the API server, and create asset events.
+    """Receive Polytomic's webhook at ``POST /polytomic/webhook`` of the API server, and create asset events.
 
-    For Airflow 3; Airflow 2 knows no such applications and ignores it. See ``docs/webhooks.md``.
+    Airflow 2 has no such applications and ignores it.
+
+    .. code-block:: ini
+
+        [polytomic]
+        webhook_conn_id = polytomic_webhook
+        webhook_airflow_conn_id = airflow_api
+
+    .. seealso::
+        How-to: ``docs/webhooks.md``
     """
 
     name = "polytomic_webhook"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, xcoms_of_end
+from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, end_event_xcoms
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic._task.kill_guard import GUARD_TIMEOUT, SHUTDOWN_GUARD_TIMEOUT, was_killed
@@ -132,7 +132,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         result = event.execution
         ended = self.end_from_trigger and event.status is EventStatus.ENDED
         if ended and result and result["outcome"] == "success" and not result["counts"]["error"]:
-            xcoms = await xcoms_of_end(self.task_instance, result) if self.push_result else None
+            xcoms = await end_event_xcoms(self.task_instance, result) if self.push_result else None
             return TaskSuccessEvent(xcoms=xcoms)
         return TriggerEvent(event.serialize())  # type: ignore[no-untyped-call]
 

@@ -1,4 +1,4 @@
-"""A stand-in for Airflow's REST API, as far as asset events need it; the system tests have the real one."""
+"""A stand-in for the part of Airflow's REST API that creates asset events."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class AirflowServer:
-    """What it has and was asked.
+    """The assets, their events, and the requests received.
 
-    :param token: the one that is accepted
-    :param password: of the user ``webhook``
-    :param status: answers everything but the login with this one, if it is an error
-    :param says: answers everything with this text, if there is one
-    :param before: is called before each answer
+    :param token: valid token
+    :param password: password of the user ``webhook``
+    :param status: status code of every response but the login's, if it is an error
+    :param body: body of every response, if it is not None
+    :param before: called with the path before each response
     """
 
     url: str = ""
     token: str = "token-1"
     password: str = "password-of-the-user"
     status: int = 200
-    says: str | None = None
+    body: str | None = None
     before: Callable[[str], None] = lambda path: None
     assets: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -46,16 +46,16 @@ class AirflowServer:
         if token != f"Bearer {self.token}":
             return 401, {"detail": "Not authenticated"}
         if self.status >= 400:
-            return self.status, {"detail": "as told"}
+            return self.status, {"detail": "An error"}
         if (method, parts.path) == ("POST", "/api/v2/assets/events"):
             self.events.append({**body, "id": len(self.events), "timestamp": datetime.now(timezone.utc).isoformat()})
             return 200, self.events[-1]
         if parts.path == "/api/v2/assets":
             found = [each for each in self.assets if query["uri_pattern"] in each["uri"]]
             return 200, self.page("assets", found, query)
-        mine = [each for each in self.events if each["asset_id"] == int(query["asset_id"])]
+        of_asset = [each for each in self.events if each["asset_id"] == int(query["asset_id"])]
         since = datetime.fromisoformat(query["timestamp_gte"])
-        recent = [each for each in mine if datetime.fromisoformat(each["timestamp"]) >= since]
+        recent = [each for each in of_asset if datetime.fromisoformat(each["timestamp"]) >= since]
         return 200, self.page("asset_events", recent[::-1], query)
 
     @staticmethod
@@ -66,7 +66,7 @@ class AirflowServer:
 
 @contextmanager
 def serving() -> Iterator[AirflowServer]:
-    """Serve one on loopback."""
+    """Run the stand-in on loopback."""
     airflow = AirflowServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,8 +74,8 @@ def serving() -> Iterator[AirflowServer]:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length) or b"null")
             airflow.before(self.path)
-            status, told = airflow.answer(self.command, self.path, self.headers.get("authorization", ""), body)
-            text = (airflow.says if airflow.says is not None else json.dumps(told)).encode()
+            status, response = airflow.answer(self.command, self.path, self.headers.get("authorization", ""), body)
+            text = (airflow.body if airflow.body is not None else json.dumps(response)).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(text)))
             self.end_headers()
@@ -87,7 +87,7 @@ def serving() -> Iterator[AirflowServer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # who asked may have gone
+    server.handle_error = lambda *_: None  # the client may have closed the connection
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     airflow.url = f"http://127.0.0.1:{server.server_port}"

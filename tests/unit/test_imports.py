@@ -1,4 +1,4 @@
-"""DAG files are parsed all day: what they import must not bring the HTTP client and the API's models with it."""
+"""Modules that DAG files import load neither the HTTP client nor the models of the API."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from airflow_provider_polytomic.provider_info import get_provider_info
 
 PACKAGE = "airflow_provider_polytomic"
-HEAVY = ("httpx", "pydantic", f"{PACKAGE}.api", f"{PACKAGE}.runs", f"{PACKAGE}.emulator")
+HEAVY = ("httpx", "pydantic", f"{PACKAGE}.api", f"{PACKAGE}.executions", f"{PACKAGE}.emulator")
 
-WATCH = """
+RECORD_IMPORTS = """
 import importlib, sys
 try:
     import airflow.sdk
@@ -18,30 +18,30 @@ except ImportError:
     import airflow.models.baseoperator, airflow.sensors.base, airflow.hooks.base
 import airflow.triggers.base
 
-wanted = set()
+requested = set()
 
-class Watch:
+class ImportRecorder:
     def find_spec(self, name, path=None, target=None):
-        wanted.add(name)
+        requested.add(name)
 
-sys.meta_path.insert(0, Watch())
+sys.meta_path.insert(0, ImportRecorder())
 for name in sys.argv[1:]:
     importlib.import_module(name)
-print(*sorted(wanted))
+print(*sorted(requested))
 """
 
-LISTED = [
+PUBLIC = [
     module.removeprefix(f"{PACKAGE}.")
     for folder in ("hooks", "operators", "sensors", "triggers")
-    for listed in get_provider_info()[folder]
-    for module in listed["python-modules"]
+    for entry in get_provider_info()[folder]
+    for module in entry["python-modules"]
 ]
-MODULES = [*LISTED, "links.syncs", "assets", "lineage", "exceptions"]
+MODULES = [*PUBLIC, "links.syncs", "assets", "lineage", "exceptions"]
 
 
 def test_modules_that_dag_files_import_import_nothing_heavy():
     names = [f"{PACKAGE}.{module}" for module in MODULES]
-    ran = subprocess.run([sys.executable, "-c", WATCH, *names], capture_output=True, text=True, check=True)
-    wanted = ran.stdout.splitlines()[-1].split()
-    assert set(names) <= set(wanted)
-    assert [one for one in wanted if one in HEAVY or one.startswith(tuple(f"{heavy}." for heavy in HEAVY))] == []
+    ran = subprocess.run([sys.executable, "-c", RECORD_IMPORTS, *names], capture_output=True, text=True, check=True)
+    requested = ran.stdout.splitlines()[-1].split()
+    assert set(names) <= set(requested)
+    assert [one for one in requested if one in HEAVY or one.startswith(tuple(f"{heavy}." for heavy in HEAVY))] == []

@@ -1,9 +1,9 @@
-"""What OpenLineage is told of a task; the methods are found and called as its listener does it."""
+"""What tasks report to OpenLineage; the extractor calls their methods as the listener does."""
 
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +19,7 @@ from airflow_provider_polytomic.emulator.samples import (
 )
 from airflow_provider_polytomic.exceptions import PolytomicRunFailed, PolytomicRunTimeout
 from airflow_provider_polytomic.lineage import OpenLineageMixin, datasets
-from airflow_provider_polytomic.lineage.naming import DatasetName, place_in
+from airflow_provider_polytomic.lineage.naming import DatasetName, dataset_name_in
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
@@ -32,7 +32,7 @@ REDSHIFT = "main.abc123.eu-west-1.redshift.amazonaws.com"
 
 
 class TestNames:
-    """OpenLineage's naming, of what Polytomic's connections say."""
+    """OpenLineage's naming rules, applied to the settings of Polytomic's connections."""
 
     @pytest.mark.parametrize(
         ("type", "connection", "sync", "name", "namespace", "full_name"),
@@ -54,28 +54,28 @@ class TestNames:
         ],
     )  # fmt: skip
     def test_a_known_system(self, type, connection, sync, name, namespace, full_name):
-        assert place_in(type, connection, sync, name) == DatasetName(namespace, full_name)
+        assert dataset_name_in(type, connection, sync, name) == DatasetName(namespace, full_name)
 
     @pytest.mark.parametrize(
         ("type", "connection"),
         [("zendesk", {"hostname": "x"}), ("postgresql", {}), ("snowflake", {"account": None}), ("s3", {"bucket": "/"})],
     )
-    def test_one_whose_settings_do_not_say_where_it_is(self, type, connection):
-        assert place_in(type, connection, {}, "t") is None
+    def test_settings_that_do_not_locate_the_dataset(self, type, connection):
+        assert dataset_name_in(type, connection, {}, "t") is None
 
     def test_credentials_in_a_url_are_left_out(self):
-        place = place_in("salesforce", {"instance_url": "https://u:secret@x.example.com"}, {}, "Lead")
-        assert place.namespace == "salesforce://x.example.com"
+        dataset = dataset_name_in("salesforce", {"instance_url": "https://u:secret@x.example.com"}, {}, "Lead")
+        assert dataset.namespace == "salesforce://x.example.com"
 
 
-def ask(task, how, ti=None):
-    """Ask as the listener does, through its extractor."""
+def report(task, event, ti=None):
+    """Return what a task reports at an event, through the listener's extractor."""
     extractor = base.DefaultExtractor(task)
     return {
         "start": extractor.extract,
         "complete": lambda: extractor.extract_on_complete(ti),
         "failure": lambda: extractor.extract_on_failure(ti),
-    }[how]()
+    }[event]()
 
 
 def names(datasets):
@@ -92,7 +92,7 @@ def host(emulator):
 
 
 @pytest.fixture
-def own(host):
+def namespace(host):
     return f"polytomic://{host}"
 
 
@@ -102,16 +102,16 @@ def samples(emulator):
 
 
 @pytest.fixture
-def asked(emulator):
-    """Return a function that lists what has been asked since it was last called."""
+def new_requests(emulator):
+    """Return a function that lists the requests since its last call."""
     seen = 0
 
-    def asked():
+    def new_requests():
         nonlocal seen
-        new, seen = emulator.requests[seen:], len(emulator.requests)
-        return [f"{one.method} {one.path}" for one in new]
+        requests, seen = emulator.requests[seen:], len(emulator.requests)
+        return [f"{one.method} {one.path}" for one in requests]
 
-    return asked
+    return new_requests
 
 
 @pytest.fixture
@@ -129,178 +129,176 @@ def bulk_sync(**options):
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
 class TestComplete:
-    def test_a_model_sync(self, task_instance, emulator, own, asked, deferrable):
+    def test_a_model_sync(self, task_instance, emulator, namespace, new_requests, deferrable):
         sync = emulator.add_model_sync(
             model_ids=["m1", "m2"], target_connection_id=CRM_CONNECTION_ID, target_object="Contact",
             counts={"total": 1200, "insert": 800, "update": 397, "error": 3},
         )  # fmt: skip
         task = model_sync(sync.id, deferrable=deferrable)
         result = task_instance(task).finish()
-        asked()
-        told = ask(task, "complete")
-        assert names(told.inputs) == [(own, "models/m1"), (own, "models/m2")]
-        assert names(told.outputs) == [(own, f"connections/{CRM_CONNECTION_ID}/Contact")]
-        assert rows(told.outputs) == [1197]
-        query = told.run_facets["externalQuery"]
+        new_requests()
+        lineage = report(task, "complete")
+        assert names(lineage.inputs) == [(namespace, "models/m1"), (namespace, "models/m2")]
+        assert names(lineage.outputs) == [(namespace, f"connections/{CRM_CONNECTION_ID}/Contact")]
+        assert rows(lineage.outputs) == [1197]
+        query = lineage.run_facets["externalQuery"]
         assert (query.externalQueryId, query.source) == (result["execution_id"], emulator.url)
-        assert asked() == [f"GET /api/syncs/{sync.id}"]
-        ask(task, "complete")
-        assert asked() == []
+        assert new_requests() == [f"GET /api/syncs/{sync.id}"]
+        report(task, "complete")
+        assert new_requests() == []
 
-    def test_a_bulk_sync(self, task_instance, own, asked, deferrable):
+    def test_a_bulk_sync(self, task_instance, namespace, new_requests, deferrable):
         task = bulk_sync(deferrable=deferrable)
         task_instance(task).finish()
-        asked()
-        told = ask(task, "complete")
+        new_requests()
+        lineage = report(task, "complete")
         schemas = ("Account", "Contact", "Opportunity")
-        assert names(told.inputs) == [(own, f"connections/{CRM_CONNECTION_ID}/{name}") for name in schemas]
-        assert names(told.outputs) == [
-            (own, f"connections/{WAREHOUSE_CONNECTION_ID}/replica.{name.lower()}") for name in schemas
+        assert names(lineage.inputs) == [(namespace, f"connections/{CRM_CONNECTION_ID}/{name}") for name in schemas]
+        assert names(lineage.outputs) == [
+            (namespace, f"connections/{WAREHOUSE_CONNECTION_ID}/replica.{name.lower()}") for name in schemas
         ]
-        assert rows(told.outputs) == [320, 1800, 950]
-        assert asked() == [f"GET /api/bulk/syncs/{BULK_SYNC_ID}"]
+        assert rows(lineage.outputs) == [320, 1800, 950]
+        assert new_requests() == [f"GET /api/bulk/syncs/{BULK_SYNC_ID}"]
 
-    def test_with_connections_a_bulk_sync_is_named_by_its_systems(self, task_instance, asked, detailed, deferrable):
+    def test_with_connections_a_bulk_sync_is_named_by_its_systems(
+        self, task_instance, new_requests, detailed, deferrable
+    ):
         task = bulk_sync(deferrable=deferrable)
         task_instance(task).finish()
-        asked()
-        told = ask(task, "complete")
-        assert names(told.inputs)[0] == ("salesforce://crm.example.com", "Account")
-        assert names(told.outputs)[0] == ("postgres://warehouse.example.com:5432", "analytics.replica.account")
-        assert asked() == [
+        new_requests()
+        lineage = report(task, "complete")
+        assert names(lineage.inputs)[0] == ("salesforce://crm.example.com", "Account")
+        assert names(lineage.outputs)[0] == ("postgres://warehouse.example.com:5432", "analytics.replica.account")
+        assert new_requests() == [
             f"GET /api/bulk/syncs/{BULK_SYNC_ID}",
             f"GET /api/connections/{CRM_CONNECTION_ID}",
             f"GET /api/connections/{WAREHOUSE_CONNECTION_ID}",
         ]
 
-    def test_a_failure_has_its_cause(self, task_instance, own, deferrable):
+    def test_a_failure_has_the_error_message(self, task_instance, namespace, deferrable):
         task = model_sync(FAILING_MODEL_SYNC_ID, deferrable=deferrable)
         with pytest.raises(PolytomicRunFailed):
             task_instance(task).finish()
-        told = ask(task, "failure")
-        assert "the session has expired" in told.run_facets["errorMessage"].message
-        assert names(told.outputs) == [(own, f"connections/{CRM_CONNECTION_ID}/Order__c")]
-        assert rows(told.outputs) == [0]
+        lineage = report(task, "failure")
+        assert "the session has expired" in lineage.run_facets["errorMessage"].message
+        assert names(lineage.outputs) == [(namespace, f"connections/{CRM_CONNECTION_ID}/Order__c")]
+        assert rows(lineage.outputs) == [0]
 
 
 def test_with_connections_a_model_sync_is_named_by_its_target(task_instance, detailed):
     task = model_sync()
     task_instance(task).finish()
-    assert names(ask(task, "complete").outputs) == [("salesforce://crm.example.com", "Contact")]
+    assert names(report(task, "complete").outputs) == [("salesforce://crm.example.com", "Contact")]
 
 
-def test_a_timeout_has_its_cause(task_instance):
+def test_a_timeout_has_the_error_message(task_instance):
     task = model_sync(timeout=0)
     with pytest.raises(PolytomicRunTimeout):
         task_instance(task).finish()
-    told = ask(task, "failure")
-    assert "has not ended in time" in told.run_facets["errorMessage"].message
-    assert told.run_facets["externalQuery"].externalQueryId
+    lineage = report(task, "failure")
+    assert "has not ended in time" in lineage.run_facets["errorMessage"].message
+    assert lineage.run_facets["externalQuery"].externalQueryId
 
 
-def test_a_sensor_tells_what_it_saw(task_instance, emulator, own):
+def test_a_sensor_reports_its_execution(task_instance, emulator, namespace):
     execution = emulator.start(MODEL_SYNC_ID)
     emulator.clock.advance(60)
     sensor = PolytomicSyncStatusSensor(task_id="sense", sync_id=MODEL_SYNC_ID, execution_id=execution.id)
     task_instance(sensor).finish()
-    told = ask(sensor, "complete")
-    assert told.run_facets["externalQuery"].externalQueryId == execution.id
-    assert names(told.outputs) == [(own, f"connections/{CRM_CONNECTION_ID}/Contact")]
+    lineage = report(sensor, "complete")
+    assert lineage.run_facets["externalQuery"].externalQueryId == execution.id
+    assert names(lineage.outputs) == [(namespace, f"connections/{CRM_CONNECTION_ID}/Contact")]
 
 
-def test_a_start_asks_nobody_and_leaves_it_to_what_is_declared(asked):
-    told = ask(model_sync(), "start")
-    assert (told.inputs, told.outputs, told.run_facets) == ([], [], {})
-    assert asked() == []
+def test_the_start_event_sends_no_request_and_reports_nothing(new_requests):
+    lineage = report(model_sync(), "start")
+    assert (lineage.inputs, lineage.outputs, lineage.run_facets) == ([], [], {})
+    assert new_requests() == []
 
 
-def test_a_task_that_failed_before_its_execution_asks_nobody(asked):
-    told = ask(model_sync(), "failure")
-    assert (told.inputs, told.outputs, told.run_facets) == ([], [], {})
-    assert asked() == []
+def test_a_task_that_fails_before_its_execution_sends_no_request(new_requests):
+    lineage = report(model_sync(), "failure")
+    assert (lineage.inputs, lineage.outputs, lineage.run_facets) == ([], [], {})
+    assert new_requests() == []
 
 
-def test_what_is_declared_is_told_too(task_instance):
+def test_declared_inlets_are_reported_too(task_instance):
     task = model_sync(inlets=[Asset(uri="polytomic://example.com/model/2")], outlets=[])
     task_instance(task).finish()
-    assert ("polytomic://example.com", "model/2") in names(ask(task, "complete").inputs)
+    assert ("polytomic://example.com", "model/2") in names(report(task, "complete").inputs)
 
 
-def test_a_sync_that_cannot_be_had_is_named_by_itself(task_instance, emulator, own, logged):
+def test_the_outputs_are_named_by_the_sync_if_it_cannot_be_read(task_instance, emulator, namespace, logged):
     task = bulk_sync()
     task_instance(task).finish()
     emulator.fault("status", status=500, path=f"/api/bulk/syncs/{BULK_SYNC_ID}", method="GET", count=None)
-    told = ask(task, "complete")
-    assert names(told.outputs)[0] == (own, f"bulk/{BULK_SYNC_ID}/Account")
-    assert rows(told.outputs) == [320, 1800, 950]
-    assert "by its sync only" in logged()
+    lineage = report(task, "complete")
+    assert names(lineage.outputs)[0] == (namespace, f"bulk/{BULK_SYNC_ID}/Account")
+    assert rows(lineage.outputs) == [320, 1800, 950]
+    assert f"the id of sync {BULK_SYNC_ID}" in logged()
 
 
-def test_all_requests_together_have_one_deadline(task_instance, emulator, own, asked, detailed, monkeypatch, logged):
+def test_all_requests_together_have_one_deadline(task_instance, namespace, new_requests, detailed, monkeypatch, logged):
     task = bulk_sync()
     task_instance(task).finish()
-    asked()
-    begin = datasets._Asker._begin
-
-    def late(asker, call):
-        answer = begin(asker, call)
-        answer.result()
-        asker._deadline = 0.0
-        return answer
-
-    monkeypatch.setattr(datasets._Asker, "_begin", late)
-    told = ask(task, "complete")
-    assert names(told.outputs)[0] == (own, f"connections/{WAREHOUSE_CONNECTION_ID}/replica.account")
-    assert asked() == [f"GET /api/bulk/syncs/{BULK_SYNC_ID}"]
-    assert "there was no time left" in logged()
+    new_requests()
+    clock = iter([0.0, 0.0, datasets.LINEAGE_TIMEOUT, datasets.LINEAGE_TIMEOUT])
+    monkeypatch.setattr(datasets, "monotonic", lambda: next(clock))
+    lineage = report(task, "complete")
+    assert names(lineage.outputs)[0] == (namespace, f"connections/{WAREHOUSE_CONNECTION_ID}/replica.account")
+    assert new_requests() == [f"GET /api/bulk/syncs/{BULK_SYNC_ID}"]
+    assert "6 s are over" in logged()
 
 
-def test_an_answer_that_does_not_come_is_not_waited_for(task_instance, own, monkeypatch):
+def test_a_response_that_never_comes_is_not_awaited(task_instance, namespace, monkeypatch):
     task = bulk_sync()
     task_instance(task).finish()
-    monkeypatch.setattr(datasets, "PATIENCE", 0.05)
-    monkeypatch.setattr(datasets._Asker, "_begin", lambda *_: Future())
-    assert names(ask(task, "complete").outputs)[0] == (own, f"bulk/{BULK_SYNC_ID}/Account")
+    never = Event()
+    monkeypatch.setattr(datasets, "LINEAGE_TIMEOUT", 0.05)
+    monkeypatch.setattr(datasets.PolytomicClient, "send", lambda *_: never.wait())
+    lineage = report(task, "complete")
+    never.set()
+    assert names(lineage.outputs)[0] == (namespace, f"bulk/{BULK_SYNC_ID}/Account")
 
 
-def test_lineage_is_not_paced(task_instance, monkeypatch, emulator, detailed):
+def test_the_rate_limit_does_not_apply_to_lineage(task_instance, monkeypatch, emulator, detailed):
     connection = json.loads(emulator.airflow_connection)
     task = bulk_sync()
     task_instance(task).finish()
     monkeypatch.setattr(
         "airflow_provider_polytomic.api.clients.RateLimiter",
-        lambda limit: pytest.fail("it is paced") if limit else RateLimiter(None),
+        lambda limit: pytest.fail("rate limited") if limit else RateLimiter(None),
     )
     monkeypatch.setenv(
         "AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**connection, "extra": {"max_requests_per_minute": 1}})
     )
     monkeypatch.setattr(task, "_config", None, raising=False)
-    assert names(ask(task, "complete").inputs)[0] == ("salesforce://crm.example.com", "Account")
+    assert names(report(task, "complete").inputs)[0] == ("salesforce://crm.example.com", "Account")
 
 
-def test_a_connection_that_cannot_be_had_is_named_by_its_id(task_instance, emulator, own, detailed):
+def test_a_connection_that_cannot_be_read_is_named_by_its_id(task_instance, emulator, namespace, detailed):
     task = model_sync()
     task_instance(task).finish()
     emulator.fault("status", status=403, path="/api/connections/*", method="GET", count=None)
-    assert names(ask(task, "complete").outputs) == [(own, f"connections/{CRM_CONNECTION_ID}/Contact")]
+    assert names(report(task, "complete").outputs) == [(namespace, f"connections/{CRM_CONNECTION_ID}/Contact")]
 
 
-def test_lineage_that_fails_says_so_once_and_fails_nothing(task_instance, monkeypatch, caplog):
+def test_an_error_in_lineage_is_one_warning_and_does_not_fail_the_task(task_instance, monkeypatch, caplog):
     task = model_sync()
     task_instance(task).finish()
-    monkeypatch.setattr(OpenLineageMixin, "_find_flow", lambda *_: SimpleNamespace())
-    told = ask(task, "complete")
-    assert (told.inputs, told.outputs) == ([], [])
+    monkeypatch.setattr(OpenLineageMixin, "_get_datasets", lambda *_: SimpleNamespace())
+    lineage = report(task, "complete")
+    assert (lineage.inputs, lineage.outputs) == ([], [])
     [warning] = [record for record in caplog.records if record.levelname == "WARNING" and "lineage" in record.name]
-    assert "is not known: AttributeError" in warning.getMessage()
+    assert f"No lineage of execution {task._lineage_execution.id} reported: AttributeError" in warning.getMessage()
 
 
-def test_no_secret_is_in_what_is_told(task_instance, emulator, detailed):
+def test_lineage_contains_no_secret(task_instance, emulator, detailed):
     from openlineage.client.serde import Serde
 
     task = bulk_sync()
     task_instance(task).finish()
-    told = ask(task, "complete")
-    text = "".join(Serde.to_json(each) for each in [*told.inputs, *told.outputs, *told.run_facets.values()])
+    lineage = report(task, "complete")
+    text = "".join(Serde.to_json(each) for each in [*lineage.inputs, *lineage.outputs, *lineage.run_facets.values()])
     assert emulator.api_key not in text
     assert "not-a-secret" not in text

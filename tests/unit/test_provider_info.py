@@ -1,3 +1,5 @@
+"""The provider metadata: valid for the installed Airflow, and in step with the package."""
+
 from __future__ import annotations
 
 import json
@@ -28,7 +30,7 @@ def schema(name: str) -> dict[str, Any]:
     return json.loads((Path(folder) / name).read_text())
 
 
-def listed(area: str) -> set[str]:
+def modules_of(area: str) -> set[str]:
     return {module for entry in INFO[area] for module in entry["python-modules"]}
 
 
@@ -46,16 +48,16 @@ def test_the_entry_point_module_imports_nothing_but_the_package():
     ]
 
 
-def test_airflow_finds_it_by_its_entry_point():
+def test_airflow_finds_the_metadata_by_its_entry_point():
     found = [point for point in entry_points(group="apache_airflow_provider") if point.name == "provider_info"]
     assert get_provider_info in [point.load() for point in found if "polytomic" in point.value]
 
 
-def test_it_is_valid_for_the_installed_airflow():
+def test_the_metadata_is_valid_for_the_installed_airflow():
     jsonschema.validate(INFO, schema("provider_info.schema.json"))
 
 
-def test_every_integration_that_is_named_exists():
+def test_every_module_belongs_to_a_listed_integration():
     names = {integration["integration-name"] for integration in INFO["integrations"]}
     assert {entry["integration-name"] for area in AREAS for entry in INFO[area]} == names
 
@@ -70,10 +72,10 @@ def test_every_module_with_public_classes_is_listed_and_no_other(area):
         members = getmembers(import_module(module.name), isclass)
         if any(name.startswith("Polytomic") and kind.__module__ == module.name for name, kind in members):
             found.add(module.name)
-    assert listed(area) == found
+    assert modules_of(area) == found
 
 
-def test_the_connection_type_names_a_hook_that_agrees_with_it():
+def test_the_connection_type_agrees_with_its_hook():
     [connection] = INFO["connection-types"]
     module, _, name = connection["hook-class-name"].rpartition(".")
     hook = getattr(import_module(module), name)
@@ -81,14 +83,14 @@ def test_the_connection_type_names_a_hook_that_agrees_with_it():
     assert (hook.conn_name_attr, hook.default_conn_name) == ("polytomic_conn_id", "polytomic_default")
 
 
-def test_the_version_is_that_of_the_package_and_written_down_once():
+def test_the_version_is_that_of_the_package_and_stands_in_one_place():
     version = airflow_provider_polytomic.__version__
     assert INFO["versions"] == [version]
     literal = re.compile(rf"""["']{re.escape(version)}["']""")
     assert [path.name for path in PACKAGE.rglob("*.py") if literal.search(path.read_text())] == ["__init__.py"]
 
 
-def test_the_form_is_valid_for_the_airflows_that_read_it_from_here():
+def test_the_form_is_valid_for_airflow_versions_that_read_it_from_the_metadata():
     items = schema("provider.yaml.schema.json")["properties"]["connection-types"]["items"]
     if "conn-fields" not in items["properties"]:
         pytest.skip("this Airflow reads the form from the hook")
@@ -105,9 +107,9 @@ def test_the_form_has_a_help_text_for_every_field_and_placeholders_only_for_its_
 def test_the_hook_gives_older_airflow_the_same_labels():
     from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
-    told = PolytomicHook.get_ui_field_behaviour()
-    assert {name.replace("_", "-"): value for name, value in told.items()} == FIELD_BEHAVIOUR
-    jsonschema.validate(told, schema("customized_form_field_behaviours.schema.json"))
+    behavior = PolytomicHook.get_ui_field_behaviour()
+    assert {name.replace("_", "-"): value for name, value in behavior.items()} == FIELD_BEHAVIOUR
+    jsonschema.validate(behavior, schema("customized_form_field_behaviours.schema.json"))
 
 
 def test_the_hook_gives_older_airflow_the_same_fields():
@@ -134,7 +136,7 @@ def test_the_hook_gives_older_airflow_the_same_fields():
 def test_the_form_of_airflow_3_shows_every_field():
     if find_spec("airflow.sdk") is None:
         pytest.skip("Airflow 2 has another form")
-    # In a process of its own, as the API server asks for it: some versions show no fields once hooks have been used.
+    # In its own process, as in the API server: some versions show no fields after hooks have been used.
     code = (
         "from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService\n"
         "shown = {one.connection_type: one.model_dump(mode='json') for one in HookMetaService.hook_meta_data()}\n"

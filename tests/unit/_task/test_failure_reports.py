@@ -492,8 +492,8 @@ def test_records_are_in_the_message_and_not_in_what_the_lineage_is_told(world, t
     with pytest.raises(exceptions.PolytomicRunFailed) as raised:
         task_instance(operator).finish()
     assert "ada@example.com" in str(raised.value)
-    assert "ada@example.com" not in operator._failure
-    assert "required field is empty" in operator._failure
+    assert "ada@example.com" not in operator._lineage_failure
+    assert "required field is empty" in operator._lineage_failure
 
 
 def test_records_of_a_run_that_is_too_late_are_not_in_the_lineage_either(world, task_instance):
@@ -502,7 +502,7 @@ def test_records_of_a_run_that_is_too_late_are_not_in_the_lineage_either(world, 
     with pytest.raises(exceptions.PolytomicRunTimeout) as raised:
         task_instance(operator).finish()
     assert "ada@example.com" in str(raised.value)
-    assert "ada@example.com" not in operator._failure
+    assert "ada@example.com" not in operator._lineage_failure
 
 
 def test_a_cause_that_comes_drop_by_drop_is_not_waited_for(world, monkeypatch):

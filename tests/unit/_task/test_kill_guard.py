@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic import _compat
-from airflow_provider_polytomic._compat import Undecided, xcom_of_deferred
+from airflow_provider_polytomic._compat import TaskStateUnknown, xcom_if_deferred
 from airflow_provider_polytomic._task import kill_guard
 
 OWNED = {"execution_id": "e", "ownership": "owned", "try_number": 1}
@@ -27,7 +27,7 @@ def xcom(monkeypatch):
                 raise value
             return value
 
-        monkeypatch.setattr(kill_guard, "xcom_of_deferred", ask)
+        monkeypatch.setattr(kill_guard, "xcom_if_deferred", ask)
 
     return hold
 
@@ -51,7 +51,7 @@ async def test_it_was_killed_unless_it_still_waits_for_this_execution(xcom, held
     assert await kill_guard.was_killed(TASK, "e", timeout=5.0) is killed
 
 
-@pytest.mark.parametrize("error", [Undecided("the triggerer is shutting down"), ConnectionError("away")])
+@pytest.mark.parametrize("error", [TaskStateUnknown("the triggerer is shutting down"), ConnectionError("away")])
 async def test_what_cannot_be_decided_leaves_the_execution_alone_and_says_so(xcom, caplog, error):
     xcom(error)
     assert not await kill_guard.was_killed(TASK, "e", timeout=5.0)
@@ -67,7 +67,7 @@ async def test_no_answer_in_time_leaves_the_execution_alone_and_lets_the_questio
         await asked.wait()
         answered.set()
 
-    monkeypatch.setattr(kill_guard, "xcom_of_deferred", ask)
+    monkeypatch.setattr(kill_guard, "xcom_if_deferred", ask)
     assert not await kill_guard.was_killed(TASK, "e", timeout=0.01.0)
     assert "no answer" in caplog.text
     asked.set()
@@ -106,27 +106,27 @@ class TestQuestion:
 
     async def test_a_deferred_task_is_asked_for_its_xcom(self, channel):
         channel.states, channel.value = {"run": {"task": "deferred"}}, OWNED
-        assert await xcom_of_deferred(TASK, "key") == OWNED
+        assert await xcom_if_deferred(TASK, "key") == OWNED
         assert [type(one).__name__ for one in channel.asked] == ["GetTaskStates", "GetXCom"]
 
     async def test_a_mapped_task_is_told_from_its_siblings(self, channel):
         channel.states, channel.value = {"run": {"task_3": "deferred"}}, OWNED
         mapped = SimpleNamespace(**{**vars(TASK), "map_index": 3})
-        assert await xcom_of_deferred(mapped, "key") == OWNED
+        assert await xcom_if_deferred(mapped, "key") == OWNED
         assert {one.map_index for one in channel.asked} == {3}
 
     @pytest.mark.parametrize("state", ["failed", "success", "scheduled", "running", None])
     async def test_a_task_that_is_not_deferred_holds_nothing(self, channel, state):
         channel.states, channel.value = {"run": {"task": state}}, OWNED
-        assert await xcom_of_deferred(TASK, "key") is None
+        assert await xcom_if_deferred(TASK, "key") is None
 
     async def test_a_task_that_is_gone_holds_nothing(self, channel):
-        assert await xcom_of_deferred(TASK, "key") is None
+        assert await xcom_if_deferred(TASK, "key") is None
 
     async def test_a_triggerer_on_its_way_down_is_asked_nothing(self, channel):
         channel._reader_task = SimpleNamespace(done=lambda: True)
-        with pytest.raises(Undecided, match="shutting down"):
-            await xcom_of_deferred(TASK, "key")
+        with pytest.raises(TaskStateUnknown, match="shutting down"):
+            await xcom_if_deferred(TASK, "key")
         assert channel.asked == []
 
 

@@ -1,9 +1,10 @@
-"""What the hook asks of Polytomic, against the emulator."""
+"""The requests of the hook, against the emulator."""
 
 from __future__ import annotations
 
 import json
 import socket
+from inspect import isfunction, signature
 
 import pytest
 
@@ -42,7 +43,7 @@ def unused_port() -> int:
         return listener.getsockname()[1]
 
 
-def test_a_working_connection_names_organization_and_user(hook, emulator):
+def test_a_valid_connection_names_organization_and_user(hook, emulator):
     assert hook.test_connection() == (True, "Connected to Emulated Organization as emulator@example.com.")
     [request] = emulator.requests
     assert (request.method, request.path, request.version) == ("GET", "/api/me", "2025-09-18")
@@ -54,7 +55,7 @@ def test_a_connection_with_an_organization_uses_basic_credentials(point_at, emul
     assert emulator.requests[0].auth == "basic"
 
 
-def test_a_refused_key_fails_the_test_and_says_what_to_check(point_at, emulator):
+def test_an_invalid_key_fails_the_test_and_says_what_to_check(point_at, emulator):
     works, message = point_at(host=emulator.url).test_connection()
     assert not works
     assert "401" in message
@@ -71,7 +72,7 @@ def test_an_unreachable_host_fails_the_test_at_once_and_says_what_to_check(point
     assert KEY not in message
 
 
-def test_an_answer_that_is_html_fails_the_test_and_says_what_to_check(hook, emulator):
+def test_an_html_response_fails_the_test_and_says_what_to_check(hook, emulator):
     emulator.fault("malformed", malformed="html")
     works, message = hook.test_connection()
     assert not works
@@ -79,7 +80,7 @@ def test_an_answer_that_is_html_fails_the_test_and_says_what_to_check(hook, emul
     assert "is the host of the connection right" in message
 
 
-def test_the_test_asks_once_even_where_a_retry_might_help(hook, emulator):
+def test_the_test_sends_one_request_even_if_a_retry_might_help(hook, emulator):
     emulator.fault("status", status=503, count=None)
     works, message = hook.test_connection()
     assert not works
@@ -95,7 +96,7 @@ def test_the_test_asks_once_even_where_a_retry_might_help(hook, emulator):
         ({"kind": "status", "status": 429}, "test it again in a minute"),
     ],
 )
-def test_an_answer_that_is_an_error_fails_the_test_and_says_what_to_do(hook, emulator, fault, advice):
+def test_an_error_response_fails_the_test_and_says_what_to_do(hook, emulator, fault, advice):
     emulator.fault(**fault)
     works, message = hook.test_connection()
     assert not works
@@ -107,7 +108,7 @@ def test_an_answer_that_is_an_error_fails_the_test_and_says_what_to_do(hook, emu
 def test_a_host_without_tls_fails_the_test_and_says_what_to_check(point_at, emulator):
     works, message = point_at(host=emulator.url.replace("http:", "https:")).test_connection()
     assert not works
-    assert "Check that the host speaks https at this port" in message
+    assert "Check that the host serves https at this port" in message
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_a_connection_that_is_not_defined_is_named():
         PolytomicHook("no_such_connection").get_conn()
 
 
-def test_the_client_is_kept(hook):
+def test_get_conn_returns_the_same_client(hook):
     assert hook.get_conn() is hook.get_conn()
 
 
@@ -152,15 +153,15 @@ async def test_a_connection_that_cannot_be_used_is_refused_on_an_event_loop_too(
         await point_at(password="").asend(identity.get())
 
 
-def test_a_list_is_followed_to_its_end(hook, emulator):
+def test_pages_yields_the_rows_of_all_pages(hook, emulator):
     ids = {emulator.add_model_sync(name=str(number)).id for number in range(7)}
     emulator.set_switch("page_size", 3)
-    told = [one.id for one in hook.pages(syncs.list())]
-    assert (len(told), set(told)) == (7, ids)
+    found = [one.id for one in hook.pages(syncs.list())]
+    assert (len(found), set(found)) == (7, ids)
     assert len(emulator.requests) == 3
 
 
-def test_a_model_sync_is_started_asked_and_canceled(hook, emulator):
+def test_a_model_sync_is_started_polled_and_canceled(hook, emulator):
     sync = emulator.add_model_sync(duration=60)
     started = hook.start_sync(sync.id, resync=True)
     [execution] = emulator.executions(sync.id)
@@ -171,7 +172,7 @@ def test_a_model_sync_is_started_asked_and_canceled(hook, emulator):
     assert emulator.execution(started.id).cancel_requests == 1
 
 
-def test_a_bulk_sync_is_started_asked_and_canceled(hook, emulator):
+def test_a_bulk_sync_is_started_polled_and_canceled(hook, emulator):
     sync = emulator.add_bulk_sync(schemas=[{"id": "contact", "duration": 60}, {"id": "account", "duration": 60}])
     started = hook.start_bulk_sync(sync.id, schemas=["contact"])
     assert started.id == emulator.executions(sync.id)[0].id
@@ -187,7 +188,7 @@ def test_syncs_are_listed(hook, emulator):
     assert [one.id for one in hook.list_bulk_syncs(active=True)] == [bulk.id]
 
 
-def test_connections_are_created_tried_and_listed(hook, emulator):
+def test_connections_are_created_tested_and_listed(hook, emulator):
     created = hook.create_connection("Warehouse", "postgresql", {"hostname": "h", "password": KEY}, validate=False)
     assert [(one.id, one.name) for one in hook.list_connections()] == [(created.id, "Warehouse")]
     hook.test_polytomic_connection("postgresql", {"hostname": "h"}, connection_id=created.id)
@@ -195,13 +196,30 @@ def test_connections_are_created_tried_and_listed(hook, emulator):
         hook.test_polytomic_connection("postgresql", {"fail": "no route"})
 
 
-def test_an_unknown_sync_is_an_error_of_its_own(hook):
+def test_an_unknown_sync_raises_not_found(hook):
     with pytest.raises(PolytomicNotFoundError):
         hook.get_sync_status("unknown")
 
 
-def test_no_answer_is_an_error_of_its_own_and_shows_no_key(point_at, unused_port, logged):
+def test_a_failed_request_raises_a_transport_error_without_the_key(point_at, unused_port, logged):
     hook = point_at(host=f"http://127.0.0.1:{unused_port}", extra={"max_retries": 0})
     with pytest.raises(PolytomicTransportError) as raised:
         hook.send(identity.get())
     assert KEY not in str(raised.value) + logged()
+
+
+def test_no_method_hides_its_parameters():
+    methods = [each for name, each in vars(PolytomicHook).items() if isfunction(each) and not name.startswith("_")]
+    assert not [
+        each for each in methods if any(one.kind is one.VAR_KEYWORD for one in signature(each).parameters.values())
+    ]
+
+
+def test_the_parameters_of_a_start_are_sent(hook, emulator):
+    model, bulk = emulator.add_model_sync(), emulator.add_bulk_sync(schemas=[{"id": "contact"}])
+    options = {"resync": True, "test": False, "identities": ["ada@example.com"]}
+    hook.start_sync(model.id, **options)
+    assert emulator.requests[-1].body == options
+    options = {"schemas": ["contact"], "resync_mode": "resync", "fetch_mode": "none"}
+    hook.start_bulk_sync(bulk.id, **options)
+    assert emulator.requests[-1].body == options

@@ -1,4 +1,4 @@
-"""The link from a task to its sync: written as soon as the execution is known, read from XCom."""
+"""The link from a task to its sync: pushed to XCom as soon as the execution is known, and read from there."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def url_of(emulator: Any, kind: str, sync_id: str, execution_id: str) -> str:
 
 @pytest.fixture(params=[PolytomicStartSyncOperator, PolytomicStartBulkSyncOperator])
 def operator(request, emulator):
-    """Make an operator whose sync takes a minute."""
+    """Return a function that creates an operator whose sync takes a minute."""
 
     def make(**options: Any) -> Any:
         plan = {key: options.pop(key) for key in ("outcome",) if key in options}
@@ -69,7 +69,7 @@ def operator(request, emulator):
     return make
 
 
-def test_it_is_there_while_the_task_is_deferred(connect, emulator, operator, task_instance, deferred):
+def test_a_deferred_task_has_the_link(connect, emulator, operator, task_instance, deferred):
     task = task_instance(operator(deferrable=True))
     with pytest.raises(deferred) as raised:
         task.execute()
@@ -78,7 +78,7 @@ def test_it_is_there_while_the_task_is_deferred(connect, emulator, operator, tas
     assert emulator.url not in json.dumps(run.serialize())
 
 
-def test_it_is_there_while_the_worker_waits(connect, operator, task_instance, monkeypatch):
+def test_a_waiting_worker_has_pushed_the_link(connect, operator, task_instance, monkeypatch):
     class Waiting(Exception):
         pass
 
@@ -94,7 +94,7 @@ def test_it_is_there_while_the_worker_waits(connect, operator, task_instance, mo
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
-def test_result_and_report_have_it(connect, emulator, operator, task_instance, deferrable):
+def test_the_result_and_the_failure_report_have_the_url(connect, emulator, operator, task_instance, deferrable):
     result = task_instance(operator(deferrable=deferrable)).finish()
     assert result["url"] == url_of(emulator, result["kind"], result["sync_id"], result["execution_id"])
     task = task_instance(operator(deferrable=deferrable, outcome="failed"))
@@ -104,14 +104,14 @@ def test_result_and_report_have_it(connect, emulator, operator, task_instance, d
     assert f"\n  {raised.value.result['url']}\n" in str(raised.value)
 
 
-def test_who_does_not_wait_has_it_too(connect, emulator, operator, task_instance):
+def test_a_task_that_does_not_wait_has_the_url(connect, emulator, operator, task_instance):
     result = task_instance(operator(wait_for_completion=False)).execute()
     assert result["url"] == url_of(emulator, result["kind"], result["sync_id"], result["execution_id"])
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
 @pytest.mark.parametrize("sensor", [PolytomicSyncStatusSensor, PolytomicBulkSyncStatusSensor])
-def test_sensors_have_it_from_their_first_look(
+def test_a_sensor_pushes_the_link_at_its_first_poke(
     connect, emulator, task_instance, no_waiting, deferred, sensor, deferrable
 ):
     kind = "bulk" if sensor is PolytomicBulkSyncStatusSensor else "model"
@@ -130,7 +130,7 @@ def test_sensors_have_it_from_their_first_look(
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
-def test_a_sensor_of_many_has_that_of_the_first_and_then_of_the_first_that_failed(
+def test_a_sensor_of_many_links_the_first_execution_and_then_the_first_failed_one(
     connect, emulator, task_instance, no_waiting, deferrable
 ):
     runs = []
@@ -140,18 +140,18 @@ def test_a_sensor_of_many_has_that_of_the_first_and_then_of_the_first_that_faile
     task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, deferrable=deferrable, poke_interval=5))
     with pytest.raises(PolytomicRunFailed):
         task.finish()
-    shown = [value for key, value in task.xcom_history if key == LINK_XCOM_KEY]
-    assert shown == [url_of(emulator, **run) for run in (runs[0], runs[2])]
+    urls = [value for key, value in task.xcom_history if key == LINK_XCOM_KEY]
+    assert urls == [url_of(emulator, **run) for run in (runs[0], runs[2])]
 
 
-def test_canceling_has_it(connect, emulator, task_instance, no_waiting):
+def test_a_cancel_operator_has_the_url(connect, emulator, task_instance, no_waiting):
     sync = emulator.add_bulk_sync(duration=600)
     execution = emulator.start(sync.id)
     cancel = PolytomicCancelBulkSyncOperator(task_id="cancel", bulk_sync_id=sync.id, wait_for_completion=False)
     assert task_instance(cancel).execute()["url"] == url_of(emulator, "bulk", sync.id, execution.id)
 
 
-def test_canceling_has_it_before_it_asks_for_the_end(connect, emulator, task_instance):
+def test_a_cancel_operator_pushes_the_link_before_its_request(connect, emulator, task_instance):
     sync = emulator.add_model_sync(duration=600)
     execution = emulator.start(sync.id)
     emulator.fault("status", status=403, method="POST", path="/**/cancel", count=None)
@@ -162,7 +162,7 @@ def test_canceling_has_it_before_it_asks_for_the_end(connect, emulator, task_ins
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
-def test_a_sensor_of_freshness_has_that_of_the_sync(connect, emulator, task_instance, deferred, deferrable):
+def test_a_freshness_sensor_links_the_sync(connect, emulator, task_instance, deferred, deferrable):
     connect(link_template="{base_url}/syncs/{sync_id}")
     sync = emulator.add_model_sync()
     task = task_instance(PolytomicFreshnessSensor(task_id="wait", sync_id=sync.id, max_age=60, deferrable=deferrable))
@@ -171,11 +171,11 @@ def test_a_sensor_of_freshness_has_that_of_the_sync(connect, emulator, task_inst
             task.execute()
     else:
         assert [task.task.poke(task.context) for _ in range(2)] == [False, False]
-    shown = [value for key, value in task.xcom_history if key == LINK_XCOM_KEY]
-    assert shown == [f"{emulator.url}/syncs/{sync.id}"]
+    urls = [value for key, value in task.xcom_history if key == LINK_XCOM_KEY]
+    assert urls == [f"{emulator.url}/syncs/{sync.id}"]
 
 
-def test_who_meets_another_execution_names_its_address(connect, emulator, operator, task_instance):
+def test_the_report_about_another_execution_has_its_url(connect, emulator, operator, task_instance):
     task = task_instance(operator(if_running="fail"))
     other = emulator.start(emulator.syncs[0].id)
     with pytest.raises(PolytomicRunFailed) as raised:
@@ -183,7 +183,7 @@ def test_who_meets_another_execution_names_its_address(connect, emulator, operat
     assert f"\n  {url_of(emulator, raised.value.result['kind'], other.sync_id, other.id)}\n" in str(raised.value)
 
 
-def test_without_a_template_there_is_none_and_nothing_is_asked(connect, emulator, operator, task_instance):
+def test_without_a_template_there_is_no_link_and_no_request(connect, emulator, operator, task_instance):
     connect()
     task = task_instance(operator(wait_for_completion=False))
     assert task.execute()["url"] is None
@@ -191,7 +191,7 @@ def test_without_a_template_there_is_none_and_nothing_is_asked(connect, emulator
     assert "/api/me" not in [one.path for one in emulator.requests]
 
 
-def test_an_organization_that_is_not_told_costs_the_link_and_nothing_else(connect, emulator, task_instance, operator):
+def test_an_unknown_organization_fails_no_task(connect, emulator, task_instance, operator):
     emulator.fault("status", status=403, count=None, path="/api/me")
     task = task_instance(operator(wait_for_completion=False))
     result = task.execute()
@@ -199,17 +199,17 @@ def test_an_organization_that_is_not_told_costs_the_link_and_nothing_else(connec
 
 
 @pytest.mark.parametrize("template", ["javascript:alert(1)", "{base_url}/{api_key}", "{base_url}/{sync_id.__class__}"])
-def test_a_template_that_is_none_is_refused(connect, operator, task_instance, template):
+def test_an_invalid_template_fails_the_task(connect, operator, task_instance, template):
     connect(link_template=template)
     with pytest.raises(PolytomicRequestRefused, match="'link_template' is not an http or https address"):
         task_instance(operator()).execute()
 
 
-@pytest.mark.parametrize(("held", "shown"), [("https://x.test/s", "https://x.test/s"), (None, ""), ("", "")])
-def test_the_link_is_what_xcom_holds(monkeypatch, held, shown):
-    monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: held if (ti_key, key) == ("ti", LINK_XCOM_KEY) else 0)
+@pytest.mark.parametrize(("value", "url"), [("https://x.test/s", "https://x.test/s"), (None, ""), ("", "")])
+def test_the_link_is_the_xcom(monkeypatch, value, url):
+    monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: value if (ti_key, key) == ("ti", LINK_XCOM_KEY) else 0)
     link = PolytomicSyncLink()
-    assert (link.xcom_key, link.get_link(None, ti_key="ti")) == (LINK_XCOM_KEY, shown)
+    assert (link.xcom_key, link.get_link(None, ti_key="ti")) == (LINK_XCOM_KEY, url)
 
 
 @pytest.mark.parametrize("kind", LINKED)
@@ -232,5 +232,5 @@ def test_a_serialized_dag_has_the_link(kind):
     assert getattr(link, "xcom_key", LINK_XCOM_KEY) == LINK_XCOM_KEY
 
 
-def test_airflow_is_told_of_it():
+def test_the_provider_metadata_lists_the_link():
     assert get_provider_info()["extra-links"] == [f"{PolytomicSyncLink.__module__}.PolytomicSyncLink"]

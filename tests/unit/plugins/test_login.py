@@ -1,4 +1,4 @@
-"""Where Airflow's own API is, and when a password may be sent there."""
+"""The URL of Airflow's REST API, and when a password may be sent to it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ pytest.importorskip("fastapi", reason="Airflow 2 has no FastAPI applications")
 
 from airflow.models import Connection
 
-from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, Login
+from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, AirflowLogin
 from tests.support.airflow_rest_api import serving
 
 
 def login(extra=None, **fields):
-    return Login.read(Connection(conn_id="airflow_api", extra=json.dumps(extra) if extra else None, **fields))
+    return AirflowLogin.read(Connection(conn_id="airflow_api", extra=json.dumps(extra) if extra else None, **fields))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def login(extra=None, **fields):
     ],
     ids=str,
 )
-def test_it_is_https_everywhere_but_on_this_machine(fields, url):
+def test_the_url_is_https_except_on_this_machine(fields, url):
     assert login(**fields).base_url == url
 
 
@@ -51,7 +51,7 @@ def test_a_password_never_crosses_a_network_in_clear(fields):
         login(**fields)
 
 
-def test_the_base_url_of_the_configuration_is_held_to_the_same(monkeypatch):
+def test_the_base_url_of_the_configuration_is_checked_too(monkeypatch):
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example.com/prefix")
     with pytest.raises(ValueError, match="in clear"):
         login()
@@ -60,7 +60,7 @@ def test_the_base_url_of_the_configuration_is_held_to_the_same(monkeypatch):
     assert login().base_url == "http://localhost:8080/prefix"
 
 
-def test_verify_and_nothing_else_is_read_of_the_extra():
+def test_only_verify_and_allow_http_are_read_from_the_extra():
     assert login(host="airflow.internal", extra={"verify": "false", "timeout": "soon"}).verify is False
     with pytest.raises(ValueError, match="its extra 'verify' is not"):
         login(host="airflow.internal", extra={"verify": "/no/such/bundle.pem"})
@@ -70,11 +70,11 @@ def test_a_repr_has_no_password():
     assert "c4nary" not in repr(login(host="airflow.internal", password="c4nary"))
 
 
-async def test_no_proxy_is_asked_for_this_machine(monkeypatch):
+async def test_requests_to_this_machine_use_no_proxy(monkeypatch):
     with serving() as airflow, serving() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
-        assert await AirflowApi(Login(airflow.url, "webhook", airflow.password)).asset_id("a") is None
+        assert await AirflowApi(AirflowLogin(airflow.url, "webhook", airflow.password)).asset_id("a") is None
         assert proxy.requests == []

@@ -1,3 +1,5 @@
+"""The signature of a delivery."""
+
 from __future__ import annotations
 
 import base64
@@ -6,9 +8,14 @@ import hmac
 
 import pytest
 
-from airflow_provider_polytomic.plugins._signature import ENCODINGS, HASHES, is_genuine
+from airflow_provider_polytomic.plugins._settings import ENCODINGS, HASHES, WebhookSettings
 
 SECRET, BODY = "hunter2", b'{"type": "sync.completed"}'
+
+
+def is_valid(body, signature, secret, *, hash, encoding):
+    settings = WebhookSettings("webhook", "airflow", "polytomic", "completed", hash, encoding, 0, 1000)
+    return settings.is_valid_signature(body, signature, secret)
 
 
 def signed(hash, encoding, body=BODY, secret=SECRET):
@@ -18,10 +25,10 @@ def signed(hash, encoding, body=BODY, secret=SECRET):
 
 @pytest.mark.parametrize("hash", HASHES)
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_only_the_signature_of_this_body_with_this_secret_is_genuine(hash, encoding):
+def test_only_the_signature_of_this_body_with_this_secret_is_valid(hash, encoding):
     right = signed(hash, encoding)
-    assert is_genuine(BODY, right, SECRET, hash=hash, encoding=encoding)
-    assert is_genuine(BODY, f" {hash}={right}", SECRET, hash=hash, encoding=encoding)
+    assert is_valid(BODY, right, SECRET, hash=hash, encoding=encoding)
+    assert is_valid(BODY, f" {hash}={right}", SECRET, hash=hash, encoding=encoding)
     for wrong in (
         "",
         right[:-2],
@@ -31,19 +38,19 @@ def test_only_the_signature_of_this_body_with_this_secret_is_genuine(hash, encod
         signed(hash, encoding, secret="hunter3"),
         "\N{SNOWMAN}" * len(right),
     ):
-        assert not is_genuine(BODY, wrong, SECRET, hash=hash, encoding=encoding)
+        assert not is_valid(BODY, wrong, SECRET, hash=hash, encoding=encoding)
 
 
-def test_what_is_configured_decides_and_not_what_is_sent():
-    assert not is_genuine(BODY, signed("sha1", "hex"), SECRET, hash="sha256", encoding="hex")
-    assert not is_genuine(BODY, "sha1=" + signed("sha1", "hex"), SECRET, hash="sha256", encoding="hex")
-    assert not is_genuine(BODY, signed("sha256", "base64"), SECRET, hash="sha256", encoding="hex")
+def test_only_the_configured_hash_and_encoding_are_accepted():
+    assert not is_valid(BODY, signed("sha1", "hex"), SECRET, hash="sha256", encoding="hex")
+    assert not is_valid(BODY, "sha1=" + signed("sha1", "hex"), SECRET, hash="sha256", encoding="hex")
+    assert not is_valid(BODY, signed("sha256", "base64"), SECRET, hash="sha256", encoding="hex")
 
 
-def test_upper_case_is_the_same_in_hexadecimal_alone():
-    assert is_genuine(BODY, signed("sha256", "hex").upper(), SECRET, hash="sha256", encoding="hex")
-    assert not is_genuine(BODY, signed("sha256", "base64").upper(), SECRET, hash="sha256", encoding="base64")
+def test_upper_case_is_accepted_in_hexadecimal_only():
+    assert is_valid(BODY, signed("sha256", "hex").upper(), SECRET, hash="sha256", encoding="hex")
+    assert not is_valid(BODY, signed("sha256", "base64").upper(), SECRET, hash="sha256", encoding="base64")
 
 
-def test_without_a_secret_nothing_is_genuine():
-    assert not is_genuine(BODY, signed("sha256", "hex", secret=""), "", hash="sha256", encoding="hex")
+def test_without_a_secret_no_signature_is_valid():
+    assert not is_valid(BODY, signed("sha256", "hex", secret=""), "", hash="sha256", encoding="hex")

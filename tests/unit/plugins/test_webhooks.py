@@ -1,4 +1,4 @@
-"""The route that takes Polytomic's webhook, with the emulator behind it and a stand-in for Airflow's own API."""
+"""The route for Polytomic's webhook, with the emulator and a stand-in for Airflow's REST API."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def configure(monkeypatch, airflow):
 
 @pytest.fixture
 def client(emulator, configure):
-    """Return a function that mounts the route with these options, and gives a client for it."""
+    """Return a function that mounts the route with these options and returns a client for it."""
 
     def client(**options):
         configure(**OPTIONS, **options)
@@ -77,22 +77,22 @@ def post(client, body, secret=SECRET, hash=hashlib.sha256, **headers):
 
 @pytest.fixture
 def ended(emulator, airflow):
-    """Return a function that lets an execution end, and gives the body of the delivery that tells of it."""
+    """Return a function that ends an execution and returns the body of the delivery about it."""
 
-    def ended(kind="model", word="completed", told=None, **plan):
+    def ended(kind="model", status="completed", event=None, **plan):
         sync = emulator.add_model_sync(**plan) if kind == "model" else emulator.add_bulk_sync(**plan)
         airflow.add_asset(f"polytomic://{urlsplit(emulator.url).netloc}/{kind}/{sync.id}")
         execution = emulator.start(sync.id)
-        emulator.finish(execution.id, word)
+        emulator.finish(execution.id, status)
         prefix = "sync" if kind == "model" else "bulk_sync"
         facts = {"sync_id": sync.id, "execution_id": execution.id, "sync_name": sync.name}
-        return {"type": f"{prefix}.{told or word}", "event": facts}
+        return {"type": f"{prefix}.{event or status}", "event": facts}
 
     return ended
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-def test_a_delivery_creates_an_asset_event_with_what_the_execution_did(client, airflow, ended, emulator, kind):
+def test_a_delivery_creates_an_asset_event_about_the_execution(client, airflow, ended, emulator, kind):
     delivery = ended(kind)
     assert post(client(), delivery).json() == {"result": "created"}
     [event] = airflow.events
@@ -130,13 +130,13 @@ def test_a_delivery_may_have_an_id_but_the_time_is_that_of_the_api(client, airfl
     assert payload["created_at"].replace("+00:00", "Z") == execution.completed_at
 
 
-def test_an_execution_that_has_not_ended_by_the_api_is_to_be_delivered_again(client, airflow, ended, emulator):
+def test_a_delivery_is_refused_while_the_execution_runs_by_the_api(client, airflow, ended, emulator):
     delivery, app = ended(duration=60), client()
     execution = emulator.start(delivery["event"]["sync_id"])
     delivery["event"]["execution_id"] = execution.id
-    answer = post(app, delivery)
-    assert (answer.status_code, airflow.events) == (503, [])
-    assert "has not ended" in answer.json()["reason"]
+    response = post(app, delivery)
+    assert (response.status_code, airflow.events) == (503, [])
+    assert "has not ended" in response.json()["reason"]
     emulator.finish(execution.id)
     assert post(app, delivery).json() == {"result": "created"}
 
@@ -144,8 +144,8 @@ def test_an_execution_that_has_not_ended_by_the_api_is_to_be_delivered_again(cli
 @pytest.mark.parametrize(
     ("outcome", "result"), [("success", "repeated"), ("partial", "repeated"), ("running", "created")]
 )
-def test_what_the_outlet_of_a_task_has_told_is_a_repetition(client, airflow, ended, outcome, result):
-    """A task that does not wait for the end has told of the start alone."""
+def test_a_delivery_after_the_asset_event_of_a_task_is_a_repetition(client, airflow, ended, outcome, result):
+    """The asset event of a task that does not wait is about the start only."""
     delivery = ended()
     extra = {"execution_id": delivery["event"]["execution_id"], "outcome": outcome}
     airflow.answer("POST", "/api/v2/assets/events", f"Bearer {airflow.token}", {"asset_id": 1, "extra": extra})
@@ -162,7 +162,7 @@ def test_a_repeated_delivery_creates_nothing(client, airflow, ended, emulator):
     assert len(airflow.events) == 1
 
 
-def test_an_event_that_was_polled_is_a_repetition_too(client, airflow, ended):
+def test_a_delivery_after_the_asset_event_of_a_trigger_is_a_repetition(client, airflow, ended):
     delivery = ended()
     polled = {"execution_id": delivery["event"]["execution_id"], "event": "completed", "event_id": "from the feed"}
     airflow.answer(
@@ -174,7 +174,7 @@ def test_an_event_that_was_polled_is_a_repetition_too(client, airflow, ended):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "word", "told", "counts", "result"),
+    ("wanted", "status", "event", "counts", "result"),
     [
         ("completed", "failed", "failed", {}, "ignored"),
         ("failed", "failed", "failed", {}, "created"),
@@ -187,19 +187,19 @@ def test_an_event_that_was_polled_is_a_repetition_too(client, airflow, ended):
     ],
     ids=str,
 )
-def test_only_the_ends_that_are_wanted_create_events(client, airflow, ended, wanted, word, told, counts, result):
-    delivery = ended(word=word, told=told, counts={"total": 3, **counts})
+def test_only_the_configured_events_create_asset_events(client, airflow, ended, wanted, status, event, counts, result):
+    delivery = ended(status=status, event=event, counts={"total": 3, **counts})
     assert post(client(events=wanted), delivery).json() == {"result": result}
     assert len(airflow.events) == (result == "created")
 
 
-def test_the_singular_of_bulk_syncs_is_the_plural(client, airflow, ended):
-    delivery = ended("bulk", word="errors", told="completed_with_error")
+def test_the_singular_in_events_of_bulk_syncs_is_accepted(client, airflow, ended):
+    delivery = ended("bulk", status="errors", event="completed_with_error")
     assert post(client(events="completed_with_errors"), delivery).json() == {"result": "created"}
     assert airflow.events[0]["extra"]["payload"]["event"] == "completed_with_errors"
 
 
-def test_without_an_asset_nothing_is_asked_of_polytomic(client, airflow, ended, emulator, logged):
+def test_without_an_asset_polytomic_gets_no_request(client, airflow, ended, emulator, logged):
     delivery = ended()
     uri = airflow.assets[0]["uri"]
     airflow.assets = [{"id": 1, "uri": uri + "/schema"}]
@@ -214,22 +214,22 @@ def test_an_asset_is_found_though_the_connection_names_the_usual_port(client, ai
     connection = {"conn_type": "polytomic", "password": "key", "host": "polytomic.example.com", "port": 443}
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
     app = client()
-    asked = []
-    airflow.before = asked.append
+    requested = []
+    airflow.before = requested.append
     post(app, {"type": "sync.completed", "event": {"sync_id": "s", "execution_id": "e"}})
     uri = sync_asset("s", host="polytomic.example.com").uri
-    assert any(parse_qs(urlsplit(target).query).get("uri_pattern") == [uri] for target in asked)
+    assert any(parse_qs(urlsplit(target).query).get("uri_pattern") == [uri] for target in requested)
 
 
 def test_an_asset_is_found_behind_a_hundred_others(client, airflow, ended):
     delivery = ended()
-    [mine] = airflow.assets
-    airflow.assets = [{"id": 1000 + n, "uri": f"{mine['uri']}/{n}"} for n in range(250)] + [mine]
+    [asset] = airflow.assets
+    airflow.assets = [{"id": 1000 + n, "uri": f"{asset['uri']}/{n}"} for n in range(250)] + [asset]
     assert post(client(), delivery).json() == {"result": "created"}
-    assert airflow.events[0]["asset_id"] == mine["id"]
+    assert airflow.events[0]["asset_id"] == asset["id"]
 
 
-def test_a_signature_that_does_not_fit_is_refused_before_anything_is_read(client, airflow, ended, logged):
+def test_an_invalid_signature_is_refused_before_the_body_is_parsed(client, airflow, ended, logged):
     delivery = ended()
     app = client()
     assert post(app, delivery, secret="another").status_code == 401
@@ -248,17 +248,15 @@ async def test_without_a_signature_no_body_is_read(client):
 
     transport = httpx.ASGITransport(client().app)
     async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as asgi:
-        answer = await asgi.post("/webhook", content=parts())
-    assert (answer.status_code, read) == (401, [])
+        response = await asgi.post("/webhook", content=parts())
+    assert (response.status_code, read) == (401, [])
 
 
-@pytest.mark.parametrize("hash", ["sha256", "sha512", "sha1"])
-@pytest.mark.parametrize("encoding", ["hex", "base64"])
-@pytest.mark.parametrize("prefix", [False, True])
-@pytest.mark.parametrize("body", ["event", "whole"])
-def test_each_way_in_which_polytomic_may_sign_is_understood(
-    client, airflow, ended, emulator, hash, encoding, prefix, body
-):
+@pytest.mark.parametrize(
+    ("hash", "encoding", "prefix", "body"),
+    [("sha256", "hex", False, "event"), ("sha512", "base64", True, "whole"), ("sha1", "hex", True, "event")],
+)
+def test_each_form_of_signature_is_accepted(client, airflow, ended, emulator, hash, encoding, prefix, body):
     from airflow_provider_polytomic.emulator.webhooks import Parcel, Webhook
 
     for name, value in {"hash": hash, "encoding": encoding, "prefix": prefix}.items():
@@ -269,11 +267,11 @@ def test_each_way_in_which_polytomic_may_sign_is_understood(
     sent = Parcel(event, 0.0).body(emulator.switches)
     signature = Webhook("w", "", SECRET, "o", 0.0).signature(sent, emulator.switches)
     app = client(signature_hash=hash, signature_encoding=encoding)
-    answer = app.post("/webhook", content=sent, headers={"Polytomic-Signature": signature})
-    assert answer.json() == {"result": "created"}
+    response = app.post("/webhook", content=sent, headers={"Polytomic-Signature": signature})
+    assert response.json() == {"result": "created"}
 
 
-def test_an_oversized_body_is_refused_whatever_it_says_of_its_length(client, ended):
+def test_an_oversized_body_is_refused_whatever_its_content_length(client, ended):
     app = client(max_bytes=300)
     assert post(app, ended()).json() == {"result": "created"}
     assert post(app, b"x" * 301).status_code == 413
@@ -312,9 +310,9 @@ def test_an_old_event_is_refused(client, airflow, ended, emulator):
         b'{"type": "sync.completed", "event": {"sync_id": "\\ud800", "execution_id": "e"}}',
     ],
 )
-def test_what_is_no_delivery_is_refused(client, body):
-    answer = post(client(), body)
-    assert (answer.status_code, answer.json()["result"]) == (422, "refused")
+def test_an_invalid_body_is_refused(client, body):
+    response = post(client(), body)
+    assert (response.status_code, response.json()["result"]) == (422, "refused")
 
 
 def test_an_event_about_something_else_is_ignored(client):
@@ -328,7 +326,7 @@ def test_an_execution_that_polytomic_does_not_know_is_refused(client, airflow, e
     assert airflow.events == []
 
 
-def test_polytomic_delivers_again_what_could_not_be_taken(client, airflow, ended, emulator, logged):
+def test_a_delivery_that_could_not_be_handled_is_accepted_later(client, airflow, ended, emulator, logged):
     delivery, app = ended(), client()
     emulator.fault("status", status=500)
     assert post(app, delivery).status_code == 503
@@ -341,22 +339,22 @@ def test_polytomic_delivers_again_what_could_not_be_taken(client, airflow, ended
         assert secret not in text
 
 
-@pytest.mark.parametrize("says", ["", "<html>", "{}", "[]", "null", '{"access_token": "t"}', '{"assets": [{}]}'])
-def test_an_answer_of_airflow_that_cannot_be_read_is_no_error_of_the_route(client, airflow, ended, says):
+@pytest.mark.parametrize("body", ["", "<html>", "{}", "[]", "null", '{"access_token": "t"}', '{"assets": [{}]}'])
+def test_an_invalid_response_of_airflow_refuses_the_delivery(client, airflow, ended, body):
     delivery, app = ended(), client()
-    airflow.says = says
+    airflow.body = body
     assert post(app, delivery).status_code == 503
 
 
-async def test_one_slow_delivery_holds_up_no_other(client, airflow, ended):
-    """While the first waits for Airflow's API, a second one of another execution is taken."""
+async def test_a_slow_delivery_delays_no_other(client, airflow, ended):
+    """While the first waits for Airflow's API, a delivery about another execution is handled."""
     slow, other, app = ended(), ended(), client().app
-    reached, go_on = threading.Event(), threading.Event()
+    reached, release = threading.Event(), threading.Event()
 
     def hold(path):
         if slow["event"]["sync_id"] in path:
             reached.set()
-            go_on.wait(30)
+            release.wait(30)
 
     airflow.before = hold
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as asgi:
@@ -365,19 +363,19 @@ async def test_one_slow_delivery_holds_up_no_other(client, airflow, ended):
         repeated = asyncio.create_task(apost(asgi, slow))
         assert (await apost(asgi, other)).json() == {"result": "created"}
         assert not first.done()
-        go_on.set()
-        answers = await asyncio.gather(first, repeated)
-    assert sorted(answer.json()["result"] for answer in answers) == ["created", "repeated"]
+        release.set()
+        responses = await asyncio.gather(first, repeated)
+    assert sorted(response.json()["result"] for response in responses) == ["created", "repeated"]
 
 
-def test_a_delivery_that_takes_too_long_is_to_be_delivered_again(client, airflow, ended, monkeypatch):
-    monkeypatch.setattr(_receiver, "PATIENCE", 0.05)
-    go_on = threading.Event()
-    airflow.before = lambda path: go_on.wait(30)
-    answer = post(client(), ended())
-    go_on.set()
-    assert (answer.status_code, airflow.events) == (503, [])
-    assert "took longer" in answer.json()["reason"]
+def test_a_delivery_that_exceeds_the_timeout_is_refused(client, airflow, ended, monkeypatch):
+    monkeypatch.setattr(_receiver, "DELIVERY_TIMEOUT", 0.05)
+    release = threading.Event()
+    airflow.before = lambda path: release.wait(30)
+    response = post(client(), ended())
+    release.set()
+    assert (response.status_code, airflow.events) == (503, [])
+    assert "took longer" in response.json()["reason"]
 
 
 def test_a_token_that_has_expired_is_replaced(client, airflow, ended):
@@ -390,7 +388,7 @@ def test_a_token_that_has_expired_is_replaced(client, airflow, ended):
     assert post(app, ended()).json() == {"result": "created"}
 
 
-def test_a_changed_password_or_secret_holds_at_once(client, airflow, ended, monkeypatch):
+def test_a_changed_password_or_secret_takes_effect_at_once(client, airflow, ended, monkeypatch):
     app = client()
     assert post(app, ended()).json() == {"result": "created"}
     login = {"conn_type": "http", "host": airflow.url, "login": "webhook", "password": "wrong"}
@@ -401,13 +399,13 @@ def test_a_changed_password_or_secret_holds_at_once(client, airflow, ended, monk
 
 
 @pytest.mark.parametrize("name", ["POLYTOMIC_WEBHOOK", "AIRFLOW_API", "POLYTOMIC_DEFAULT"])
-def test_without_one_of_its_connections_it_says_so(client, ended, monkeypatch, name):
+def test_a_delivery_is_refused_if_a_connection_is_missing(client, ended, monkeypatch, name):
     delivery, app = ended(), client()
     monkeypatch.delenv(f"AIRFLOW_CONN_{name}")
     assert post(app, delivery).status_code == 503
 
 
-def test_a_uri_that_cannot_be_read_brings_no_piece_of_its_password_into_the_log(client, ended, monkeypatch, logged):
+def test_the_log_contains_no_password_of_an_invalid_uri(client, ended, monkeypatch, logged):
     """As a secrets backend fails at a URI whose password has a slash; Airflow's own backends do not in each version."""
     delivery, app = ended(), client()
     monkeypatch.setattr(PolytomicHook, "get_connection", lambda _: urlsplit("http://user:c4nary/5ecret@host").port)
@@ -418,7 +416,7 @@ def test_a_uri_that_cannot_be_read_brings_no_piece_of_its_password_into_the_log(
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "error"),
     [
         ({}, ""),
         ({"airflow_conn_id": "airflow_api"}, ""),
@@ -432,20 +430,20 @@ def test_a_uri_that_cannot_be_read_brings_no_piece_of_its_password_into_the_log(
     ],
     ids=str,
 )
-def test_nothing_is_mounted_before_it_is_configured(configure, logged, options, says):
+def test_no_route_is_mounted_without_valid_options(configure, logged, options, error):
     configure(**options)
     assert PolytomicWebhookPlugin.fastapi_apps == []
-    assert says in logged()
-    assert ("is not received" in logged()) == bool(says)
+    assert error in logged()
+    assert ("Disabled Polytomic's webhook" in logged()) == bool(error)
 
 
-def test_only_the_route_is_there(client):
+def test_the_application_has_one_route(client):
     app = client()
     assert app.get("/webhook").status_code == 405
     assert [app.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json", "/")] == [404] * 4
 
 
-def test_airflow_mounts_it(configure):
+def test_airflow_mounts_the_application(configure):
     """In a process of its own, since Airflow looks for plugins once."""
     configure(**OPTIONS)
     code = (
@@ -462,7 +460,7 @@ def test_airflow_mounts_it(configure):
 
 
 @pytest.mark.parametrize("hours", [-25, 25])
-def test_a_repetition_is_known_whatever_the_clock_of_polytomic_says(client, airflow, ended, emulator, hours):
+def test_a_repetition_is_detected_whatever_the_clock_of_polytomic(client, airflow, ended, emulator, hours):
     emulator.clock.advance(hours * 3600)
     delivery = ended()
     results = [post(client(max_age=0), body).json()["result"] for body in (delivery, delivery)]

@@ -1,0 +1,124 @@
+"""Task instances that need no Airflow database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib import import_module
+from typing import Any
+
+
+class Deferred(Exception):
+    """A task has deferred.
+
+    :param trigger: the trigger as in the triggerer, deserialized from JSON
+    """
+
+    def __init__(self, trigger: Any, method_name: str, timeout: Any) -> None:
+        self.trigger = trigger
+        self.method_name = method_name
+        self.timeout = timeout
+        super().__init__(f"deferred to {method_name}")
+
+
+class StateStore:
+    """A stand-in for the task state store of Airflow 3.3."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.values[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
+
+
+class TaskInstance:
+    """A task instance without a database, and its attempts."""
+
+    def __init__(self, operator: Any, *, map_index: int = -1, **context: Any) -> None:
+        self.task = operator
+        self.dag_id, self.run_id, self.task_id, self.map_index = "dag", "run", operator.task_id, map_index
+        self.try_number, self.max_tries = 1, operator.retries or 0
+        self.xcoms: dict[str, Any] = {}
+        self.xcom_history: list[tuple[str, Any]] = []
+        self.first_reschedule: datetime | None = None
+        began = datetime.now(timezone.utc)
+        self.context: dict[str, Any] = {
+            "ti": self,
+            "task": operator,
+            "dag_run": type("DagRun", (), {"start_date": began})(),
+            "data_interval_start": None,
+            **context,
+        }
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = json.loads(json.dumps(value))
+        self.xcom_history.append((key, self.xcoms[key]))
+
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int = -1) -> Any:
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        return self.xcoms.get(key)
+
+    def get_first_reschedule_date(self, context: Any) -> datetime | None:
+        return self.first_reschedule
+
+    def retry(self) -> TaskInstance:
+        """Begin the next attempt; like Airflow, delete the XComs of the last one."""
+        self.try_number += 1
+        self.xcoms.clear()
+        return self
+
+    def clear(self) -> TaskInstance:
+        """Begin the next attempt after a clear."""
+        self.max_tries = self.try_number + (self.task.retries or 0)
+        return self.retry()
+
+    def execute(self) -> Any:
+        """Run ``execute``.
+
+        :raises Deferred: if the task defers
+        """
+        return self._call(self.task.execute, self.context)
+
+    def resume(self, event: Any, method_name: str = "execute_complete") -> Any:
+        """Resume with the event of a trigger, serialized as JSON."""
+        return self._call(getattr(self.task, method_name), self.context, event=json.loads(json.dumps(event)))
+
+    def finish(self) -> Any:
+        """Run to the end through all deferrals; push the result as Airflow does."""
+        step: Callable[[], Any] = self.execute
+        while True:
+            try:
+                result = step()
+            except Deferred as deferred:
+                event, method = asyncio.run(first_event(deferred.trigger)), deferred.method_name
+                step = lambda event=event, method=method: self.resume(event, method)  # noqa: E731
+                continue
+            if self.task.do_xcom_push and result is not None:
+                self.xcom_push("return_value", result)
+            return result
+
+    def _call(self, method: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        try:
+            return method(*arguments, **more)
+        except BaseException as raised:
+            if type(raised).__name__ != "TaskDeferred":
+                raise
+            deferral: Any = raised
+        classpath, kwargs = json.loads(json.dumps(deferral.trigger.serialize()))
+        module, _, name = classpath.rpartition(".")
+        raise Deferred(getattr(import_module(module), name)(**kwargs), deferral.method_name, deferral.timeout)
+
+
+async def first_event(trigger: Any) -> Any:
+    """Run a trigger as a triggerer does, and return its event."""
+    events = [event.payload async for event in trigger.run()]
+    assert len(events) == 1
+    return json.loads(json.dumps(events[0]))
