@@ -104,6 +104,6 @@ class Demonstration:
             if problems:
                 self._screen.show(f"Log of that task:\n{readable(story.log)}")
             else:
-                self._screen.say(f"OK: {story.sync.name}: {' -> '.join(story.states)}")
+                self._screen.say(f"OK, as expected: {story.sync.name}: {' -> '.join(story.states)}")
             is_as_expected = is_as_expected and not problems
         return is_as_expected
