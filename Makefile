@@ -55,11 +55,11 @@ docs: .venv-tools/.installed  ## Build the documentation in strict mode
 	.venv-tools/bin/python .ci/site.py build/docs
 
 release-check: .venv/.installed .venv-tools/.installed  ## Build the wheel and the sdist twice and check them
-	rm -rf dist .cache/again
+	rm -rf dist .cache/rebuild
 	SOURCE_DATE_EPOCH=$(COMMITTED) $(UV) build --quiet
-	umask 077; TZ=Asia/Tokyo SOURCE_DATE_EPOCH=$(COMMITTED) $(UV) build --quiet --sdist --wheel --out-dir .cache/again
+	umask 077; TZ=Asia/Tokyo SOURCE_DATE_EPOCH=$(COMMITTED) $(UV) build --quiet --sdist --wheel --out-dir .cache/rebuild
 	.venv-tools/bin/python -m twine check --strict dist/*
-	.venv/bin/python .ci/release.py dist .cache/again $(MATRIX)
+	.venv/bin/python .ci/release.py dist .cache/rebuild $(MATRIX)
 
 test-readme: $(VENV)/.installed  ## Follow the README in a clean environment
 	$(VENV)/bin/python .ci/readme.py

@@ -1,6 +1,6 @@
 """Check a release: reproducible, without unexpected files, and with metadata that is valid for every supported Airflow.
 
-`python .ci/release.py DIST AGAIN VERSION...`, with the folders of two builds and the versions of Airflow.
+`python .ci/release.py DIST REBUILD VERSION...`, with the folders of two builds and the versions of Airflow.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ IN_SDIST = {"airflow_provider_polytomic", "docs", "example_dags", "tests", "mkdo
 
 def main() -> int:
     """Print the result of each check, and return 1 at the first one that fails."""
-    dist, again, *versions = sys.argv[1:]
+    dist, rebuild, *versions = sys.argv[1:]
     try:
-        for result in check(Path(dist), Path(again), versions):
+        for result in check(Path(dist), Path(rebuild), versions):
             print(result)
     except (AssertionError, jsonschema.ValidationError) as error:
         print(f"NOT TO BE RELEASED: {error}")
@@ -37,11 +37,11 @@ def main() -> int:
     return 0
 
 
-def check(dist: Path, again: Path, versions: list[str]) -> Iterator[str]:
+def check(dist: Path, rebuild: Path, versions: list[str]) -> Iterator[str]:
     """Run one check after another, and yield a line about each result."""
     [wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
     for built in (wheel, sdist):
-        first, second = digest(built), digest(again / built.name)
+        first, second = digest(built), digest(rebuild / built.name)
         assert first == second, f"{built.name} is not reproducible: {first}, then {second}"
         yield f"{built.name}: sha256 {first} in both builds"
     names = zipfile.ZipFile(wheel).namelist()
