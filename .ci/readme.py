@@ -1,8 +1,9 @@
-"""Follow the README in a clean checkout, as somebody who has never seen this: install, write a DAG, test it.
+"""Follow the README in a clean environment: install the provider, write a DAG, test it.
 
-`python .ci/readme.py` clones the repository, makes an empty environment and an empty project, and does what the
-README's section about testing says: files are what its Python blocks begin with a name of, commands are its console
-lines. Only the name of the distribution is replaced by the checkout, whose release is not on an index yet.
+`python .ci/readme.py` clones the repository, creates an empty environment and an empty project, and follows the
+sections about the quick start and about tests: it writes each Python block that begins with a file name to that file,
+and runs the console lines. It replaces the name of the distribution by the clone, so that it tests this commit instead
+of a release.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTION = "airflow-provider-polytomic"
-SECTIONS = ("## Use it", "## Test your DAGs")
+SECTIONS = ("## Quick start", "## Test your DAGs")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# ([\w/]+\.py)\n")
-AT_MOST = 600.0
-"""Seconds that a stranger waits."""
+TIMEOUT = 600.0
+"""Seconds after which following the README counts as failed."""
 
 
 def main() -> int:
-    """Print what is done, and return 1 if it fails or takes too long."""
+    """Follow the README, and return 1 if a command fails or all of it takes longer than ``TIMEOUT``."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="polytomic-stranger-") as folder:
+    with tempfile.TemporaryDirectory(prefix="polytomic-readme-") as folder:
         checkout, project = Path(folder, "checkout"), Path(folder, "project")
         project.mkdir()
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
@@ -41,13 +42,13 @@ def main() -> int:
         done = subprocess.run(["bash", "-euxc", script], cwd=project, env=environment(project))
     took = time.monotonic() - began
     print(f"--- {'done' if done.returncode == 0 else 'failed'} after {took:.0f} s")
-    return int(done.returncode != 0 or took > AT_MOST)
+    return int(done.returncode != 0 or took > TIMEOUT)
 
 
 def instructions(readme: str) -> tuple[dict[str, str], list[str]]:
-    """Take the files and the commands out of the README.
+    """Extract the files and the commands from the README.
 
-    :raises ValueError: if it has none
+    :raises ValueError: if there are none
     """
     sections = re.split(r"^(?=## )", readme, flags=re.MULTILINE)
     wanted = "".join(section for section in sections if section.startswith(SECTIONS))
@@ -59,12 +60,12 @@ def instructions(readme: str) -> tuple[dict[str, str], list[str]]:
         if language == "console":
             commands += [line[2:] for line in text.splitlines() if line.startswith("$ ")]
     if not files or not any("pytest" in command for command in commands):
-        raise ValueError("the README does not say how to test a DAG")
+        raise ValueError("the README has no instructions for testing a DAG")
     return files, commands
 
 
 def environment(project: Path) -> dict[str, str]:
-    """Return what a fresh shell would have, with the project's environment activated."""
+    """Return the variables of a new shell in which the project's environment is activated."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTEST", "PYTHON"))}
     kept.pop("VIRTUAL_ENV", None)
     return {**kept, "PATH": f"{project / '.venv' / 'bin'}{os.pathsep}{kept.get('PATH', '')}"}

@@ -1,6 +1,6 @@
-"""Check what would be released: built the same twice, nothing foreign in it, and readable by every supported Airflow.
+"""Check a release: reproducible, without unexpected files, and with metadata that is valid for every supported Airflow.
 
-`python .ci/release.py DIST AGAIN VERSION...`, with the folders of two builds and the versions of Airflow.
+`python .ci/release.py DIST REBUILD VERSION...`, with the folders of two builds and the versions of Airflow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-from wheel import PACKAGE, strangers_in
+from wheel import PACKAGE, unexpected_files
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / ".cache" / "schemas"
@@ -26,38 +26,38 @@ IN_SDIST = {"airflow_provider_polytomic", "docs", "example_dags", "tests", "mkdo
 
 
 def main() -> int:
-    """Print what is checked, and return 1 at the first thing that is not as it should be."""
-    dist, again, *versions = sys.argv[1:]
+    """Print the result of each check, and return 1 at the first one that fails."""
+    dist, rebuild, *versions = sys.argv[1:]
     try:
-        for said in check(Path(dist), Path(again), versions):
-            print(said)
+        for result in check(Path(dist), Path(rebuild), versions):
+            print(result)
     except (AssertionError, jsonschema.ValidationError) as error:
         print(f"NOT TO BE RELEASED: {error}")
         return 1
     return 0
 
 
-def check(dist: Path, again: Path, versions: list[str]) -> Iterator[str]:
-    """Check one thing after another, and say what was found."""
+def check(dist: Path, rebuild: Path, versions: list[str]) -> Iterator[str]:
+    """Run one check after another, and yield a line about each result."""
     [wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
     for built in (wheel, sdist):
-        first, second = digest(built), digest(again / built.name)
+        first, second = digest(built), digest(rebuild / built.name)
         assert first == second, f"{built.name} is not reproducible: {first}, then {second}"
-        yield f"{built.name}: sha256 {first}, twice"
+        yield f"{built.name}: sha256 {first} in both builds"
     names = zipfile.ZipFile(wheel).namelist()
-    assert not strangers_in(names), f"the wheel has {strangers_in(names)}"
+    assert not unexpected_files(names), f"the wheel has {unexpected_files(names)}"
     yield f"the wheel has {len(names)} files, all of {PACKAGE}"
     with tarfile.open(sdist) as archive:
         tops = {name.split("/")[1] for name in archive.getnames()}
-    foreign = {top for top in tops - IN_SDIST if not top.endswith(".md") and top not in ("LICENSE", ".gitignore")}
-    assert not foreign, f"the sdist has {sorted(foreign)}"
+    unexpected = {top for top in tops - IN_SDIST if not top.endswith(".md") and top not in ("LICENSE", ".gitignore")}
+    assert not unexpected, f"the sdist has {sorted(unexpected)}"
     yield f"the sdist has {', '.join(sorted(tops))}"
     version = str(metadata(wheel)["Version"])
     assert wheel.name.split("-")[1] == version
-    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(), f"the changelog says nothing about {version}"
-    yield f"the changelog says what is in {version}"
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(), f"the changelog has no section about {version}"
+    yield f"the changelog has a section about {version}"
     info = provider_info(wheel)
-    assert info["versions"][0] == version, f"the provider metadata says {info['versions']}, the wheel {version}"
+    assert info["versions"][0] == version, f"the provider metadata has {info['versions']}, the wheel {version}"
     for airflow in versions:
         jsonschema.validate(info, schema_of(airflow))
         yield f"the provider metadata is valid for Airflow {airflow}"
@@ -76,7 +76,7 @@ def metadata(wheel: Path) -> Any:
 
 
 def provider_info(wheel: Path) -> dict[str, Any]:
-    """Ask the wheel itself, in a process where nothing else can be imported."""
+    """Return the provider metadata of the wheel, read in a process that can import nothing else."""
     code = (
         f"import json, sys; sys.path.insert(0, {str(wheel.absolute())!r})\n"
         f"from {PACKAGE}.provider_info import get_provider_info; print(json.dumps(get_provider_info()))"
@@ -87,18 +87,18 @@ def provider_info(wheel: Path) -> dict[str, Any]:
 
 
 def schema_of(airflow: str) -> dict[str, Any]:
-    """Take the schema of provider metadata out of a release of Airflow, and keep it."""
-    kept = SCHEMAS / f"{airflow}.json"
-    if not kept.exists():
+    """Return the schema of provider metadata from a release of Airflow; download it once."""
+    cached = SCHEMAS / f"{airflow}.json"
+    if not cached.exists():
         SCHEMAS.mkdir(parents=True, exist_ok=True)
         name = "apache-airflow" if airflow.startswith("2.") else "apache-airflow-core"
         options = ("--quiet", "--no-deps", "--ignore-requires-python", "--only-binary", ":all:", "--dest", str(SCHEMAS))
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options]
         subprocess.run([*command, f"{name}=={airflow}"], check=True)
         [release] = SCHEMAS.glob(f"*-{airflow}-*.whl")
-        kept.write_bytes(zipfile.ZipFile(release).read(SCHEMA))
+        cached.write_bytes(zipfile.ZipFile(release).read(SCHEMA))
         release.unlink()
-    schema: dict[str, Any] = json.loads(kept.read_text())
+    schema: dict[str, Any] = json.loads(cached.read_text())
     return schema
 
 

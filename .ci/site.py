@@ -1,6 +1,6 @@
-"""Check a built documentation site: it loads nothing from elsewhere.
+"""Check that a built documentation site loads nothing from other servers.
 
-`python .ci/site.py FOLDER`; links between pages are checked by the strict build itself.
+`python .ci/site.py FOLDER`. The strict build checks the links between pages.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "object": "data"}
-ELSEWHERE = re.compile(r"(https?:)?//")
+EXTERNAL = re.compile(r"(https?:)?//")
 STYLE = re.compile(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]+)""")
 
 
 class _Loaded(HTMLParser):
-    """Collect what a page loads by itself; links to be followed by a person are not among it."""
+    """Collect the external addresses that a page loads by itself, not those of its links."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,22 +24,22 @@ class _Loaded(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         address = dict(attrs).get(LOADING.get(tag, "")) or ""
-        if ELSEWHERE.match(address):
+        if EXTERNAL.match(address):
             self.addresses.append(address)
 
 
 def main() -> int:
-    """Print what is wrong, and return 1 if anything is."""
+    """Print each problem, and return 1 if there are any."""
     site = Path(sys.argv[1])
     pages = sorted(site.rglob("*.html"))
-    problems = [] if pages else ["there are no pages"]
+    problems = [] if pages else ["the site has no pages"]
     for page in pages:
         parser = _Loaded()
         parser.feed(page.read_text())
         problems += [f"{page.relative_to(site)} loads {address}" for address in parser.addresses]
     for style in sorted(site.rglob("*.css")):
         problems += [f"{style.relative_to(site)} loads {found}" for found in STYLE.findall(style.read_text())]
-    print("\n".join(problems) or f"{site}: {len(pages)} pages, which load nothing from elsewhere")
+    print("\n".join(problems) or f"{site}: {len(pages)} pages, which load nothing from other servers")
     return int(bool(problems))
 
 

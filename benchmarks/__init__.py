@@ -1,1 +1,1 @@
-"""Measure what waiting costs, beside the triggers of comparable providers: ``make benchmark``."""
+"""Measure the cost of waiting and compare the triggers of similar providers: ``make benchmark``."""

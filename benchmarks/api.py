@@ -1,12 +1,13 @@
-"""The loopback API that every measured trigger polls: a process of its own, ``python -m benchmarks.api``.
+"""Serve the loopback API that every measured trigger polls: ``python -m benchmarks.api``, in its own process.
 
-It holds executions by number, each of which ends at a moment that was planned, and shows them as every vendor's API
-would. It is told what to do by a JSON line on standard input, and answers each on standard output:
+The API has numbered executions that end at planned times, and shows them in the form of each vendor's API. It reads
+commands as JSON lines from standard input, and writes one response to each on standard output:
 
-- ``{"do": "plan", "begin": …, "ends": […], "ages": […]}``: the executions; ends are in seconds after ``begin``, or null
-- ``{"do": "count"}``: requests and TCP connections so far, and the CPU time that answering them took
+- ``{"do": "plan", "begin": …, "ends": […], "ages": […]}``: set the executions; ends are in seconds after ``begin``, or
+  null
+- ``{"do": "count"}``: return the number of requests and TCP connections so far, and the CPU time of the process
 
-It ends when standard input does.
+The process ends at the end of standard input.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ from benchmarks.identifiers import execution_id, number_of, sync_id
 
 LATENCY = 0.05
 KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept by the server, as a usual reverse proxy does."""
+"""Seconds that the server keeps an idle connection, as a usual reverse proxy does."""
 
 EVENT_LAG = 1.0
-"""Seconds after which an end stands in the events feed."""
+"""Seconds between an end and its event in the feed."""
 
 SCHEMAS = ("account", "contact", "opportunity")
 
 
 @dataclass
 class Executions:
-    """When each execution began and ends, by its number; all times in seconds since the epoch."""
+    """The start and the end of each execution by number, in seconds since the epoch."""
 
     begin: float = 0.0
     ends: list[float | None] = field(default_factory=list)
@@ -52,14 +53,14 @@ class Executions:
         return self.begin - self.ages[number]
 
     def end(self, number: int) -> float | None:
-        """Return when the execution has ended, if it has."""
+        """Return the time when the execution ended; None if it is running."""
         after = self.ends[number]
         at = None if after is None else self.begin + after
         return at if at is not None and at <= time.time() else None
 
 
 class Api:
-    """Answers requests by route, and counts them."""
+    """Respond to requests by route, and count them."""
 
     def __init__(self, kind: str, events: bool) -> None:
         self.executions = Executions()
@@ -81,7 +82,7 @@ class Api:
         ]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, after the latency."""
+        """Respond to one request after the latency."""
         body = b""
         more = True
         while more:
@@ -89,28 +90,28 @@ class Api:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         await asyncio.sleep(LATENCY)
-        status, answer = self._answer(scope["path"], parse_qs(scope["query_string"].decode()), body)
+        status, answer = self._respond(scope["path"], parse_qs(scope["query_string"].decode()), body)
         payload = json.dumps(answer).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(payload)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": payload})
 
-    def _answer(self, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+    def _respond(self, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
         for name, pattern, handle in self._routes:
             if match := pattern.fullmatch(path):
                 self.requests[name] += 1
                 if name == "events" and not self._events:
-                    return 403, {"message": "The events feed is not for this key."}
+                    return 403, {"message": "This key cannot read events."}
                 request = {"query": query, "body": body, "id": match[1] if pattern.groups else None}
                 return 200, handle(request)
         self.requests["unknown"] += 1
-        return 404, {"message": f"There is no {path} here."}
+        return 404, {"message": f"There is no path {path}."}
 
-    def _execution(self, number: int, **facts: Any) -> Any:
+    def _execution(self, number: int, **fields: Any) -> Any:
         end = self.executions.end(number)
-        began = _moment(self.executions.created(number))
+        began = _iso_format(self.executions.created(number))
         same = {"id": execution_id(number), "type": "manual", "status": "completed" if end else "running"}
-        return {"data": {**same, "created_at": began, "started_at": began, "completed_at": _moment(end), **facts}}
+        return {"data": {**same, "created_at": began, "started_at": began, "completed_at": _iso_format(end), **fields}}
 
     def _model_execution(self, request: dict[str, Any]) -> Any:
         counts = {"total": 1000, "insert": 400, "update": 600, "upserts": 0, "delete": 0, "error": 0}
@@ -121,7 +122,7 @@ class Api:
         end = self.executions.end(number)
         return self._execution(
             number,
-            updated_at=_moment(end or time.time()),
+            updated_at=_iso_format(end or time.time()),
             record_count=3000,
             error_count=0,
             warning_count=0,
@@ -146,15 +147,15 @@ class Api:
                 "record_count": 1000,
                 "error_count": 0,
                 "warning_count": 0,
-                "started_at": _moment(self.executions.created(number)),
-                "completed_at": _moment(end),
+                "started_at": _iso_format(self.executions.created(number)),
+                "completed_at": _iso_format(end),
             }
             for schema in SCHEMAS
         ]
 
     def _feed(self, request: dict[str, Any]) -> Any:
         query = {name: values[-1] for name, values in request["query"].items()}
-        after, before = _seconds(query.get("starting_after")), _seconds(query.get("ending_before"))
+        after, before = _timestamp(query.get("starting_after")), _timestamp(query.get("ending_before"))
         if query.get("type") not in (None, self._event_type):
             return {"data": []}
         ended = [
@@ -172,7 +173,7 @@ class Api:
         return {
             "id": f"{self._event_type}/{number}",
             "type": self._event_type,
-            "created_at": _moment(end),
+            "created_at": _iso_format(end),
             "event": {"execution_id": execution_id(number), "sync_id": sync_id(number), "sync_name": f"Sync {number}"},
         }
 
@@ -182,7 +183,7 @@ class Api:
             "jobId": number,
             "jobType": "sync",
             "connectionId": sync_id(number),
-            "startTime": _moment(self.executions.created(number)),
+            "startTime": _iso_format(self.executions.created(number)),
             "status": "succeeded" if self.executions.end(number) else "running",
         }
 
@@ -202,7 +203,7 @@ class Api:
                 "service": "postgres",
                 "schema": "public",
                 "schedule_type": "manual",
-                "succeeded_at": _moment(end or self.executions.begin - 86400),
+                "succeeded_at": _iso_format(end or self.executions.begin - 86400),
                 "failed_at": None,
                 "status": {"sync_state": "scheduled" if end else "syncing", "setup_state": "connected"},
             },
@@ -215,35 +216,35 @@ class Api:
         return {"run_id": number, "state": ended if self.executions.end(number) else running, "tasks": []}
 
 
-def _moment(seconds: float | None) -> str | None:
+def _iso_format(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat()
 
 
-def _seconds(moment: str | None) -> float | None:
+def _timestamp(moment: str | None) -> float | None:
     return None if moment is None else datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
 
 
 class _Server(uvicorn.Server):
-    """Says on standard output where it listens, once it does."""
+    """Write the port to standard output when the server has started."""
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
-        _say({"port": self.servers[0].sockets[0].getsockname()[1]})
+        _write_line({"port": self.servers[0].sockets[0].getsockname()[1]})
 
 
-def _say(value: Any) -> None:
+def _write_line(value: Any) -> None:
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 
-def _obey(api: Api, server: _Server) -> None:
+def _run_commands(api: Api, server: _Server) -> None:
     for line in sys.stdin:
-        order = json.loads(line)
-        if order["do"] == "plan":
-            api.executions = Executions(order["begin"], order["ends"], order["ages"])
-            _say({})
+        command = json.loads(line)
+        if command["do"] == "plan":
+            api.executions = Executions(command["begin"], command["ends"], command["ages"])
+            _write_line({})
         else:
-            _say({"requests": dict(api.requests), "connections": api.connections, "cpu": time.process_time()})
+            _write_line({"requests": dict(api.requests), "connections": api.connections, "cpu": time.process_time()})
     server.should_exit = True
 
 
@@ -273,7 +274,7 @@ def main() -> None:
         ssl_keyfile=options["certificate"],
     )
     server = _Server(config)
-    threading.Thread(target=_obey, args=(api, server), daemon=True).start()
+    threading.Thread(target=_run_commands, args=(api, server), daemon=True).start()
     server.run()
 
 

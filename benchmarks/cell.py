@@ -1,8 +1,8 @@
-"""Run one cell, a system and a number of waits, and print what was measured: ``python -m benchmarks.cell``.
+"""Measure one cell, a system and a number of waits: ``python -m benchmarks.cell``.
 
-A process of its own, so that its memory and CPU time are the cell's alone. It prints a line once it is ready, begins
-when it is sent one, and prints its measurements as JSON. The triggers run in the main thread's event loop; a second
-thread takes the measurements, since some triggers block the loop, and ends the process on time.
+A cell has its own process, so that it is alone in the measured memory and CPU time. It prints a line when it is ready,
+begins when it reads a line, and prints its measurements as JSON. The triggers run in the main thread's event loop. A
+second thread takes the measurements, since some triggers block the loop, and ends the process on time.
 """
 
 from __future__ import annotations
@@ -27,40 +27,40 @@ import psutil
 from benchmarks.plan import Plan
 from benchmarks.systems import SYSTEMS, System
 
-WARMING = 30.0
+WARM_UP_TIMEOUT = 30.0
 
 
-class WatchedSelector(selectors.DefaultSelector):
-    """Notes the longest turn of the event loop: how long other tasks had to wait for theirs.
+class TimedSelector(selectors.DefaultSelector):
+    """Record the longest iteration of the event loop, for which all other tasks had to wait.
 
-    A task that ticks would tell the same, but the ticking would cost more than the waits that are measured.
+    A periodic task could measure the same, but would cost more than the measured waits.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._longest = 0.0
-        self._turn_began: float | None = None
+        self._iteration_began: float | None = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._longest = self.longest
-        self._turn_began = None
+        self._iteration_began = None
         ready = super().select(timeout)
-        self._turn_began = time.perf_counter()
+        self._iteration_began = time.perf_counter()
         return ready
 
     @property
     def longest(self) -> float:
-        """Seconds of the longest turn, with the present one."""
-        began = self._turn_began
+        """Seconds of the longest iteration, including the present one."""
+        began = self._iteration_began
         return self._longest if began is None else max(self._longest, time.perf_counter() - began)
 
-    def forget(self) -> None:
-        """Begin anew, now."""
-        self._longest, self._turn_began = 0.0, time.perf_counter()
+    def reset(self) -> None:
+        """Start a new measurement."""
+        self._longest, self._iteration_began = 0.0, time.perf_counter()
 
 
 class LoopbackApi:
-    """The API's process, and the pipe to it."""
+    """The process of the loopback API, and the pipe to it."""
 
     def __init__(self, **options: Any) -> None:
         self._process = subprocess.Popen(
@@ -69,36 +69,36 @@ class LoopbackApi:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.port: int = self._answer()["port"]
+        self.port: int = self._read_response()["port"]
 
-    def tell(self, **order: Any) -> dict[str, Any]:
-        """Give an order and return the answer."""
+    def command(self, **command: Any) -> dict[str, Any]:
+        """Send a command and return the response."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        return self._answer()
+        return self._read_response()
 
     def close(self) -> None:
         """End the process."""
         self._process.kill()
         self._process.wait()
 
-    def _answer(self) -> dict[str, Any]:
+    def _read_response(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the loopback API has ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        response: dict[str, Any] = json.loads(line)
+        return response
 
 
 class Cell:
-    """The triggers of one system, and what they cost."""
+    """Run the triggers of one system, and measure their cost."""
 
     def __init__(
-        self, system: System, plan: Plan, api: LoopbackApi, selector: WatchedSelector, say: Callable[[str], None]
+        self, system: System, plan: Plan, api: LoopbackApi, selector: TimedSelector, write_line: Callable[[str], None]
     ) -> None:
-        self._system, self._plan, self._api, self._say = system, plan, api, say
+        self._system, self._plan, self._api, self._write_line = system, plan, api, write_line
         self._begin = 0.0
         self._started: dict[int, float] = {}
         self._left: dict[int, float] = {}
@@ -109,17 +109,17 @@ class Cell:
         self.lookups = 0
 
     async def run(self) -> None:
-        """Start the triggers when their time has come, and wait to be ended."""
-        self._order_plan()
+        """Start the triggers at their planned times, and wait until the process ends."""
+        self._send_plan()
         if self._system.ends:
-            await asyncio.wait_for(self._first_event(self._plan.waits, 0.1), WARMING)
+            await asyncio.wait_for(self._first_event(self._plan.waits, 0.1), WARM_UP_TIMEOUT)
             await asyncio.sleep(0.5)
-        self._say("ready")
+        self._write_line("ready")
         await asyncio.to_thread(sys.stdin.readline)
         gc.collect()
-        self._order_plan()
+        self._send_plan()
         threading.Thread(target=self._observe, args=(self._snapshot(),), daemon=True).start()
-        self._selector.forget()
+        self._selector.reset()
         for at, number in sorted((at, number) for number, at in enumerate(self._plan.starts)):
             if (pause := self._begin + at - time.time()) > 0:
                 await asyncio.sleep(pause)
@@ -129,9 +129,9 @@ class Cell:
             task.add_done_callback(self._waiting.discard)
         await asyncio.Event().wait()
 
-    def _order_plan(self) -> None:
+    def _send_plan(self) -> None:
         self._begin = time.time()
-        self._api.tell(do="plan", begin=self._begin, ends=self._plan.ends, ages=self._plan.ages)
+        self._api.command(do="plan", begin=self._begin, ends=self._plan.ends, ages=self._plan.ages)
 
     async def _first_event(self, number: int, interval: float) -> Any:
         events = self._system.trigger(number, interval).run()
@@ -149,14 +149,14 @@ class Cell:
             event = f"{type(error).__name__}: {error}"
         now, end = time.time(), self._plan.ends[number]
         self._left[number] = now
-        if end is not None and now >= self._begin + end and self._system.tells_success(event):
+        if end is not None and now >= self._begin + end and self._system.is_success(event):
             self._noticed[number] = now
         else:
             self._errors.append(str(event))
 
     def _observe(self, first: dict[str, Any]) -> None:
         try:
-            self._say(json.dumps(self._measured(first)))
+            self._write_line(json.dumps(self._measured(first)))
         finally:
             self._api.close()
             os._exit(0)
@@ -191,7 +191,7 @@ class Cell:
         return self._snapshot()
 
     def _snapshot(self) -> dict[str, Any]:
-        counted = self._api.tell(do="count")
+        counted = self._api.command(do="count")
         return {
             "at": time.time(),
             "cpu": time.process_time(),
@@ -203,12 +203,12 @@ class Cell:
         }
 
     def _wait_seconds(self, begin: float, end: float) -> float:
-        """Return how long the triggers waited between two moments, all together."""
+        """Return the total seconds that the triggers waited between two times."""
         started, left = dict(self._started), dict(self._left)
         return sum(max(0.0, min(end, left.get(number, end)) - max(begin, start)) for number, start in started.items())
 
     def _delays(self, now: float) -> tuple[list[float], list[float]]:
-        """Return how late each end was noticed, and how late it is by now where it was not."""
+        """Return the delay of each noticed end, and the present delay of each other end."""
         if not self._system.ends:
             return [], []
         noticed = dict(self._noticed)
@@ -218,7 +218,7 @@ class Cell:
 
 
 def serve_connection(cell: Cell, fields: dict[str, Any]) -> None:
-    """Hand every hook the same connection at no cost: outside a triggerer there is nobody to ask for it."""
+    """Give every hook the same connection at no cost, since there is no supervisor outside a triggerer."""
     from airflow.sdk import BaseHook, Connection
 
     connection = Connection(conn_id="benchmark", conn_type="benchmark", **fields)
@@ -235,34 +235,34 @@ def serve_connection(cell: Cell, fields: dict[str, Any]) -> None:
     ).start()
 
 
-def always_ask_for_events() -> None:
-    """Let the watcher ask for events as often as it ever does, however few the waits are."""
-    from airflow_provider_polytomic.executions import _hints
+def always_read_events() -> None:
+    """Make the poller read events at its highest rate, even with few waits."""
+    from airflow_provider_polytomic.executions.poller import event_hints
 
-    mock.patch.object(_hints, "FEED_SHARE", float("inf")).start()
+    mock.patch.object(event_hints, "FEED_SHARE", float("inf")).start()
 
 
-def _keep_standard_output() -> Callable[[str], None]:
-    """Return what writes a line to standard output, and send there nothing else: Airflow may log to it."""
+def _reserve_standard_output() -> Callable[[str], None]:
+    """Return a function that prints a line, and redirect all other output to standard error: Airflow may log."""
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     return lambda line: print(line, file=channel, flush=True)
 
 
 def main() -> None:
-    """Run the cell that the first argument describes."""
-    say = _keep_standard_output()
+    """Run the cell that the first argument configures."""
+    write_line = _reserve_standard_output()
     options = json.loads(sys.argv[1])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     system = SYSTEMS[options["system"]](options["interval"])
     api = LoopbackApi(kind=system.kind, events=options["feed"] != "never", certificate=options["certificate"])
-    selector = WatchedSelector()
-    cell = Cell(system, Plan(options["waits"], options["interval"]), api, selector, say)
+    selector = TimedSelector()
+    cell = Cell(system, Plan(options["waits"], options["interval"]), api, selector, write_line)
     serve_connection(cell, system.connection(api.port))
     system.prepare(api.port)
     if options["feed"] == "always":
-        always_ask_for_events()
+        always_read_events()
     try:
         with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as loop:
             loop.run(cell.run())

@@ -1,4 +1,4 @@
-"""Measure from how many waits on the events feed pays: ``make benchmark OPTIONS=--feed``."""
+"""Measure the number of waits from which the events feed saves requests: ``make benchmark OPTIONS=--feed``."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ from collections.abc import Sequence
 
 from benchmarks.figures import Cell, delay
 from benchmarks.report import Table, number
-from benchmarks.runner import Order
+from benchmarks.runner import CellConfig
 from benchmarks.systems import SYSTEMS
 
 SIZES = (5, 10, 20, 40, 60, 120)
-VARIANTS = (("model", "never"), ("model", "as decided"), ("model", "always"), ("model-trusting", "as decided"))
-SIZES_TOGETHER = 2
+VARIANTS = (("model", "never"), ("model", "automatic"), ("model", "always"), ("model-trusting", "automatic"))
+SIZES_PER_BATCH = 2
 
 
-def batches(interval: float) -> list[list[Order]]:
-    """Return the cells, some sizes at the same time: they are small."""
-    groups = [SIZES[begin : begin + SIZES_TOGETHER] for begin in range(0, len(SIZES), SIZES_TOGETHER)]
-    return [[Order(system, size, interval, feed) for size in group for system, feed in VARIANTS] for group in groups]
+def batches(interval: float) -> list[list[CellConfig]]:
+    """Return the batches of cells; several small sizes run at the same time."""
+    groups = [SIZES[begin : begin + SIZES_PER_BATCH] for begin in range(0, len(SIZES), SIZES_PER_BATCH)]
+    return [
+        [CellConfig(system, size, interval, feed) for size in group for system, feed in VARIANTS] for group in groups
+    ]
 
 
 def table(cells: Sequence[Cell]) -> Table:
-    """Compare each number of waits with and without the feed; ``as decided`` is what the watcher does by itself."""
+    """Compare each number of waits with and without the feed; ``automatic`` is the decision of the poller."""
     columns = (
         "waits",
         "system",
-        "feed is asked",
+        "feed is read",
         "requests / min",
-        "for events / min",
+        "events requests / min",
         "requests / wait-min",
         "delay median s",
-        "delay latest s",
+        "delay maximum s",
     )
     measured = [cell for cell in cells if "failed" not in cell]
     measured.sort(key=lambda cell: (cell["waits"], VARIANTS.index((cell["system"], cell["feed"]))))
-    return Table("Does the events feed pay?", columns, [_row(cell) for cell in measured])
+    return Table("Requests with and without the events feed", columns, [_row(cell) for cell in measured])
 
 
 def _row(cell: Cell) -> list[str]:

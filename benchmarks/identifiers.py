@@ -1,10 +1,10 @@
-"""Ids of the benchmark's executions: as long as real ones, and made from a number."""
+"""Ids of the benchmark's executions: made from a number, and as long as real ids."""
 
 from __future__ import annotations
 
 
 def sync_id(number: int) -> str:
-    """Return the id of the sync that execution ``number`` is of; each has a sync of its own."""
+    """Return the id of the sync of execution ``number``; each execution has its own sync."""
     return f"5f0c1a52-6d0e-4b7e-8a11-{number:012d}"
 
 
@@ -14,5 +14,5 @@ def execution_id(number: int) -> str:
 
 
 def number_of(id: str) -> int:
-    """Return the number that either id was made from."""
+    """Return the number in either id."""
     return int(id.rpartition("-")[2])

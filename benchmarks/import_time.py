@@ -1,6 +1,6 @@
-"""Measure what importing an operator costs a DAG file that has imported ``airflow.sdk`` already.
+"""Measure the import time of operators in a DAG file that has already imported ``airflow.sdk``.
 
-Takes the median of five fresh processes for each module: ``python benchmarks/import_time.py [module …]``.
+Prints the median of five new processes for each module: ``python benchmarks/import_time.py [module …]``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ print((time.perf_counter() - began) * 1000)
 
 
 def measure(module: str) -> list[float]:
-    """Import ``module`` in processes of its own, and return the milliseconds, the shortest first."""
+    """Import ``module`` in new processes, and return the milliseconds in ascending order."""
     _milliseconds(module)
     return sorted(_milliseconds(module) for _ in range(PROCESSES))
 
@@ -53,7 +53,7 @@ def _milliseconds(module: str) -> float:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure the import times and print them."""
     for module in sys.argv[1:] or MODULES:
         times = measure(module)
         print(f"{statistics.median(times):6.1f} ms  {module}  ({times[0]:.1f} to {times[-1]:.1f})")  # noqa: T201

@@ -1,4 +1,4 @@
-"""What the figures were measured on; no name of the machine."""
+"""Describe the machine and the versions of a run, without the name of the machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = (
 
 
 def facts() -> list[tuple[str, str]]:
-    """Return machine, load, date and versions."""
+    """Return the date, the machine and the versions."""
     return [
         ("date", datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
         ("processor", f"{psutil.cpu_count()} cores, {_processor()}"),
@@ -37,7 +37,7 @@ def facts() -> list[tuple[str, str]]:
 
 
 def load() -> float:
-    """Return how many processes want a core, over the last minute."""
+    """Return the load average over the last minute."""
     return os.getloadavg()[0]
 
 

@@ -1,4 +1,4 @@
-"""Run cells, each in a process of its own, and collect what they print."""
+"""Run each cell in its own process, and collect its output."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from typing import Any
 from benchmarks.plan import Plan
 from benchmarks.tls import write_certificate
 
-PATIENCE = 120.0
-"""Seconds that a cell may take beyond its own length, before it is ended."""
+KILL_TIMEOUT = 120.0
+"""Seconds after the planned end of a cell until its process is killed."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """What one cell measures.
+class CellConfig:
+    """The configuration of one cell.
 
-    :param feed: whether our watcher asks for events: ``as decided`` by itself, ``always``, or ``never``
+    :param feed: when the poller reads events: ``automatic`` (its own decision), ``always``, or ``never``
     """
 
     system: str
     waits: int
     interval: float
-    feed: str = "as decided"
+    feed: str = "automatic"
 
 
 class Runner:
-    """Runs cells with one certificate, in one empty Airflow home."""
+    """Run cells with one certificate, in one empty Airflow home."""
 
     def __init__(self, folder: Path) -> None:
         self._certificate, authorities = write_certificate(folder)
@@ -52,13 +52,13 @@ class Runner:
     @classmethod
     @contextmanager
     def in_temporary_folder(cls) -> Iterator[Runner]:
-        """Make a runner, and remove what it wrote afterwards."""
+        """Create a runner, and remove its files afterwards."""
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             yield cls(Path(folder))
 
-    def run(self, orders: Sequence[Order]) -> list[dict[str, Any]]:
-        """Run cells at the same time, from one beginning; a cell that fails is told of in ``failed``."""
-        cells = [_Running(order, self._start(order)) for order in orders]
+    def run(self, configs: Sequence[CellConfig]) -> list[dict[str, Any]]:
+        """Run cells at the same time, with a common start; a failed cell has its error in ``failed``."""
+        cells = [_Running(config, self._start(config)) for config in configs]
         try:
             with ThreadPoolExecutor(len(cells)) as pool:
                 for act in (_Running.wait_until_ready, _Running.go, _Running.finish):
@@ -68,13 +68,13 @@ class Runner:
                 cell.end()
         return [cell.measured for cell in cells]
 
-    def _start(self, order: Order) -> subprocess.Popen[str]:
+    def _start(self, config: CellConfig) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [
                 sys.executable,
                 "-m",
                 "benchmarks.cell",
-                json.dumps(asdict(order) | {"certificate": str(self._certificate)}),
+                json.dumps(asdict(config) | {"certificate": str(self._certificate)}),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -85,18 +85,18 @@ class Runner:
 
 
 class _Running:
-    def __init__(self, order: Order, process: subprocess.Popen[str]) -> None:
-        self._order, self._process = order, process
-        self._complaints: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
-        self._overdue = threading.Timer(Plan(1, order.interval).length + PATIENCE, process.kill)
-        self._overdue.start()
+    def __init__(self, config: CellConfig, process: subprocess.Popen[str]) -> None:
+        self._config, self._process = config, process
+        self._stderr: list[str] = []
+        threading.Thread(target=self._read_stderr, daemon=True).start()
+        self._kill_timer = threading.Timer(Plan(1, config.interval).length + KILL_TIMEOUT, process.kill)
+        self._kill_timer.start()
         self.measured: dict[str, Any] = {}
 
-    def _listen(self) -> None:
+    def _read_stderr(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            self._complaints = [*self._complaints[-20:], line]
+            self._stderr = [*self._stderr[-20:], line]
 
     def wait_until_ready(self) -> None:
         assert self._process.stdout is not None
@@ -113,13 +113,13 @@ class _Running:
         line = self._process.stdout.readline()
         self._process.wait()
         if line:
-            self.measured = asdict(self._order) | json.loads(line)
+            self.measured = asdict(self._config) | json.loads(line)
         else:
-            why = "".join(self._complaints).strip() or "it was ended, since it did not end by itself"
-            self.measured = asdict(self._order) | {"failed": why}
+            error = "".join(self._stderr).strip() or "the process did not end in time and was killed"
+            self.measured = asdict(self._config) | {"failed": error}
 
     def end(self) -> None:
-        self._overdue.cancel()
+        self._kill_timer.cancel()
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

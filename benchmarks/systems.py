@@ -1,4 +1,4 @@
-"""What is measured: triggers that wait for the same executions, each the way its own operator makes it."""
+"""The measured systems: triggers that wait for the same executions, each created as its own operator does."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 
 from benchmarks.identifiers import execution_id, sync_id
 
-A_WEEK = 7 * 24 * 3600.0
+SECONDS_PER_WEEK = 7 * 24 * 3600.0
 
 
 class System(ABC):
-    """One way to wait.
+    """A provider's way to wait.
 
     :param interval: seconds between two polls
     """
 
     name: str
     label: str
-    ours = False
-    floor = False
+    is_own = False
+    is_baseline = False
     ends = True
     kind = "model"
 
@@ -36,22 +36,22 @@ class System(ABC):
         return {}
 
     def prepare(self, port: int) -> None:
-        """Do what must be done once, in the triggerer's process, before the first trigger."""
+        """Prepare the triggerer's process before the first trigger."""
         return None
 
     @abstractmethod
     def trigger(self, number: int, interval: float) -> Any:
         """Return a trigger that waits for execution ``number``."""
 
-    def tells_success(self, payload: Any) -> bool:
-        """Tell whether an event's payload says that what was waited for has ended well."""
+    def is_success(self, payload: Any) -> bool:
+        """Return True if the payload of an event reports a success."""
         return isinstance(payload, dict) and payload.get("status") == "success"
 
 
-class OursModel(System):
+class PolytomicModelSync(System):
     name = "model"
     label = "Polytomic, model syncs"
-    ours = True
+    is_own = True
     extra: dict[str, Any] = {}
 
     def connection(self, port: int) -> dict[str, Any]:
@@ -64,17 +64,17 @@ class OursModel(System):
             kind=self.kind, sync_id=sync_id(number), execution_id=execution_id(number), poll_interval=interval
         )
 
-    def tells_success(self, payload: Any) -> bool:
+    def is_success(self, payload: Any) -> bool:
         return isinstance(payload, dict) and (payload.get("execution") or {}).get("outcome") == "success"
 
 
-class OursTrusting(OursModel):
+class PolytomicTrustEvents(PolytomicModelSync):
     name = "model-trusting"
     label = "Polytomic, model syncs, trust_events"
     extra = {"trust_events": True}
 
 
-class OursBulk(OursModel):
+class PolytomicBulkSync(PolytomicModelSync):
     name = "bulk"
     label = "Polytomic, bulk syncs"
     kind = "bulk"
@@ -91,7 +91,7 @@ class Airbyte(System):
         from airflow.providers.airbyte.triggers.airbyte import AirbyteSyncTrigger
 
         return AirbyteSyncTrigger(
-            job_id=number, conn_id="benchmark", end_time=time.time() + A_WEEK, poll_interval=interval
+            job_id=number, conn_id="benchmark", end_time=time.time() + SECONDS_PER_WEEK, poll_interval=interval
         )
 
 
@@ -108,7 +108,7 @@ class DbtCloud(System):
         return DbtCloudRunJobTrigger(
             conn_id="benchmark",
             run_id=number,
-            end_time=time.time() + A_WEEK,
+            end_time=time.time() + SECONDS_PER_WEEK,
             poll_interval=interval,
             account_id=None,
             hook_params={},
@@ -154,16 +154,16 @@ class Databricks(System):
             run_id=number, databricks_conn_id="benchmark", polling_period_seconds=int(interval)
         )
 
-    def tells_success(self, payload: Any) -> bool:
+    def is_success(self, payload: Any) -> bool:
         return isinstance(payload, dict) and '"SUCCESS"' in str(payload.get("run_state"))
 
 
 class Sleep(System):
-    """An empty task: what the benchmark itself and an idle event loop cost."""
+    """An empty task: the cost of the benchmark itself and of an idle event loop."""
 
     name = "sleep"
     label = "asyncio.sleep alone"
-    floor = True
+    is_baseline = True
     ends = False
 
     def trigger(self, number: int, interval: float) -> Any:
@@ -172,16 +172,16 @@ class Sleep(System):
 
 class _Sleeping:
     async def run(self) -> AsyncIterator[None]:
-        await asyncio.sleep(A_WEEK)
+        await asyncio.sleep(SECONDS_PER_WEEK)
         yield
 
 
 class SharedSession(System):
-    """Plain polling on one shared aiohttp session: what a trigger costs at least that polls for itself."""
+    """Plain polling with one shared aiohttp session: the minimum cost of a trigger that polls by itself."""
 
     name = "session"
     label = "one shared aiohttp session"
-    floor = True
+    is_baseline = True
 
     def prepare(self, port: int) -> None:
         self._url = f"https://127.0.0.1:{port}/api/syncs"
@@ -190,7 +190,7 @@ class SharedSession(System):
     def trigger(self, number: int, interval: float) -> Any:
         return _Polling(self, number, interval)
 
-    def tells_success(self, payload: Any) -> bool:
+    def is_success(self, payload: Any) -> bool:
         return bool(payload == "completed")
 
     async def get(self, number: int) -> str:
@@ -215,7 +215,17 @@ class _Polling:
 
 SYSTEMS: dict[str, type[System]] = {
     each.name: each
-    for each in (OursModel, OursTrusting, OursBulk, Airbyte, DbtCloud, Fivetran, Databricks, SharedSession, Sleep)
+    for each in (
+        PolytomicModelSync,
+        PolytomicTrustEvents,
+        PolytomicBulkSync,
+        Airbyte,
+        DbtCloud,
+        Fivetran,
+        Databricks,
+        SharedSession,
+        Sleep,
+    )
 }
-OWNED = [name for name, each in SYSTEMS.items() if each.ours]
-PEERS = [name for name, each in SYSTEMS.items() if not each.ours and not each.floor]
+OWN = [name for name, each in SYSTEMS.items() if each.is_own]
+PEERS = [name for name, each in SYSTEMS.items() if not each.is_own and not each.is_baseline]

@@ -1,4 +1,4 @@
-"""A certificate for the loopback API, and a bundle that trusts it."""
+"""Create a certificate for the loopback API, and a bundle of authorities that accepts it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import trustme
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write the API's certificate with its key, and the bundle of authorities that every client gets.
+    """Write the API's certificate with its key, and the bundle of authorities for every client.
 
-    The bundle has the usual authorities too: a client pays for reading all of them whenever it is built.
+    The bundle also has the usual authorities, since a real client reads all of them when it is created.
     """
     authority = trustme.CA()
     certificate, bundle = folder / "api.pem", folder / "authorities.pem"

@@ -1,4 +1,7 @@
-"""Run all active bulk syncs of an organization, at most four at a time."""
+"""Run all active bulk syncs of an organization, at most four at a time.
+
+The first task requests the list of syncs. The second task is mapped over that list.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ with DAG(
     tags=["example", "polytomic"],
 ):
     # --8<-- [start:list_syncs]
-    listing = PolytomicListSyncsOperator(task_id="list", kind="bulk", active=True)
+    list_syncs = PolytomicListSyncsOperator(task_id="list", kind="bulk", active=True)
 
     PolytomicStartBulkSyncOperator.partial(
         task_id="sync",
         deferrable=True,
         poll_interval=5,
         max_active_tis_per_dagrun=4,
-    ).expand_kwargs(listing.output.map(lambda sync: {"bulk_sync_id": sync["sync_id"]}))
+    ).expand_kwargs(list_syncs.output.map(lambda sync: {"bulk_sync_id": sync["sync_id"]}))
     # --8<-- [end:list_syncs]

@@ -1,4 +1,7 @@
-"""Start a DAG when a bulk sync has brought rows of one schema, and read in it how many there were."""
+"""Start a DAG when a bulk sync has synced rows of one schema, and read the number of rows in that DAG.
+
+The first DAG runs the bulk sync and declares its assets as outlets. The second DAG is scheduled by one of them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSy
 
 # --8<-- [start:assets]
 BULK_SYNC_ID = "00000000-0000-4000-8000-000000000003"
-WHOLE = bulk_sync_asset(BULK_SYNC_ID)
+WHOLE_SYNC = bulk_sync_asset(BULK_SYNC_ID)
 CONTACTS = bulk_sync_asset(BULK_SYNC_ID, schema="Contact")
 # --8<-- [end:assets]
 
@@ -30,7 +33,7 @@ with DAG(
     PolytomicStartBulkSyncOperator(
         task_id="sync",
         bulk_sync_id=BULK_SYNC_ID,
-        outlets=[WHOLE, CONTACTS],
+        outlets=[WHOLE_SYNC, CONTACTS],
         deferrable=True,
         poll_interval=5,
     )
@@ -46,10 +49,11 @@ with DAG(
 ):
 
     @task
-    def dbt_run(triggering_asset_events=None, triggering_dataset_events=None) -> list[str]:
-        by_asset = triggering_asset_events or triggering_dataset_events or {}
-        arrived = [event.extra["counts"]["total"] for events in by_asset.values() for event in events]
-        return [f"dbt run --select source:contact+  # {rows} rows" for rows in arrived]
+    def dbt_commands(triggering_asset_events=None, triggering_dataset_events=None) -> list[str]:
+        """Return one command for each event; Airflow 2 calls the events of assets dataset events."""
+        events_by_asset = triggering_asset_events or triggering_dataset_events or {}
+        row_counts = [event.extra["counts"]["total"] for events in events_by_asset.values() for event in events]
+        return [f"dbt run --select source:contact+  # {rows} rows" for rows in row_counts]
 
-    dbt_run()
+    dbt_commands()
 # --8<-- [end:consumer]

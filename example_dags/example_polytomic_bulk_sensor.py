@@ -1,4 +1,4 @@
-"""Wait for a bulk sync that runs by Polytomic's own schedule or is started elsewhere."""
+"""Wait for a bulk sync that Polytomic's own schedule or something else starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ with DAG(
     params={"bulk_sync_id": Param("00000000-0000-4000-8000-000000000003", type="string", title="Id of the bulk sync")},
     tags=["example", "polytomic"],
 ):
-    # Stands in for whatever starts the sync.
+    # Starts the sync, so that this example works by itself. In production, Polytomic's schedule does that.
     start = PolytomicStartBulkSyncOperator(
         task_id="start", bulk_sync_id="{{ params.bulk_sync_id }}", wait_for_completion=False
     )

@@ -1,4 +1,4 @@
-"""Run one bulk sync, then a task for each table that received rows."""
+"""Run one bulk sync, then one mapped task for each table that received rows."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ with DAG(
     # --8<-- [start:tables]
     @task
     def tables_with_rows(result: dict) -> list[str]:
+        """Return the tables, or the schemas without a known table, that received rows."""
         return [row["output_name"] or row["schema"] for row in result["schemas"] if row["record_count"]]
 
     @task
     def transform(table: str) -> str:
+        """Return the command that transforms one table."""
         return f"dbt run --select source:{table}+"
 
     transform.expand(table=tables_with_rows(sync.output))

@@ -1,4 +1,4 @@
-"""Cancel what runs of two syncs, as before a maintenance of the systems behind them."""
+"""Cancel the running executions of a model sync and of a bulk sync, for example before a maintenance window."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with DAG(
     },
     tags=["example", "polytomic"],
 ):
-    # So that there is something to cancel.
+    # Starts an execution, so that the example has one to cancel.
     start = PolytomicStartSyncOperator(task_id="start", sync_id="{{ params.sync_id }}", wait_for_completion=False)
 
     # --8<-- [start:cancel]

@@ -1,4 +1,4 @@
-"""Keep a connection as code: create it, try it, then sync through it."""
+"""Create a Polytomic connection, test it, then run a sync."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ with DAG(
         name="Warehouse",
         connection_type="postgresql",
         configuration={"hostname": "db.example.com", "port": 5432, "database": "warehouse", "username": "polytomic"},
-        # In production add configuration_conn_id="warehouse": its password and extra are added to the configuration.
+        # For the password, add configuration_conn_id="warehouse", the id of an Airflow connection.
         if_exists="update",
     )
     # --8<-- [end:create]

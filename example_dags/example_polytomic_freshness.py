@@ -1,6 +1,6 @@
-"""Make a report only if the data behind it is fresh.
+"""Create a report only if its data is fresh.
 
-The sync is started here so that the example works by itself; elsewhere Polytomic's own schedule does that.
+The first task runs the sync, so that this example works by itself. In production, Polytomic's own schedule does that.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ with DAG(
     sync = PolytomicStartBulkSyncOperator(task_id="sync", bulk_sync_id=SYNC_ID, poll_interval=5)
 
     # --8<-- [start:freshness]
-    fresh = PolytomicFreshnessSensor(
-        task_id="fresh",
+    wait_for_fresh_data = PolytomicFreshnessSensor(
+        task_id="wait_for_fresh_data",
         sync_id=SYNC_ID,
         kind="bulk",
         max_age=timedelta(hours=6),
@@ -41,8 +41,8 @@ with DAG(
 
     @task
     def report(latest: dict) -> str:
-        """Say how old the data is."""
+        """Return a line about the age of the data."""
         return f"{latest['counts']['total']} rows, complete since {latest['completed_at']}"
 
-    sync >> fresh
-    report(fresh.output)
+    sync >> wait_for_fresh_data
+    report(wait_for_fresh_data.output)

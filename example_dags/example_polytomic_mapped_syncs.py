@@ -1,4 +1,4 @@
-"""Run many syncs, a mapped task each."""
+"""Run several syncs, each in its own mapped task, and add up their records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with DAG(
 ):
 
     @task
-    def choose(params: dict | None = None) -> list[str]:
+    def sync_ids(params: dict | None = None) -> list[str]:
         return params["sync_ids"]
 
     # --8<-- [start:mapped]
@@ -33,11 +33,11 @@ with DAG(
         deferrable=True,
         poll_interval=5,
         max_active_tis_per_dag=16,
-    ).expand(sync_id=choose())
+    ).expand(sync_id=sync_ids())
     # --8<-- [end:mapped]
 
     @task
-    def total(results: list[dict]) -> int:
+    def total_records(results: list[dict]) -> int:
         return sum(result["counts"]["total"] for result in results)
 
-    total(sync.output)
+    total_records(sync.output)

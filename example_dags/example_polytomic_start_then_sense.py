@@ -1,4 +1,4 @@
-"""Start a sync now, do something else meanwhile, and wait for its end later."""
+"""Start a sync, do other work in the meantime, and wait for the sync in a later task."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ with DAG(
     # --8<-- [end:start_then_sense]
 
     @task
-    def something_else() -> None:
-        """Work that does not need the sync's rows."""
+    def other_work() -> None:
+        """Do work that does not need the rows of the sync."""
 
-    start >> [wait, something_else()]
+    start >> [wait, other_work()]

@@ -1,4 +1,4 @@
-"""Run one model sync and use its row counts."""
+"""Run one model sync and use its record counts."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ with DAG(
 
     @task
     def report(result: dict) -> str:
+        """Return a line about the records of the sync."""
         counts = result["counts"]
         return f"{counts['total']} records, {counts['error']} with errors"
 

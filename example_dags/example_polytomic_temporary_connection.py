@@ -1,4 +1,4 @@
-"""Bring a connection up to date, sync, and delete it again."""
+"""Create a Polytomic connection, update it, run a sync, and delete the connection."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ with DAG(
     update = PolytomicUpdateConnectionOperator(
         task_id="update",
         connection_id="{{ ti.xcom_pull(task_ids='create')['id'] }}",
-        # All settings, since those that are not given are cleared.
+        # An update replaces the whole configuration, so it needs all settings.
         configuration={**SETTINGS, "port": 6432},
     )
     # --8<-- [end:update]

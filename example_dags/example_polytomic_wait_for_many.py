@@ -1,4 +1,4 @@
-"""Start many syncs and wait for all of them in one task."""
+"""Start several syncs in mapped tasks, and wait for all of them in one task."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ with DAG(
 ):
 
     @task
-    def choose(params: dict | None = None) -> list[str]:
+    def sync_ids(params: dict | None = None) -> list[str]:
         return params["sync_ids"]
 
     # --8<-- [start:wait_for_many]
-    start = PolytomicStartSyncOperator.partial(task_id="start", wait_for_completion=False).expand(sync_id=choose())
+    start = PolytomicStartSyncOperator.partial(task_id="start", wait_for_completion=False).expand(sync_id=sync_ids())
 
     PolytomicWaitForSyncsSensor(
         task_id="wait",

@@ -1,6 +1,7 @@
-"""Run a DAG when Polytomic itself tells Airflow, by its webhook, that a sync has ended.
+"""Start a DAG when Polytomic's webhook reports the end of a sync.
 
-The webhook needs Airflow 3 and is set up as docs/webhooks.md says. The second DAG stands in for Polytomic's schedule.
+This needs Airflow 3 and the setup in docs/webhooks.md. The second DAG runs the sync, so that there is an end to report.
+In production, Polytomic's own schedule does that.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ with DAG(
 
     @task
     def show_rows(triggering_asset_events: Any = None) -> list[str]:
-        """Say what has arrived; a run started by hand has no events."""
+        """Return a line about each event; a DAG run that was started by hand has none."""
         events = [event for each in (triggering_asset_events or {}).values() for event in each]
         return [f"{event.extra['payload']['sync_name']}: {event.extra['payload']['counts']}" for event in events]
 

@@ -1,6 +1,7 @@
-"""Run dbt when the Salesforce sync has finished on Polytomic's own schedule, and show how many rows came.
+"""Run dbt when a sync from Salesforce has completed, and show the number of rows.
 
-The trigger needs Airflow 3. The second DAG stands in for Polytomic's schedule.
+The trigger needs Airflow 3. The second DAG runs the sync, so that the example works by itself. In production,
+Polytomic's own schedule does that.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ SYNC_ID = "00000000-0000-4000-8000-000000000003"
 
 if AssetWatcher:
     # --8<-- [start:when_data_arrives]
-    arrived = PolytomicEventTrigger(sync_ids=[SYNC_ID], events=["completed"])
-    salesforce = Asset("salesforce", watchers=[AssetWatcher(name="polytomic", trigger=arrived)])
+    trigger = PolytomicEventTrigger(sync_ids=[SYNC_ID], events=["completed"])
+    salesforce = Asset("salesforce", watchers=[AssetWatcher(name="polytomic", trigger=trigger)])
 
     with DAG("example_polytomic_when_data_arrives", schedule=[salesforce], tags=["example", "polytomic"]):
 
         @task
         def show_rows(triggering_asset_events: Any = None) -> list[str]:
-            """Say what has arrived; a run started by hand has no events."""
+            """Return a line about each event; a DAG run that was started by hand has none."""
             payloads = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
             return [f"{payload['sync_name']}: {(payload['counts'] or {}).get('total')} rows" for payload in payloads]
 

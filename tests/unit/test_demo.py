@@ -1,4 +1,4 @@
-"""What the demo shows, in a log and as a picture."""
+"""The output of the demo, in a log and as a picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.system.demo.screen import Screen
 from tests.system.logs import last_error
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "demo.svg"
-REPORT = "Model sync 'Orders' failed\n  Polytomic says: [the session] has expired\n  Next: re-authorize it"
+REPORT = "Model sync 'Orders' failed\n  Polytomic says: [the session] has expired\n  Next:\n    - re-authorize it"
 STORY = SimpleNamespace(
     sync=SimpleNamespace(name="Orders"),
     states=["failed"],
@@ -30,12 +30,12 @@ def shown(console: Console, picture: Path) -> str:
     screen.say("OK: " + "a long line " * 20)
     with screen.status_table([STORY]):
         screen.say("in between")
-    screen.report("What the log says", REPORT)
+    screen.report("The task log", REPORT)
     screen.save(picture)
     return console.file.getvalue()
 
 
-def test_a_log_gets_plain_lines_and_all_of_the_report(tmp_path):
+def test_a_log_has_plain_lines_and_the_whole_report(tmp_path):
     text = shown(Console(file=io.StringIO(), highlight=False), tmp_path / "picture.svg")
     assert "\x1b" not in text
     assert f"OK: {'a long line ' * 20}".rstrip() in text
@@ -43,14 +43,14 @@ def test_a_log_gets_plain_lines_and_all_of_the_report(tmp_path):
     assert re.search(r"Orders +failed +error 40 +failed +free", text)
 
 
-def test_a_terminal_gets_a_table_that_is_drawn_anew(tmp_path):
+def test_a_terminal_has_a_table_that_is_redrawn(tmp_path):
     text = shown(Console(file=io.StringIO(), force_terminal=True, width=100), tmp_path / "picture.svg")
     assert "\x1b[?25l" in text
     assert text.rindex("\x1b[?25h") > text.rindex("in between")
     assert "[the session] has expired" in text
 
 
-def loads(picture: str) -> list[str]:
+def external_parts(picture: str) -> list[str]:
     return re.findall(r"@import|@font-face|url\((?!#)|href=|src=|<script|<image|<foreignObject|<!--", picture)
 
 
@@ -58,13 +58,13 @@ def test_the_picture_loads_nothing(tmp_path):
     shown(Console(file=io.StringIO()), tmp_path / "picture.svg")
     picture = (tmp_path / "picture.svg").read_text()
     assert "re-authorize" in picture
-    assert loads(picture) == []
+    assert external_parts(picture) == []
 
 
-def test_the_picture_in_the_readme_is_one_of_all_three_syncs_and_loads_nothing():
+def test_the_picture_in_the_readme_shows_all_three_syncs_and_loads_nothing():
     picture = PICTURE.read_text()
-    assert loads(picture) == []
-    for word in ("make&#160;demo", "completed", "canceled", "What&#160;the&#160;log", "Next:"):
+    assert external_parts(picture) == []
+    for word in ("make&#160;demo", "completed", "canceled", "Polytomic&#160;says", "Next:"):
         assert word in picture or word.replace("&#160;", " ") in picture
 
 

@@ -1,4 +1,4 @@
-"""What the documentation promises is what the code and the tests do."""
+"""The documentation agrees with the code and the tests."""
 
 from __future__ import annotations
 
@@ -28,28 +28,27 @@ def table(file: str, heading: str) -> list[list[str]]:
     return rows[2:]
 
 
-@pytest.mark.parametrize("heading", ["## What happens", "## Starting in the triggerer"])
-def test_each_row_about_reliability_names_a_test_that_there_is(heading):
+def test_each_row_of_the_reliability_table_names_an_existing_test():
     tests = "".join(file.read_text() for file in (ROOT / "tests" / "system").glob("test_*.py"))
-    rows = table("reliability.md", heading)
-    assert len(rows) > 7
+    rows = table("reliability.md", "## What happens")
+    assert len(rows) > 15
     for row in rows:
         assert f"def {row[-1].strip('`').rpartition(' ')[2]}(" in tests, row
 
 
 @pytest.mark.parametrize("row", table("bulk_syncs.md", "## Outcomes"), ids=lambda row: row[0][:20])
-def test_the_table_of_outcomes_is_what_the_code_does(row):
+def test_the_table_of_outcomes_agrees_with_the_code(row):
     statuses, schemas, outcome = row
-    words = re.findall(r"`([a-z]+)`", statuses.partition(" with")[0]) or ["a_new_word"]
+    known = re.findall(r"`([a-z]+)`", statuses.partition(" with")[0]) or ["a_new_status"]
     completed = datetime.now(timezone.utc) if "with `completed_at`" in statuses else None
     given = {"any": ["failed", "completed"], "one or more of these": ["canceled"]}.get(
         schemas, ["completed", "running"]
     )
-    for word in words:
-        assert outcome_of(word, completed, given) == re.findall(r"`([a-z]+)`", outcome)[0], word
+    for status in known:
+        assert outcome_of(status, completed, given) == re.findall(r"`([a-z]+)`", outcome)[0], status
 
 
-def test_links_between_pages_lead_somewhere():
+def test_links_between_pages_have_a_target():
     for page in [*ROOT.glob("*.md"), *PAGES]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
@@ -66,7 +65,7 @@ def test_the_python_on_a_page_compiles(page):
 
 
 def with_examples(block: str) -> str:
-    """Put the parts of the example DAGs in where a page includes them."""
+    """Insert the sections of the example DAGs that a page includes."""
     return re.sub(r'^--8<-- "([^":]+):(\w+)"$', lambda found: example(found[1], found[2]), block, flags=re.MULTILINE)
 
 
@@ -93,7 +92,7 @@ def test_every_public_class_is_in_the_reference():
 
 
 @pytest.mark.parametrize("name", [name for name in public_classes() if name.endswith(("Operator", "Sensor"))])
-def test_every_operator_and_sensor_is_shown_at_work_on_a_page(name):
+def test_every_operator_and_sensor_has_an_example_on_a_page(name):
     included = "".join(with_examples(page.read_text()) for page in PAGES)
     assert f"{name}(" in included or f"{name}.partial(" in included
 
@@ -116,7 +115,7 @@ def test_every_exception_is_explained():
             assert kind.__module__ != home.__name__ or re.search(f"^##? `{name}`$", text, re.M), name
 
 
-def test_every_message_that_says_what_to_do_next_has_its_place():
+def test_every_message_with_a_next_step_is_on_an_error_page():
     text = " ".join(about_errors().split())
     for message in messages():
         missing = [part for part in re.split("…", message) if len(part) > 8 and part.strip(" .;:") not in text]
@@ -124,20 +123,34 @@ def test_every_message_that_says_what_to_do_next_has_its_place():
 
 
 def messages() -> Iterator[str]:
-    """Give each message with a next step, and each advice on a refusal; … stands for what is filled in."""
-    for file in sorted((ROOT / PACKAGE).rglob("*.py")):
-        if "emulator" not in file.parts:
-            tree = ast.parse(file.read_text())
-            yield from (text for text in texts(tree) if "Next: " in text)
+    """List each message with a next step, and each step after a refused request; … stands for the variable parts."""
+    yield from (text for tree in modules() for text in texts(tree) if "Next: " in text)
     [refusal] = [
         each
-        for each in ast.walk(ast.parse((ROOT / PACKAGE / "exceptions.py").read_text()))
+        for tree in modules()
+        for each in ast.walk(tree)
         if isinstance(each, ast.FunctionDef) and each.name == "_refusal"
     ]
     yield from texts(refusal)
 
 
+def test_every_log_line_on_the_page_about_them_is_logged():
+    strings = "\n".join(text for tree in modules() for text in texts(tree))
+    logged = re.sub("%[sdr]|%[.]1f", "…", strings)
+    for [line, _] in table("errors/log.md", "# Log lines"):
+        for part in line.strip("`").split("…"):
+            assert part.strip(" .;:") in logged, line
+
+
+def modules() -> Iterator[ast.Module]:
+    """Parse every module of the package except the emulator's."""
+    for file in sorted((ROOT / PACKAGE).rglob("*.py")):
+        if "emulator" not in file.parts:
+            yield ast.parse(file.read_text())
+
+
 def texts(tree: ast.AST) -> Iterator[str]:
+    """List the strings of a module, f-strings with … for their expressions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             parts = (each.value if isinstance(each, ast.Constant) else "…" for each in node.values)

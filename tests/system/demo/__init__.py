@@ -1,1 +1,1 @@
-"""Show a real Airflow at work with an emulated Polytomic: syncs that succeed, fail and are canceled."""
+"""Run syncs that succeed, fail and are canceled in a real Airflow, against an emulated Polytomic."""

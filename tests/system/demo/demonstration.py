@@ -1,4 +1,4 @@
-"""Run the three stories at once, show what happens, and tell whether it was what should."""
+"""Run the three scenarios at once, show their progress, and check their outcomes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.system.logs import readable
 from tests.system.processes import poll
 
 from .screen import Screen
-from .stories import TASK_ID, Story, in_short, tell
+from .stories import TASK_ID, Story, create_stories, summary
 
 RUN_SECONDS = 120
 LOG_SECONDS = 10
-ASK_EVERY = 0.5
+STATUS_INTERVAL = 0.5
 EXPLANATIONS = {
-    "queued": "a worker slot will take it",
+    "queued": "waiting for a worker slot",
     "running": "in a worker slot",
-    "deferred": "the triggerer waits for Polytomic",
+    "deferred": "waiting in the triggerer, no worker slot in use",
 }
 ROWS = """
     SELECT run.run_id, run.state AS run_state, task.state, task.pid
@@ -29,55 +29,55 @@ ROWS = """
 
 
 class Demonstration:
-    """Tell the three stories on an Airflow and an emulator that run.
+    """Run the three scenarios on a running Airflow and a running emulator.
 
-    `slots` is the number of worker slots in use when all tasks waited.
+    `slots` is the number of worker slots in use while all tasks were waiting.
     """
 
     def __init__(self, cluster: Cluster, emulator: Emulator, screen: Screen) -> None:
         self._cluster = cluster
         self._screen = screen
-        self.success, self.failure, self.canceled = tell(cluster, emulator)
+        self.success, self.failure, self.canceled = create_stories(cluster, emulator)
         self.stories: list[Story] = [self.success, self.failure, self.canceled]
         self.slots: int | None = None
         self._client = PolytomicClient(api_key=emulator.api_key, base_url=emulator.url)
-        self._asked = 0.0
+        self._last_status = 0.0
 
     def run(self) -> bool:
-        """Show everything, and tell whether all went as it should."""
+        """Run and show the scenarios; return True if all of them ended as expected."""
         with self._client:
             for story in self.stories:
                 story.begin()
-                self._screen.say(f"{story.sync.name}: DAG {story.dag_id} triggered")
+                self._screen.say(f"{story.sync.name}: triggered DAG {story.dag_id}")
             with self._screen.status_table(self.stories):
-                self._cluster.wait_for(self._step, RUN_SECONDS, "end of three DAG runs")
+                self._cluster.wait_for(self._step, RUN_SECONDS, "the end of three DAG runs")
         report = poll(lambda: self.failure.report, LOG_SECONDS)
-        self._screen.report(f"What the log of {self.failure.sync.name} says", report or "no error")
-        as_promised = self._judge()
-        if as_promised:
-            self._screen.say(f"What {self.success.sync.name} hands on: {in_short(self.success.result)}")
-        return as_promised
+        self._screen.report(f"Error in the task log of {self.failure.sync.name}", report or "no error")
+        is_as_expected = self._check()
+        if is_as_expected:
+            self._screen.say(f"Result of {self.success.sync.name} in XCom: {summary(self.success.result)}")
+        return is_as_expected
 
     def _step(self) -> bool:
         rows = {row["run_id"]: row for row in self._cluster.database.rows(ROWS, TASK_ID)}
-        is_time_to_ask = time.monotonic() > self._asked + ASK_EVERY
+        is_status_due = time.monotonic() > self._last_status + STATUS_INTERVAL
         for story in self.stories:
             row = rows[story.run_id]
             story.run_state = row["run_state"]
             if story.note_task(row["state"], row["pid"]):
                 self._say(story, f"task {row['state']}", EXPLANATIONS.get(row["state"], ""))
-            if is_time_to_ask and story.note_execution(self._client):
+            if is_status_due and story.note_execution(self._client):
                 self._say(story, f"sync {story.statuses[-1]}", story.records)
-        if is_time_to_ask:
-            self._asked = time.monotonic()
+        if is_status_due:
+            self._last_status = time.monotonic()
         self._measure()
         if self.slots is not None and self.canceled.may_be_marked():
             self.canceled.mark_failed()
-            self._say(self.canceled, "task marked failed", "as a button of Airflow's UI does")
+            self._say(self.canceled, "task marked failed", "as a person would in Airflow's UI")
         return all(story.is_over for story in self.stories)
 
     def _measure(self) -> None:
-        """Count the slots in use at a moment at which no task needs one, and the first still waits."""
+        """Count the slots in use at a time when no task needs one, and the first one still waits."""
         if self.slots is None and self._all_wait():
             slots = self._cluster.rest("GET", "pools/default_pool")["running_slots"]
             for row in self._cluster.database.rows(ROWS, TASK_ID):
@@ -85,7 +85,7 @@ class Demonstration:
                 if story.states[-1] != row["state"]:
                     return
             self.slots = slots
-            self._screen.say(f"All tasks wait, their processes ended: {slots} worker slots in use")
+            self._screen.say(f"All tasks are waiting and their processes have ended: {slots} worker slots in use")
 
     def _all_wait(self) -> bool:
         return self.success.states[-1:] == ["deferred"] and all(story.holds_no_worker for story in self.stories)
@@ -93,8 +93,8 @@ class Demonstration:
     def _say(self, story: Story, what: str, more: str) -> None:
         self._screen.say(f"{story.sync.name:<20} {what:<18}  {more}".rstrip())
 
-    def _judge(self) -> bool:
-        as_promised = True
+    def _check(self) -> bool:
+        is_as_expected = True
         for story in self.stories:
             problems = list(story.problems())
             if story is self.success and self.slots != 0:
@@ -104,6 +104,6 @@ class Demonstration:
             if problems:
                 self._screen.show(f"Log of that task:\n{readable(story.log)}")
             else:
-                self._screen.say(f"OK: {story.sync.name}: {' -> '.join(story.states)}")
-            as_promised = as_promised and not problems
-        return as_promised
+                self._screen.say(f"OK, as expected: {story.sync.name}: {' -> '.join(story.states)}")
+            is_as_expected = is_as_expected and not problems
+        return is_as_expected

@@ -1,4 +1,4 @@
-"""Show lines, and on a terminal a table that lives below them; keep all of it for a picture."""
+"""Print lines, and on a terminal a live table below them; keep all output for a picture."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WORDS = re.compile(rf"\b({'|'.join(COLORS)})\b")
 
 
 class Screen:
-    """Print for a person at a terminal, or for a log, which gets neither colors nor what moves."""
+    """Print to a terminal, or to a log without colors and live updates."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, width=None if sys.stdout.isatty() else LOG_COLUMNS)
@@ -54,7 +54,7 @@ class Screen:
         self._show(Text(text))
 
     def report(self, title: str, text: str) -> None:
-        """Print a text of some lines so that it stands out."""
+        """Print a text of several lines in a panel."""
         panel = Panel(Text(text), title=title, title_align="left", border_style="red", padding=(0, 1))
         self._shown.append(panel)
         if self._console.is_terminal:
@@ -68,7 +68,7 @@ class Screen:
 
     @contextlib.contextmanager
     def status_table(self, stories: Sequence[Story]) -> Iterator[None]:
-        """Keep a table of the stories in sight for the `with` block; without a terminal, print it at the end."""
+        """Show a live table of the scenarios during the `with` block; without a terminal, print it at the end."""
         with contextlib.ExitStack() as stack:
             if self._console.is_terminal:
                 stack.enter_context(
@@ -80,7 +80,7 @@ class Screen:
             self._console.print(self._shown[-1])
 
     def save(self, path: Path) -> None:
-        """Save all that was shown as an SVG picture that loads nothing from anywhere."""
+        """Save all output as an SVG picture without external fonts or links."""
         console = Console(record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False)
         for what in self._shown:
             console.print(what)
@@ -98,7 +98,7 @@ def _table(stories: Sequence[Story]) -> Table:
 
 
 def _self_contained(picture: str) -> str:
-    """Take out the fonts that rich lets a picture load, and the address that it names."""
+    """Remove the external fonts and the address that rich adds to a picture."""
     without_fonts = re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL)
     return re.sub(r"\s*<!--.*?-->", "", without_fonts).replace("Fira Code, monospace", FONTS)
 

@@ -1,4 +1,4 @@
-"""Three DAG runs, each for one sync: what both sides show of them, and what they should come to."""
+"""The three scenarios of the demo: a DAG run, its sync, and the expected outcome of both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ ENDED = ("success", "failed")
 class Story:
     """Follow one DAG run and its sync.
 
-    `states` holds what Airflow said of the task, `statuses` what Polytomic said of the execution, each once.
+    `states` lists the states of the task in Airflow, `statuses` those of the execution in Polytomic, without
+    repetitions.
     """
 
     dag_id = "example_polytomic_sync"
@@ -47,26 +48,26 @@ class Story:
 
     @property
     def is_over(self) -> bool:
-        """Whether both sides say that it has ended."""
+        """True if the DAG run and the execution have ended."""
         return self.run_state in ENDED and bool(self.execution and self.execution.completed_at)
 
     @property
     def holds_no_worker(self) -> bool:
-        """Whether the task has ended, or waits without a process."""
+        """True if the task has ended, or is waiting without a process."""
         state = self.states[-1] if self.states else None
         return state in ENDED or (state == "deferred" and self.freed_process)
 
     def note_task(self, state: str | None, pid: int | None) -> bool:
-        """Take down the state and the process of the task; tell whether the state is a new one.
+        """Record the state and the process of the task; return True if the state is new.
 
-        Whether a task is seen `scheduled` is chance, so that state is left out.
+        The state `scheduled` is omitted, since it may be too short to be observed.
         """
         if state == "deferred":
             self.freed_process = self.freed_process or not (pid and is_running(pid))
         return self._note(self.states, state if state != "scheduled" else None)
 
     def note_execution(self, client: PolytomicClient) -> bool:
-        """Ask Polytomic for the execution; tell whether its status is a new one."""
+        """Request the execution from Polytomic; return True if its status is new."""
         started = self.emulator.executions(self.sync.id)
         if not started:
             return False
@@ -82,7 +83,7 @@ class Story:
 
     @property
     def records(self) -> str:
-        """What Polytomic has counted so far."""
+        """The record counts of the execution so far."""
         if self.execution is None:
             return ""
         if self.execution.kind == "bulk":
@@ -94,7 +95,7 @@ class Story:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the task has handed on."""
+        """The result of the task in XCom."""
         return self.cluster.xcom(self.dag_id, self.run_id, TASK_ID) or {}
 
     @property
@@ -103,16 +104,16 @@ class Story:
         return self.cluster.task_log(self.dag_id, self.run_id, TASK_ID)
 
     def problems(self) -> Iterator[str]:
-        """Tell what is not as it should be, once it is over."""
+        """List the differences from the expected outcome, after the end."""
         executions = [execution.id for execution in self.emulator.executions(self.sync.id)]
         if "deferred" not in self.states:
             yield "the task was never deferred"
         elif not self.freed_process:
             yield "the deferred task kept its process"
         if executions != [self.result.get("execution_id")]:
-            yield f"Polytomic ran executions {executions}, the result names {self.result.get('execution_id')}"
+            yield f"Polytomic ran the executions {executions}, but the result has {self.result.get('execution_id')}"
         if self.emulator.api_key in self.log:
-            yield "the API key stands in the task's log"
+            yield "the task's log contains the API key"
 
 
 class Succeeding(Story):
@@ -121,37 +122,39 @@ class Succeeding(Story):
     run_id = "demo-succeeds"
 
     def problems(self) -> Iterator[str]:
-        """Tell what is not as it should be, once it is over."""
+        """List the differences from the expected outcome, after the end."""
         yield from super().problems()
         if self.run_state != "success":
             yield f"the DAG run ended as {self.run_state}"
         counts, planned = self.result.get("counts", {}), self.sync.plan.counts
         if any(counts.get(name) != count for name, count in planned.items()):
-            yield f"the result counts {counts}, Polytomic {dict(planned)}"
+            yield f"the result has the counts {counts}, Polytomic has {dict(planned)}"
 
 
 class Failing(Story):
-    """A model sync that its target refuses."""
+    """A model sync that fails because its target refuses the login."""
 
     run_id = "demo-fails"
 
     @property
     def report(self) -> str:
-        """What the task's log says of the failure."""
+        """The failure report in the task's log."""
         return last_error(self.log)
 
     def problems(self) -> Iterator[str]:
-        """Tell what is not as it should be, once it is over."""
+        """List the differences from the expected outcome, after the end."""
         yield from super().problems()
         if (self.run_state, self.states[-1]) != ("failed", "failed"):
             yield f"the task ended as {self.states[-1]}, the DAG run as {self.run_state}"
         if self.result.get("outcome") != "failed":
-            yield f"the result is {self.result.get('outcome')}"
-        yield from (f"the report lacks {cause!r}" for cause in self.sync.plan.errors if cause not in self.report)
+            yield f"the outcome in the result is {self.result.get('outcome')}"
+        yield from (
+            f"the report does not contain {cause!r}" for cause in self.sync.plan.errors if cause not in self.report
+        )
 
 
 class Canceled(Story):
-    """A bulk sync whose task somebody marks failed while it waits."""
+    """A bulk sync whose task is marked failed while it waits."""
 
     dag_id = "example_polytomic_bulk_sync"
     parameter = "bulk_sync_id"
@@ -159,28 +162,28 @@ class Canceled(Story):
     is_marked = False
 
     def may_be_marked(self) -> bool:
-        """Tell whether a triggerer waits for the execution, which has got something done."""
+        """Return True if a triggerer waits for the execution and a schema has completed."""
         if self.is_marked or self.states[-1:] != ["deferred"] or self.execution is None:
             return False
         is_waited_for = self.cluster.task_instance(self.dag_id, self.run_id, TASK_ID).triggerer_id is not None
         return is_waited_for and any(row["status"] == "completed" for row in self.execution.schemas)
 
     def mark_failed(self) -> None:
-        """Press the button."""
+        """Mark the task failed."""
         self.is_marked = True
         self.cluster.mark(self.dag_id, self.run_id, TASK_ID, "failed")
 
     def problems(self) -> Iterator[str]:
-        """Tell what is not as it should be, once it is over."""
+        """List the differences from the expected outcome, after the end."""
         if "deferred" not in self.states or self.states[-1] != "failed":
-            yield f"the task went {' -> '.join(self.states)}"
+            yield f"the states of the task were {' -> '.join(self.states)}"
         [execution] = self.emulator.executions(self.sync.id)
         if (execution.status, execution.cancel_requests) != ("canceled", 1):
-            yield f"Polytomic's execution is {execution.status} after {execution.cancel_requests} requests to cancel it"
+            yield f"the execution is {execution.status} after {execution.cancel_requests} cancellation requests"
 
 
-def tell(cluster: Cluster, emulator: Emulator) -> tuple[Succeeding, Failing, Canceled]:
-    """Prepare the three stories."""
+def create_stories(cluster: Cluster, emulator: Emulator) -> tuple[Succeeding, Failing, Canceled]:
+    """Create the three scenarios."""
     syncs = {sync.id: sync for sync in emulator.syncs}
     endless = emulator.add_bulk_sync(
         name="Events to warehouse",
@@ -197,7 +200,7 @@ def tell(cluster: Cluster, emulator: Emulator) -> tuple[Succeeding, Failing, Can
     )
 
 
-def in_short(result: dict[str, Any]) -> str:
-    """Write what is most telling of a result."""
+def summary(result: dict[str, Any]) -> str:
+    """Return the outcome, the counts and the errors of a result as JSON."""
     counts = {name: count for name, count in result["counts"].items() if count}
     return json.dumps({"outcome": result["outcome"], "counts": counts, "errors": result["errors"]})

@@ -1,4 +1,4 @@
-"""Start what the demo needs, and end all of it."""
+"""Start Airflow and the emulator for the demo, and stop them."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from .screen import Screen
 def running(
     screen: Screen, airflow_port: int | None = None, emulator_port: int | None = None
 ) -> Iterator[tuple[Cluster, Emulator]]:
-    """Run the emulator and an Airflow whose connection `polytomic_default` points at it."""
-    screen.say(f"Starting a Polytomic emulator and Airflow {AIRFLOW_VERSION}; ready in about 15 seconds")
+    """Run the emulator and an Airflow whose connection `polytomic_default` points to it."""
+    screen.say(f"Starting a Polytomic emulator and Airflow {AIRFLOW_VERSION}; this takes about 15 seconds")
     with Emulator(port=free_port(emulator_port)) as emulator:
         emulator.add_samples()
-        screen.say(f"Polytomic emulator answers on {emulator.url}")
+        screen.say(f"The Polytomic emulator is running at {emulator.url}")
         with Cluster(REPOSITORY / "example_dags", port=free_port(airflow_port)) as cluster:
-            screen.say(f"Airflow answers on {cluster.url}, on {cluster.database.kind}")
-            screen.say(f"Its parts run: {', '.join(cluster.components)}")
+            screen.say(f"Airflow is running at {cluster.url}, with {cluster.database.kind}")
+            screen.say(f"Airflow components: {', '.join(cluster.components)}")
             connection = {"connection_id": "polytomic_default", **json.loads(emulator.airflow_connection)}
             cluster.rest("POST", "connections", connection)
-            screen.say(f"Airflow connection polytomic_default points at {emulator.url}")
+            screen.say("Created the Airflow connection polytomic_default with the address of the emulator")
             yield cluster, emulator
-            screen.say("Ending everything that was started")
+            screen.say("Stopping Airflow and the emulator")
 
 
-def invite(screen: Screen, cluster: Cluster, emulator: Emulator) -> NoReturn:
-    """Say where everything is and wait for Ctrl-C.
+def wait_for_interrupt(screen: Screen, cluster: Cluster, emulator: Emulator) -> NoReturn:
+    """Print the addresses and wait for Ctrl-C.
 
-    :raises RuntimeError: a part of Airflow ended by itself.
+    :raises RuntimeError: if a component of Airflow ends
     """
     for line in (
         "",
-        f"Airflow    {cluster.url}   no login is asked for: whoever reaches this address is admin",
-        f"Polytomic  {emulator.url}   emulated; control it below /_emulator",
+        f"Airflow    {cluster.url}   no login: everyone who can open this address is an admin",
+        f"Polytomic  {emulator.url}   the emulator; its control API is at /_emulator",
         f"DAGs       {REPOSITORY / 'example_dags'}",
         *(f"Sync       {sync.id}   {sync.name}" for sync in emulator.syncs),
         "",
-        "Ctrl-C ends all of it.",
+        "Press Ctrl-C to stop.",
     ):
         screen.show(line)
     cluster.wait_for(lambda: False, math.inf, "Ctrl-C")
-    raise AssertionError("nothing ends this wait but an error")
+    raise AssertionError("this wait ends only with an exception")
