@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.emulator.clock import Clock as Clock
-    from airflow_provider_polytomic.emulator.clock import ManualClock as ManualClock
+    from airflow_provider_polytomic.emulator.domain.clock import Clock as Clock
+    from airflow_provider_polytomic.emulator.domain.clock import ManualClock as ManualClock
     from airflow_provider_polytomic.emulator.server import Emulator as Emulator
 
-_HOMES = {"Clock": "clock", "Emulator": "server", "ManualClock": "clock"}
+_HOMES = {"Clock": "domain.clock", "Emulator": "server", "ManualClock": "domain.clock"}
 
 __all__ = ["Clock", "Emulator", "ManualClock"]
 

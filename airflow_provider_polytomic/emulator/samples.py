@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.emulator.controls import Controls
-    from airflow_provider_polytomic.emulator.syncs import Sync
+    from airflow_provider_polytomic.emulator.control.methods import Controls
+    from airflow_provider_polytomic.emulator.domain.syncs import Sync
 
 MODEL_SYNC_ID = "00000000-0000-4000-8000-000000000001"
 FAILING_MODEL_SYNC_ID = "00000000-0000-4000-8000-000000000002"

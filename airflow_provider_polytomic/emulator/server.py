@@ -16,11 +16,11 @@ import uvicorn
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider_polytomic.emulator.app import build_app
-from airflow_provider_polytomic.emulator.control_routes import build_control_app
-from airflow_provider_polytomic.emulator.controls import Controls
-from airflow_provider_polytomic.emulator.courier import Courier, is_loopback
-from airflow_provider_polytomic.emulator.state import API_KEY, ORGANIZATION_ID, State
+from airflow_provider_polytomic.emulator.control.methods import Controls
+from airflow_provider_polytomic.emulator.control.routes import build_control_app
+from airflow_provider_polytomic.emulator.domain.state import API_KEY, ORGANIZATION_ID, State
+from airflow_provider_polytomic.emulator.http.app import build_app
+from airflow_provider_polytomic.emulator.http.webhook_dispatcher import Courier, is_loopback
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _LOOKS_EVERY = 0.05

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_polytomic.api import PolytomicClient, syncs
-from airflow_provider_polytomic.emulator.switches import Switches
+from airflow_provider_polytomic.emulator.domain.behavior import Switches
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunCanceled,

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from airflow_provider_polytomic.api import AsyncPolytomicClient, ClientConfig
-from airflow_provider_polytomic.emulator.app import build_app
-from airflow_provider_polytomic.emulator.controls import Controls
+from airflow_provider_polytomic.emulator.control.methods import Controls
+from airflow_provider_polytomic.emulator.http.app import build_app
 from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
 from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from airflow_provider_polytomic.emulator.connections import MASK, unmasked
+from airflow_provider_polytomic.emulator.domain.connections import MASK, unmasked
 
 STORED = {"hostname": "db", "password": "hunter2", "auth": {"token": "hunter2"}}
 MASKED = {"hostname": "new", "password": MASK, "auth": {"token": MASK}}

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from airflow_provider_polytomic.emulator.clock import timestamp
+from airflow_provider_polytomic.emulator.domain.clock import timestamp
 
 HOUR = 3600
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from airflow_provider_polytomic.emulator.executions import Execution
-from airflow_provider_polytomic.emulator.plans import Plan
+from airflow_provider_polytomic.emulator.domain.executions import Execution
+from airflow_provider_polytomic.emulator.domain.plans import Plan
 
 SCHEMAS = [
     {"id": "contact", "duration": 5, "records": 100},

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airflow_provider_polytomic.emulator import switches
-from airflow_provider_polytomic.emulator.idempotency import IdempotencyStore
-from airflow_provider_polytomic.emulator.refusals import Refused
-from airflow_provider_polytomic.emulator.switches import Switches
+from airflow_provider_polytomic.emulator.domain import behavior as switches
+from airflow_provider_polytomic.emulator.domain.behavior import Switches
+from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.http.idempotency import IdempotencyStore
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 ROWS = [

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_polytomic.emulator.clock import timestamp
-from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.domain.clock import timestamp
+from airflow_provider_polytomic.emulator.domain.errors import Refused
 
 BODY = {"endpoint": "https://example.com/hook", "secret": "hunter2"}
 

@@ -259,7 +259,7 @@ async def test_without_a_signature_no_body_is_read(client):
 def test_each_way_in_which_polytomic_may_sign_is_understood(
     client, airflow, ended, emulator, hash, encoding, prefix, body
 ):
-    from airflow_provider_polytomic.emulator.webhooks import Parcel, Webhook
+    from airflow_provider_polytomic.emulator.domain.webhooks import Parcel, Webhook
 
     for name, value in {"hash": hash, "encoding": encoding, "prefix": prefix}.items():
         emulator.set_switch(f"signature_{name}", value)

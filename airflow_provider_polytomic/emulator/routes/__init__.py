@@ -1,0 +1,1 @@
+"""Answer the requests of the API, one module per area."""
