@@ -20,7 +20,7 @@ from airflow_provider_polytomic.emulator.control.methods import Controls
 from airflow_provider_polytomic.emulator.control.routes import build_control_app
 from airflow_provider_polytomic.emulator.domain.state import API_KEY, ORGANIZATION_ID, State
 from airflow_provider_polytomic.emulator.http.app import build_app
-from airflow_provider_polytomic.emulator.http.webhook_dispatcher import Courier, is_loopback
+from airflow_provider_polytomic.emulator.http.webhook_dispatcher import WebhookDispatcher, is_loopback
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _LOOKS_EVERY = 0.05
@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, state: State, controls: Controls) -> None:
         self._transports: dict[_Peer, asyncio.Transport] = {}
-        self._courier = Courier(state)
+        self._courier = WebhookDispatcher(state)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told_to_end = asyncio.Event()
         app = build_app(state, build_control_app(controls), self._reset)

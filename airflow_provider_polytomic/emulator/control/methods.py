@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from airflow_provider_polytomic.emulator.domain import definitions, events
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.clock import Clock
 from airflow_provider_polytomic.emulator.domain.connections import Connection
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.jobs import Job
 from airflow_provider_polytomic.emulator.domain.models import Model
 from airflow_provider_polytomic.emulator.domain.plans import Plan
@@ -52,9 +52,9 @@ class Controls:
         return self._state.organization_id
 
     @property
-    def switches(self) -> Switches:
+    def switches(self) -> Behavior:
         """The present readings of what is unknown; turn them with ``set_switch``."""
-        return self._state.switches
+        return self._state.behavior
 
     @property
     def partner_key(self) -> str:
@@ -245,7 +245,7 @@ class Controls:
         """
         with self._state.lock:
             if self._state.webhook is None:
-                raise Refused(404, "There is no webhook.")
+                raise ApiError(404, "There is no webhook.")
             delivery = Delivery(str(uuid4()), event_id, self.clock(), success, shown)
             self._state.webhook.deliveries.append(delivery)
             return delivery
@@ -272,7 +272,7 @@ class Controls:
         """Start an execution as Polytomic's own schedule would, so that callers meet one that is not theirs."""
         with self._state.lock:
             now = self.clock()
-            execution = self._state.sync(sync_id).start(now, self._state.switches, type="scheduled", request={})
+            execution = self._state.sync(sync_id).start(now, self._state.behavior, type="scheduled", request={})
             return record(execution, now)
 
     def activate(self, sync_id: str, active: bool) -> None:
@@ -302,9 +302,9 @@ class Controls:
             return record(self._state.execution(execution_id), self.clock())
 
     def set_switch(self, name: str, value: Any) -> None:
-        """Choose what the emulator does where Polytomic is not documented; see ``Switches``."""
+        """Choose what the emulator does where Polytomic is not documented; see ``Behavior``."""
         with self._state.lock:
-            self._state.switches.set(name, value)
+            self._state.behavior.set(name, value)
 
     def fault(self, kind: str, **options: Any) -> Fault:
         """Break the answers to the requests that match, once unless told otherwise; see ``Fault``."""

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_polytomic.emulator.control.methods import Controls
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.syncs import Sync
 
 Body = dict[str, Any]
@@ -38,10 +38,10 @@ def _endpoint(controls: Controls, action: Action) -> Callable[[Request], Any]:
             if not isinstance(body, dict):
                 raise ValueError("The body must be a JSON object.")
             return JSONResponse(_without_infinity(action(controls, dict(request.path_params), body) or {}))
-        except Refused as refused:
-            return JSONResponse(refused.body(), refused.status)
+        except ApiError as error:
+            return JSONResponse(error.body(), error.status)
         except (TypeError, ValueError, KeyError) as error:
-            return JSONResponse(Refused(400, f"{type(error).__name__}: {error}").body(), 400)
+            return JSONResponse(ApiError(400, f"{type(error).__name__}: {error}").body(), 400)
 
     return answer
 

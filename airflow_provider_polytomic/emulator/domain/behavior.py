@@ -50,7 +50,7 @@ _NAMES = ("deployment_key_forms", "events_lost", "events_repeated")
 
 
 @dataclass
-class Switches:
+class Behavior:
     """The present readings.
 
     :param start_while_running: ``conflict`` answers 409 to a start during an execution, ``queue`` queues it.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 
 Columns = tuple[tuple[str, str], ...]
 Values = Mapping[str, tuple[str, ...]]
@@ -145,7 +145,7 @@ def parameter_values(type: str, field: str, text: str | None) -> dict[str, Any]:
     """Write the values that one setting of a connection type may take, those that hold ``text``."""
     known = _known(type).values
     if field not in known:
-        raise Refused(400, f"{field} has no values to choose from.")
+        raise ApiError(400, f"{field} has no values to choose from.")
     return {field: _choice(tuple(each for each in known[field] if (text or "") in each))}
 
 
@@ -163,7 +163,7 @@ def _choice(values: tuple[str, ...]) -> dict[str, Any]:
 
 def _known(type: str) -> Kind:
     if type not in _TYPES:
-        raise Refused(404, "The connection type was not found.")
+        raise ApiError(404, "The connection type was not found.")
     return _TYPES[type][1]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 
 MASK = "********"
 _SECRET = re.compile(
@@ -69,12 +69,12 @@ class Connection:
             self.refreshes.append(Refresh(now, now + lag, now + takes, ends, finishes))
 
 
-def redacted(value: Any) -> Any:
+def redact(value: Any) -> Any:
     """Give ``value`` with whatever stands under the name of a secret masked."""
     if isinstance(value, Mapping):
-        return {name: MASK if _hides(name, item) else redacted(item) for name, item in value.items()}
+        return {name: MASK if _hides(name, item) else redact(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redacted(item) for item in value]
+        return [redact(item) for item in value]
     return value
 
 
@@ -82,17 +82,17 @@ def _hides(name: str, item: Any) -> bool:
     return bool(item) and not isinstance(item, bool) and _SECRET.search(name) is not None
 
 
-def unmasked(sent: Any, stored: Any, reading: str) -> Any:
+def restore_masked(sent: Any, stored: Any, reading: str) -> Any:
     """Give what an update that sends ``sent`` over ``stored`` keeps, by the switch ``masked_secret``."""
     if isinstance(sent, Mapping):
         known = stored if isinstance(stored, Mapping) else {}
-        return {name: unmasked(item, known.get(name), reading) for name, item in sent.items()}
+        return {name: restore_masked(item, known.get(name), reading) for name, item in sent.items()}
     if isinstance(sent, (list, tuple)):
         known_items = list(stored) if isinstance(stored, (list, tuple)) else []
         known_items += [None] * (len(sent) - len(known_items))
-        return [unmasked(item, known, reading) for item, known in zip(sent, known_items)]
+        return [restore_masked(item, known, reading) for item, known in zip(sent, known_items)]
     if sent != MASK or stored is None or reading == "store":
         return sent
     if reading == "refuse":
-        raise Refused(422, "A masked secret cannot be stored.")
+        raise ApiError(422, "A masked secret cannot be stored.")
     return stored

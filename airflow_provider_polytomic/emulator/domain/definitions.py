@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from airflow_provider_polytomic.emulator.domain import filters
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.plans import SchemaPlan
 
 Body = Mapping[str, Any]
@@ -109,7 +109,7 @@ def patched(changes: Iterable[Body], known: Iterable[SchemaPlan]) -> tuple[Schem
     schemas = {each.id: each for each in known}
     for each in changes:
         if _id(each) not in schemas:
-            raise Refused(400, f"The sync has no schema {_id(each)}.")
+            raise ApiError(400, f"The sync has no schema {_id(each)}.")
         schemas[_id(each)] = configured(schemas[_id(each)], each)
     return tuple(schemas.values())
 
@@ -139,5 +139,5 @@ def shown_schema_in_list(schema: SchemaPlan) -> dict[str, Any]:
 
 def _id(schema: Body) -> str:
     if not schema.get("id"):
-        raise Refused(400, "A schema needs an id.")
+        raise ApiError(400, "A schema needs an id.")
     return str(schema["id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_provider_polytomic.emulator.domain.connections import Connection
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.models import Model
 from airflow_provider_polytomic.emulator.domain.state import State
 from airflow_provider_polytomic.emulator.domain.syncs import BULK, Sync
@@ -23,7 +23,7 @@ def delete_connection(state: State, connection: Connection, *, force: bool) -> N
             *({"type": "fieldset", "name": each.name, "id": each.id} for each in models),
             *({"type": _word(each), "name": each.name, "id": each.id} for each in syncs),
         ]
-        raise Refused(422, "connection in use", {"used_by": used_by})
+        raise ApiError(422, "connection in use", {"used_by": used_by})
     for sync in {each.id: each for each in (*syncs, *_reading(state, models))}.values():
         state.delete_sync(sync)
     for model in models:

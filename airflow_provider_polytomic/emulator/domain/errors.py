@@ -14,10 +14,10 @@ _KEYS = {
     429: "rate_limited",
 }
 
-RUNNING = "The sync already has an execution in progress."
+ALREADY_RUNNING = "The sync already has an execution in progress."
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """A request the API answers with an error.
 
     :param status: HTTP status.

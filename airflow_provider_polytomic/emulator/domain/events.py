@@ -15,7 +15,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from airflow_provider_polytomic.emulator.domain import logs
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
 from airflow_provider_polytomic.emulator.domain.executions import Execution
 from airflow_provider_polytomic.emulator.domain.state import State
@@ -53,35 +53,35 @@ class Event:
 
 def visible(state: State) -> Iterator[Event]:
     """Give the events that callers can see now, in no particular order."""
-    now, switches = state.clock(), state.switches
+    now, behavior = state.clock(), state.behavior
     for event in _all(state, now):
-        seen_at = event.at + next((s for name, s in switches.events_delayed.items() if _fits(event, [name])), 0.0)
-        if not now - RETAINED_SECONDS < event.at or seen_at > now or _fits(event, switches.events_lost):
+        seen_at = event.at + next((s for name, s in behavior.events_delayed.items() if _fits(event, [name])), 0.0)
+        if not now - RETAINED_SECONDS < event.at or seen_at > now or _fits(event, behavior.events_lost):
             continue
         yield event
-        if _fits(event, switches.events_repeated):
+        if _fits(event, behavior.events_repeated):
             yield Event(event.type, event.at, event.sync, event.execution, copy=1)
 
 
 def _all(state: State, now: float) -> Iterator[Event]:
     for sync in (*state.deleted_syncs, *state.syncs.values()):
         for execution in sync.executions:
-            for at, word in _moments(execution, now, state.switches):
+            for at, word in _moments(execution, now, state.behavior):
                 yield Event(
                     f"{'bulk_sync' if sync.kind == BULK else 'sync'}.{word}", _in_microseconds(at), sync, execution
                 )
 
 
-def _moments(execution: Execution, now: float, switches: Switches) -> Iterable[tuple[float, str]]:
+def _moments(execution: Execution, now: float, behavior: Behavior) -> Iterable[tuple[float, str]]:
     started_at = execution.started_at(now)
     if started_at is not None:
         yield started_at, "running"
     if execution.ended(now):
-        for word in _ends(execution, switches):
+        for word in _ends(execution, behavior):
             yield execution.ending.at, word
 
 
-def _ends(execution: Execution, switches: Switches) -> list[str]:
+def _ends(execution: Execution, behavior: Behavior) -> list[str]:
     """Give the words of the events that tell of the end; there are none for ``interrupted``."""
     ending = execution.ending
     if execution.kind == BULK:
@@ -90,7 +90,7 @@ def _ends(execution: Execution, switches: Switches) -> list[str]:
         word = "completed_with_errors"
     else:
         word = ending.status if ending.status in _MODEL_ENDS else None
-    beside = word is not None and word.startswith("completed_with") and switches.completed_beside_errors
+    beside = word is not None and word.startswith("completed_with") and behavior.completed_beside_errors
     return [each for each in ("completed" if beside else None, word) if each]
 
 
@@ -98,19 +98,19 @@ def _fits(event: Event, names: Sequence[str]) -> bool:
     return any(fnmatchcase(text, name) for name in names for text in (event.type, event.sync.id, event.execution.id))
 
 
-def order(switches: Switches) -> Callable[[Event], Position]:
+def order(behavior: Behavior) -> Callable[[Event], Position]:
     """Give what events are sorted by."""
 
     def position(event: Event) -> Position:
         tie = f"{event.id} {event.copy}"
-        if switches.event_order == "shuffled":
+        if behavior.event_order == "shuffled":
             return (0.0, hashlib.sha256(tie.encode()).hexdigest())
-        return (event.at if switches.event_order == "oldest_first" else -event.at, tie)
+        return (event.at if behavior.event_order == "oldest_first" else -event.at, tie)
 
     return position
 
 
-def shown(event: Event, organization_id: str, switches: Switches) -> dict[str, Any]:
+def shown(event: Event, organization_id: str, behavior: Behavior) -> dict[str, Any]:
     """Write an event as the API shows it."""
     sync = event.sync
     ends = ("source_connection_id", "destination_connection_id")
@@ -128,7 +128,7 @@ def shown(event: Event, organization_id: str, switches: Switches) -> dict[str, A
             "execution_id": event.execution.id,
             "organization_id": organization_id,
             "sync_id": sync.id,
-            switches.event_sync_name: sync.name,
+            behavior.event_sync_name: sync.name,
             **connections,
             **_facts(event),
         },

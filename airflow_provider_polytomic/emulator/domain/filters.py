@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 
 Body = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ def filters(body: Body) -> dict[str, Any]:
     logic = body.get("filter_logic")
     if body.get("model_filters") is not None or body.get("target_filters") is not None:
         if old and new != {name: [_plain(each) for each in each_sent] for name, each_sent in sent.items()}:
-            raise Refused(400, "filters differ from model_filters and target_filters.")
+            raise ApiError(400, "filters differ from model_filters and target_filters.")
         new, logic = sent, (body.get("model_filters") or {}).get("logic")
     return {
         "filters": [*(_old(each, "Model") for each in new["Model"]), *(_old(each, "Target") for each in new["Target"])],
@@ -80,5 +80,5 @@ def identities(body: Body) -> dict[str, Any]:
         return {"identity": first, "identities": shown}
     mappings = all_of_them.get("mappings") or []
     if first is not None and first != next(iter(mappings), None):
-        raise Refused(400, "identity differs from identities.")
+        raise ApiError(400, "identity differs from identities.")
     return {"identity": next(iter(mappings), None), "identities": {"strategy": "priority", **all_of_them}}

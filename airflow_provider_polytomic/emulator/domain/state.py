@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.clock import Clock
 from airflow_provider_polytomic.emulator.domain.connections import Connection
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.executions import Execution
 from airflow_provider_polytomic.emulator.domain.jobs import Job
 from airflow_provider_polytomic.emulator.domain.models import Model
@@ -75,7 +75,7 @@ class State:
 
     def reset(self) -> None:
         """Forget everything but the clock, the key and the organization."""
-        self.switches = Switches()
+        self.behavior = Behavior()
         self.organizations = {self.organization_id: ORGANIZATION_NAME}
         self.syncs: dict[str, Sync] = {}
         self.deleted_syncs: list[Sync] = []
@@ -83,7 +83,7 @@ class State:
         self.connections: dict[str, Connection] = {}
         self.jobs: dict[str, Job] = {}
         self.webhook: Webhook | None = None
-        self.idempotency = IdempotencyStore(self.switches)
+        self.idempotency = IdempotencyStore(self.behavior)
         self.faults = Faults()
         self.requests: list[RecordedRequest] = []
 
@@ -91,7 +91,7 @@ class State:
         """Give the sync ``sync_id``, of one ``kind`` or of any."""
         sync = self.syncs.get(sync_id)
         if sync is None or kind not in (None, sync.kind):
-            raise Refused(404, "The sync was not found.")
+            raise ApiError(404, "The sync was not found.")
         return sync
 
     def syncs_of(self, kind: str) -> list[Sync]:
@@ -110,13 +110,13 @@ class State:
             for each in sync.executions:
                 if each.id == execution_id:
                     return each
-        raise Refused(404, "The execution was not found.")
+        raise ApiError(404, "The execution was not found.")
 
     def connection(self, connection_id: str) -> Connection:
         """Give the connection ``connection_id``."""
         connection = self.connections.get(connection_id)
         if connection is None or connection.organization_id != self.organization_id:
-            raise Refused(404, "The connection was not found.")
+            raise ApiError(404, "The connection was not found.")
         return connection
 
     def add_connection(
@@ -125,7 +125,7 @@ class State:
         """Add a connection; two may have one name."""
         now = self.clock()
         more.setdefault("organization_id", self.organization_id)
-        more.setdefault("status", self.switches.connection_status)
+        more.setdefault("status", self.behavior.connection_status)
         connection = Connection(id or str(uuid4()), name, type, dict(configuration), now, now, **more)
         self.connections[connection.id] = connection
         return connection
@@ -136,9 +136,9 @@ class State:
 
     def try_configuration(self, configuration: Mapping[str, Any]) -> None:
         """Pretend to reach the system behind a connection; fail where told to by the configuration or a switch."""
-        message = configuration.get("fail") or self.switches.connection_failure
+        message = configuration.get("fail") or self.behavior.connection_failure
         if message:
-            raise Refused(self.switches.connection_failure_status, str(message))
+            raise ApiError(self.behavior.connection_failure_status, str(message))
 
     def add_job(
         self, type: str, *, duration: float, result: Any = None, error: str | None = None, id: str | None = None

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
-from airflow_provider_polytomic.emulator.domain.errors import RUNNING, Refused
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
+from airflow_provider_polytomic.emulator.domain.errors import ALREADY_RUNNING, ApiError
 from airflow_provider_polytomic.emulator.domain.executions import Execution
 from airflow_provider_polytomic.emulator.domain.plans import Plan
 
@@ -61,31 +61,31 @@ class Sync:
         for each in self.executions:
             if each.id == execution_id:
                 return each
-        raise Refused(404, "The execution was not found.")
+        raise ApiError(404, "The execution was not found.")
 
     def start(
-        self, now: float, switches: Switches, *, type: str, request: Mapping[str, Any], caller: Caller = _NOBODY
+        self, now: float, behavior: Behavior, *, type: str, request: Mapping[str, Any], caller: Caller = _NOBODY
     ) -> Execution:
         """Start an execution, or refuse to while another runs, unless they queue."""
         running = self.running(now)
-        if running and switches.start_while_running == "conflict":
-            raise Refused(409, RUNNING)
+        if running and behavior.start_while_running == "conflict":
+            raise ApiError(409, ALREADY_RUNNING)
         schema_ids = list(request.get("schemas") or [])
         self._refuse_unknown_schemas(schema_ids)
         changes = self.next_plans.pop(0) if self.next_plans else {}
-        plan = self.plan.changed(changes).of_schemas(schema_ids).resumed(switches.interrupted, switches.errors)
+        plan = self.plan.changed(changes).of_schemas(schema_ids).resumed(behavior.interrupted, behavior.errors)
         execution = Execution(
             id=str(uuid4()),
             sync_id=self.id,
             kind=self.kind,
-            plan=plan.as_test(switches.model_test) if request.get("test") else plan,
+            plan=plan.as_test(behavior.model_test) if request.get("test") else plan,
             created_at=now,
             type=type,
             behind=running[-1] if running else None,
             request=request,
             idempotency_key=caller.idempotency_key,
             user_agent=caller.user_agent,
-            disposition=switches.resync_dispositions.get(request.get("resync_mode") or "", "retain"),
+            disposition=behavior.resync_dispositions.get(request.get("resync_mode") or "", "retain"),
         )
         self.executions.append(execution)
         return execution
@@ -93,21 +93,21 @@ class Sync:
     def _refuse_unknown_schemas(self, schema_ids: list[str]) -> None:
         unknown = set(schema_ids) - {each.id for each in self.plan.schemas}
         if unknown:
-            raise Refused(400, f"The sync has no schema {', '.join(sorted(unknown))}.")
+            raise ApiError(400, f"The sync has no schema {', '.join(sorted(unknown))}.")
 
-    def cancel(self, now: float, switches: Switches) -> None:
+    def cancel(self, now: float, behavior: Behavior) -> None:
         """Request the end of every execution that has not ended."""
         running = self.running(now)
         if not running:
-            refuse_idle_cancel(switches)
+            refuse_cancel_without_execution(behavior)
         for each in running:
             each.request_cancel(now)
 
-    def cancel_execution(self, execution_id: str, now: float, switches: Switches) -> None:
+    def cancel_execution(self, execution_id: str, now: float, behavior: Behavior) -> None:
         """Request the end of one execution."""
         execution = self.execution(execution_id)
         if execution.ended(now):
-            refuse_idle_cancel(switches)
+            refuse_cancel_without_execution(behavior)
         else:
             execution.request_cancel(now)
 
@@ -119,7 +119,7 @@ class Sync:
                 each.request_cancel(now)
 
 
-def refuse_idle_cancel(switches: Switches) -> None:
+def refuse_cancel_without_execution(behavior: Behavior) -> None:
     """Refuse a cancel that finds nothing to cancel, where the switches say so."""
-    if switches.cancel_idle != 200:
-        raise Refused(switches.cancel_idle, "The sync has no execution in progress.")
+    if behavior.cancel_idle != 200:
+        raise ApiError(behavior.cancel_idle, "The sync has no execution in progress.")

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
 
 SIGNATURE = "Polytomic-Signature"
@@ -30,7 +30,7 @@ class Delivery:
 
 
 @dataclass(eq=False)
-class Parcel:
+class PendingDelivery:
     """One event on its way.
 
     :param event: the event as it is listed.
@@ -41,9 +41,9 @@ class Parcel:
     due_at: float | None
     attempts: int = 0
 
-    def body(self, switches: Switches) -> bytes:
+    def body(self, behavior: Behavior) -> bytes:
         """Give what is posted."""
-        names = list(self.event) if switches.delivery_body == "whole" else ["type", "event"]
+        names = list(self.event) if behavior.delivery_body == "whole" else ["type", "event"]
         return json.dumps({name: self.event[name] for name in names}).encode()
 
 
@@ -52,7 +52,7 @@ class Webhook:
     """The address that the organization's events are pushed to.
 
     :param known: the events that have been taken up or passed over.
-    :param parcels: what is on its way.
+    :param pending: what is on its way.
     """
 
     id: str
@@ -63,13 +63,13 @@ class Webhook:
     disabled_at: float | None = None
     deliveries: list[Delivery] = field(default_factory=list)
     known: set[Any] = field(default_factory=set, repr=False)
-    parcels: list[Parcel] = field(default_factory=list)
+    pending: list[PendingDelivery] = field(default_factory=list)
 
-    def signature(self, body: bytes, switches: Switches) -> str:
+    def signature(self, body: bytes, behavior: Behavior) -> str:
         """Sign what is posted."""
-        digest = hmac.digest(self.secret.encode(), body, switches.signature_hash)
-        text = digest.hex() if switches.signature_encoding == "hex" else base64.b64encode(digest).decode()
-        return f"{switches.signature_hash}={text}" if switches.signature_prefix else text
+        digest = hmac.digest(self.secret.encode(), body, behavior.signature_hash)
+        text = digest.hex() if behavior.signature_encoding == "hex" else base64.b64encode(digest).decode()
+        return f"{behavior.signature_hash}={text}" if behavior.signature_prefix else text
 
     def shown(self) -> dict[str, Any]:
         """Write the webhook as the API shows it."""

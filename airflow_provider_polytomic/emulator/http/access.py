@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 
 from airflow_provider_polytomic.emulator.domain.behavior import BASIC_KEY, BASIC_ORGANIZATION, BEARER
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.state import State
 
 USER, ORGANIZATION, PARTNER, DEPLOYMENT = "user", "organization", "partner", "deployment"
@@ -46,7 +46,7 @@ def credentials(headers: Headers) -> Credentials:
 def role(given: Credentials, state: State) -> str | None:
     """Tell what a caller with these credentials is; None: nobody."""
     if state.deployment_key in (given.key, given.organization_id):
-        return DEPLOYMENT if _deployment_form(given, state) in state.switches.deployment_key_forms else None
+        return DEPLOYMENT if _deployment_form(given, state) in state.behavior.deployment_key_forms else None
     if given.scheme == "bearer":
         return {state.api_key: USER, state.partner_key: PARTNER}.get(given.key)
     if given.scheme == "basic" and given.organization_id == state.organization_id:
@@ -63,7 +63,7 @@ def _deployment_form(given: Credentials, state: State) -> str | None:
     return BASIC_ORGANIZATION if given.organization_id == state.organization_id else None
 
 
-def admit(given: Credentials, path: str, state: State) -> None:
+def authorize(given: Credentials, path: str, state: State) -> None:
     """Refuse a caller who is nobody, or whose key does not open ``path``.
 
     A partner's key sent as it is opens the organizations alone; one of them, with its id, opens the rest. A deployment
@@ -71,7 +71,7 @@ def admit(given: Credentials, path: str, state: State) -> None:
     """
     who = role(given, state)
     if who is None:
-        raise Refused(401, "The API key was not accepted.")
+        raise ApiError(401, "The API key was not accepted.")
     partners_only = path == _PARTNERS_ONLY or path.startswith(_PARTNERS_ONLY + "/")
     if path != _ANYONE and who != DEPLOYMENT and partners_only != (who == PARTNER):
-        raise Refused(403, "The API key does not allow this.")
+        raise ApiError(403, "The API key does not allow this.")

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.state import State
 from airflow_provider_polytomic.emulator.domain.syncs import BULK, MODEL
 from airflow_provider_polytomic.emulator.http.middleware import Edge
@@ -71,5 +71,5 @@ def _below(prefix: str, handlers: dict[tuple[str, str], Handler]) -> dict[tuple[
 
 async def _unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    refused = Refused(error.status_code, f"The emulator does not know {request.method} {request.url.path}.")
-    return JSONResponse(refused.body(), refused.status)
+    error = ApiError(error.status_code, f"The emulator does not know {request.method} {request.url.path}.")
+    return JSONResponse(error.body(), error.status)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.errors import Refused
-from airflow_provider_polytomic.emulator.http.responses import Answer
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
+from airflow_provider_polytomic.emulator.http.responses import ApiResponse
 
 KINDS = ("status", "delay", "reset", "malformed")
 STAGES = ("before", "within", "after")
@@ -86,22 +86,22 @@ class Fault:
         self.hits += 1
         return True
 
-    def answer(self) -> Answer:
+    def answer(self) -> ApiResponse:
         """Give the answer of a ``status`` fault."""
         headers = tuple((name, str(value)) for name, value in self.headers.items())
         if self.html:
-            return Answer(self.status, _HTML, _HTML_HEADERS + headers)
+            return ApiResponse(self.status, _HTML, _HTML_HEADERS + headers)
         if self.body is None:
-            refused = Refused(self.status, f"Injected fault: {self.status}.")
-            return Answer.of_json(refused.body(), self.status, headers)
+            error = ApiError(self.status, f"Injected fault: {self.status}.")
+            return ApiResponse.from_json(error.body(), self.status, headers)
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
-        return Answer(self.status, text.encode(), headers)
+        return ApiResponse(self.status, text.encode(), headers)
 
-    def spoil(self, answer: Answer) -> Answer:
+    def corrupt(self, answer: ApiResponse) -> ApiResponse:
         """Give ``answer`` with its body spoiled."""
         if self.malformed == "html":
-            return Answer(answer.status, _HTML, _HTML_HEADERS)
-        return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.headers)
+            return ApiResponse(answer.status, _HTML, _HTML_HEADERS)
+        return ApiResponse(answer.status, answer.body[: len(answer.body) // 2], answer.headers)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -13,12 +13,12 @@ from typing import Any
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_polytomic.emulator.domain.connections import redacted
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.connections import redact
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.state import RecordedRequest, State
-from airflow_provider_polytomic.emulator.http.access import admit, credentials
+from airflow_provider_polytomic.emulator.http.access import authorize, credentials
 from airflow_provider_polytomic.emulator.http.faults import Fault
-from airflow_provider_polytomic.emulator.http.responses import Answer
+from airflow_provider_polytomic.emulator.http.responses import ApiResponse
 
 _MINUTE = 60.0
 
@@ -55,7 +55,7 @@ class Edge:
                 pass
             return
         exchange.record.status = answer.status
-        version = exchange.record.version or self._state.switches.default_version
+        version = exchange.record.version or self._state.behavior.default_version
         await _send(send, answer, (("x-polytomic-version", version),))
 
     def _exchange(self, scope: Scope, body: bytes) -> _Exchange:
@@ -75,7 +75,7 @@ class Edge:
             self._state.requests.append(record)
         return _Exchange(scope, headers, body, record)
 
-    async def _answer(self, exchange: _Exchange) -> Answer | None:
+    async def _answer(self, exchange: _Exchange) -> ApiResponse | None:
         """Give what is sent back; None cuts the connection."""
         before = self._strike("before", exchange)
         if before is not None:
@@ -88,9 +88,9 @@ class Edge:
         after = self._strike("after", exchange)
         return answer if after is None else await _struck(after, answer)
 
-    def _too_many(self, exchange: _Exchange) -> Answer | None:
+    def _too_many(self, exchange: _Exchange) -> ApiResponse | None:
         """Refuse what goes beyond the rate limit, if there is one."""
-        limit, now = self._state.switches.rate_limit, exchange.record.at
+        limit, now = self._state.behavior.rate_limit, exchange.record.at
         if limit is None:
             return None
         with self._state.lock:
@@ -104,20 +104,20 @@ class Edge:
         wait = math.ceil(recent[-limit] + _MINUTE - now) if limit else int(_MINUTE)
         shown = {"seconds": str(wait), "date": formatdate(now + wait, usegmt=True)}
         headers = tuple(
-            ("retry-after", value) for name, value in shown.items() if name == self._state.switches.retry_after
+            ("retry-after", value) for name, value in shown.items() if name == self._state.behavior.retry_after
         )
-        return Answer.of_refusal(Refused(429, "Too many requests."), self._state.switches, headers)
+        return ApiResponse.from_error(ApiError(429, "Too many requests."), self._state.behavior, headers)
 
-    async def _admitted(self, exchange: _Exchange) -> Answer:
+    async def _admitted(self, exchange: _Exchange) -> ApiResponse:
         """Let in whoever may come in; whether an Idempotency-Key keeps a 401 is a switch."""
         try:
-            admit(credentials(exchange.headers), exchange.record.path, self._state)
-        except Refused as refused:
-            answer = Answer.of_refusal(refused, self._state.switches)
-            return await self._once(exchange, answer) if refused.status == 401 else answer
+            authorize(credentials(exchange.headers), exchange.record.path, self._state)
+        except ApiError as error:
+            answer = ApiResponse.from_error(error, self._state.behavior)
+            return await self._once(exchange, answer) if error.status == 401 else answer
         return await self._once(exchange)
 
-    async def _once(self, exchange: _Exchange, refusal: Answer | None = None) -> Answer:
+    async def _once(self, exchange: _Exchange, refusal: ApiResponse | None = None) -> ApiResponse:
         """Let the application act, unless an Idempotency-Key says that it has.
 
         :param refusal: what it answers instead of acting.
@@ -130,11 +130,11 @@ class Edge:
         try:
             with self._state.lock:
                 kept = store.begin(key, (exchange.record.path, exchange.body), self._state.clock())
-        except Refused as refused:
-            return refusal or Answer.of_refusal(refused, self._state.switches)
+        except ApiError as error:
+            return refusal or ApiResponse.from_error(error, self._state.behavior)
         if kept is not None:
             exchange.record.replayed = refusal is None
-            marker = self._state.switches.replay_header
+            marker = self._state.behavior.replay_header
             return refusal or (kept.marked(marker) if marker else kept)
         try:
             answer = refusal or await self._act(exchange)
@@ -148,9 +148,9 @@ class Edge:
     def _within(self, exchange: _Exchange) -> str:
         """Tell within what an Idempotency-Key is known."""
         scopes = {"path": exchange.record.path, "credential": exchange.headers.get("authorization", "")}
-        return scopes.get(self._state.switches.idempotency_scope, "")
+        return scopes.get(self._state.behavior.idempotency_scope, "")
 
-    async def _act(self, exchange: _Exchange) -> Answer:
+    async def _act(self, exchange: _Exchange) -> ApiResponse:
         fault = self._strike("within", exchange)
         if fault is not None:
             await asyncio.sleep(fault.delay)
@@ -163,16 +163,16 @@ class Edge:
             return self._state.faults.take(when, exchange.record.method, exchange.record.path, self._state.clock())
 
 
-async def _struck(fault: Fault, answer: Answer) -> Answer | None:
+async def _struck(fault: Fault, answer: ApiResponse) -> ApiResponse | None:
     await asyncio.sleep(fault.delay)
     if fault.kind == "reset":
         return None
     if fault.kind == "status":
         return fault.answer()
-    return fault.spoil(answer) if fault.kind == "malformed" else answer
+    return fault.corrupt(answer) if fault.kind == "malformed" else answer
 
 
-async def _call(application: ASGIApp, scope: Scope, body: bytes) -> Answer:
+async def _call(application: ASGIApp, scope: Scope, body: bytes) -> ApiResponse:
     """Call an ASGI application and give its answer as a value."""
     messages: list[Message] = []
 
@@ -186,7 +186,7 @@ async def _call(application: ASGIApp, scope: Scope, body: bytes) -> Answer:
     head = next(each for each in messages if each["type"] == "http.response.start")
     content = b"".join(each.get("body", b"") for each in messages if each["type"] == "http.response.body")
     headers = tuple((name.decode(), value.decode()) for name, value in head["headers"] if name != b"content-length")
-    return Answer(head["status"], content, headers)
+    return ApiResponse(head["status"], content, headers)
 
 
 async def _read_body(receive: Receive) -> bytes:
@@ -198,7 +198,7 @@ async def _read_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _send(send: Send, answer: Answer, more: tuple[tuple[str, str], ...]) -> None:
+async def _send(send: Send, answer: ApiResponse, more: tuple[tuple[str, str], ...]) -> None:
     headers = [*answer.headers, *more, ("content-length", str(len(answer.body)))]
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
@@ -207,6 +207,6 @@ async def _send(send: Send, answer: Answer, more: tuple[tuple[str, str], ...]) -
 
 def _shown(body: bytes) -> Any:
     try:
-        return redacted(json.loads(body)) if body else None
+        return redact(json.loads(body)) if body else None
     except ValueError:
         return None

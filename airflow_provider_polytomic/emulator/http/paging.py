@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.executions import Execution
 from airflow_provider_polytomic.emulator.domain.models import Model
 from airflow_provider_polytomic.emulator.domain.syncs import Sync
@@ -78,4 +78,4 @@ def _read(token: str) -> Position:
         number, text = json.loads(base64.urlsafe_b64decode(token))
         return (float(number), str(text))
     except (ValueError, TypeError, binascii.Error):
-        raise Refused(400, "page_token is not one that was given out.") from None
+        raise ApiError(400, "page_token is not one that was given out.") from None

@@ -14,18 +14,18 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.state import State
 from airflow_provider_polytomic.emulator.domain.syncs import Caller
 from airflow_provider_polytomic.emulator.http.access import credentials, role
 from airflow_provider_polytomic.emulator.http.paging import PageRequest
-from airflow_provider_polytomic.emulator.http.responses import Answer
+from airflow_provider_polytomic.emulator.http.responses import ApiResponse
 
 _LISTS = frozenset({"data", "entries", "schemas", "urls", "URLs", "values"})
 
 
 @dataclass(frozen=True)
-class Incoming:
+class RequestContext:
     """One API request, as its handler sees it.
 
     :param role: what the caller is; see ``access``.
@@ -44,7 +44,7 @@ class Incoming:
 
     def page_request(self, largest: int | None = None) -> PageRequest:
         """Read ``limit`` and ``page_token``; a limit that is absent, too large or below one is the largest."""
-        largest = largest or self.state.switches.page_size
+        largest = largest or self.state.behavior.page_size
         limit = self.number("limit")
         fits = limit is not None and 0 < limit <= largest
         return PageRequest(limit if limit is not None and fits else largest, self.query.get("page_token"))
@@ -55,7 +55,7 @@ class Incoming:
         try:
             return None if text is None else int(text)
         except ValueError:
-            raise Refused(refuse_with, f"{name} must be a number.") from None
+            raise ApiError(refuse_with, f"{name} must be a number.") from None
 
     def flag(self, name: str) -> bool | None:
         """Read a boolean of the query, None where it is absent."""
@@ -63,7 +63,7 @@ class Incoming:
         if text is None:
             return None
         if text not in ("true", "false"):
-            raise Refused(400, f"{name} must be true or false.")
+            raise ApiError(400, f"{name} must be true or false.")
         return text == "true"
 
     def moment(self, name: str) -> float | None:
@@ -74,7 +74,7 @@ class Incoming:
         try:
             moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
         except ValueError:
-            raise Refused(422, f"{name} must be a date and time as of RFC 3339.") from None
+            raise ApiError(422, f"{name} must be a date and time as of RFC 3339.") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
     def params(self) -> dict[str, str]:
@@ -89,27 +89,27 @@ class Incoming:
         """
         value = self.body.get(name)
         if value is None and required:
-            raise Refused(422, f"{name} is required.")
+            raise ApiError(422, f"{name} is required.")
         if value is not None and not isinstance(value, type):
-            raise Refused(400, f"{name} must be of type {type.__name__}.")
+            raise ApiError(400, f"{name} must be of type {type.__name__}.")
         return value
 
     def objects(self, name: str, *, required: bool = False) -> list[dict[str, Any]]:
         """Read a field of the body that is a list of objects, empty where it is absent."""
         values = self.field(name, list, required=required) or []
         if not all(isinstance(each, dict) for each in values):
-            raise Refused(400, f"{name} must be a list of objects.")
+            raise ApiError(400, f"{name} must be a list of objects.")
         return list(values)
 
     def word(self, name: str, known: tuple[str, ...], *, required: bool = False) -> str | None:
         """Read a field of the body that is one of the words ``known``."""
         value: str | None = self.field(name, str, required=required)
         if value is not None and value not in known:
-            raise Refused(400, f"{name} must be one of {', '.join(known)}.")
+            raise ApiError(400, f"{name} must be one of {', '.join(known)}.")
         return value
 
 
-Handler = Callable[[Incoming], Any]
+Handler = Callable[[RequestContext], Any]
 
 
 def endpoint(handler: Handler, state: State) -> Callable[[Request], Any]:
@@ -120,18 +120,18 @@ def endpoint(handler: Handler, state: State) -> Callable[[Request], Any]:
         try:
             with state.lock:
                 result = handler(_incoming(request, body, state))
-                sent = result if isinstance(result, Answer) else _written(result, state)
-        except Refused as refused:
-            sent = Answer.of_refusal(refused, state.switches)
+                sent = result if isinstance(result, ApiResponse) else _written(result, state)
+        except ApiError as error:
+            sent = ApiResponse.from_error(error, state.behavior)
         return Response(sent.body, sent.status, dict(sent.headers))
 
     return answer
 
 
-def _written(result: Any, state: State) -> Answer:
+def _written(result: Any, state: State) -> ApiResponse:
     if result is None:
-        return Answer(state.switches.no_body_status, b"")
-    return Answer.of_json(_without_empty_lists(result) if state.switches.empty_list == "null" else result)
+        return ApiResponse(state.behavior.no_body_status, b"")
+    return ApiResponse.from_json(_without_empty_lists(result) if state.behavior.empty_list == "null" else result)
 
 
 def _without_empty_lists(value: Any) -> Any:
@@ -145,15 +145,15 @@ def _without_empty_lists(value: Any) -> Any:
     return value
 
 
-def _incoming(request: Request, body: bytes, state: State) -> Incoming:
-    return Incoming(
+def _incoming(request: Request, body: bytes, state: State) -> RequestContext:
+    return RequestContext(
         state=state,
         ids={name: unquote(value) for name, value in request.path_params.items()},
         query=request.query_params,
         body=_json_object(body),
         caller=Caller(request.headers.get("idempotency-key"), request.headers.get("user-agent")),
         role=role(credentials(request.headers), state),
-        version=request.headers.get("x-polytomic-version", state.switches.default_version),
+        version=request.headers.get("x-polytomic-version", state.behavior.default_version),
         base_url=str(request.base_url).rstrip("/"),
     )
 
@@ -164,7 +164,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except ValueError:
-        raise Refused(400, "The body is not JSON.") from None
+        raise ApiError(400, "The body is not JSON.") from None
     if not isinstance(value, dict):
-        raise Refused(400, "The body must be a JSON object.")
+        raise ApiError(400, "The body must be a JSON object.")
     return value

@@ -6,31 +6,31 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 
 Headers = tuple[tuple[str, str], ...]
 _JSON: Headers = (("content-type", "application/json"),)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """One HTTP answer."""
 
     status: int
     body: bytes
     headers: Headers = ()
 
-    def marked(self, header: str) -> Answer:
+    def marked(self, header: str) -> ApiResponse:
         """Add a header that says that this answer was given before."""
         return replace(self, headers=(*self.headers, (header, "true")))
 
     @classmethod
-    def of_json(cls, value: Any, status: int = 200, headers: Headers = ()) -> Answer:
+    def from_json(cls, value: Any, status: int = 200, headers: Headers = ()) -> ApiResponse:
         """Answer with ``value`` as JSON."""
         return cls(status, json.dumps(value).encode(), _JSON + headers)
 
     @classmethod
-    def of_refusal(cls, refused: Refused, switches: Switches, headers: Headers = ()) -> Answer:
-        """Answer with the error body of ``refused``, as the switches have it."""
-        return cls.of_json(refused.body(switches.error_key, switches.error_body), refused.status, headers)
+    def from_error(cls, error: ApiError, behavior: Behavior, headers: Headers = ()) -> ApiResponse:
+        """Answer with the error body of ``error``, as the switches have it."""
+        return cls.from_json(error.body(behavior.error_key, behavior.error_body), error.status, headers)

@@ -12,13 +12,13 @@ import httpx
 
 from airflow_provider_polytomic.emulator.domain import events
 from airflow_provider_polytomic.emulator.domain.state import State
-from airflow_provider_polytomic.emulator.domain.webhooks import MOST_ATTEMPTS, SIGNATURE, Delivery, Parcel, Webhook
+from airflow_provider_polytomic.emulator.domain.webhooks import MOST_ATTEMPTS, SIGNATURE, Delivery, PendingDelivery, Webhook
 
 _PATIENCE = 10.0
 _SHOWN_OF_AN_ANSWER = 1000
 
 
-def take_up(state: State) -> None:
+def queue_new_events(state: State) -> None:
     """Take up the events that have come to be seen since the last time; those of a disabled webhook are passed over."""
     webhook = state.webhook
     if webhook is None:
@@ -26,12 +26,12 @@ def take_up(state: State) -> None:
     new = [each for each in events.visible(state) if each not in webhook.known]
     webhook.known.update(new)
     if webhook.disabled_at is None:
-        new.sort(key=events.order(state.switches))
-        shown = (events.shown(each, state.organization_id, state.switches) for each in new)
-        webhook.parcels.extend(Parcel(each, state.clock()) for each in shown)
+        new.sort(key=events.order(state.behavior))
+        shown = (events.shown(each, state.organization_id, state.behavior) for each in new)
+        webhook.pending.extend(PendingDelivery(each, state.clock()) for each in shown)
 
 
-class Courier:
+class WebhookDispatcher:
     """Make the attempts to deliver that are due, each in a task of its own, so that one does not wait for another."""
 
     def __init__(self, state: State) -> None:
@@ -42,17 +42,17 @@ class Courier:
     def look(self) -> None:
         """Set off with whatever is due."""
         with self._state.lock:
-            take_up(self._state)
+            queue_new_events(self._state)
             webhook, now = self._state.webhook, self._state.clock()
             due = (
-                [each for each in webhook.parcels if each.due_at is not None and each.due_at <= now] if webhook else []
+                [each for each in webhook.pending if each.due_at is not None and each.due_at <= now] if webhook else []
             )
-            for parcel in due:
-                parcel.due_at = None
-                parcel.attempts += 1
-        for parcel in due:
+            for pending_delivery in due:
+                pending_delivery.due_at = None
+                pending_delivery.attempts += 1
+        for pending_delivery in due:
             assert webhook is not None
-            task = asyncio.create_task(self._deliver(webhook, parcel))
+            task = asyncio.create_task(self._deliver(webhook, pending_delivery))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -63,21 +63,21 @@ class Courier:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _deliver(self, webhook: Webhook, parcel: Parcel) -> None:
-        body = parcel.body(self._state.switches)
-        headers = {"Content-Type": "application/json", SIGNATURE: webhook.signature(body, self._state.switches)}
+    async def _deliver(self, webhook: Webhook, pending_delivery: PendingDelivery) -> None:
+        body = pending_delivery.body(self._state.behavior)
+        headers = {"Content-Type": "application/json", SIGNATURE: webhook.signature(body, self._state.behavior)}
         began, at = asyncio.get_running_loop().time(), self._state.clock()
         success, shown = await self._post(webhook.endpoint, body, headers)
         shown["duration_ms"] = int(1000 * (asyncio.get_running_loop().time() - began))
-        shown["event_type"] = parcel.event["type"]
+        shown["event_type"] = pending_delivery.event["type"]
         with self._state.lock:
-            webhook.deliveries.append(Delivery(str(uuid4()), parcel.event["id"], at, success, shown))
-            if success or parcel.attempts >= MOST_ATTEMPTS:
-                if parcel in webhook.parcels:
-                    webhook.parcels.remove(parcel)
+            webhook.deliveries.append(Delivery(str(uuid4()), pending_delivery.event["id"], at, success, shown))
+            if success or pending_delivery.attempts >= MOST_ATTEMPTS:
+                if pending_delivery in webhook.pending:
+                    webhook.pending.remove(pending_delivery)
             else:
-                pause = self._state.switches.delivery_backoff * 2 ** (parcel.attempts - 1)
-                parcel.due_at = self._state.clock() + pause
+                pause = self._state.behavior.delivery_backoff * 2 ** (pending_delivery.attempts - 1)
+                pending_delivery.due_at = self._state.clock() + pause
 
     async def _post(self, endpoint: str, body: bytes, headers: dict[str, str]) -> tuple[bool, dict[str, Any]]:
         """Post once, and tell whether it was accepted and what to show of it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_polytomic.emulator.domain import catalog
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
-from airflow_provider_polytomic.emulator.domain.connections import Connection, redacted
+from airflow_provider_polytomic.emulator.domain.connections import Connection, redact
 from airflow_provider_polytomic.emulator.domain.state import ORGANIZATION_NAME, USER_EMAIL, USER_ID, State
 from airflow_provider_polytomic.emulator.http import access
 from airflow_provider_polytomic.emulator.routes.rendering import ACTOR
@@ -40,7 +40,7 @@ def connection(each: Connection) -> dict[str, Any]:
         "name": each.name,
         "type": catalog.type_in_connection(each.type),
         "organization_id": each.organization_id,
-        "configuration": redacted(each.configuration),
+        "configuration": redact(each.configuration),
         "policies": list(each.policies),
         "saved": True,
         "status": each.status,

@@ -6,57 +6,57 @@ from typing import Any
 from uuid import uuid4
 
 from airflow_provider_polytomic.emulator.domain import catalog, dependents
-from airflow_provider_polytomic.emulator.domain.connections import Connection, unmasked
-from airflow_provider_polytomic.emulator.domain.errors import Refused
-from airflow_provider_polytomic.emulator.http.request import Incoming
-from airflow_provider_polytomic.emulator.http.responses import Answer
+from airflow_provider_polytomic.emulator.domain.connections import Connection, restore_masked
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
+from airflow_provider_polytomic.emulator.http.request import RequestContext
+from airflow_provider_polytomic.emulator.http.responses import ApiResponse
 from airflow_provider_polytomic.emulator.routes import connection_rendering
 
 _LONGEST_SESSION = 604_800
 
 
-def _connection(incoming: Incoming) -> Connection:
-    return incoming.state.connection(incoming.ids["connection_id"])
+def _connection(context: RequestContext) -> Connection:
+    return context.state.connection(context.ids["connection_id"])
 
 
-def list_all(incoming: Incoming) -> dict[str, Any]:
+def list_all(context: RequestContext) -> dict[str, Any]:
     """List all connections, on one page."""
-    state = incoming.state
+    state = context.state
     own = (each for each in state.connections.values() if each.organization_id == state.organization_id)
-    return {"data": [connection_rendering.connection(each) for each in state.switches.in_order(own)]}
+    return {"data": [connection_rendering.connection(each) for each in state.behavior.in_order(own)]}
 
 
-def get(incoming: Incoming) -> dict[str, Any]:
+def get(context: RequestContext) -> dict[str, Any]:
     """Give one connection."""
-    return {"data": connection_rendering.connection(_connection(incoming))}
+    return {"data": connection_rendering.connection(_connection(context))}
 
 
-def create(incoming: Incoming) -> dict[str, Any]:
+def create(context: RequestContext) -> dict[str, Any]:
     """Create a connection, after trying it unless told not to."""
-    state = incoming.state
-    name, type = incoming.field("name", str, required=True), incoming.field("type", str, required=True)
-    configuration = incoming.field("configuration", dict, required=True)
-    if incoming.field("validate", bool) is not False:
+    state = context.state
+    name, type = context.field("name", str, required=True), context.field("type", str, required=True)
+    configuration = context.field("configuration", dict, required=True)
+    if context.field("validate", bool) is not False:
         state.try_configuration(configuration)
     connection = state.add_connection(
         name=name,
         type=type,
         configuration=configuration,
-        policies=tuple(incoming.field("policies", list) or ()),
-        healthcheck_interval=incoming.field("healthcheck_interval", str),
+        policies=tuple(context.field("policies", list) or ()),
+        healthcheck_interval=context.field("healthcheck_interval", str),
     )
-    authorize = incoming.field("redirect_url", str) is not None
+    authorize = context.field("redirect_url", str) is not None
     return {"data": connection_rendering.written_connection(connection, authorize=authorize)}
 
 
-def update(incoming: Incoming) -> dict[str, Any]:
+def update(context: RequestContext) -> dict[str, Any]:
     """Replace a connection as a whole, after trying it unless told not to; only its type stays where none is given."""
-    state, connection = incoming.state, _connection(incoming)
-    name, type = incoming.field("name", str, required=True), incoming.field("type", str)
-    sent = incoming.field("configuration", dict, required=True)
-    configuration = unmasked(sent, connection.configuration, state.switches.masked_secret)
-    policies, interval = incoming.field("policies", list), incoming.field("healthcheck_interval", str)
-    if incoming.field("validate", bool) is not False:
+    state, connection = context.state, _connection(context)
+    name, type = context.field("name", str, required=True), context.field("type", str)
+    sent = context.field("configuration", dict, required=True)
+    configuration = restore_masked(sent, connection.configuration, state.behavior.masked_secret)
+    policies, interval = context.field("policies", list), context.field("healthcheck_interval", str)
+    if context.field("validate", bool) is not False:
         state.try_configuration(configuration)
     connection.name, connection.type, connection.configuration = name, type or connection.type, configuration
     connection.policies, connection.healthcheck_interval = tuple(policies or ()), interval
@@ -64,86 +64,86 @@ def update(incoming: Incoming) -> dict[str, Any]:
     return {"data": connection_rendering.written_connection(connection)}
 
 
-def delete(incoming: Incoming) -> None:
+def delete(context: RequestContext) -> None:
     """Delete a connection; with what uses it if forced, not at all if something does and it is not."""
-    dependents.delete_connection(incoming.state, _connection(incoming), force=incoming.flag("force") or False)
+    dependents.delete_connection(context.state, _connection(context), force=context.flag("force") or False)
 
 
-def test(incoming: Incoming) -> None:
+def test(context: RequestContext) -> None:
     """Try a configuration, laid over that of a stored connection if one is named, and keep nothing."""
-    incoming.field("type", str, required=True)
-    configuration = incoming.field("configuration", dict, required=True)
-    connection_id = incoming.field("connection_id", str)
-    stored = incoming.state.connection(connection_id).configuration if connection_id else {}
-    incoming.state.try_configuration({**stored, **configuration})
+    context.field("type", str, required=True)
+    configuration = context.field("configuration", dict, required=True)
+    connection_id = context.field("connection_id", str)
+    stored = context.state.connection(connection_id).configuration if connection_id else {}
+    context.state.try_configuration({**stored, **configuration})
 
 
-def connect(incoming: Incoming) -> dict[str, Any]:
+def connect(context: RequestContext) -> dict[str, Any]:
     """Open a page on which a person would create or reconnect a connection."""
-    state = incoming.state
-    name = incoming.field("name", str, required=True)
-    incoming.field("redirect_url", str, required=True)
-    reconnected = incoming.field("connection", str)
+    state = context.state
+    name = context.field("name", str, required=True)
+    context.field("redirect_url", str, required=True)
+    reconnected = context.field("connection", str)
     if reconnected:
         state.connection(reconnected)
     elif any(each.name == name for each in state.connections.values()):
-        raise Refused(409, "There is a connection of this name already.")
-    if not 0 < (incoming.field("ttl", int) or 300) <= _LONGEST_SESSION:
-        raise Refused(422, f"ttl is at most {_LONGEST_SESSION} seconds.")
+        raise ApiError(409, "There is a connection of this name already.")
+    if not 0 < (context.field("ttl", int) or 300) <= _LONGEST_SESSION:
+        raise ApiError(422, f"ttl is at most {_LONGEST_SESSION} seconds.")
     token = str(uuid4())
     return {"data": {"redirect_url": f"https://connect.emulator.invalid/?token={token}", "token": token}}
 
 
-def get_parameter_values(incoming: Incoming) -> dict[str, Any]:
+def get_parameter_values(context: RequestContext) -> dict[str, Any]:
     """Give the values that the settings of a connection may take."""
-    return {"data": catalog.all_parameter_values(_connection(incoming).type)}
+    return {"data": catalog.all_parameter_values(_connection(context).type)}
 
 
-def list_types(incoming: Incoming) -> dict[str, Any]:
+def list_types(context: RequestContext) -> dict[str, Any]:
     """List the connection types."""
-    return {"data": incoming.state.switches.in_order(catalog.types())}
+    return {"data": context.state.behavior.in_order(catalog.types())}
 
 
-def get_type(incoming: Incoming) -> dict[str, Any]:
+def get_type(context: RequestContext) -> dict[str, Any]:
     """Give the JSON Schema of a connection type, which stands in no envelope."""
-    return catalog.configuration_schema(incoming.ids["type"])
+    return catalog.configuration_schema(context.ids["type"])
 
 
-def get_type_parameter_values(incoming: Incoming) -> dict[str, Any]:
+def get_type_parameter_values(context: RequestContext) -> dict[str, Any]:
     """Give the values that one setting of a connection type may take."""
-    field, text = incoming.field("field", str, required=True), incoming.field("query", str)
-    incoming.field("parameters", dict)
-    connection_id = incoming.field("connection_id", str)
+    field, text = context.field("field", str, required=True), context.field("query", str)
+    context.field("parameters", dict)
+    connection_id = context.field("connection_id", str)
     if connection_id:
-        incoming.state.connection(connection_id)
-    return {"data": catalog.parameter_values(incoming.ids["type"], field, text)}
+        context.state.connection(connection_id)
+    return {"data": catalog.parameter_values(context.ids["type"], field, text)}
 
 
-def list_shared(incoming: Incoming) -> dict[str, Any]:
+def list_shared(context: RequestContext) -> dict[str, Any]:
     """List the copies of a connection in other organizations."""
-    copies = incoming.state.copies(_connection(incoming))
-    return {"data": [connection_rendering.connection(each) for each in incoming.state.switches.in_order(copies)]}
+    copies = context.state.copies(_connection(context))
+    return {"data": [connection_rendering.connection(each) for each in context.state.behavior.in_order(copies)]}
 
 
-def refresh_schemas(incoming: Incoming) -> Answer:
+def refresh_schemas(context: RequestContext) -> ApiResponse:
     """Begin to read the schemas of a connection, which must be healthy."""
-    connection, switches = _connection(incoming), incoming.state.switches
-    if connection.status != switches.connection_status:
-        raise Refused(400, "The connection is not healthy.")
+    connection, behavior = _connection(context), context.state.behavior
+    if connection.status != behavior.connection_status:
+        raise ApiError(400, "The connection is not healthy.")
     connection.begin_refresh(
-        incoming.state.clock(),
-        lag=switches.schema_refresh_lag,
-        takes=switches.schema_refresh_seconds,
-        ends=switches.schema_refresh_ends,
-        finishes=switches.schema_refresh_finishes,
+        context.state.clock(),
+        lag=behavior.schema_refresh_lag,
+        takes=behavior.schema_refresh_seconds,
+        ends=behavior.schema_refresh_ends,
+        finishes=behavior.schema_refresh_finishes,
     )
-    location = f"{incoming.base_url}/api/connections/{connection.id}/schemas/status"
-    return Answer.of_json({}, 202, (("location", location),))
+    location = f"{context.base_url}/api/connections/{connection.id}/schemas/status"
+    return ApiResponse.from_json({}, 202, (("location", location),))
 
 
-def get_schema_status(incoming: Incoming) -> dict[str, Any]:
+def get_schema_status(context: RequestContext) -> dict[str, Any]:
     """Tell how fresh the knowledge of a connection's schemas is."""
-    return {"data": connection_rendering.schema_status(_connection(incoming), incoming.state.clock())}
+    return {"data": connection_rendering.schema_status(_connection(context), context.state.clock())}
 
 
 HANDLERS = {

@@ -7,47 +7,47 @@ from typing import Any
 
 from airflow_provider_polytomic.emulator.domain import logs
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.executions import Execution
 from airflow_provider_polytomic.emulator.domain.syncs import BULK, MODEL
-from airflow_provider_polytomic.emulator.http.request import Incoming
+from airflow_provider_polytomic.emulator.http.request import RequestContext
 
 
-def _execution(incoming: Incoming, kind: str) -> Execution:
-    return incoming.state.sync(incoming.ids["sync_id"], kind).execution(incoming.ids["execution_id"])
+def _execution(context: RequestContext, kind: str) -> Execution:
+    return context.state.sync(context.ids["sync_id"], kind).execution(context.ids["execution_id"])
 
 
-def console(incoming: Incoming, kind: str) -> dict[str, Any]:
+def console(context: RequestContext, kind: str) -> dict[str, Any]:
     """Give the latest console lines of an execution, or the first ones after a cursor."""
-    switches, after = incoming.state.switches, incoming.query.get("after")
+    behavior, after = context.state.behavior, context.query.get("after")
     if after and not re.fullmatch(r"\d+-\d+", after):
-        raise Refused(400, "after is not a cursor that was given out.")
-    limit = incoming.page_request(logs.RETAINED).limit
-    kept = logs.console(_execution(incoming, kind), incoming.state.clock())
+        raise ApiError(400, "after is not a cursor that was given out.")
+    limit = context.page_request(logs.RETAINED).limit
+    kept = logs.console(_execution(context, kind), context.state.clock())
     lines = [each for each in kept if each.id > after][:limit] if after else kept[-limit:]
     page: dict[str, Any] = {}
     if lines:
         page["next_cursor"] = lines[-1].id
-    elif switches.console_end != "absent":
-        page["next_cursor"] = after if switches.console_end == "repeat" else None
-    if switches.console_order == "newest_first":
+    elif behavior.console_end != "absent":
+        page["next_cursor"] = after if behavior.console_end == "repeat" else None
+    if behavior.console_order == "newest_first":
         lines.reverse()
-    return {"data": {"entries": [logs.shown(each, switches.console_level) for each in lines], **page}}
+    return {"data": {"entries": [logs.shown(each, behavior.console_level) for each in lines], **page}}
 
 
-def _model_console(incoming: Incoming) -> dict[str, Any]:
-    return console(incoming, MODEL)
+def _model_console(context: RequestContext) -> dict[str, Any]:
+    return console(context, MODEL)
 
 
-def _bulk_console(incoming: Incoming) -> dict[str, Any]:
-    return console(incoming, BULK)
+def _bulk_console(context: RequestContext) -> dict[str, Any]:
+    return console(context, BULK)
 
 
-def logs_index(incoming: Incoming) -> dict[str, Any]:
+def logs_index(context: RequestContext) -> dict[str, Any]:
     """Tell which record logs a model execution has, and where; a kind without records is left out."""
-    execution = _execution(incoming, MODEL)
-    counts = execution.counts(incoming.state.clock())
-    place = f"{incoming.base_url}/api/syncs/{execution.sync_id}/executions/{execution.id}"
+    execution = _execution(context, MODEL)
+    counts = execution.counts(context.state.clock())
+    place = f"{context.base_url}/api/syncs/{execution.sync_id}/executions/{execution.id}"
     return {
         "data": {
             type: {"count": counts[count], "url": f"{place}/{type}"}
@@ -57,18 +57,18 @@ def logs_index(incoming: Incoming) -> dict[str, Any]:
     }
 
 
-def log_urls(incoming: Incoming) -> dict[str, Any]:
+def log_urls(context: RequestContext) -> dict[str, Any]:
     """Give the files that hold one kind of record log of a model execution."""
-    execution, type, now = _execution(incoming, MODEL), incoming.ids["type"], incoming.state.clock()
+    execution, type, now = _execution(context, MODEL), context.ids["type"], context.state.clock()
     if type not in logs.TYPES:
-        raise Refused(400, f"The log type must be one of {', '.join(logs.TYPES)}.")
+        raise ApiError(400, f"The log type must be one of {', '.join(logs.TYPES)}.")
     return {"data": {"urls": logs.files(execution, type, now), "expires": timestamp(now + logs.URL_SECONDS)}}
 
 
-def bulk_logs(incoming: Incoming) -> dict[str, Any]:
+def bulk_logs(context: RequestContext) -> dict[str, Any]:
     """Give the log files of a bulk execution."""
-    now = incoming.state.clock()
-    urls = logs.schema_files(_execution(incoming, BULK), now)
+    now = context.state.clock()
+    urls = logs.schema_files(_execution(context, BULK), now)
     return {"data": {"URLs": urls, "Expires": timestamp(now + logs.URL_SECONDS)}}
 
 

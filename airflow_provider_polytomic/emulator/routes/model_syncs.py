@@ -5,98 +5,98 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_polytomic.emulator.domain import catalog, definitions
-from airflow_provider_polytomic.emulator.domain.connections import unmasked
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.connections import restore_masked
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.syncs import MODEL, Sync
 from airflow_provider_polytomic.emulator.http.paging import by_creation, newest_change_first, page
-from airflow_provider_polytomic.emulator.http.request import Incoming
+from airflow_provider_polytomic.emulator.http.request import RequestContext
 from airflow_provider_polytomic.emulator.routes import rendering
 from airflow_provider_polytomic.emulator.routes import syncs as sync_routes
 
 _MOST_SOURCE_IDENTITIES = 1000
 
 
-def list_all(incoming: Incoming) -> dict[str, Any]:
+def list_all(context: RequestContext) -> dict[str, Any]:
     """List model syncs, by activity, mode and target connection."""
-    mode, target = incoming.query.get("mode"), incoming.query.get("target_connection_id")
+    mode, target = context.query.get("mode"), context.query.get("target_connection_id")
 
     def wanted(sync: Sync) -> bool:
         connection_id = sync.attributes["target"]["connection_id"]
         return mode in (None, sync.attributes["mode"]) and target in (None, connection_id)
 
-    return sync_routes.list_syncs(incoming, MODEL, wanted, rendering.model_sync_in_list)
+    return sync_routes.list_syncs(context, MODEL, wanted, rendering.model_sync_in_list)
 
 
-def create(incoming: Incoming) -> dict[str, Any]:
+def create(context: RequestContext) -> dict[str, Any]:
     """Create a model sync."""
-    return sync_routes.create(incoming, MODEL, _definition(incoming))
+    return sync_routes.create(context, MODEL, _definition(context))
 
 
-def update(incoming: Incoming) -> dict[str, Any]:
+def update(context: RequestContext) -> dict[str, Any]:
     """Replace a model sync as a whole."""
-    sync = incoming.state.sync(incoming.ids["sync_id"], MODEL)
-    attributes = _definition(incoming, sync)
-    reading = incoming.state.switches.masked_secret
-    attributes["encryption_passphrase"] = unmasked(
+    sync = context.state.sync(context.ids["sync_id"], MODEL)
+    attributes = _definition(context, sync)
+    reading = context.state.behavior.masked_secret
+    attributes["encryption_passphrase"] = restore_masked(
         attributes["encryption_passphrase"], sync.attributes["encryption_passphrase"], reading
     )
-    return sync_routes.update(incoming, sync, attributes)
+    return sync_routes.update(context, sync, attributes)
 
 
-def _definition(incoming: Incoming, sync: Sync | None = None) -> dict[str, Any]:
+def _definition(context: RequestContext, sync: Sync | None = None) -> dict[str, Any]:
     """Read the body; the target must be there, unless ``sync`` has it already."""
-    incoming.word("mode", definitions.MODEL_MODES, required=True)
-    incoming.field("name", str, required=True)
-    incoming.objects("fields", required=True)
-    incoming.objects("filters")
+    context.word("mode", definitions.MODEL_MODES, required=True)
+    context.field("name", str, required=True)
+    context.objects("fields", required=True)
+    context.objects("filters")
     for name in ("schedule", "target"):
-        incoming.field(name, dict, required=True)
+        context.field(name, dict, required=True)
     for name in ("identity", "identities", "model_filters", "target_filters"):
-        incoming.field(name, dict)
-    attributes = definitions.model_sync(incoming.body)
-    sync_routes.require_connections(incoming, [attributes["target"].get("connection_id")], sync)
+        context.field(name, dict)
+    attributes = definitions.model_sync(context.body)
+    sync_routes.require_connections(context, [attributes["target"].get("connection_id")], sync)
     return attributes
 
 
-def get_schedule_options(incoming: Incoming) -> dict[str, Any]:
+def get_schedule_options(context: RequestContext) -> dict[str, Any]:
     """List the ways in which a model sync can be scheduled."""
     return {"data": {"schedule_options": catalog.schedule_options()}}
 
 
-def list_models(incoming: Incoming) -> dict[str, Any]:
+def list_models(context: RequestContext) -> dict[str, Any]:
     """List the models, the last changed first."""
-    state = incoming.state
-    here, token = page(state.models.values(), newest_change_first, incoming.page_request())
+    state = context.state
+    here, token = page(state.models.values(), newest_change_first, context.page_request())
     return sync_routes.page_of([rendering.model(each, state.organization_id) for each in here], token)
 
 
-def get_model(incoming: Incoming) -> dict[str, Any]:
+def get_model(context: RequestContext) -> dict[str, Any]:
     """Give one model."""
-    model = incoming.state.models.get(incoming.ids["model_id"])
+    model = context.state.models.get(context.ids["model_id"])
     if model is None:
-        raise Refused(404, "The model was not found.")
-    return {"data": rendering.model(model, incoming.state.organization_id)}
+        raise ApiError(404, "The model was not found.")
+    return {"data": rendering.model(model, context.state.organization_id)}
 
 
-def list_executions(incoming: Incoming) -> dict[str, Any]:
+def list_executions(context: RequestContext) -> dict[str, Any]:
     """List the executions of a model sync; the page size is the server's."""
-    only_ended = incoming.flag("only_completed") or False
-    return sync_routes.list_executions(incoming, MODEL, only_ended, by_creation, incoming.page_request())
+    only_ended = context.flag("only_completed") or False
+    return sync_routes.list_executions(context, MODEL, only_ended, by_creation, context.page_request())
 
 
-def start(incoming: Incoming) -> dict[str, Any]:
+def start(context: RequestContext) -> dict[str, Any]:
     """Start a model sync, whole or for some records."""
     request = {
-        "resync": incoming.field("resync", bool),
-        "test": incoming.field("test", bool),
-        "identities": incoming.field("identities", list),
-        "source_identities": incoming.field("source_identities", list),
+        "resync": context.field("resync", bool),
+        "test": context.field("test", bool),
+        "identities": context.field("identities", list),
+        "source_identities": context.field("source_identities", list),
     }
     if request["identities"] and request["source_identities"]:
-        raise Refused(400, "identities and source_identities exclude each other.")
+        raise ApiError(400, "identities and source_identities exclude each other.")
     if len(request["source_identities"] or []) > _MOST_SOURCE_IDENTITIES:
-        raise Refused(400, f"source_identities takes at most {_MOST_SOURCE_IDENTITIES} entries.")
-    return sync_routes.start(incoming, MODEL, {name: value for name, value in request.items() if value is not None})
+        raise ApiError(400, f"source_identities takes at most {_MOST_SOURCE_IDENTITIES} entries.")
+    return sync_routes.start(context, MODEL, {name: value for name, value in request.items() if value is not None})
 
 
 HANDLERS = {

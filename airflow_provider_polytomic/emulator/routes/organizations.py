@@ -5,48 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_polytomic.emulator.domain.connections import Connection
-from airflow_provider_polytomic.emulator.domain.errors import Refused
-from airflow_provider_polytomic.emulator.http.request import Incoming
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
+from airflow_provider_polytomic.emulator.http.request import RequestContext
 from airflow_provider_polytomic.emulator.routes import connection_rendering
 
 _SHARED = "/api/organizations/{organization_id}/connections/{connection_id}/shared"
 
 
-def me(incoming: Incoming) -> dict[str, Any]:
+def me(context: RequestContext) -> dict[str, Any]:
     """Tell who the caller is."""
-    return {"data": connection_rendering.identity(incoming.state, incoming.role)}
+    return {"data": connection_rendering.identity(context.state, context.role)}
 
 
-def list_all(incoming: Incoming) -> dict[str, Any]:
+def list_all(context: RequestContext) -> dict[str, Any]:
     """List the organizations of the partner."""
     return {
         "data": [
             {"id": id, "name": name, "issuer": None, "sso_domain": None, "sso_org_id": None}
-            for id, name in incoming.state.organizations.items()
+            for id, name in context.state.organizations.items()
         ]
     }
 
 
-def _owned(incoming: Incoming) -> Connection:
-    connection = incoming.state.connection(incoming.ids["connection_id"])
-    if connection.organization_id != incoming.ids["organization_id"]:
-        raise Refused(404, "The connection was not found.")
+def _owned(context: RequestContext) -> Connection:
+    connection = context.state.connection(context.ids["connection_id"])
+    if connection.organization_id != context.ids["organization_id"]:
+        raise ApiError(404, "The connection was not found.")
     return connection
 
 
-def list_shared(incoming: Incoming) -> dict[str, Any]:
+def list_shared(context: RequestContext) -> dict[str, Any]:
     """List the copies of a connection of the organization named."""
-    return {"data": [connection_rendering.connection(each) for each in incoming.state.copies(_owned(incoming))]}
+    return {"data": [connection_rendering.connection(each) for each in context.state.copies(_owned(context))]}
 
 
-def create_shared(incoming: Incoming) -> dict[str, Any]:
+def create_shared(context: RequestContext) -> dict[str, Any]:
     """Give another organization a copy of a connection."""
-    owned, state = _owned(incoming), incoming.state
-    child = incoming.field("child_organization_id", str, required=True)
+    owned, state = _owned(context), context.state
+    child = context.field("child_organization_id", str, required=True)
     if child not in state.organizations:
-        raise Refused(404, "The organization was not found.")
+        raise ApiError(404, "The organization was not found.")
     copy = state.add_connection(
-        name=incoming.field("name", str) or owned.name,
+        name=context.field("name", str) or owned.name,
         type=owned.type,
         configuration=owned.configuration,
         organization_id=child,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
 from airflow_provider_polytomic.emulator.domain.connections import MASK
 from airflow_provider_polytomic.emulator.domain.executions import Execution, SchemaState
@@ -95,14 +95,14 @@ def _schema_progress(schema: SchemaState) -> dict[str, Any]:
     }
 
 
-def sync_status(sync: Sync, now: float, switches: Switches) -> dict[str, Any]:
+def sync_status(sync: Sync, now: float, behavior: Behavior) -> dict[str, Any]:
     """Write what a sync runs now and ran last."""
-    running, ended = sync.running(now), sync.ended(now - switches.status_lag)
+    running, ended = sync.running(now), sync.ended(now - behavior.status_lag)
     status = {
         "current_execution": execution(running[0], now) if running else None,
         "last_execution": execution(ended[-1], now) if ended else None,
     }
-    if switches.no_execution == "absent":
+    if behavior.no_execution == "absent":
         status = {name: value for name, value in status.items() if value is not None}
     return {**status, "next_execution_time": sync.next_execution_time}
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from airflow_provider_polytomic.emulator.domain.connections import MASK, unmasked
+from airflow_provider_polytomic.emulator.domain.connections import MASK, restore_masked
 
 STORED = {"hostname": "db", "password": "hunter2", "auth": {"token": "hunter2"}}
 MASKED = {"hostname": "new", "password": MASK, "auth": {"token": MASK}}
@@ -62,7 +62,7 @@ def test_a_mask_that_is_sent_back(emulator, http, connection, reading, password,
 
 
 def test_masks_in_lists():
-    assert unmasked([{"key": MASK}, {"key": MASK}], [{"key": "a"}], "keep") == [{"key": "a"}, {"key": MASK}]
+    assert restore_masked([{"key": MASK}, {"key": MASK}], [{"key": "a"}], "keep") == [{"key": "a"}, {"key": MASK}]
 
 
 def test_delete(http, connection):

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from airflow_provider_polytomic.emulator.domain import behavior as switches
-from airflow_provider_polytomic.emulator.domain.behavior import Switches
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.http.idempotency import IdempotencyStore
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
@@ -20,7 +20,7 @@ ROWS = [
     for line in PAGE.read_text().splitlines()
     if line.startswith("| `")
 ]
-NAMES = [each.name for each in fields(Switches)]
+NAMES = [each.name for each in fields(Behavior)]
 
 
 def test_the_page_names_every_switch_once_in_order_and_no_other():
@@ -28,13 +28,13 @@ def test_the_page_names_every_switch_once_in_order_and_no_other():
 
 
 def test_the_docstring_describes_every_switch():
-    assert re.findall(r":param (\w+):", Switches.__doc__) == NAMES
+    assert re.findall(r":param (\w+):", Behavior.__doc__) == NAMES
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0].strip("`"))
 def test_the_page_names_every_reading_and_the_first_one_first(row):
     name, _, readings = row
-    default = getattr(Switches(), name.strip("`"))
+    default = getattr(Behavior(), name.strip("`"))
     words = switches._WORDS.get(name.strip("`"), ())
     named = re.findall(r"[\w-]+", readings)
     assert {str(word) for word in words} <= set(named)
@@ -102,10 +102,10 @@ class TestReadings:
 
     @pytest.mark.parametrize(("reading", "said"), [("own_words", "Idempotency-Key"), ("as_running", "in progress")])
     def test_a_key_in_flight_can_be_refused_like_a_sync_that_runs(self, reading, said):
-        chosen = Switches(in_flight=reading)
+        chosen = Behavior(in_flight=reading)
         store = IdempotencyStore(chosen)
         store.begin(("12345678", ""), ("/", b""), 0.0)
-        with pytest.raises(Refused, match=said):
+        with pytest.raises(ApiError, match=said):
             store.begin(("12345678", ""), ("/", b""), 0.0)
 
     @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
-from airflow_provider_polytomic.emulator.domain.errors import Refused
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
 
 BODY = {"endpoint": "https://example.com/hook", "secret": "hunter2"}
 
@@ -74,5 +74,5 @@ def test_deliveries(emulator, clock, http, path):
 
 
 def test_a_delivery_needs_a_webhook(emulator):
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         emulator.add_delivery(event_id="e")
