@@ -1,6 +1,6 @@
-"""Stand in for the Polytomic API over HTTP on loopback: for demos, tests and users' own DAG tests.
+"""An emulator of the Polytomic API that serves HTTP on loopback, for demos, tests and your own DAG tests.
 
-Needs the extra ``emulator``. Names load when they are first used, so that importing the package costs nothing.
+It needs the extra ``emulator``. Names load on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Say what happens in the emulated Polytomic: the methods behind ``Emulator`` and behind the control routes."""
+"""Methods that control the emulated Polytomic, behind ``Emulator`` and the control routes."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from airflow_provider_polytomic.emulator import samples
 from airflow_provider_polytomic.emulator.domain import definitions, events
 from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.clock import Clock
 from airflow_provider_polytomic.emulator.domain.connections import Connection
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
-from airflow_provider_polytomic.emulator.domain.jobs import Job
-from airflow_provider_polytomic.emulator.domain.models import Model
+from airflow_provider_polytomic.emulator.domain.executions import ExecutionRecord
 from airflow_provider_polytomic.emulator.domain.plans import Plan
-from airflow_provider_polytomic.emulator.domain.records import ExecutionRecord, record
-from airflow_provider_polytomic.emulator.domain.state import API_KEY, ORGANIZATION_ID, RecordedRequest, State
+from airflow_provider_polytomic.emulator.domain.state import API_KEY, ORGANIZATION_ID, Job, Model, State
 from airflow_provider_polytomic.emulator.domain.syncs import BULK, MODEL, Sync
 from airflow_provider_polytomic.emulator.domain.webhooks import Delivery
 from airflow_provider_polytomic.emulator.http.faults import Fault
-from airflow_provider_polytomic.emulator.samples import add_samples
+from airflow_provider_polytomic.emulator.http.middleware import RecordedRequest, Traffic
 
 _DEFAULT_SCHEMAS = ({"id": "contact", "duration": 5.0}, {"id": "account", "duration": 10.0})
 
 
 class Controls:
-    """Create syncs, plan what they do, break answers, and look at what callers did.
+    """Create syncs, plan their executions, inject faults and inspect requests.
 
-    :param clock: gives epoch seconds; default the time of day. A ``Clock`` or ``ManualClock`` can be turned.
+    :param clock: callable that returns epoch seconds, or a ``Clock`` or ``ManualClock``; default the system time.
+    :param api_key: API key that the emulator accepts; default ``emulator-key-not-a-secret``.
+    :param organization_id: id of the organization; default a fixed UUID.
     """
 
     def __init__(
@@ -40,35 +41,36 @@ class Controls:
     ) -> None:
         self.clock = clock if isinstance(clock, Clock) else Clock(clock) if clock else Clock()
         self._state = State(self.clock, api_key, organization_id)
+        self._traffic = Traffic()
 
     @property
     def api_key(self) -> str:
-        """The key that is accepted."""
+        """The API key that the emulator accepts."""
         return self._state.api_key
 
     @property
     def organization_id(self) -> str:
-        """The organization the key belongs to, the login of basic credentials."""
+        """The id of the organization, which is also the user name for basic authentication."""
         return self._state.organization_id
 
     @property
-    def switches(self) -> Behavior:
-        """The present readings of what is unknown; turn them with ``set_switch``."""
-        return self._state.behavior
-
-    @property
     def partner_key(self) -> str:
-        """The key of the partner, which opens the organizations, and each of them together with its id."""
+        """The key of the partner: alone for the organizations, together with the id of one for the rest."""
         return self._state.partner_key
 
     @property
     def deployment_key(self) -> str:
-        """The key of the whole installation; how it may be sent is a switch."""
+        """The key of the installation; the switch ``deployment_key_forms`` says how it may be sent."""
         return self._state.deployment_key
 
     @property
+    def switches(self) -> Behavior:
+        """The values of the switches; change them with ``set_switch``."""
+        return self._state.behavior
+
+    @property
     def connections(self) -> list[Connection]:
-        """All connections with what they are configured with in clear, copies for other organizations included."""
+        """All connections with unmasked configurations, copies for other organizations included."""
         with self._state.lock:
             return list(self._state.connections.values())
 
@@ -76,8 +78,8 @@ class Controls:
     def events(self) -> list[dict[str, Any]]:
         """The events that callers can see now, oldest first, as the API shows them."""
         with self._state.lock:
-            seen = sorted(events.visible(self._state), key=lambda each: (each.at, each.id))
-            return [events.shown(each, self.organization_id, self.switches) for each in seen]
+            visible = sorted(events.visible(self._state), key=lambda each: (each.at, each.id))
+            return [each.to_json(self._state) for each in visible]
 
     @property
     def syncs(self) -> list[Sync]:
@@ -87,15 +89,15 @@ class Controls:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Every API request seen, oldest first."""
+        """The API requests received, oldest first."""
         with self._state.lock:
-            return [replace(each) for each in self._state.requests]
+            return [replace(each) for each in self._traffic.requests]
 
     @property
     def faults(self) -> list[Fault]:
-        """The faults injected, with their hits, oldest first."""
+        """The injected faults with their hits, oldest first."""
         with self._state.lock:
-            return list(self._state.faults.all)
+            return list(self._traffic.faults)
 
     def add_model_sync(
         self,
@@ -114,9 +116,16 @@ class Controls:
     ) -> Sync:
         """Add a model sync.
 
-        :param model_ids: the models it reads; default one that there is not.
-        :param problems: what keeps it from running, as the API shows it.
-        :param next_executions: changes to the plan for the first executions, one each.
+        :param name: name of the sync; default ``Model sync``.
+        :param id: id of the sync; default a random one.
+        :param active: whether the sync is active; default True.
+        :param mode: mode of the sync; default ``updateOrCreate``.
+        :param target_connection_id: id of the target connection, which need not exist; default a random one.
+        :param target_object: object of the target; default ``contacts``.
+        :param model_ids: ids of its models; default one random id.
+        :param problems: problems that keep it from running, as the API shows them; default none.
+        :param next_execution_time: RFC 3339 time that its status shows; default none.
+        :param next_executions: changes to the plan for the first executions, one each; default none.
         :param plan: fields of ``Plan``: ``duration``, ``outcome``, ``counts``, ``errors``, ``statuses``, …
         """
         target = {"connection_id": target_connection_id or str(uuid4()), "object": target_object}
@@ -125,7 +134,8 @@ class Controls:
             "model_ids": list(model_ids or [str(uuid4())]),
             "problems": list(problems) if problems else None,
         }
-        return self._add_sync(MODEL, id, name, active, plan, next_executions, attributes, next_execution_time)
+        fields = {"active": active, "next_execution_time": next_execution_time, "attributes": attributes}
+        return self._add_sync(MODEL, id, name, plan, next_executions, **fields)
 
     def add_bulk_sync(
         self,
@@ -143,8 +153,15 @@ class Controls:
     ) -> Sync:
         """Add a bulk sync.
 
-        :param schemas: fields of ``SchemaPlan``, one mapping a schema; a schema without ``duration`` has the plan's.
-        :param next_executions: changes to the plan for the first executions, one each.
+        :param name: name of the sync; default ``Bulk sync``.
+        :param id: id of the sync; default a random one.
+        :param active: whether the sync is active; default True.
+        :param mode: mode of the sync; default ``replicate``.
+        :param source_connection_id: id of the source connection, which need not exist; default a random one.
+        :param destination_connection_id: id of the destination connection, likewise.
+        :param next_execution_time: RFC 3339 time that its status shows; default none.
+        :param next_executions: changes to the plan for the first executions, one each; default none.
+        :param schemas: fields of ``SchemaPlan``, one mapping a schema; default ``contact`` and ``account``.
         :param plan: other fields of ``Plan``: ``duration``, ``outcome``, ``message``, ``statuses``, …
         """
         attributes = definitions.bulk_sync(
@@ -156,33 +173,20 @@ class Controls:
                 "default_schedule": {"frequency": "manual"},
             }
         )
-        plan = {**plan, "schemas": schemas}
-        return self._add_sync(BULK, id, name, active, plan, next_executions, attributes, next_execution_time)
+        fields = {"active": active, "next_execution_time": next_execution_time, "attributes": attributes}
+        return self._add_sync(BULK, id, name, {**plan, "schemas": schemas}, next_executions, **fields)
 
     def _add_sync(
         self,
         kind: str,
         id: str | None,
         name: str,
-        active: bool,
         plan: Mapping[str, Any],
         next_executions: Iterable[Mapping[str, Any]],
-        attributes: dict[str, Any],
-        next_execution_time: str | None,
+        **fields: Any,
     ) -> Sync:
-        now = self.clock()
-        sync = Sync(
-            id=id or str(uuid4()),
-            kind=kind,
-            name=name,
-            plan=Plan().changed(plan),
-            created_at=now,
-            updated_at=now,
-            active=active,
-            next_plans=list(next_executions),
-            attributes=attributes,
-            next_execution_time=next_execution_time,
-        )
+        now, planned = self.clock(), Plan().with_changes(plan)
+        sync = Sync(id or str(uuid4()), kind, name, planned, now, now, next_plans=list(next_executions), **fields)
         with self._state.lock:
             self._state.syncs[sync.id] = sync
         return sync
@@ -190,7 +194,13 @@ class Controls:
     def add_connection(
         self, *, name: str, type: str, configuration: Mapping[str, Any] | None = None, id: str | None = None
     ) -> Connection:
-        """Add a connection without trying it."""
+        """Add a connection without a test of its configuration.
+
+        :param name: name of the connection; names may repeat.
+        :param type: any connection type, such as ``postgresql``.
+        :param configuration: its configuration, secrets included; default empty.
+        :param id: id of the connection; default a random one.
+        """
         with self._state.lock:
             return self._state.add_connection(name=name, type=type, configuration=configuration or {}, id=id)
 
@@ -202,11 +212,12 @@ class Controls:
         status_error: str | None = None,
         proxy_answer: Mapping[str, Any] | None = None,
     ) -> None:
-        """Change what is found behind a connection.
+        """Change the state of a connection.
 
-        :param status: its ``status``; ``healthy`` or any other word.
-        :param status_error: why it is not healthy.
-        :param proxy_answer: ``status``, ``contentType`` and ``body`` that its proxy answers from now on.
+        :param connection_id: id of the connection.
+        :param status: ``status`` of the connection, any word; default None, unchanged.
+        :param status_error: ``status_error`` that goes with ``status``; default None.
+        :param proxy_answer: ``status``, ``contentType`` and ``body`` of its proxy's responses; default None, unchanged.
         """
         with self._state.lock:
             connection = self._state.connection(connection_id)
@@ -218,6 +229,9 @@ class Controls:
     def add_model(self, *, connection_id: str, name: str = "Model", id: str | None = None, **more: Any) -> Model:
         """Add a model.
 
+        :param connection_id: id of its connection, which need not exist.
+        :param name: name of the model; default ``Model``.
+        :param id: id of the model; default a random one.
         :param more: fields of ``Model``: ``type``, ``configuration``, ``identifier``, ``fields``.
         """
         now = self.clock()
@@ -227,104 +241,158 @@ class Controls:
         return model
 
     def add_organization(self, *, name: str, id: str | None = None) -> str:
-        """Add an organization of the partner and give its id; its own things are not emulated."""
+        """Add an organization of the partner and return its id. The emulator shows nothing else of it.
+
+        :param name: name of the organization.
+        :param id: id of the organization; default a random one.
+        """
         id = id or str(uuid4())
         with self._state.lock:
             self._state.organizations[id] = name
         return id
 
     def add_job(self, type: str, *, duration: float = 0.0, result: Any = None, error: str | None = None) -> Job:
-        """Begin a job as another operation of the API would; see ``Job``."""
+        """Begin a job, as other operations of the API do.
+
+        :param type: type of the job, such as ``exportlogs``.
+        :param duration: seconds until it ends; default 0.
+        :param result: its result; default None.
+        :param error: cause of its failure; default None, it succeeds.
+        """
         with self._state.lock:
             return self._state.add_job(type, duration=float(duration), result=result, error=error)
 
-    def add_delivery(self, *, event_id: str, success: bool = True, **shown: Any) -> Delivery:
-        """Note an attempt to reach the webhook, which must have been created; nothing is sent.
+    def add_delivery(self, *, event_id: str, success: bool = True, **details: Any) -> Delivery:
+        """Record an attempt to deliver an event to the webhook, without sending anything.
 
-        :param shown: what the API shows of it besides: ``event_type``, ``status_code``, ``error``, …
+        :param event_id: id of the event.
+        :param success: whether it succeeded; default True.
+        :param details: other fields that the API shows: ``event_type``, ``status_code``, ``error``, …
+        :raises ApiError: if there is no webhook.
         """
         with self._state.lock:
             if self._state.webhook is None:
                 raise ApiError(404, "There is no webhook.")
-            delivery = Delivery(str(uuid4()), event_id, self.clock(), success, shown)
+            delivery = Delivery(str(uuid4()), event_id, self.clock(), success, details)
             self._state.webhook.deliveries.append(delivery)
             return delivery
 
     def add_samples(self) -> list[Sync]:
-        """Add the sample syncs and connections, whose ids stand in ``samples``."""
-        return add_samples(self)
+        """Add the connections and syncs of ``airflow_provider_polytomic.emulator.samples``, and return the syncs."""
+        for connection in samples.CONNECTIONS:
+            self.add_connection(**connection)
+        model_syncs = [self.add_model_sync(**each) for each in samples.MODEL_SYNCS]
+        return [*model_syncs, self.add_bulk_sync(**samples.BULK_SYNC)]
 
     def plan(self, sync_id: str, **changes: Any) -> None:
-        """Change how the executions of a sync go from now on; those that exist keep their plan."""
+        """Change the plan of a sync; executions that exist keep theirs.
+
+        :param sync_id: id of the sync.
+        :param changes: fields of ``Plan``.
+        """
         with self._state.lock:
             sync = self._state.sync(sync_id)
-            sync.plan = sync.plan.changed(changes)
+            sync.plan = sync.plan.with_changes(changes)
 
     def plan_next(self, sync_id: str, *plans: Mapping[str, Any]) -> None:
-        """Plan the next executions of a sync, one mapping of changes each, after those already planned."""
+        """Plan the next executions of a sync, after those that are already planned.
+
+        :param sync_id: id of the sync.
+        :param plans: changes to the plan of the sync, one mapping for each execution.
+        """
         with self._state.lock:
             sync = self._state.sync(sync_id)
             for each in plans:
-                sync.plan.changed(each)
+                sync.plan.with_changes(each)
             sync.next_plans.extend(plans)
 
     def start(self, sync_id: str) -> ExecutionRecord:
-        """Start an execution as Polytomic's own schedule would, so that callers meet one that is not theirs."""
+        """Start an execution as Polytomic's own schedule does, so that callers meet one that they did not start.
+
+        :param sync_id: id of the sync.
+        """
         with self._state.lock:
             now = self.clock()
             execution = self._state.sync(sync_id).start(now, self._state.behavior, type="scheduled", request={})
-            return record(execution, now)
+            return execution.record(now)
 
     def activate(self, sync_id: str, active: bool) -> None:
-        """Switch the schedule of a sync on or off, as a person would in Polytomic."""
+        """Activate or deactivate a sync, as a person does in Polytomic.
+
+        :param sync_id: id of the sync.
+        :param active: whether the sync is active.
+        """
         with self._state.lock:
             self._state.sync(sync_id).activate(active, self.clock())
 
     def finish(
         self, execution_id: str, outcome: str = "completed", errors: Iterable[str] | None = None
     ) -> ExecutionRecord:
-        """End a running execution now, with any status; ``canceled`` is what a person's cancel in Polytomic does."""
+        """End a running execution now.
+
+        :param execution_id: id of the execution.
+        :param outcome: its last status; ``canceled`` is a cancellation by a person. Default ``completed``.
+        :param errors: error texts to show; default None, those of the plan.
+        :raises ValueError: if it has ended.
+        """
         with self._state.lock:
             now = self.clock()
             execution = self._state.execution(execution_id)
             execution.finish(now, outcome, None if errors is None else tuple(errors))
-            return record(execution, now)
+            return execution.record(now)
 
     def executions(self, sync_id: str) -> list[ExecutionRecord]:
-        """Give the executions of a sync, oldest first."""
+        """Return the executions of a sync, oldest first.
+
+        :param sync_id: id of the sync.
+        """
         with self._state.lock:
             now = self.clock()
-            return [record(each, now) for each in self._state.sync(sync_id).executions]
+            return [each.record(now) for each in self._state.sync(sync_id).executions]
 
     def execution(self, execution_id: str) -> ExecutionRecord:
-        """Give one execution."""
+        """Return an execution.
+
+        :param execution_id: id of the execution.
+        """
         with self._state.lock:
-            return record(self._state.execution(execution_id), self.clock())
+            return self._state.execution(execution_id).record(self.clock())
 
     def set_switch(self, name: str, value: Any) -> None:
-        """Choose what the emulator does where Polytomic is not documented; see ``Behavior``."""
+        """Choose the behavior of the emulator where that of Polytomic is not documented.
+
+        :param name: name of the switch; see ``docs/emulator.md``.
+        :param value: one of its values.
+        :raises ValueError: if there is no such switch, or it does not take the value.
+        """
         with self._state.lock:
             self._state.behavior.set(name, value)
 
     def fault(self, kind: str, **options: Any) -> Fault:
-        """Break the answers to the requests that match, once unless told otherwise; see ``Fault``."""
+        """Inject a fault into the requests that match; by default into the next one.
+
+        :param kind: ``status``, ``delay``, ``reset`` or ``malformed``.
+        :param options: other fields of ``Fault``: ``when``, ``method``, ``path``, ``count``, ``status``, …
+        :raises ValueError: if there is no such fault.
+        """
         fault = Fault(kind=kind, **options)
         with self._state.lock:
             fault.since = self.clock()
-            self._state.faults.all.append(fault)
+            self._traffic.faults.append(fault)
         return fault
 
     def clear_faults(self) -> None:
-        """Answer truthfully again."""
+        """Remove all faults."""
         with self._state.lock:
-            self._state.faults.all.clear()
+            self._traffic.faults.clear()
 
     def clear_requests(self) -> None:
-        """Forget the requests seen so far."""
+        """Clear the requests received."""
         with self._state.lock:
-            self._state.requests.clear()
+            self._traffic.requests.clear()
 
     def reset(self) -> None:
-        """Forget everything there is, was and was asked, faults and switches too. The clock stays as it is."""
+        """Clear everything, requests, faults and switches included. The clock stays as it is."""
         with self._state.lock:
             self._state.reset()
+            self._traffic.reset()

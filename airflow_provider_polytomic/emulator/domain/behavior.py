@@ -1,7 +1,4 @@
-"""Choose what the emulator does where nobody has written down what Polytomic does.
-
-Code that must survive both readings is tested under both.
-"""
+"""The switches: behavior of the emulator where that of Polytomic is not documented."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 BEARER, BASIC_KEY, BASIC_ORGANIZATION = "bearer", "basic_key", "basic_organization"
-_WORDS: dict[str, tuple[Any, ...]] = {
+_ALLOWED: dict[str, tuple[Any, ...]] = {
     "start_while_running": ("conflict", "queue"),
     "model_test": ("whole", "few", "nothing"),
     "interrupted": ("ends", "resumes"),
@@ -51,71 +48,72 @@ _NAMES = ("deployment_key_forms", "events_lost", "events_repeated")
 
 @dataclass
 class Behavior:
-    """The present readings.
+    """Choose how the emulator behaves where Polytomic is not documented. The defaults stand in ``docs/emulator.md``.
 
-    :param start_while_running: ``conflict`` answers 409 to a start during an execution, ``queue`` queues it.
-    :param start_inactive: status that refuses the start of an inactive model sync, or ``accept``.
-    :param start_broken: status that refuses the start of a model sync with problems, or ``accept``.
+    :param start_while_running: start during an execution: ``conflict`` answers 409, ``queue`` queues it.
+    :param start_inactive: status of the answer to the start of an inactive model sync, or ``accept``.
+    :param start_broken: status of the answer to the start of a model sync with problems, or ``accept``.
     :param default_active: whether a sync created or replaced without ``active`` is active.
-    :param model_test: what ``test`` makes of a model sync: the ``whole`` of it, a ``few`` records or ``nothing``.
+    :param model_test: records that ``test`` moves in a model sync: the ``whole``, a ``few`` or ``nothing``.
     :param resync_dispositions: ``output_disposition`` of a bulk execution by its ``resync_mode``; else ``retain``.
-    :param interrupted: whether an execution that is ``interrupted`` ``ends`` so, or ``resumes`` and completes.
-    :param errors: the same of a bulk execution with ``errors``.
+    :param interrupted: an ``interrupted`` execution ``ends``, or ``resumes`` and completes.
+    :param errors: a bulk execution with ``errors`` ``ends``, or ``resumes`` and completes.
     :param cancel_idle: status of a cancel with nothing to cancel; 200 answers with a message.
-    :param no_execution: ``current_execution`` or ``last_execution`` that there is not: ``absent`` or ``null``.
-    :param status_lag: seconds that an execution which has ended is still missing from ``last_execution``.
+    :param no_execution: missing ``current_execution`` or ``last_execution``: ``absent`` or ``null``.
+    :param status_lag: seconds until ``last_execution`` shows an execution that has ended.
     :param empty_list: ``data`` of an empty list: an empty ``list`` or ``null``.
     :param list_order: order of connections, their types and copies, schemas and the batch status: ``as_kept`` or
         ``reversed``.
-    :param only_completed: whether it leaves of a model sync's executions those that ``ended`` or ``completed``.
-    :param no_body_status: status of a success that says nothing, of deletions and connection tests: 200 or 204.
+    :param only_completed: executions of a model sync that it selects: those that ``ended`` or those that ``completed``.
+    :param no_body_status: status of a successful deletion or connection test, which has no body: 200 or 204.
     :param execution_type: ``type`` of an execution started through the API.
     :param page_size: largest page of a list.
     :param error_body: body of an error: its ``whole``, its ``message`` alone, or an ``empty`` object.
     :param error_key: ``key`` of every error; None: a word that goes with the status.
-    :param rate_limit: requests of one minute that are answered, the rest gets 429; None: all.
+    :param rate_limit: requests a minute; the others get 429. None: no limit.
     :param retry_after: ``Retry-After`` of such a 429: ``seconds``, a ``date`` or ``absent``.
-    :param default_version: API version of a request that names none; before 2025-09-18 a bulk start takes ``resync``.
-    :param deployment_key_forms: how a deployment key may be sent: ``bearer``, ``basic_key`` (it is the user name and
-        there is no password) or ``basic_organization`` (it is the password of an organization).
-    :param idempotency_seconds: how long an outcome is kept.
-    :param record_conflicts: whether an Idempotency-Key keeps a 409.
-    :param record_rate_limits: whether it keeps a 429.
-    :param record_unauthorized: whether it keeps a 401.
-    :param record_client_errors: whether it keeps any other 4xx.
-    :param malformed_idempotency_key: status that refuses it, or ``accept``.
-    :param idempotency_mismatch: a known key with another path or body: ``replay`` or ``refuse`` with 422.
-    :param in_flight: the 409 to a key in flight: in its ``own_words`` or ``as_running``, as to a sync that runs.
-    :param replay_header: header that marks an answer that was kept; empty: none.
-    :param idempotency_scope: where a key is known: in the ``organization``, to its ``credential`` or for its ``path``.
-    :param batch_status_unknown_id: an unknown id in the batch status: ``omit`` it or ``refuse`` with 404.
-    :param batch_status_most_ids: how many ids the batch status takes; None: any number.
-    :param batch_status_too_many: status that refuses more, or ``cut`` to answer for the first ones only.
+    :param default_version: API version of a request without ``X-Polytomic-Version``; before 2025-09-18 a bulk start
+        accepts ``resync``.
+    :param deployment_key_forms: accepted forms of a deployment key: ``bearer``, ``basic_key`` (user name, without a
+        password) and ``basic_organization`` (password of an organization).
+    :param idempotency_seconds: seconds for which the response to an Idempotency-Key is kept.
+    :param record_conflicts: whether the response to an Idempotency-Key is kept if it is a 409.
+    :param record_rate_limits: whether it is kept if it is a 429.
+    :param record_unauthorized: whether it is kept if it is a 401.
+    :param record_client_errors: whether it is kept if it is another 4xx.
+    :param malformed_idempotency_key: status of the answer to a malformed key, or ``accept``.
+    :param idempotency_mismatch: known key with another path or body: ``replay`` the response or ``refuse`` with 422.
+    :param in_flight: text of the 409 to a key in flight: its ``own_words``, or ``as_running`` as for a sync that runs.
+    :param replay_header: header that marks a replayed response; empty: none.
+    :param idempotency_scope: scope of a key: the ``organization``, its ``credential`` or its ``path``.
+    :param batch_status_unknown_id: unknown id in the batch status: ``omit`` it or ``refuse`` with 404.
+    :param batch_status_most_ids: largest number of ids in the batch status; None: no limit.
+    :param batch_status_too_many: status of the answer to more ids, or ``cut`` to answer for the first ones only.
     :param connection_status: ``status`` of a connection that works.
     :param connection_failure: message that every test or creation of a connection fails with; None: they succeed.
     :param connection_failure_status: status of such a failure.
-    :param masked_secret: a mask sent back in an update: ``keep`` the secret, ``store`` the mask, ``refuse`` with 422.
-    :param schema_refresh_seconds: how long a refresh of schemas takes; ``inf`` never ends.
-    :param schema_refresh_lag: seconds before the status shows that a refresh has begun.
-    :param schema_refresh_ends: ``cache_status`` after a refresh; any word but ``fresh`` tells of a failure.
+    :param masked_secret: mask in an update: ``keep`` the secret, ``store`` the mask or ``refuse`` with 422.
+    :param schema_refresh_seconds: seconds that a refresh of schemas takes; ``inf`` never ends.
+    :param schema_refresh_lag: seconds until the status shows a refresh.
+    :param schema_refresh_ends: ``cache_status`` after a refresh; any word but ``fresh`` is a failure.
     :param schema_refresh_finishes: whether ``last_refresh_finished`` moves when a refresh ends.
-    :param proxy_body: JSON from behind a connection as ``text`` or as the ``json`` it is.
-    :param job_seconds: how long a job takes that an API call begins.
+    :param proxy_body: JSON from the system behind a connection: as ``text`` or as ``json``.
+    :param job_seconds: seconds that a job takes which an API call starts.
     :param console_level: ``level`` of an ordinary line of a console log.
     :param console_order: order of the lines of one page.
-    :param console_end: ``next_cursor`` when nothing is new: ``repeat`` the one that was sent, ``absent`` or ``null``.
-    :param event_order: order of the events of a list, and of the deliveries of one moment.
-    :param event_paging: whether a list of events offers a ``token`` for its next page or ``none``.
+    :param console_end: ``next_cursor`` without new lines: ``repeat`` the cursor of the request, ``absent`` or ``null``.
+    :param event_order: order of events in the list, and of deliveries at one moment.
+    :param event_paging: pages of the list of events: by ``token`` or ``none``.
     :param event_sync_name: field that names the sync in an event.
-    :param events_lost: events that nobody sees: their types, sync ids or execution ids; ``*`` stands for any text.
-    :param events_repeated: events that are listed and delivered twice, named in the same way.
-    :param events_delayed: seconds from an event to its listing and delivery, by names of the same kind; the first that
-        fits counts.
-    :param completed_beside_errors: whether ``completed`` is sent beside ``completed_with_errors``.
+    :param events_lost: events never listed or delivered, by type, sync id or execution id; ``*`` matches any text.
+    :param events_repeated: events that are listed and delivered twice, named likewise.
+    :param events_delayed: seconds from an event to its listing and delivery, by names of the same kind; the first match
+        counts.
+    :param completed_beside_errors: whether a ``completed`` event accompanies ``completed_with_errors``.
     :param signature_hash: hash of the signature of a delivery.
-    :param signature_encoding: how that is written.
-    :param signature_prefix: whether the name of the hash and ``=`` stand before it.
-    :param delivery_body: what is delivered: ``type`` and ``event`` of an event, or the ``whole`` as it is listed.
+    :param signature_encoding: encoding of the signature.
+    :param signature_prefix: whether the signature begins with the name of the hash and ``=``.
+    :param delivery_body: body of a delivery: ``type`` and ``event``, or the ``whole`` event as it is listed.
     :param delivery_backoff: seconds before the second attempt to deliver; each further pause is twice as long.
     """
 
@@ -182,25 +180,28 @@ class Behavior:
     delivery_backoff: float = 1.0
 
     def set(self, name: str, value: Any) -> None:
-        """Turn the switch ``name`` to ``value``."""
+        """Set the switch ``name`` to ``value``.
+
+        :raises ValueError: if there is no such switch, or it does not take the value.
+        """
         known = [each.name for each in fields(self)]
         if name not in known:
-            raise ValueError(f"There is no switch {name!r}; there are {', '.join(known)}.")
-        allowed = _WORDS.get(name)
+            raise ValueError(f"There is no switch {name!r}. Use one of {', '.join(known)}.")
+        allowed = _ALLOWED.get(name)
         if allowed is not None and value not in allowed:
-            raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, not {value!r}.")
+            raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}.")
         if name in _SECONDS:
             value = float(value)
         if name in _NAMES and isinstance(value, str):
-            raise ValueError(f"{name} is a list of names.")
+            raise ValueError(f"{name} must be a list of names.")
         setattr(self, name, value)
 
     def in_order(self, rows: Iterable[T]) -> list[T]:
-        """Put the rows of a list whose order is not documented into one."""
+        """Order the rows of a list whose order is not documented."""
         return list(rows)[:: -1 if self.list_order == "reversed" else 1]
 
-    def records(self, status: int) -> bool:
-        """Tell whether an Idempotency-Key keeps an outcome with this ``status``."""
+    def keeps(self, status: int) -> bool:
+        """Return whether a response with this ``status`` is kept for its Idempotency-Key."""
         special = {401: self.record_unauthorized, 409: self.record_conflicts, 429: self.record_rate_limits}
         if status in special:
             return special[status]

@@ -1,4 +1,4 @@
-"""Turn what a caller says of a sync into what is kept of it; what is not said falls back to its default."""
+"""Definitions of syncs: the attributes that are stored for a request body, with defaults for what is absent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from airflow_provider_polytomic.emulator.domain import filters
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.plans import SchemaPlan
 
@@ -49,28 +48,89 @@ _BULK_DEFAULTS: dict[str, Any] = {
 
 
 def model_sync(body: Body) -> dict[str, Any]:
-    """Give what is kept of a model sync besides its name and whether it is active."""
-    fields = body.get("fields") or []
-    both = {**filters.identities(body), **filters.filters(body)}
+    """Return the attributes of a model sync.
+
+    :raises ApiError: if the older and the newer form of identity or filters differ.
+    """
+    fields, identities = body.get("fields") or [], _identities(body)
+    mappings = [*fields, *((identities["identities"] or {}).get("mappings") or [])]
+    sources = (each.get("source") or {} for each in mappings)
     return {
         **_with_defaults(body, _MODEL_DEFAULTS),
         "mode": body["mode"],
         "schedule": body["schedule"],
         "target": body["target"],
         "fields": list(fields),
-        **both,
-        "model_ids": _model_ids([*fields, *((both["identities"] or {}).get("mappings") or [])]),
+        **identities,
+        **_filters(body),
+        "model_ids": list(dict.fromkeys(each["model_id"] for each in sources if each.get("model_id"))),
         "problems": None,
     }
 
 
-def _model_ids(mappings: Iterable[Body]) -> list[str]:
-    sources = (each.get("source") or {} for each in mappings)
-    return list(dict.fromkeys(each["model_id"] for each in sources if each.get("model_id")))
+def _identities(body: Body) -> dict[str, Any]:
+    """Return the identity in both forms: the older ``identity`` holds the first mapping only."""
+    first, identities = body.get("identity"), body.get("identities")
+    if identities is None:
+        return {
+            "identity": first,
+            "identities": None if first is None else {"mappings": [first], "strategy": "priority"},
+        }
+    mappings = identities.get("mappings") or []
+    if first is not None and first != next(iter(mappings), None):
+        raise ApiError(400, "identity differs from identities.")
+    return {"identity": next(iter(mappings), None), "identities": {"strategy": "priority", **identities}}
+
+
+def _filters(body: Body) -> dict[str, Any]:
+    """Return the filters in both forms: the older ``filters`` hold the conditions of model and target together."""
+    old = body.get("filters") or []
+    new = {
+        "Model": [_newer(each) for each in old if each.get("field_type") != "Target"],
+        "Target": [_newer(each) for each in old if each.get("field_type") == "Target"],
+    }
+    sent = {name: body.get(f"{name.lower()}_filters") for name in new}
+    conditions = {name: (each or {}).get("conditions") or [] for name, each in sent.items()}
+    logic = {"Model": body.get("filter_logic"), "Target": (sent["Target"] or {}).get("logic")}
+    if any(each is not None for each in sent.values()):
+        if old and new != {name: [_without_nulls(each) for each in rows] for name, rows in conditions.items()}:
+            raise ApiError(400, "filters differ from model_filters and target_filters.")
+        new, logic["Model"] = conditions, (sent["Model"] or {}).get("logic")
+    return {
+        "filters": [_older(each, name) for name, rows in new.items() for each in rows],
+        "filter_logic": logic["Model"],
+        **{
+            f"{name.lower()}_filters": {"conditions": rows, "logic": logic[name]} if rows else None
+            for name, rows in new.items()
+        },
+    }
+
+
+_RENAMED = {"Model": {"source": "field"}, "Target": {"field": "field_id", "value_source": "value_field"}}
+"""Names of a condition's fields in the newer form that differ in the older one."""
+
+
+def _newer(condition: Body) -> dict[str, Any]:
+    kind = "Target" if condition.get("field_type") == "Target" else "Model"
+    named = {new: condition.get(old) for new, old in _RENAMED[kind].items()}
+    return _without_nulls({**_common(condition), **named})
+
+
+def _older(condition: Body, kind: str) -> dict[str, Any]:
+    named = {old: condition.get(new) for new, old in _RENAMED[kind].items()}
+    return _without_nulls({**_common(condition), "field_type": kind, **named})
+
+
+def _common(condition: Body) -> dict[str, Any]:
+    return {name: condition.get(name) for name in ("function", "label", "value")}
+
+
+def _without_nulls(condition: Body) -> dict[str, Any]:
+    return {name: value for name, value in condition.items() if value is not None}
 
 
 def bulk_sync(body: Body) -> dict[str, Any]:
-    """Give what is kept of a bulk sync besides its name, its schemas and whether it is active."""
+    """Return the attributes of a bulk sync."""
     return {
         **_with_defaults(body, _BULK_DEFAULTS),
         "source_connection_id": body["source_connection_id"],
@@ -89,52 +149,43 @@ def _schedule(sent: Body) -> dict[str, Any]:
     return {"id": str(uuid4()), **sent}
 
 
-def selected(wanted: Iterable[Any] | None, known: Iterable[SchemaPlan]) -> tuple[SchemaPlan, ...]:
-    """Give ``known`` with exactly the schemas ``wanted`` enabled: ids, or mappings with an id and settings.
+def select_schemas(wanted: Iterable[Any], known: Iterable[SchemaPlan]) -> tuple[SchemaPlan, ...]:
+    """Return ``known`` with exactly the schemas ``wanted`` enabled: ids, or mappings with an id and settings.
 
-    One that is not known is taken to be in the source after all.
+    A schema that is not known is added.
     """
-    named = [{"id": each} if isinstance(each, str) else each for each in wanted or []]
     schemas = {each.id: replace(each, enabled=False) for each in known}
-    for each in named:
-        schemas[_id(each)] = configured(schemas.get(_id(each), SchemaPlan(_id(each))), {"enabled": True, **each})
+    for each in wanted:
+        changes = {"id": each} if isinstance(each, str) else each
+        schema = schemas.get(_id(changes), SchemaPlan(_id(changes)))
+        schemas[schema.id] = _with_settings(schema, {"enabled": True, **changes})
     return tuple(schemas.values())
 
 
-def patched(changes: Iterable[Body], known: Iterable[SchemaPlan]) -> tuple[SchemaPlan, ...]:
-    """Give ``known`` with ``changes`` to some of them.
+def update_schemas(changes: Iterable[Body], known: Iterable[SchemaPlan]) -> tuple[SchemaPlan, ...]:
+    """Return ``known`` with ``changes`` to some of them.
 
-    :raises Refused: when a change is to a schema that is not known.
+    :raises ApiError: if a schema is not known.
     """
     schemas = {each.id: each for each in known}
     for each in changes:
         if _id(each) not in schemas:
             raise ApiError(400, f"The sync has no schema {_id(each)}.")
-        schemas[_id(each)] = configured(schemas[_id(each)], each)
+        schemas[_id(each)] = _with_settings(schemas[_id(each)], each)
     return tuple(schemas.values())
 
 
-def configured(schema: SchemaPlan, changes: Body) -> SchemaPlan:
-    """Give ``schema`` with the settings in ``changes``."""
+def _with_settings(schema: SchemaPlan, changes: Body) -> SchemaPlan:
     settings = {name: value for name, value in changes.items() if name in _SCHEMA_SETTINGS and value is not None}
-    enabled = changes.get("enabled")
-    return replace(
-        schema,
-        enabled=schema.enabled if enabled is None else bool(enabled),
-        settings={**schema.settings, **settings},
-    )
+    enabled = schema.enabled if changes.get("enabled") is None else bool(changes["enabled"])
+    return replace(schema, enabled=enabled, settings={**schema.settings, **settings})
 
 
-def shown_schema(schema: SchemaPlan) -> dict[str, Any]:
-    """Write one schema of a bulk sync in full."""
+def schema_to_json(schema: SchemaPlan) -> dict[str, Any]:
+    """Return one schema of a bulk sync as the API shows it."""
     settings = {**_SCHEMA_SETTINGS, **schema.settings}
     output_name = settings["user_output_name"] or schema.output_name or schema.id
     return {"id": schema.id, "enabled": schema.enabled, "output_name": output_name, **settings}
-
-
-def shown_schema_in_list(schema: SchemaPlan) -> dict[str, Any]:
-    """Write one schema of a bulk sync as the list shows it, without fields and filters."""
-    return {name: value for name, value in shown_schema(schema).items() if name not in ("fields", "filters")}
 
 
 def _id(schema: Body) -> str:

@@ -1,9 +1,10 @@
-"""Refuse a request the way the API does."""
+"""Errors as the API answers them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+ALREADY_RUNNING = "The sync already has an execution in progress."
 _KEYS = {
     400: "bad_request",
     401: "unauthorized",
@@ -14,14 +15,12 @@ _KEYS = {
     429: "rate_limited",
 }
 
-ALREADY_RUNNING = "The sync already has an execution in progress."
-
 
 class ApiError(Exception):
-    """A request the API answers with an error.
+    """Answer a request with an error.
 
     :param status: HTTP status.
-    :param message: the API's words.
+    :param message: text of the error.
     :param metadata: further facts for the caller.
     """
 
@@ -32,10 +31,10 @@ class ApiError(Exception):
         self.metadata = metadata or {}
 
     def body(self, key: str | None = None, shape: str = "whole") -> dict[str, Any]:
-        """Give the error body.
+        """Return the error body.
 
-        :param key: its ``key``; None: a word that goes with the status.
-        :param shape: how much there is of it: see the switch ``error_body``.
+        :param key: value of its ``key``; None: a word for the status.
+        :param shape: a value of the switch ``error_body``.
         """
         whole = {
             "key": _KEYS.get(self.status, "error") if key is None else key,
@@ -43,5 +42,5 @@ class ApiError(Exception):
             "metadata": self.metadata,
             "status": self.status,
         }
-        kept: dict[str, dict[str, Any]] = {"whole": whole, "message": {"message": self.message}, "empty": {}}
-        return kept[shape]
+        bodies: dict[str, dict[str, Any]] = {"whole": whole, "message": {"message": self.message}, "empty": {}}
+        return bodies[shape]

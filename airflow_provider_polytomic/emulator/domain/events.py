@@ -1,14 +1,14 @@
-"""Tell what happened to syncs, as the events of the last two days.
+"""Events of the last two days.
 
-Events are functions of the executions and the time: one where an execution starts to work, one or two where it ends.
-The switches then say what of it a caller gets to see.
+Events are functions of the executions and the time: one when an execution starts to work, one or two at its end. The
+switches then decide which of them a caller sees.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import Any
@@ -20,14 +20,13 @@ from airflow_provider_polytomic.emulator.domain.clock import timestamp
 from airflow_provider_polytomic.emulator.domain.executions import Execution
 from airflow_provider_polytomic.emulator.domain.state import State
 from airflow_provider_polytomic.emulator.domain.syncs import BULK, Sync
-from airflow_provider_polytomic.emulator.http.paging import Position
+from airflow_provider_polytomic.emulator.domain.webhooks import PendingDelivery
 
 RETAINED_SECONDS = 48 * 60 * 60
-_MODEL_ENDS = ("completed", "canceled", "failed")
-_BULK_ENDS = {"errors": "completed_with_error", **{word: word for word in _MODEL_ENDS}}
+_OUTCOMES = ("completed", "canceled", "failed")
 TYPES = (
-    *(f"sync.{word}" for word in ("running", *_MODEL_ENDS, "completed_with_errors")),
-    *(f"bulk_sync.{word}" for word in ("running", *_MODEL_ENDS, "completed_with_error")),
+    *(f"sync.{word}" for word in ("running", *_OUTCOMES, "completed_with_errors")),
+    *(f"bulk_sync.{word}" for word in ("running", *_OUTCOMES, "completed_with_error")),
 )
 
 
@@ -35,8 +34,8 @@ TYPES = (
 class Event:
     """One event.
 
-    :param at: when it happened, in whole microseconds, since that is what callers see and compare.
-    :param copy: 0, or 1 for the repetition of an event that stands in the list twice.
+    :param at: its time in whole microseconds, the precision of the API.
+    :param copy: 1 for the second copy of an event that is listed twice, else 0.
     """
 
     type: str
@@ -50,93 +49,82 @@ class Event:
         """The id, the same for each copy."""
         return str(uuid5(NAMESPACE_URL, f"{self.execution.id}/{self.type}"))
 
+    def matches(self, names: Sequence[str]) -> bool:
+        """Return whether one of ``names`` matches its type, sync id or execution id."""
+        return any(fnmatchcase(text, name) for name in names for text in (self.type, self.sync.id, self.execution.id))
+
+    def to_json(self, state: State) -> dict[str, Any]:
+        """Return the event as the API shows it."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "created_at": timestamp(self.at),
+            "organization_id": state.organization_id,
+            "event": {
+                "execution_id": self.execution.id,
+                "organization_id": state.organization_id,
+                "sync_id": self.sync.id,
+                state.behavior.event_sync_name: self.sync.name,
+                **self.sync.connections,
+                **_details(self),
+            },
+        }
+
 
 def visible(state: State) -> Iterator[Event]:
-    """Give the events that callers can see now, in no particular order."""
+    """Return the events that callers can see now, in no particular order."""
     now, behavior = state.clock(), state.behavior
     for event in _all(state, now):
-        seen_at = event.at + next((s for name, s in behavior.events_delayed.items() if _fits(event, [name])), 0.0)
-        if not now - RETAINED_SECONDS < event.at or seen_at > now or _fits(event, behavior.events_lost):
+        delays = (seconds for name, seconds in behavior.events_delayed.items() if event.matches([name]))
+        too_early = event.at + next(delays, 0.0) > now
+        if not now - RETAINED_SECONDS < event.at or too_early or event.matches(behavior.events_lost):
             continue
         yield event
-        if _fits(event, behavior.events_repeated):
-            yield Event(event.type, event.at, event.sync, event.execution, copy=1)
+        if event.matches(behavior.events_repeated):
+            yield replace(event, copy=1)
 
 
 def _all(state: State, now: float) -> Iterator[Event]:
     for sync in (*state.deleted_syncs, *state.syncs.values()):
+        prefix = "bulk_sync" if sync.kind == BULK else "sync"
         for execution in sync.executions:
-            for at, word in _moments(execution, now, state.behavior):
-                yield Event(
-                    f"{'bulk_sync' if sync.kind == BULK else 'sync'}.{word}", _in_microseconds(at), sync, execution
-                )
+            for at, word in _occurrences(execution, now, state.behavior):
+                in_microseconds = datetime.fromtimestamp(at, timezone.utc).timestamp()
+                yield Event(f"{prefix}.{word}", in_microseconds, sync, execution)
 
 
-def _moments(execution: Execution, now: float, behavior: Behavior) -> Iterable[tuple[float, str]]:
-    started_at = execution.started_at(now)
+def _occurrences(execution: Execution, now: float, behavior: Behavior) -> Iterator[tuple[float, str]]:
+    """Return the times and words of an execution's events; the end of an ``interrupted`` one has no event."""
+    started_at, ending = execution.started_at(now), execution.ending
     if started_at is not None:
         yield started_at, "running"
-    if execution.ended(now):
-        for word in _ends(execution, behavior):
-            yield execution.ending.at, word
-
-
-def _ends(execution: Execution, behavior: Behavior) -> list[str]:
-    """Give the words of the events that tell of the end; there are none for ``interrupted``."""
-    ending = execution.ending
+    if not execution.ended(now):
+        return
+    word = ending.status if ending.status in _OUTCOMES else None
     if execution.kind == BULK:
-        word = _BULK_ENDS.get(ending.status)
-    elif ending.status == "completed" and (execution.counts(ending.at)["error"] or execution.errors(ending.at)):
+        word = "completed_with_error" if ending.status == "errors" else word
+    elif word == "completed" and (execution.counts(ending.at)["error"] or execution.errors(ending.at)):
         word = "completed_with_errors"
-    else:
-        word = ending.status if ending.status in _MODEL_ENDS else None
-    beside = word is not None and word.startswith("completed_with") and behavior.completed_beside_errors
-    return [each for each in ("completed" if beside else None, word) if each]
+    if word and word.startswith("completed_with") and behavior.completed_beside_errors:
+        yield ending.at, "completed"
+    if word:
+        yield ending.at, word
 
 
-def _fits(event: Event, names: Sequence[str]) -> bool:
-    return any(fnmatchcase(text, name) for name in names for text in (event.type, event.sync.id, event.execution.id))
+def sort_key(behavior: Behavior) -> Callable[[Event], tuple[float, str]]:
+    """Return the key by which events are sorted."""
 
-
-def order(behavior: Behavior) -> Callable[[Event], Position]:
-    """Give what events are sorted by."""
-
-    def position(event: Event) -> Position:
+    def key(event: Event) -> tuple[float, str]:
         tie = f"{event.id} {event.copy}"
         if behavior.event_order == "shuffled":
             return (0.0, hashlib.sha256(tie.encode()).hexdigest())
         return (event.at if behavior.event_order == "oldest_first" else -event.at, tie)
 
-    return position
+    return key
 
 
-def shown(event: Event, organization_id: str, behavior: Behavior) -> dict[str, Any]:
-    """Write an event as the API shows it."""
-    sync = event.sync
-    ends = ("source_connection_id", "destination_connection_id")
-    connections = (
-        {name: sync.attributes[name] for name in ends}
-        if sync.kind == BULK
-        else {"target_connection_id": sync.attributes["target"]["connection_id"]}
-    )
-    return {
-        "id": event.id,
-        "type": event.type,
-        "created_at": timestamp(event.at),
-        "organization_id": organization_id,
-        "event": {
-            "execution_id": event.execution.id,
-            "organization_id": organization_id,
-            "sync_id": sync.id,
-            behavior.event_sync_name: sync.name,
-            **connections,
-            **_facts(event),
-        },
-    }
-
-
-def _facts(event: Event) -> dict[str, Any]:
-    """Give what one type of event says beyond the others."""
+def _details(event: Event) -> dict[str, Any]:
+    """Return the fields that only this type of event has."""
     kind, _, word = event.type.partition(".")
     if word == "running" or event.type == "bulk_sync.canceled":
         return {}
@@ -156,7 +144,7 @@ def _facts(event: Event) -> dict[str, Any]:
 
 
 def _completed(event: Event, counts: dict[str, int], at: float) -> dict[str, Any]:
-    files = {type: logs.files(event.execution, type, at) for type in logs.TYPES}
+    files = {log_type: logs.files(event.execution, log_type, at) for log_type in logs.LOG_TYPES}
     return {
         "status": "completed",
         "trigger": event.execution.type,
@@ -177,5 +165,13 @@ def _completed(event: Event, counts: dict[str, int], at: float) -> dict[str, Any
     }
 
 
-def _in_microseconds(at: float) -> float:
-    return datetime.fromtimestamp(at, timezone.utc).timestamp()
+def queue_new_events(state: State) -> None:
+    """Queue for delivery the events that have become visible; skip them if the webhook is disabled."""
+    webhook = state.webhook
+    if webhook is None:
+        return
+    new = [each for each in visible(state) if each not in webhook.known]
+    webhook.known.update(new)
+    if webhook.disabled_at is None:
+        new.sort(key=sort_key(state.behavior))
+        webhook.pending.extend(PendingDelivery(each.to_json(state), state.clock()) for each in new)

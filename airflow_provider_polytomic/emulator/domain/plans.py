@@ -1,27 +1,30 @@
-"""Say in advance how an execution goes: how long it takes, how it ends, what it counts.
-
-All seconds of a plan are measured from the moment the execution begins.
-"""
+"""Plans of executions: duration, outcome, counts. Seconds of a plan count from the moment the execution begins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-WAITING = frozenset({"created", "scheduled", "queued", "waiting"})
+WAITING_STATUSES = frozenset({"created", "scheduled", "queued", "waiting"})
 COUNTS = ("total", "insert", "update", "upserts", "delete", "error", "warnings")
 TEST_RECORDS = 5
 
 
 @dataclass(frozen=True)
 class SchemaPlan:
-    """How one schema of a bulk execution goes.
+    """Plan one schema of a bulk execution.
 
-    :param duration: seconds; None takes the duration of the plan.
-    :param outcome: the schema's last status.
-    :param message: its ``status_message`` once it ended.
-    :param settings: what else the API lets a caller set of it.
+    :param id: id of the schema.
+    :param duration: seconds until it ends; default None, the duration of the plan.
+    :param records: record count at the end; default 100.
+    :param errors: error count at the end; default 0.
+    :param warnings: warning count at the end; default 0.
+    :param outcome: last status of the schema; default ``completed``.
+    :param message: ``status_message`` of the schema once it ended; default None.
+    :param output_name: name at the destination; default None, its id.
+    :param enabled: whether executions move it; default True.
+    :param settings: other settings of the schema, as the API names them; default none.
     """
 
     id: str
@@ -36,30 +39,26 @@ class SchemaPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _default_counts() -> dict[str, int]:
-    return {"total": 100, "insert": 60, "update": 40}
-
-
 @dataclass(frozen=True)
 class Plan:
-    """How one execution goes.
+    """Plan one execution.
 
-    :param duration: seconds until it ends; ``math.inf`` (JSON: ``"inf"``) never ends by itself.
-    :param outcome: its last status, any word; None: ``completed``, or what the schemas add up to.
-    :param counts: counts at the end of a model execution; they grow evenly while it runs.
-    :param errors: ``errors`` of a model execution once it ended.
-    :param message: ``status_message`` of a bulk execution once it ended.
-    :param statuses: pairs of a status word and the second it begins at, in order; words may repeat.
-        None: ``created`` for a tenth of the duration (at most a second), then ``running``.
-    :param cancel_takes: seconds from the first cancel request to the end.
-    :param cancel_ends: last status of a canceled execution, as a cancel may come too late.
-    :param schemas: the schemas of a bulk execution; empty for a model execution.
-    :param log_every: seconds between two lines of progress in the console log.
+    :param duration: seconds until it ends; ``math.inf`` (JSON: ``"inf"``) never ends by itself. Default 10.
+    :param outcome: its last status, any word; default None: ``completed``, or the sum of the schemas' outcomes.
+    :param counts: counts at the end of a model execution; they grow evenly while it runs. Default 100 records.
+    :param errors: ``errors`` of a model execution once it ended; default none.
+    :param message: ``status_message`` of a bulk execution once it ended; default None.
+    :param statuses: pairs of a status and the second it begins at, in order; a status may repeat. Default None:
+        ``created`` for a tenth of the duration (at most a second), then ``running``.
+    :param cancel_takes: seconds from the first cancel request to the end; default 2.
+    :param cancel_ends: last status of a canceled execution, since a cancel may come too late; default ``canceled``.
+    :param schemas: the schemas of a bulk execution; default none, as for a model execution.
+    :param log_every: seconds between two lines of progress in the console log; default 1.
     """
 
     duration: float = 10.0
     outcome: str | None = None
-    counts: Mapping[str, int] = field(default_factory=_default_counts)
+    counts: Mapping[str, int] = field(default_factory=lambda: {"total": 100, "insert": 60, "update": 40})
     errors: tuple[str, ...] = ()
     message: str | None = None
     statuses: tuple[tuple[str, float], ...] | None = None
@@ -68,39 +67,39 @@ class Plan:
     schemas: tuple[SchemaPlan, ...] = ()
     log_every: float = 1.0
 
-    def changed(self, changes: Mapping[str, Any]) -> Plan:
-        """Give the plan with ``changes``, which may come as plain JSON."""
-        unknown = set(changes) - {each.name for each in fields(self)}
-        if unknown:
-            raise ValueError(f"A plan has no {', '.join(sorted(unknown))}.")
+    def with_changes(self, changes: Mapping[str, Any]) -> Plan:
+        """Return the plan with ``changes``, which may be plain JSON.
+
+        :raises ValueError: if a plan has no such field, or the field does not take the value.
+        """
+        _reject_unknown("A plan", changes, [each.name for each in fields(self)])
         return replace(self, **{name: _converted(name, value) for name, value in changes.items()})
 
-    def of_schemas(self, ids: list[str]) -> Plan:
-        """Keep only the schemas ``ids``; all enabled ones where ``ids`` is empty."""
+    def with_schemas(self, ids: list[str]) -> Plan:
+        """Keep only the schemas ``ids``; all enabled ones if ``ids`` is empty."""
         return replace(self, schemas=tuple(each for each in self.schemas if (each.id in ids if ids else each.enabled)))
 
-    def as_test(self, reading: str = "whole") -> Plan:
-        """Limit every schema to the few records that a test run moves, and a model sync as ``reading`` says."""
+    def as_test(self, model_test: str = "whole") -> Plan:
+        """Limit each schema to the records of a test execution, and the counts as the switch ``model_test`` says."""
+        limit = {"few": TEST_RECORDS, "nothing": 0}.get(model_test)
+        counts = {name: count if limit is None else min(count, limit) for name, count in self.counts.items()}
         schemas = tuple(replace(each, records=min(each.records, TEST_RECORDS)) for each in self.schemas)
-        if reading == "whole":
-            return replace(self, schemas=schemas)
-        most = TEST_RECORDS if reading == "few" else 0
-        return replace(self, schemas=schemas, counts={name: min(count, most) for name, count in self.counts.items()})
+        return replace(self, schemas=schemas, counts=counts)
 
     def resumed(self, interrupted: str, errors: str) -> Plan:
-        """Let an execution go on and complete that would end ``interrupted`` or with ``errors``, where these say so.
+        """Let an execution that would end ``interrupted`` or with ``errors`` complete, if that switch is ``resumes``.
 
-        It shows the word for as long as it took to come to it.
+        It shows that status for as long as it took to reach it.
         """
-        word, length = self.final_status, self.length
-        if {"interrupted": interrupted, "errors": errors}.get(word) != "resumes":
+        status, length = self.final_status, self.length
+        if {"interrupted": interrupted, "errors": errors}.get(status) != "resumes":
             return self
         schemas = tuple(replace(each, duration=2 * length, outcome="completed") for each in self.schemas)
-        words = (*self.words, (word, length))
-        return replace(self, outcome="completed", duration=2 * length, schemas=schemas, statuses=words)
+        timeline = (*self.timeline, (status, length))
+        return replace(self, outcome="completed", duration=2 * length, schemas=schemas, statuses=timeline)
 
     def schema_duration(self, schema: SchemaPlan) -> float:
-        """Give the seconds ``schema`` takes."""
+        """Return the seconds that ``schema`` takes."""
         return self.duration if schema.duration is None else schema.duration
 
     @property
@@ -109,8 +108,8 @@ class Plan:
         return max((self.schema_duration(each) for each in self.schemas), default=self.duration)
 
     @property
-    def words(self) -> tuple[tuple[str, float], ...]:
-        """The status words before the end, each with the second it begins at."""
+    def timeline(self) -> tuple[tuple[str, float], ...]:
+        """The statuses before the end, each with the second it begins at."""
         if self.statuses is not None:
             return self.statuses
         return (("created", 0.0), ("running", min(1.0, self.length / 10)))
@@ -118,11 +117,11 @@ class Plan:
     @property
     def starts_after(self) -> float:
         """Seconds until the execution stops waiting and works."""
-        return min((second for word, second in self.words if word not in WAITING), default=self.length)
+        return min((second for status, second in self.timeline if status not in WAITING_STATUSES), default=self.length)
 
     @property
     def final_status(self) -> str:
-        """The last status when nobody interferes."""
+        """The last status, if the execution is neither canceled nor finished by hand."""
         if self.outcome is not None:
             return self.outcome
         outcomes = {each.outcome for each in self.schemas}
@@ -131,28 +130,28 @@ class Plan:
         return outcomes.pop() if len(outcomes) == 1 else "errors"
 
 
+def _reject_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    unknown = set(given) - set(known)
+    if unknown:
+        raise ValueError(f"{owner} has no {', '.join(sorted(unknown))}. Use {', '.join(known)}.")
+
+
 def _converted(name: str, value: Any) -> Any:
     if name in ("duration", "cancel_takes"):
         return float(value)
     if name == "log_every":
-        return _positive(name, float(value))
+        if float(value) <= 0:
+            raise ValueError(f"{name} must be greater than 0.")
+        return float(value)
     if name == "counts":
-        unknown = set(value) - set(COUNTS)
-        if unknown:
-            raise ValueError(f"counts has no {', '.join(sorted(unknown))}; it has {', '.join(COUNTS)}.")
+        _reject_unknown(name, value, COUNTS)
         return {key: int(count) for key, count in value.items()}
     if name == "errors":
         return tuple(str(each) for each in value)
     if name == "statuses" and value is not None:
-        return tuple((str(word), float(second)) for word, second in value)
+        return tuple((str(status), float(second)) for status, second in value)
     if name == "schemas":
         return tuple(_schema(each) for each in value)
-    return value
-
-
-def _positive(name: str, value: float) -> float:
-    if value <= 0:
-        raise ValueError(f"{name} must be greater than 0.")
     return value
 
 

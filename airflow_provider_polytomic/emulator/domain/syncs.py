@@ -1,4 +1,4 @@
-"""Start, cancel and find the executions of one sync, model or bulk."""
+"""Syncs of both kinds and their executions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MODEL, BULK = "model", "bulk"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asked for an execution, as far as the request tells."""
+    """Headers by which a start request identifies itself."""
 
     idempotency_key: str | None = None
     user_agent: str | None = None
 
 
-_NOBODY = Caller()
+_NO_CALLER = Caller()
 
 
 @dataclass(eq=False)
@@ -31,9 +31,9 @@ class Sync:
     """One sync and its executions, oldest first.
 
     :param kind: ``model`` or ``bulk``.
-    :param plan: how its executions go.
-    :param next_plans: changes to the plan for the next executions, one each, first come first served.
-    :param attributes: what the API shows of the sync besides the fields here.
+    :param plan: plan of its executions.
+    :param next_plans: changes to the plan for the next executions, one each.
+    :param attributes: the other fields that the API shows.
     """
 
     id: str
@@ -48,32 +48,47 @@ class Sync:
     next_execution_time: str | None = None
     executions: list[Execution] = field(default_factory=list)
 
+    @property
+    def connections(self) -> dict[str, str]:
+        """The ids of its connections, by the names they have in events."""
+        if self.kind == BULK:
+            return {name: self.attributes[name] for name in ("source_connection_id", "destination_connection_id")}
+        return {"target_connection_id": self.attributes["target"]["connection_id"]}
+
     def running(self, now: float) -> list[Execution]:
-        """Give the executions that have not ended, oldest first."""
+        """Return the executions that have not ended, oldest first."""
         return [each for each in self.executions if not each.ended(now)]
 
     def ended(self, now: float) -> list[Execution]:
-        """Give the executions that have ended, in the order they ended."""
+        """Return the executions that have ended, in the order in which they ended."""
         return sorted((each for each in self.executions if each.ended(now)), key=lambda each: each.ending.at)
 
     def execution(self, execution_id: str) -> Execution:
-        """Give the execution ``execution_id``."""
+        """Return the execution ``execution_id``.
+
+        :raises ApiError: if the sync has no such execution.
+        """
         for each in self.executions:
             if each.id == execution_id:
                 return each
         raise ApiError(404, "The execution was not found.")
 
     def start(
-        self, now: float, behavior: Behavior, *, type: str, request: Mapping[str, Any], caller: Caller = _NOBODY
+        self, now: float, behavior: Behavior, *, type: str, request: Mapping[str, Any], caller: Caller = _NO_CALLER
     ) -> Execution:
-        """Start an execution, or refuse to while another runs, unless they queue."""
+        """Start an execution.
+
+        :raises ApiError: if another execution is running and they do not queue, or a schema is unknown.
+        """
         running = self.running(now)
         if running and behavior.start_while_running == "conflict":
             raise ApiError(409, ALREADY_RUNNING)
         schema_ids = list(request.get("schemas") or [])
-        self._refuse_unknown_schemas(schema_ids)
+        unknown = set(schema_ids) - {each.id for each in self.plan.schemas}
+        if unknown:
+            raise ApiError(400, f"The sync has no schema {', '.join(sorted(unknown))}.")
         changes = self.next_plans.pop(0) if self.next_plans else {}
-        plan = self.plan.changed(changes).of_schemas(schema_ids).resumed(behavior.interrupted, behavior.errors)
+        plan = self.plan.with_changes(changes).with_schemas(schema_ids).resumed(behavior.interrupted, behavior.errors)
         execution = Execution(
             id=str(uuid4()),
             sync_id=self.id,
@@ -81,45 +96,24 @@ class Sync:
             plan=plan.as_test(behavior.model_test) if request.get("test") else plan,
             created_at=now,
             type=type,
-            behind=running[-1] if running else None,
+            queued_behind=running[-1] if running else None,
             request=request,
             idempotency_key=caller.idempotency_key,
             user_agent=caller.user_agent,
-            disposition=behavior.resync_dispositions.get(request.get("resync_mode") or "", "retain"),
+            output_disposition=behavior.resync_dispositions.get(request.get("resync_mode") or "", "retain"),
         )
         self.executions.append(execution)
         return execution
 
-    def _refuse_unknown_schemas(self, schema_ids: list[str]) -> None:
-        unknown = set(schema_ids) - {each.id for each in self.plan.schemas}
-        if unknown:
-            raise ApiError(400, f"The sync has no schema {', '.join(sorted(unknown))}.")
-
-    def cancel(self, now: float, behavior: Behavior) -> None:
-        """Request the end of every execution that has not ended."""
+    def cancel(self, now: float) -> int:
+        """Request the cancellation of every running execution and return their number."""
         running = self.running(now)
-        if not running:
-            refuse_cancel_without_execution(behavior)
         for each in running:
             each.request_cancel(now)
-
-    def cancel_execution(self, execution_id: str, now: float, behavior: Behavior) -> None:
-        """Request the end of one execution."""
-        execution = self.execution(execution_id)
-        if execution.ended(now):
-            refuse_cancel_without_execution(behavior)
-        else:
-            execution.request_cancel(now)
+        return len(running)
 
     def activate(self, active: bool, now: float) -> None:
-        """Switch the schedule on or off; switching a bulk sync off also cancels what it runs."""
+        """Switch the schedule on or off; switching off a bulk sync cancels its executions too."""
         self.active, self.updated_at = active, now
         if self.kind == BULK and not active:
-            for each in self.running(now):
-                each.request_cancel(now)
-
-
-def refuse_cancel_without_execution(behavior: Behavior) -> None:
-    """Refuse a cancel that finds nothing to cancel, where the switches say so."""
-    if behavior.cancel_idle != 200:
-        raise ApiError(behavior.cancel_idle, "The sync has no execution in progress.")
+            self.cancel(now)

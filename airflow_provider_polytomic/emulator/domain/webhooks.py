@@ -1,4 +1,4 @@
-"""Keep the webhook of the organization, what is to be delivered to it and the attempts to do so."""
+"""The webhook of the organization, its pending deliveries and the attempts to deliver them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from typing import Any
 from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
 
-SIGNATURE = "Polytomic-Signature"
-MOST_ATTEMPTS = 5
-
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt to push one event.
+    """One attempt to deliver an event.
 
-    :param shown: what the API shows of it besides the fields here.
+    :param details: the other fields that the API shows.
     """
 
     id: str
     event_id: str
     at: float
     success: bool
-    shown: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the attempt as the API shows it."""
+        shown = {"id": self.id, "event_id": self.event_id, "attempted_at": timestamp(self.at), "success": self.success}
+        return {**shown, **self.details}
 
 
 @dataclass(eq=False)
 class PendingDelivery:
-    """One event on its way.
+    """An event that is to be delivered.
 
-    :param event: the event as it is listed.
-    :param due_at: when the next attempt is to be made; None while one is being made.
+    :param event: the event as the API lists it.
+    :param due_at: time of the next attempt; None during an attempt.
     """
 
     event: dict[str, Any]
@@ -42,17 +44,17 @@ class PendingDelivery:
     attempts: int = 0
 
     def body(self, behavior: Behavior) -> bytes:
-        """Give what is posted."""
+        """Return the body to post."""
         names = list(self.event) if behavior.delivery_body == "whole" else ["type", "event"]
         return json.dumps({name: self.event[name] for name in names}).encode()
 
 
 @dataclass(eq=False)
 class Webhook:
-    """The address that the organization's events are pushed to.
+    """The address to which the events of the organization are delivered.
 
-    :param known: the events that have been taken up or passed over.
-    :param pending: what is on its way.
+    :param known: events that have been queued or skipped.
+    :param pending: events that are to be delivered.
     """
 
     id: str
@@ -66,13 +68,13 @@ class Webhook:
     pending: list[PendingDelivery] = field(default_factory=list)
 
     def signature(self, body: bytes, behavior: Behavior) -> str:
-        """Sign what is posted."""
+        """Return the signature of ``body``."""
         digest = hmac.digest(self.secret.encode(), body, behavior.signature_hash)
         text = digest.hex() if behavior.signature_encoding == "hex" else base64.b64encode(digest).decode()
         return f"{behavior.signature_hash}={text}" if behavior.signature_prefix else text
 
-    def shown(self) -> dict[str, Any]:
-        """Write the webhook as the API shows it."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the webhook as the API shows it."""
         disabled = self.disabled_at is not None
         return {
             "id": self.id,
@@ -84,14 +86,3 @@ class Webhook:
             "disabled_at": timestamp(self.disabled_at),
             "disabled_reason": "Disabled by request." if disabled else None,
         }
-
-
-def shown_delivery(delivery: Delivery) -> dict[str, Any]:
-    """Write an attempt as the API shows it."""
-    return {
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "attempted_at": timestamp(delivery.at),
-        "success": delivery.success,
-        **delivery.shown,
-    }

@@ -1,4 +1,4 @@
-"""Know callers by their keys, and keep each to what its key opens."""
+"""Credentials of callers, and the paths that each kind of key may request."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from airflow_provider_polytomic.emulator.domain.state import State
 
 USER, ORGANIZATION, PARTNER, DEPLOYMENT = "user", "organization", "partner", "deployment"
 _PARTNERS_ONLY = "/api/organizations"
-_ANYONE = "/api/me"
+_EVERYONE = "/api/me"
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What an ``Authorization`` header carries.
+    """Content of an ``Authorization`` header.
 
     :param scheme: ``bearer`` or ``basic``; None for anything else.
     """
@@ -43,35 +43,36 @@ def credentials(headers: Headers) -> Credentials:
     return Credentials()
 
 
-def role(given: Credentials, state: State) -> str | None:
-    """Tell what a caller with these credentials is; None: nobody."""
-    if state.deployment_key in (given.key, given.organization_id):
-        return DEPLOYMENT if _deployment_form(given, state) in state.behavior.deployment_key_forms else None
-    if given.scheme == "bearer":
-        return {state.api_key: USER, state.partner_key: PARTNER}.get(given.key)
-    if given.scheme == "basic" and given.organization_id == state.organization_id:
-        return ORGANIZATION if given.key in (state.api_key, state.partner_key) else None
+def role(sent: Credentials, state: State) -> str | None:
+    """Return the role of a caller with these credentials; None if they are not accepted."""
+    if state.deployment_key in (sent.key, sent.organization_id):
+        return DEPLOYMENT if _deployment_form(sent, state) in state.behavior.deployment_key_forms else None
+    if sent.scheme == "bearer":
+        return {state.api_key: USER, state.partner_key: PARTNER}.get(sent.key)
+    if sent.scheme == "basic" and sent.organization_id == state.organization_id:
+        return ORGANIZATION if sent.key in (state.api_key, state.partner_key) else None
     return None
 
 
-def _deployment_form(given: Credentials, state: State) -> str | None:
-    """Tell in which form the deployment key was sent."""
-    if given.scheme == "bearer":
+def _deployment_form(sent: Credentials, state: State) -> str | None:
+    if sent.scheme == "bearer":
         return BEARER
-    if given.organization_id == state.deployment_key:
-        return BASIC_KEY if not given.key else None
-    return BASIC_ORGANIZATION if given.organization_id == state.organization_id else None
+    if sent.organization_id == state.deployment_key:
+        return BASIC_KEY if not sent.key else None
+    return BASIC_ORGANIZATION if sent.organization_id == state.organization_id else None
 
 
-def authorize(given: Credentials, path: str, state: State) -> None:
-    """Refuse a caller who is nobody, or whose key does not open ``path``.
+def authorize(sent: Credentials, path: str, state: State) -> None:
+    """Check that a caller with these credentials may request ``path``.
 
-    A partner's key sent as it is opens the organizations alone; one of them, with its id, opens the rest. A deployment
-    key opens everything.
+    A partner key alone may request the organizations only; together with the id of an organization it may request the
+    rest. A deployment key may request everything.
+
+    :raises ApiError: if the caller may not.
     """
-    who = role(given, state)
-    if who is None:
+    caller = role(sent, state)
+    if caller is None:
         raise ApiError(401, "The API key was not accepted.")
     partners_only = path == _PARTNERS_ONLY or path.startswith(_PARTNERS_ONLY + "/")
-    if path != _ANYONE and who != DEPLOYMENT and partners_only != (who == PARTNER):
+    if path != _EVERYONE and caller != DEPLOYMENT and partners_only != (caller == PARTNER):
         raise ApiError(403, "The API key does not allow this.")

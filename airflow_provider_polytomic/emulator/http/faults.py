@@ -1,8 +1,8 @@
-"""Break answers on purpose, to see what callers make of it.
+"""Injected faults.
 
-A fault strikes *before* the application sees the request (as a proxy or a network would), *within* the
-application (so that an Idempotency-Key is in flight meanwhile and keeps the outcome), or *after* it has acted
-(so that the caller loses an answer to something that happened).
+A fault applies *before* the request reaches the application (as with a proxy or a network), *within* the application
+(so that its Idempotency-Key is in flight meanwhile and keeps the response), or *after* it has acted (so that the caller
+loses the response to something that happened).
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _HTML_HEADERS = (("content-type", "text/html"),)
 
 @dataclass
 class Fault:
-    """One fault and the requests it strikes.
+    """Inject a fault into the requests that match.
 
-    :param kind: ``status`` answers with another status, ``delay`` waits, ``reset`` cuts the connection,
-        ``malformed`` spoils the body of the true answer.
-    :param when: ``before``, ``within`` or ``after`` acting; ``reset`` knows no ``within``,
-        ``malformed`` only ``after``. Default ``after`` for ``malformed``, else ``before``.
-    :param method: HTTP method; None: any.
-    :param path: path pattern, where ``*`` is one segment and ``**`` any number of them; None: any.
-    :param skip: how many matching requests pass first.
-    :param count: how many requests it strikes; None: no limit.
-    :param seconds: how long it lasts by the emulator's clock; None: no limit.
-    :param status: HTTP status of a ``status`` fault.
-    :param body: its body, a string as it is, else as JSON; None: an error body.
-    :param html: give an HTML page as a proxy would instead of ``body``.
-    :param headers: further headers of a ``status`` fault, such as ``Retry-After``.
-    :param delay: seconds that a ``delay`` fault waits, in real time.
-    :param malformed: ``truncated`` cuts the JSON in the middle, ``html`` puts a page in its place.
+    :param kind: ``status`` responds with an error status, ``delay`` waits, ``reset`` resets the connection,
+        ``malformed`` corrupts the body of the response.
+    :param when: ``before``, ``within`` or ``after`` the application acts; ``reset`` cannot apply ``within``, and
+        ``malformed`` only ``after``. Default None: ``after`` for ``malformed``, else ``before``.
+    :param method: HTTP method; default None, any.
+    :param path: path pattern, in which ``*`` is one segment and ``**`` any number of them; default None, any.
+    :param skip: number of matching requests to let pass first; default 0.
+    :param count: number of requests to which it applies; None: no limit. Default 1.
+    :param seconds: duration by the emulator's clock; default None, no limit.
+    :param status: HTTP status of a ``status`` fault; default 503.
+    :param body: body of a ``status`` fault: text, or a value to send as JSON; default None, an error body.
+    :param html: respond with an HTML page, as a proxy does, instead of ``body``; default False.
+    :param headers: further headers of a ``status`` fault, such as ``Retry-After``; default none.
+    :param delay: seconds of real time that a ``delay`` fault waits; default 0.
+    :param malformed: ``truncated`` cuts the JSON in half, ``html`` replaces it by a page; default ``truncated``.
     """
 
     kind: str
@@ -68,10 +68,10 @@ class Fault:
             if value not in allowed:
                 raise ValueError(f"{value!r} is not one of {', '.join(allowed)}.")
         if (self.kind, self.when) in (("reset", "within"), ("malformed", "before"), ("malformed", "within")):
-            raise ValueError(f"A {self.kind} fault cannot strike {self.when!r}.")
+            raise ValueError(f"A {self.kind} fault cannot apply {self.when!r}.")
 
-    def strikes(self, method: str, path: str, now: float) -> bool:
-        """Tell whether the fault strikes this request, and count it."""
+    def applies(self, method: str, path: str, now: float) -> bool:
+        """Return whether the fault applies to this request, and count the request."""
         if self.method is not None and self.method.upper() != method:
             return False
         if self.path is not None and not _pattern(self.path).fullmatch(path):
@@ -86,8 +86,8 @@ class Fault:
         self.hits += 1
         return True
 
-    def answer(self) -> ApiResponse:
-        """Give the answer of a ``status`` fault."""
+    def response(self) -> ApiResponse:
+        """Return the response of a ``status`` fault."""
         headers = tuple((name, str(value)) for name, value in self.headers.items())
         if self.html:
             return ApiResponse(self.status, _HTML, _HTML_HEADERS + headers)
@@ -97,24 +97,13 @@ class Fault:
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
         return ApiResponse(self.status, text.encode(), headers)
 
-    def corrupt(self, answer: ApiResponse) -> ApiResponse:
-        """Give ``answer`` with its body spoiled."""
+    def corrupt(self, response: ApiResponse) -> ApiResponse:
+        """Return ``response`` with a corrupt body."""
         if self.malformed == "html":
-            return ApiResponse(answer.status, _HTML, _HTML_HEADERS)
-        return ApiResponse(answer.status, answer.body[: len(answer.body) // 2], answer.headers)
+            return ApiResponse(response.status, _HTML, _HTML_HEADERS)
+        return ApiResponse(response.status, response.body[: len(response.body) // 2], response.headers)
 
 
 def _pattern(path: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*|\*)", path)
     return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts))
-
-
-class Faults:
-    """The faults in force, oldest first."""
-
-    def __init__(self) -> None:
-        self.all: list[Fault] = []
-
-    def take(self, when: str, method: str, path: str, now: float) -> Fault | None:
-        """Give the first fault that strikes this request at the stage ``when``."""
-        return next((each for each in self.all if each.when == when and each.strikes(method, path, now)), None)

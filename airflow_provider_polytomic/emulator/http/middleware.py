@@ -1,4 +1,4 @@
-"""Stand where a proxy and a gateway would: record, break, authenticate and replay requests around the application."""
+"""Middleware around the API: records requests, injects faults, limits the rate, authenticates and replays."""
 
 from __future__ import annotations
 
@@ -15,50 +15,94 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_polytomic.emulator.domain.connections import redact
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
-from airflow_provider_polytomic.emulator.domain.state import RecordedRequest, State
+from airflow_provider_polytomic.emulator.domain.state import State
 from airflow_provider_polytomic.emulator.http.access import authorize, credentials
 from airflow_provider_polytomic.emulator.http.faults import Fault
-from airflow_provider_polytomic.emulator.http.responses import ApiResponse
+from airflow_provider_polytomic.emulator.http.responses import ApiResponse, IdempotencyStore
 
 _MINUTE = 60.0
 
 
-@dataclass(frozen=True)
-class _Exchange:
-    """One request on its way through."""
+@dataclass
+class RecordedRequest:
+    """One request that the emulator received.
 
+    :param method: HTTP method.
+    :param path: path as it was sent, percent-encoded.
+    :param query: names and values of the query, in order.
+    :param at: epoch seconds by the emulator's clock.
+    :param auth: ``bearer``, ``basic`` or None; never the key itself.
+    :param version: ``X-Polytomic-Version``.
+    :param user_agent: ``User-Agent``.
+    :param idempotency_key: ``Idempotency-Key``.
+    :param body: JSON body with secrets masked.
+    :param status: status of the response; None before it is sent, and if the connection was reset.
+    :param replayed: whether the response was the stored one of an Idempotency-Key.
+    """
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    at: float
+    auth: str | None = None
+    version: str | None = None
+    user_agent: str | None = None
+    idempotency_key: str | None = None
+    body: Any = None
+    status: int | None = None
+    replayed: bool = False
+
+
+class Traffic:
+    """The requests received, the faults injected, oldest first, and the responses kept for Idempotency-Keys."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Clear everything."""
+        self.requests: list[RecordedRequest] = []
+        self.faults: list[Fault] = []
+        self.idempotency = IdempotencyStore()
+
+
+@dataclass(frozen=True)
+class _ReceivedRequest:
     scope: Scope
     headers: Headers
     body: bytes
     record: RecordedRequest
 
 
-class Edge:
-    """Pass API requests to the application and its answers back, through faults, authentication and idempotency.
+class ApiMiddleware:
+    """Pass API requests to the application and return its responses.
 
     :param application: the API itself.
-    :param cut: called with the scope of a request whose connection is to be reset.
+    :param reset_connection: called with the scope of a request whose connection is to be reset.
     """
 
-    def __init__(self, state: State, application: ASGIApp, cut: Callable[[Scope], None]) -> None:
+    def __init__(
+        self, state: State, traffic: Traffic, application: ASGIApp, reset_connection: Callable[[Scope], None]
+    ) -> None:
         self._state = state
+        self._traffic = traffic
         self._application = application
-        self._cut = cut
+        self._reset_connection = reset_connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        exchange = self._exchange(scope, await _read_body(receive))
-        answer = await self._answer(exchange)
-        if answer is None:
-            self._cut(scope)
+        request = self._record(scope, await _read_body(receive))
+        response = await self._respond(request)
+        if response is None:
+            self._reset_connection(scope)
             while (await receive())["type"] != "http.disconnect":
                 pass
             return
-        exchange.record.status = answer.status
-        version = exchange.record.version or self._state.behavior.default_version
-        await _send(send, answer, (("x-polytomic-version", version),))
+        request.record.status = response.status
+        version = request.record.version or self._state.behavior.default_version
+        await _send(send, response, (("x-polytomic-version", version),))
 
-    def _exchange(self, scope: Scope, body: bytes) -> _Exchange:
+    def _record(self, scope: Scope, body: bytes) -> _ReceivedRequest:
         headers = Headers(scope=scope)
         record = RecordedRequest(
             method=scope["method"],
@@ -69,111 +113,105 @@ class Edge:
             version=headers.get("x-polytomic-version"),
             user_agent=headers.get("user-agent"),
             idempotency_key=headers.get("idempotency-key"),
-            body=_shown(body),
+            body=_redacted_json(body),
         )
         with self._state.lock:
-            self._state.requests.append(record)
-        return _Exchange(scope, headers, body, record)
+            self._traffic.requests.append(record)
+        return _ReceivedRequest(scope, headers, body, record)
 
-    async def _answer(self, exchange: _Exchange) -> ApiResponse | None:
-        """Give what is sent back; None cuts the connection."""
-        before = self._strike("before", exchange)
+    async def _respond(self, request: _ReceivedRequest) -> ApiResponse | None:
+        """Return the response to send; None resets the connection."""
+        before = self._next_fault("before", request)
         if before is not None:
             if before.kind == "reset":
                 return None
             await asyncio.sleep(before.delay)
             if before.kind == "status":
-                return before.answer()
-        answer = self._too_many(exchange) or await self._admitted(exchange)
-        after = self._strike("after", exchange)
-        return answer if after is None else await _struck(after, answer)
+                return before.response()
+        response = self._limit_rate(request) or await self._authorize(request)
+        after = self._next_fault("after", request)
+        if after is None:
+            return response
+        await asyncio.sleep(after.delay)
+        if after.kind == "reset":
+            return None
+        if after.kind == "status":
+            return after.response()
+        return after.corrupt(response) if after.kind == "malformed" else response
 
-    def _too_many(self, exchange: _Exchange) -> ApiResponse | None:
-        """Refuse what goes beyond the rate limit, if there is one."""
-        limit, now = self._state.behavior.rate_limit, exchange.record.at
+    def _limit_rate(self, request: _ReceivedRequest) -> ApiResponse | None:
+        """Return a 429 for a request beyond the rate limit, if there is one."""
+        behavior, now = self._state.behavior, request.record.at
+        limit = behavior.rate_limit
         if limit is None:
             return None
         with self._state.lock:
             recent = [
                 each.at
-                for each in self._state.requests
-                if each is not exchange.record and each.at > now - _MINUTE and each.status != 429
+                for each in self._traffic.requests
+                if each is not request.record and each.at > now - _MINUTE and each.status != 429
             ]
         if len(recent) < limit:
             return None
         wait = math.ceil(recent[-limit] + _MINUTE - now) if limit else int(_MINUTE)
-        shown = {"seconds": str(wait), "date": formatdate(now + wait, usegmt=True)}
-        headers = tuple(
-            ("retry-after", value) for name, value in shown.items() if name == self._state.behavior.retry_after
-        )
-        return ApiResponse.from_error(ApiError(429, "Too many requests."), self._state.behavior, headers)
+        value = {"seconds": str(wait), "date": formatdate(now + wait, usegmt=True)}.get(behavior.retry_after)
+        headers = (("retry-after", value),) if value else ()
+        return ApiResponse.from_error(ApiError(429, "Too many requests."), behavior, headers)
 
-    async def _admitted(self, exchange: _Exchange) -> ApiResponse:
-        """Let in whoever may come in; whether an Idempotency-Key keeps a 401 is a switch."""
+    async def _authorize(self, request: _ReceivedRequest) -> ApiResponse:
+        """Check the credentials; whether an Idempotency-Key keeps a 401 is a switch."""
         try:
-            authorize(credentials(exchange.headers), exchange.record.path, self._state)
+            authorize(credentials(request.headers), request.record.path, self._state)
         except ApiError as error:
-            answer = ApiResponse.from_error(error, self._state.behavior)
-            return await self._once(exchange, answer) if error.status == 401 else answer
-        return await self._once(exchange)
+            response = ApiResponse.from_error(error, self._state.behavior)
+            return await self._once_per_key(request, response) if error.status == 401 else response
+        return await self._once_per_key(request)
 
-    async def _once(self, exchange: _Exchange, refusal: ApiResponse | None = None) -> ApiResponse:
-        """Let the application act, unless an Idempotency-Key says that it has.
+    async def _once_per_key(self, request: _ReceivedRequest, unauthorized: ApiResponse | None = None) -> ApiResponse:
+        """Pass the request on, unless there is a stored response to its Idempotency-Key.
 
-        :param refusal: what it answers instead of acting.
+        :param unauthorized: response to return instead.
         """
-        name = exchange.record.idempotency_key
-        if name is None or exchange.record.method != "POST":
-            return refusal or await self._act(exchange)
-        key = (name, self._within(exchange))
-        store = self._state.idempotency
+        record, behavior, store = request.record, self._state.behavior, self._traffic.idempotency
+        if record.idempotency_key is None or record.method != "POST":
+            return unauthorized or await self._pass_on(request)
+        scopes = {"path": record.path, "credential": request.headers.get("authorization", "")}
+        key = (record.idempotency_key, scopes.get(behavior.idempotency_scope, ""))
         try:
             with self._state.lock:
-                kept = store.begin(key, (exchange.record.path, exchange.body), self._state.clock())
+                stored = store.begin(key, (record.path, request.body), self._state.clock(), behavior)
         except ApiError as error:
-            return refusal or ApiResponse.from_error(error, self._state.behavior)
-        if kept is not None:
-            exchange.record.replayed = refusal is None
-            marker = self._state.behavior.replay_header
-            return refusal or (kept.marked(marker) if marker else kept)
+            return unauthorized or ApiResponse.from_error(error, behavior)
+        if stored is not None:
+            record.replayed = unauthorized is None
+            marker = ((behavior.replay_header, "true"),) if behavior.replay_header else ()
+            return unauthorized or ApiResponse(stored.status, stored.body, stored.headers + marker)
         try:
-            answer = refusal or await self._act(exchange)
+            response = unauthorized or await self._pass_on(request)
         except BaseException:
             store.abandon(key)
             raise
         with self._state.lock:
-            store.finish(key, answer)
-        return answer
+            store.finish(key, response, behavior)
+        return response
 
-    def _within(self, exchange: _Exchange) -> str:
-        """Tell within what an Idempotency-Key is known."""
-        scopes = {"path": exchange.record.path, "credential": exchange.headers.get("authorization", "")}
-        return scopes.get(self._state.behavior.idempotency_scope, "")
-
-    async def _act(self, exchange: _Exchange) -> ApiResponse:
-        fault = self._strike("within", exchange)
+    async def _pass_on(self, request: _ReceivedRequest) -> ApiResponse:
+        fault = self._next_fault("within", request)
         if fault is not None:
             await asyncio.sleep(fault.delay)
             if fault.kind == "status":
-                return fault.answer()
-        return await _call(self._application, exchange.scope, exchange.body)
+                return fault.response()
+        return await _call(self._application, request.scope, request.body)
 
-    def _strike(self, when: str, exchange: _Exchange) -> Fault | None:
+    def _next_fault(self, stage: str, request: _ReceivedRequest) -> Fault | None:
+        method, path, now = request.record.method, request.record.path, self._state.clock()
         with self._state.lock:
-            return self._state.faults.take(when, exchange.record.method, exchange.record.path, self._state.clock())
-
-
-async def _struck(fault: Fault, answer: ApiResponse) -> ApiResponse | None:
-    await asyncio.sleep(fault.delay)
-    if fault.kind == "reset":
-        return None
-    if fault.kind == "status":
-        return fault.answer()
-    return fault.corrupt(answer) if fault.kind == "malformed" else answer
+            at_stage = (each for each in self._traffic.faults if each.when == stage)
+            return next((each for each in at_stage if each.applies(method, path, now)), None)
 
 
 async def _call(application: ASGIApp, scope: Scope, body: bytes) -> ApiResponse:
-    """Call an ASGI application and give its answer as a value."""
+    """Call an ASGI application and return its response as a value."""
     messages: list[Message] = []
 
     async def receive() -> Message:
@@ -198,14 +236,14 @@ async def _read_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _send(send: Send, answer: ApiResponse, more: tuple[tuple[str, str], ...]) -> None:
-    headers = [*answer.headers, *more, ("content-length", str(len(answer.body)))]
+async def _send(send: Send, response: ApiResponse, more: tuple[tuple[str, str], ...]) -> None:
+    headers = [*response.headers, *more, ("content-length", str(len(response.body)))]
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.start", "status": response.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": response.body})
 
 
-def _shown(body: bytes) -> Any:
+def _redacted_json(body: bytes) -> Any:
     try:
         return redact(json.loads(body)) if body else None
     except ValueError:

@@ -1,39 +1,50 @@
-"""Read what a request asks for, and refuse what cannot be meant."""
+"""API requests as their handlers see them: parameters, pages and the wrapping of handlers for Starlette."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
+from airflow_provider_polytomic.emulator.domain.connections import Connection
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
+from airflow_provider_polytomic.emulator.domain.executions import Execution
 from airflow_provider_polytomic.emulator.domain.state import State
-from airflow_provider_polytomic.emulator.domain.syncs import Caller
+from airflow_provider_polytomic.emulator.domain.syncs import BULK, MODEL, Caller, Sync
 from airflow_provider_polytomic.emulator.http.access import credentials, role
-from airflow_provider_polytomic.emulator.http.paging import PageRequest
 from airflow_provider_polytomic.emulator.http.responses import ApiResponse
 
+T = TypeVar("T")
+Position = tuple[float, str]
 _LISTS = frozenset({"data", "entries", "schemas", "urls", "URLs", "values"})
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One API request, as its handler sees it.
+    """One API request.
 
-    :param role: what the caller is; see ``access``.
-    :param version: API version that is spoken.
-    :param base_url: where the caller reached the emulator, without a slash at the end.
+    :param kind: kind of syncs below its path.
+    :param now: time of the request.
+    :param caller: headers that a start records.
+    :param role: role of the caller; see ``access``.
+    :param version: API version of the request.
+    :param base_url: URL at which the caller reached the emulator, without a slash at the end.
     """
 
     state: State
+    kind: str
+    now: float
     ids: dict[str, str]
     query: QueryParams
     body: dict[str, Any]
@@ -42,23 +53,36 @@ class RequestContext:
     version: str
     base_url: str
 
-    def page_request(self, largest: int | None = None) -> PageRequest:
-        """Read ``limit`` and ``page_token``; a limit that is absent, too large or below one is the largest."""
-        largest = largest or self.state.behavior.page_size
-        limit = self.number("limit")
-        fits = limit is not None and 0 < limit <= largest
-        return PageRequest(limit if limit is not None and fits else largest, self.query.get("page_token"))
+    @property
+    def behavior(self) -> Behavior:
+        """The switches."""
+        return self.state.behavior
 
-    def number(self, name: str, *, refuse_with: int = 400) -> int | None:
-        """Read a whole number of the query, None where it is absent."""
+    @property
+    def sync(self) -> Sync:
+        """The sync of the path."""
+        return self.state.sync(self.ids["sync_id"], self.kind)
+
+    @property
+    def execution(self) -> Execution:
+        """The execution of the path."""
+        return self.sync.execution(self.ids["execution_id"])
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the path."""
+        return self.state.connection(self.ids["connection_id"])
+
+    def number(self, name: str, *, error_status: int = 400) -> int | None:
+        """Read a whole number of the query, None if it is absent."""
         text = self.query.get(name)
         try:
             return None if text is None else int(text)
         except ValueError:
-            raise ApiError(refuse_with, f"{name} must be a number.") from None
+            raise ApiError(error_status, f"{name} must be a number.") from None
 
     def flag(self, name: str) -> bool | None:
-        """Read a boolean of the query, None where it is absent."""
+        """Read a boolean of the query, None if it is absent."""
         text = self.query.get(name)
         if text is None:
             return None
@@ -66,26 +90,29 @@ class RequestContext:
             raise ApiError(400, f"{name} must be true or false.")
         return text == "true"
 
-    def moment(self, name: str) -> float | None:
-        """Read a moment of the query as epoch seconds, None where it is absent."""
+    def period(self, start: str, end: str) -> tuple[float, float]:
+        """Read two times of the query as epoch seconds; infinities if they are absent."""
+        return self._time(start, float("-inf")), self._time(end, float("inf"))
+
+    def _time(self, name: str, default: float) -> float:
         text = self.query.get(name)
         if text is None:
-            return None
+            return default
         try:
-            moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+            time = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
         except ValueError:
             raise ApiError(422, f"{name} must be a date and time as of RFC 3339.") from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
 
     def params(self) -> dict[str, str]:
-        """Read ``params[…]`` of the query by name; of several values the last counts."""
+        """Read ``params[…]`` of the query by name; the last of several values counts."""
         found = ((re.fullmatch(r"params\[(.+)\]", name), value) for name, value in self.query.multi_items())
         return {match[1]: value for match, value in found if match}
 
     def field(self, name: str, type: type, *, required: bool = False) -> Any:
-        """Read a field of the body, None where it is absent.
+        """Read a field of the body, None if it is absent.
 
-        :raises Refused: when it is of another type, or absent though required.
+        :raises ApiError: if it is of another type, or absent though required.
         """
         value = self.body.get(name)
         if value is None and required:
@@ -95,47 +122,85 @@ class RequestContext:
         return value
 
     def objects(self, name: str, *, required: bool = False) -> list[dict[str, Any]]:
-        """Read a field of the body that is a list of objects, empty where it is absent."""
+        """Read a field of the body that is a list of objects, empty if it is absent."""
         values = self.field(name, list, required=required) or []
         if not all(isinstance(each, dict) for each in values):
             raise ApiError(400, f"{name} must be a list of objects.")
         return list(values)
 
-    def word(self, name: str, known: tuple[str, ...], *, required: bool = False) -> str | None:
-        """Read a field of the body that is one of the words ``known``."""
+    def choice(self, name: str, allowed: tuple[str, ...], *, required: bool = False) -> str | None:
+        """Read a field of the body that is one of the texts ``allowed``."""
         value: str | None = self.field(name, str, required=required)
-        if value is not None and value not in known:
-            raise ApiError(400, f"{name} must be one of {', '.join(known)}.")
+        if value is not None and value not in allowed:
+            raise ApiError(400, f"{name} must be one of {', '.join(allowed)}.")
         return value
+
+    def limit(self, largest: int | None = None) -> int:
+        """Read ``limit``; if it is absent, too large or below one, return the largest."""
+        largest, limit = largest or self.behavior.page_size, self.number("limit")
+        return limit if limit is not None and 0 < limit <= largest else largest
+
+    def page(
+        self,
+        items: Iterable[T],
+        position: Callable[[T], Position],
+        to_json: Callable[[T], dict[str, Any]],
+        limit: int | None = None,
+    ) -> dict[str, Any]:
+        """Return one page of ``items``, sorted by their unique ``position``, with the token of the next page.
+
+        A token holds a position, so that it stays valid when items are added or removed.
+        """
+        limit, token = limit or self.limit(), self.query.get("page_token")
+        rows = sorted(items, key=position)
+        if token:
+            after = _read_token(token)
+            rows = [each for each in rows if position(each) > after]
+        more = {"next_page_token": _write_token(position(rows[limit - 1]))} if len(rows) > limit else {}
+        return {"data": [to_json(each) for each in rows[:limit]], "pagination": more}
+
+
+def _write_token(position: Position) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def _read_token(token: str) -> Position:
+    try:
+        number, text = json.loads(base64.urlsafe_b64decode(token))
+        return (float(number), str(text))
+    except (ValueError, TypeError, binascii.Error):
+        raise ApiError(400, "page_token is not one that was given out.") from None
 
 
 Handler = Callable[[RequestContext], Any]
+Handlers = dict[tuple[str, str], Handler]
+"""Handlers by method and path."""
 
 
 def endpoint(handler: Handler, state: State) -> Callable[[Request], Any]:
-    """Wrap ``handler`` for Starlette: read the request, hold the lock, write what it gives as JSON (None: no body)."""
+    """Wrap ``handler`` for Starlette: read the request, hold the lock, return the result as JSON (None: no body)."""
 
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         body = await request.body()
         try:
             with state.lock:
-                result = handler(_incoming(request, body, state))
-                sent = result if isinstance(result, ApiResponse) else _written(result, state)
+                result = handler(_context(request, body, state))
+                response = result if isinstance(result, ApiResponse) else _to_response(result, state.behavior)
         except ApiError as error:
-            sent = ApiResponse.from_error(error, state.behavior)
-        return Response(sent.body, sent.status, dict(sent.headers))
+            response = ApiResponse.from_error(error, state.behavior)
+        return Response(response.body, response.status, dict(response.headers))
 
-    return answer
+    return respond
 
 
-def _written(result: Any, state: State) -> ApiResponse:
+def _to_response(result: Any, behavior: Behavior) -> ApiResponse:
     if result is None:
-        return ApiResponse(state.behavior.no_body_status, b"")
-    return ApiResponse.from_json(_without_empty_lists(result) if state.behavior.empty_list == "null" else result)
+        return ApiResponse(behavior.no_body_status, b"")
+    return ApiResponse.from_json(_without_empty_lists(result) if behavior.empty_list == "null" else result)
 
 
 def _without_empty_lists(value: Any) -> Any:
-    """Put null in the place of the empty lists that the API may write so."""
+    """Replace empty lists by null where the API may do so."""
     if isinstance(value, list):
         return [_without_empty_lists(each) for each in value]
     if isinstance(value, dict):
@@ -145,9 +210,11 @@ def _without_empty_lists(value: Any) -> Any:
     return value
 
 
-def _incoming(request: Request, body: bytes, state: State) -> RequestContext:
+def _context(request: Request, body: bytes, state: State) -> RequestContext:
     return RequestContext(
         state=state,
+        kind=BULK if request.scope["path"].startswith("/api/bulk/") else MODEL,
+        now=state.clock(),
         ids={name: unquote(value) for name, value in request.path_params.items()},
         query=request.query_params,
         body=_json_object(body),

@@ -1,4 +1,4 @@
-"""Answer the operations on events and on the webhook that gets them: ``/api/events``, ``/api/webhooks``."""
+"""Operations on events and on the webhook: ``/api/events``, ``/api/webhooks``."""
 
 from __future__ import annotations
 
@@ -7,35 +7,27 @@ from uuid import uuid4
 
 from airflow_provider_polytomic.emulator.domain import events
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
-from airflow_provider_polytomic.emulator.domain.webhooks import Delivery, Webhook, shown_delivery
-from airflow_provider_polytomic.emulator.http.paging import PageRequest, page
-from airflow_provider_polytomic.emulator.http.request import RequestContext
-from airflow_provider_polytomic.emulator.http.webhook_dispatcher import queue_new_events
+from airflow_provider_polytomic.emulator.domain.webhooks import Delivery, Webhook
+from airflow_provider_polytomic.emulator.http.request import Handlers, RequestContext
 
-_FEW_EVENTS, _MOST_EVENTS = 10, 100
+_DEFAULT_LISTED_EVENTS, _MAX_LISTED_EVENTS = 10, 100
 
 
 def list_all(context: RequestContext) -> dict[str, Any]:
-    """List the events between two moments, of one type or of all."""
+    """List the events of a period, of one type or of all."""
     state, type = context.state, context.query.get("type")
     if type is not None and type not in events.TYPES:
         raise ApiError(422, "There is no such type of event.")
-    limit = context.number("limit", refuse_with=422)
-    if not 0 < (limit if limit is not None else _FEW_EVENTS) <= _MOST_EVENTS:
-        raise ApiError(422, f"limit must be 1 to {_MOST_EVENTS}.")
-    after, before = context.moment("starting_after"), context.moment("ending_before")
-    wanted = (
-        each
-        for each in events.visible(state)
-        if type in (None, each.type) and (after is None or each.at > after) and (before is None or each.at < before)
-    )
-    paged = state.behavior.event_paging == "token"
-    request = PageRequest(limit or _FEW_EVENTS, context.query.get("page_token") if paged else None)
-    here, token = page(wanted, events.order(state.behavior), request)
-    data = [events.shown(each, state.organization_id, state.behavior) for each in here]
-    if not paged:
-        return {"data": data}
-    return {"data": data, "pagination": {"next_page_token": token} if token else {}}
+    number = context.number("limit", error_status=422)
+    limit = _DEFAULT_LISTED_EVENTS if number is None else number
+    if not 0 < limit <= _MAX_LISTED_EVENTS:
+        raise ApiError(422, f"limit must be 1 to {_MAX_LISTED_EVENTS}.")
+    after, before = context.period("starting_after", "ending_before")
+    wanted = [each for each in events.visible(state) if type in (None, each.type) and after < each.at < before]
+    key = events.sort_key(context.behavior)
+    if context.behavior.event_paging == "token":
+        return context.page(wanted, key, lambda each: each.to_json(state), limit)
+    return {"data": [each.to_json(state) for each in sorted(wanted, key=key)[:limit]]}
 
 
 def list_types(context: RequestContext) -> dict[str, Any]:
@@ -53,31 +45,33 @@ def _webhook(context: RequestContext) -> Webhook:
 def list_webhooks(context: RequestContext) -> dict[str, Any]:
     """List the webhook, if there is one."""
     webhook = context.state.webhook
-    return {"data": [] if webhook is None else [webhook.shown()]}
+    return {"data": [] if webhook is None else [webhook.to_json()]}
 
 
 def create_webhook(context: RequestContext) -> dict[str, Any]:
-    """Create the webhook, of which an organization has one."""
-    state = context.state
-    endpoint, secret = context.field("endpoint", str, required=True), context.field("secret", str, required=True)
+    """Create the webhook; an organization has one at most."""
+    state, (endpoint, secret) = context.state, _endpoint_and_secret(context)
     if state.webhook is not None:
         raise ApiError(422, "The organization has a webhook already.")
-    state.webhook = Webhook(str(uuid4()), endpoint, secret, state.organization_id, state.clock())
+    state.webhook = Webhook(str(uuid4()), endpoint, secret, state.organization_id, context.now)
     state.webhook.known.update(events.visible(state))
-    return {"data": state.webhook.shown()}
+    return {"data": state.webhook.to_json()}
+
+
+def _endpoint_and_secret(context: RequestContext) -> tuple[str, str]:
+    return context.field("endpoint", str, required=True), context.field("secret", str, required=True)
 
 
 def get_webhook(context: RequestContext) -> dict[str, Any]:
-    """Give the webhook."""
-    return {"data": _webhook(context).shown()}
+    """Return the webhook."""
+    return {"data": _webhook(context).to_json()}
 
 
 def update_webhook(context: RequestContext) -> dict[str, Any]:
-    """Replace address and secret of the webhook."""
+    """Replace endpoint and secret of the webhook."""
     webhook = _webhook(context)
-    endpoint, secret = context.field("endpoint", str, required=True), context.field("secret", str, required=True)
-    webhook.endpoint, webhook.secret = endpoint, secret
-    return {"data": webhook.shown()}
+    webhook.endpoint, webhook.secret = _endpoint_and_secret(context)
+    return {"data": webhook.to_json()}
 
 
 def delete_webhook(context: RequestContext) -> None:
@@ -87,37 +81,38 @@ def delete_webhook(context: RequestContext) -> None:
 
 
 def enable_webhook(context: RequestContext) -> dict[str, Any]:
-    """Switch the webhook on."""
-    webhook = _webhook(context)
-    queue_new_events(context.state)
-    webhook.disabled_at = None
-    return {"data": webhook.shown()}
+    """Enable the webhook."""
+    return _set_disabled(context, None)
 
 
 def disable_webhook(context: RequestContext) -> dict[str, Any]:
-    """Switch the webhook off; what has not arrived by then never will."""
+    """Disable the webhook and drop its pending deliveries."""
+    return _set_disabled(context, context.now)
+
+
+def _set_disabled(context: RequestContext, disabled_at: float | None) -> dict[str, Any]:
     webhook = _webhook(context)
-    queue_new_events(context.state)
-    webhook.disabled_at = context.state.clock()
-    webhook.pending.clear()
-    return {"data": webhook.shown()}
+    events.queue_new_events(context.state)
+    webhook.disabled_at = disabled_at
+    if disabled_at is not None:
+        webhook.pending.clear()
+    return {"data": webhook.to_json()}
 
 
 def list_deliveries(context: RequestContext) -> dict[str, Any]:
-    """List the attempts to reach the webhook, newest first; an empty token says that there are no more."""
+    """List the attempts to deliver, newest first; the last page has an empty token."""
     success, event_id = context.flag("success"), context.query.get("event_id")
-    start, end = context.moment("start"), context.moment("end")
+    start, end = context.period("start", "end")
+    deliveries = (
+        each
+        for each in _webhook(context).deliveries
+        if success in (None, each.success) and event_id in (None, each.event_id) and start <= each.at < end
+    )
+    page = context.page(deliveries, lambda each: (-each.at, each.id), Delivery.to_json)
+    return {**page, "pagination": {"next_page_token": "", **page["pagination"]}}
 
-    def wanted(each: Delivery) -> bool:
-        in_time = (start is None or each.at >= start) and (end is None or each.at < end)
-        return success in (None, each.success) and event_id in (None, each.event_id) and in_time
 
-    deliveries = (each for each in _webhook(context).deliveries if wanted(each))
-    here, token = page(deliveries, lambda each: (-each.at, each.id), context.page_request())
-    return {"data": [shown_delivery(each) for each in here], "pagination": {"next_page_token": token or ""}}
-
-
-HANDLERS = {
+HANDLERS: Handlers = {
     ("GET", "/api/events"): list_all,
     ("GET", "/api/events_types"): list_types,
     ("GET", "/api/webhooks"): list_webhooks,

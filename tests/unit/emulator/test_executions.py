@@ -16,11 +16,11 @@ SCHEMAS = [
 
 
 def model(**plan) -> Execution:
-    return Execution("e", "s", "model", Plan().changed(plan), created_at=0, type="manual")
+    return Execution("e", "s", "model", Plan().with_changes(plan), created_at=0, type="manual")
 
 
 def bulk(**plan) -> Execution:
-    return Execution("e", "s", "bulk", Plan().changed({"schemas": SCHEMAS, **plan}), created_at=0, type="manual")
+    return Execution("e", "s", "bulk", Plan().with_changes({"schemas": SCHEMAS, **plan}), created_at=0, type="manual")
 
 
 def words(execution: Execution, *times: float) -> list[str]:
@@ -121,7 +121,9 @@ def test_finish_ends_it_now():
 
 def test_waits_behind_another():
     first = model(duration=10)
-    second = Execution("f", "s", "model", Plan().changed({"duration": 10}), created_at=2, type="manual", behind=first)
+    second = Execution(
+        "f", "s", "model", Plan().with_changes({"duration": 10}), created_at=2, type="manual", queued_behind=first
+    )
     assert words(second, 2, 9.9, 10, 11, 20) == ["queued", "queued", "created", "running", "completed"]
     first.request_cancel(3)
     assert second.begins_at == 5
@@ -173,26 +175,26 @@ def test_bulk_cancel_leaves_finished_schemas_alone():
 
 
 def test_bulk_plan_of_some_schemas():
-    plan = Plan().changed({"schemas": [*SCHEMAS, {"id": "off", "enabled": False}]})
-    assert [each.id for each in plan.of_schemas([]).schemas] == ["contact", "account"]
-    assert [each.id for each in plan.of_schemas(["off"]).schemas] == ["off"]
+    plan = Plan().with_changes({"schemas": [*SCHEMAS, {"id": "off", "enabled": False}]})
+    assert [each.id for each in plan.with_schemas([]).schemas] == ["contact", "account"]
+    assert [each.id for each in plan.with_schemas(["off"]).schemas] == ["off"]
 
 
 def test_test_run_moves_five_records_a_schema():
-    plan = Plan().changed({"schemas": [{"id": "a", "records": 100}, {"id": "b", "records": 2}]}).as_test()
+    plan = Plan().with_changes({"schemas": [{"id": "a", "records": 100}, {"id": "b", "records": 2}]}).as_test()
     assert [each.records for each in plan.schemas] == [5, 2]
 
 
 @pytest.mark.parametrize(("reading", "counts"), [("whole", (9, 8)), ("few", (5, 5)), ("nothing", (0, 0))])
 def test_test_run_of_a_model_sync(reading, counts):
-    plan = Plan().changed({"counts": {"total": 9, "insert": 8}}).as_test(reading)
+    plan = Plan().with_changes({"counts": {"total": 9, "insert": 8}}).as_test(reading)
     assert (plan.counts["total"], plan.counts["insert"]) == counts
 
 
 @pytest.mark.parametrize("word", ["interrupted", "errors"])
 def test_an_execution_that_resumes(word):
     schemas = [{"id": "a"}, {"id": "b", "duration": 4, "outcome": "failed"}]
-    plan = Plan().changed({"duration": 10, "outcome": word, "schemas": schemas})
+    plan = Plan().with_changes({"duration": 10, "outcome": word, "schemas": schemas})
     assert plan.resumed("ends", "ends") == plan
     readings = ("resumes", "ends") if word == "interrupted" else ("ends", "resumes")
     assert plan.resumed(*reversed(readings)) == plan
@@ -205,4 +207,4 @@ def test_an_execution_that_resumes(word):
 @pytest.mark.parametrize("changes", [{"durration": 1}, {"counts": {"totl": 1}}])
 def test_a_misspelled_plan_is_refused(changes):
     with pytest.raises(ValueError, match="has no"):
-        Plan().changed(changes)
+        Plan().with_changes(changes)

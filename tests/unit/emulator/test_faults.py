@@ -170,5 +170,5 @@ def test_clear(emulator, http):
     ],
 )
 def test_impossible_faults_are_refused(emulator, fault):
-    with pytest.raises(ValueError, match="is not one of|cannot strike"):
+    with pytest.raises(ValueError, match="is not one of|cannot apply"):
         emulator.fault(**fault)

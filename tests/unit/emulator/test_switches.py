@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airflow_provider_polytomic.emulator.domain import behavior as switches
+from airflow_provider_polytomic.emulator.domain import behavior
 from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
-from airflow_provider_polytomic.emulator.http.idempotency import IdempotencyStore
+from airflow_provider_polytomic.emulator.http.responses import IdempotencyStore
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 ROWS = [
@@ -35,7 +35,7 @@ def test_the_docstring_describes_every_switch():
 def test_the_page_names_every_reading_and_the_first_one_first(row):
     name, _, readings = row
     default = getattr(Behavior(), name.strip("`"))
-    words = switches._WORDS.get(name.strip("`"), ())
+    words = behavior._ALLOWED.get(name.strip("`"), ())
     named = re.findall(r"[\w-]+", readings)
     assert {str(word) for word in words} <= set(named)
     if words:
@@ -103,10 +103,10 @@ class TestReadings:
     @pytest.mark.parametrize(("reading", "said"), [("own_words", "Idempotency-Key"), ("as_running", "in progress")])
     def test_a_key_in_flight_can_be_refused_like_a_sync_that_runs(self, reading, said):
         chosen = Behavior(in_flight=reading)
-        store = IdempotencyStore(chosen)
-        store.begin(("12345678", ""), ("/", b""), 0.0)
+        store = IdempotencyStore()
+        store.begin(("12345678", ""), ("/", b""), 0.0, chosen)
         with pytest.raises(ApiError, match=said):
-            store.begin(("12345678", ""), ("/", b""), 0.0)
+            store.begin(("12345678", ""), ("/", b""), 0.0, chosen)
 
     @pytest.fixture
     def get(self, emulator):
