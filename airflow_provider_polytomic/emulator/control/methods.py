@@ -134,8 +134,9 @@ class Controls:
             "model_ids": list(model_ids or [str(uuid4())]),
             "problems": list(problems) if problems else None,
         }
-        fields = {"active": active, "next_execution_time": next_execution_time, "attributes": attributes}
-        return self._add_sync(MODEL, id, name, plan, next_executions, **fields)
+        fields = {"active": active, "next_execution_time": next_execution_time, "next_plans": list(next_executions)}
+        with self._state.lock:
+            return self._state.add_sync(MODEL, name, Plan().with_changes(plan), attributes, id=id, **fields)
 
     def add_bulk_sync(
         self,
@@ -173,23 +174,10 @@ class Controls:
                 "default_schedule": {"frequency": "manual"},
             }
         )
-        fields = {"active": active, "next_execution_time": next_execution_time, "attributes": attributes}
-        return self._add_sync(BULK, id, name, {**plan, "schemas": schemas}, next_executions, **fields)
-
-    def _add_sync(
-        self,
-        kind: str,
-        id: str | None,
-        name: str,
-        plan: Mapping[str, Any],
-        next_executions: Iterable[Mapping[str, Any]],
-        **fields: Any,
-    ) -> Sync:
-        now, planned = self.clock(), Plan().with_changes(plan)
-        sync = Sync(id or str(uuid4()), kind, name, planned, now, now, next_plans=list(next_executions), **fields)
+        planned = Plan().with_changes({**plan, "schemas": schemas})
+        fields = {"active": active, "next_execution_time": next_execution_time, "next_plans": list(next_executions)}
         with self._state.lock:
-            self._state.syncs[sync.id] = sync
-        return sync
+            return self._state.add_sync(BULK, name, planned, attributes, id=id, **fields)
 
     def add_connection(
         self, *, name: str, type: str, configuration: Mapping[str, Any] | None = None, id: str | None = None

@@ -3,47 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
 BEARER, BASIC_KEY, BASIC_ORGANIZATION = "bearer", "basic_key", "basic_organization"
-_ALLOWED: dict[str, tuple[Any, ...]] = {
-    "start_while_running": ("conflict", "queue"),
-    "model_test": ("whole", "few", "nothing"),
-    "interrupted": ("ends", "resumes"),
-    "errors": ("ends", "resumes"),
-    "no_execution": ("absent", "null"),
-    "empty_list": ("list", "null"),
-    "list_order": ("as_kept", "reversed"),
-    "only_completed": ("ended", "completed"),
-    "error_body": ("whole", "message", "empty"),
-    "retry_after": ("seconds", "date", "absent"),
-    "default_version": ("2025-09-18", "2021-05-23"),
-    "malformed_idempotency_key": (400, 422, "accept"),
-    "idempotency_mismatch": ("replay", "refuse"),
-    "in_flight": ("own_words", "as_running"),
-    "idempotency_scope": ("organization", "credential", "path"),
-    "batch_status_unknown_id": ("omit", "refuse"),
-    "batch_status_too_many": (400, 404, 414, "cut"),
-    "no_body_status": (200, 204),
-    "masked_secret": ("keep", "store", "refuse"),
-    "proxy_body": ("text", "json"),
-    "console_order": ("oldest_first", "newest_first"),
-    "console_end": ("repeat", "absent", "null"),
-    "event_order": ("newest_first", "oldest_first", "shuffled"),
-    "event_paging": ("token", "none"),
-    "event_sync_name": ("sync_name", "name"),
-    "signature_hash": ("sha256", "sha1", "sha512"),
-    "signature_encoding": ("hex", "base64"),
-    "delivery_body": ("event", "whole"),
-}
-_SECONDS = (
-    *("status_lag", "schema_refresh_seconds", "schema_refresh_lag"),
-    *("job_seconds", "idempotency_seconds", "delivery_backoff"),
-)
-_NAMES = ("deployment_key_forms", "events_lost", "events_repeated")
 
 
 @dataclass
@@ -117,66 +82,66 @@ class Behavior:
     :param delivery_backoff: seconds before the second attempt to deliver; each further pause is twice as long.
     """
 
-    start_while_running: str = "conflict"
+    start_while_running: Literal["conflict", "queue"] = "conflict"
     start_inactive: int | str = 400
     start_broken: int | str = 400
     default_active: bool = True
-    model_test: str = "whole"
+    model_test: Literal["whole", "few", "nothing"] = "whole"
     resync_dispositions: Mapping[str, str] = field(default_factory=lambda: {"resync": "truncate", "rebuild": "rebuild"})
-    interrupted: str = "ends"
-    errors: str = "ends"
+    interrupted: Literal["ends", "resumes"] = "ends"
+    errors: Literal["ends", "resumes"] = "ends"
     cancel_idle: int = 200
-    no_execution: str = "absent"
+    no_execution: Literal["absent", "null"] = "absent"
     status_lag: float = 0.0
-    empty_list: str = "list"
-    list_order: str = "as_kept"
-    only_completed: str = "ended"
-    no_body_status: int = 200
+    empty_list: Literal["list", "null"] = "list"
+    list_order: Literal["as_kept", "reversed"] = "as_kept"
+    only_completed: Literal["ended", "completed"] = "ended"
+    no_body_status: Literal[200, 204] = 200
     execution_type: str = "manual"
     page_size: int = 50
-    error_body: str = "whole"
+    error_body: Literal["whole", "message", "empty"] = "whole"
     error_key: str | None = None
     rate_limit: int | None = None
-    retry_after: str = "seconds"
-    default_version: str = "2025-09-18"
+    retry_after: Literal["seconds", "date", "absent"] = "seconds"
+    default_version: Literal["2025-09-18", "2021-05-23"] = "2025-09-18"
     deployment_key_forms: Sequence[str] = (BEARER, BASIC_ORGANIZATION)
     idempotency_seconds: float = 24 * 60 * 60
     record_conflicts: bool = True
     record_rate_limits: bool = False
     record_unauthorized: bool = False
     record_client_errors: bool = True
-    malformed_idempotency_key: int | str = 400
-    idempotency_mismatch: str = "replay"
-    in_flight: str = "own_words"
+    malformed_idempotency_key: Literal[400, 422, "accept"] = 400
+    idempotency_mismatch: Literal["replay", "refuse"] = "replay"
+    in_flight: Literal["own_words", "as_running"] = "own_words"
     replay_header: str = ""
-    idempotency_scope: str = "organization"
-    batch_status_unknown_id: str = "omit"
+    idempotency_scope: Literal["organization", "credential", "path"] = "organization"
+    batch_status_unknown_id: Literal["omit", "refuse"] = "omit"
     batch_status_most_ids: int | None = None
-    batch_status_too_many: int | str = 400
+    batch_status_too_many: Literal[400, 404, 414, "cut"] = 400
     connection_status: str = "healthy"
     connection_failure: str | None = None
     connection_failure_status: int = 400
-    masked_secret: str = "keep"
+    masked_secret: Literal["keep", "store", "refuse"] = "keep"
     schema_refresh_seconds: float = 5.0
     schema_refresh_lag: float = 0.0
     schema_refresh_ends: str = "fresh"
     schema_refresh_finishes: bool = True
-    proxy_body: str = "text"
+    proxy_body: Literal["text", "json"] = "text"
     job_seconds: float = 5.0
     console_level: str = "info"
-    console_order: str = "oldest_first"
-    console_end: str = "repeat"
-    event_order: str = "newest_first"
-    event_paging: str = "token"
-    event_sync_name: str = "sync_name"
+    console_order: Literal["oldest_first", "newest_first"] = "oldest_first"
+    console_end: Literal["repeat", "absent", "null"] = "repeat"
+    event_order: Literal["newest_first", "oldest_first", "shuffled"] = "newest_first"
+    event_paging: Literal["token", "none"] = "token"
+    event_sync_name: Literal["sync_name", "name"] = "sync_name"
     events_lost: Sequence[str] = ()
     events_repeated: Sequence[str] = ()
     events_delayed: Mapping[str, float] = field(default_factory=dict)
     completed_beside_errors: bool = False
-    signature_hash: str = "sha256"
-    signature_encoding: str = "hex"
+    signature_hash: Literal["sha256", "sha1", "sha512"] = "sha256"
+    signature_encoding: Literal["hex", "base64"] = "hex"
     signature_prefix: bool = False
-    delivery_body: str = "event"
+    delivery_body: Literal["event", "whole"] = "event"
     delivery_backoff: float = 1.0
 
     def set(self, name: str, value: Any) -> None:
@@ -184,15 +149,14 @@ class Behavior:
 
         :raises ValueError: if there is no such switch, or it does not take the value.
         """
-        known = [each.name for each in fields(self)]
-        if name not in known:
-            raise ValueError(f"There is no switch {name!r}. Use one of {', '.join(known)}.")
-        allowed = _ALLOWED.get(name)
-        if allowed is not None and value not in allowed:
+        if name not in _TYPES:
+            raise ValueError(f"There is no switch {name!r}. Use one of {', '.join(_TYPES)}.")
+        allowed = allowed_values(name)
+        if allowed and value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}.")
-        if name in _SECONDS:
+        if _TYPES[name] is float:
             value = float(value)
-        if name in _NAMES and isinstance(value, str):
+        if _TYPES[name] == Sequence[str] and isinstance(value, str):
             raise ValueError(f"{name} must be a list of names.")
         setattr(self, name, value)
 
@@ -206,3 +170,11 @@ class Behavior:
         if status in special:
             return special[status]
         return self.record_client_errors or not 400 <= status < 500
+
+
+_TYPES = get_type_hints(Behavior)
+
+
+def allowed_values(name: str) -> tuple[Any, ...]:
+    """Return the values of a switch that takes only some; nothing for the others."""
+    return get_args(_TYPES[name]) if get_origin(_TYPES[name]) is Literal else ()

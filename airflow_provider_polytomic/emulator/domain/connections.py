@@ -204,9 +204,7 @@ def _type_in_list(type: str, name: str, system: System) -> dict[str, Any]:
         "capabilities": {
             "source": any(each.endswith("source") for each in system.operations),
             "destination": any(each.endswith("destination") for each in system.operations),
-            "enrichment": False,
-            "orchestration": False,
-            "logging": False,
+            **dict.fromkeys(("enrichment", "orchestration", "logging"), False),
         },
         "configurationForm": {"jsonschema": configuration_schema(type), "uischema": None},
         "initialConfiguration": {},

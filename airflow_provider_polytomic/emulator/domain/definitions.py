@@ -72,14 +72,13 @@ def _identities(body: Body) -> dict[str, Any]:
     """Return the identity in both forms: the older ``identity`` holds the first mapping only."""
     first, identities = body.get("identity"), body.get("identities")
     if identities is None:
-        return {
-            "identity": first,
-            "identities": None if first is None else {"mappings": [first], "strategy": "priority"},
-        }
-    mappings = identities.get("mappings") or []
-    if first is not None and first != next(iter(mappings), None):
+        if first is None:
+            return {"identity": None, "identities": None}
+        identities = {"mappings": [first]}
+    mapping = next(iter(identities.get("mappings") or []), None)
+    if first is not None and first != mapping:
         raise ApiError(400, "identity differs from identities.")
-    return {"identity": next(iter(mappings), None), "identities": {"strategy": "priority", **identities}}
+    return {"identity": mapping, "identities": {"strategy": "priority", **identities}}
 
 
 def _filters(body: Body) -> dict[str, Any]:

@@ -28,6 +28,14 @@ TYPES = (
     *(f"sync.{word}" for word in ("running", *_OUTCOMES, "completed_with_errors")),
     *(f"bulk_sync.{word}" for word in ("running", *_OUTCOMES, "completed_with_error")),
 )
+_COUNT_FIELDS = {
+    **{"record_count": "total", "inserted_count": "insert", "updated_count": "update"},
+    **{"upserted_count": "upserts", "error_count": "error", "warning_count": "warnings"},
+}
+_FILE_FIELDS = {
+    **{"total_records": "records", "inserted_records": "inserts", "updated_records": "updates"},
+    **{"deleted_records": "deletes", "errored_records": "errors", "warnings": "warnings"},
+}
 
 
 @dataclass(frozen=True)
@@ -144,23 +152,12 @@ def _details(event: Event) -> dict[str, Any]:
 
 
 def _completed(event: Event, counts: dict[str, int], at: float) -> dict[str, Any]:
-    files = {log_type: logs.files(event.execution, log_type, at) for log_type in logs.LOG_TYPES}
     return {
         "status": "completed",
         "trigger": event.execution.type,
         "schedule": {"frequency": event.sync.attributes["schedule"].get("frequency")},
-        "record_count": counts["total"],
-        "inserted_count": counts["insert"],
-        "updated_count": counts["update"],
-        "upserted_count": counts["upserts"],
-        "error_count": counts["error"],
-        "warning_count": counts["warnings"],
-        "total_records": files["records"],
-        "inserted_records": files["inserts"],
-        "updated_records": files["updates"],
-        "deleted_records": files["deletes"],
-        "errored_records": files["errors"],
-        "warnings": files["warnings"],
+        **{name: counts[count] for name, count in _COUNT_FIELDS.items()},
+        **{name: logs.files(event.execution, log_type, at) for name, log_type in _FILE_FIELDS.items()},
         "logs_url": logs.signed_url(event.execution.id, "logs", at=at),
     }
 

@@ -13,6 +13,7 @@ from airflow_provider_polytomic.emulator.domain.clock import Clock
 from airflow_provider_polytomic.emulator.domain.connections import Connection
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.executions import Execution
+from airflow_provider_polytomic.emulator.domain.plans import Plan
 from airflow_provider_polytomic.emulator.domain.syncs import BULK, Sync
 from airflow_provider_polytomic.emulator.domain.webhooks import Webhook
 
@@ -120,6 +121,15 @@ class State:
     def syncs_of(self, kind: str) -> list[Sync]:
         """Return all syncs of one ``kind``."""
         return [each for each in self.syncs.values() if each.kind == kind]
+
+    def add_sync(
+        self, kind: str, name: str, plan: Plan, attributes: dict[str, Any], *, id: str | None = None, **more: Any
+    ) -> Sync:
+        """Add a sync."""
+        now = self.clock()
+        sync = Sync(id or str(uuid4()), kind, name, plan, now, now, attributes=attributes, **more)
+        self.syncs[sync.id] = sync
+        return sync
 
     def delete_sync(self, sync: Sync) -> None:
         """Delete a sync and cancel its executions, which still end and have events."""

@@ -120,9 +120,17 @@ def get_type_parameter_values(context: RequestContext) -> dict[str, Any]:
     return {"data": connections.parameter_values(context.ids["type"], field, text)}
 
 
+def _owned_connection(context: RequestContext) -> Connection:
+    """Return the connection of the path, which must belong to the organization of the path, if that names one."""
+    connection = context.connection
+    if connection.organization_id != context.ids.get("organization_id", connection.organization_id):
+        raise ApiError(404, "The connection was not found.")
+    return connection
+
+
 def list_copies(context: RequestContext) -> dict[str, Any]:
     """List the copies of a connection in other organizations."""
-    copies = context.state.copies(context.connection)
+    copies = context.state.copies(_owned_connection(context))
     return {"data": [_connection(each) for each in context.behavior.in_order(copies)]}
 
 
@@ -209,21 +217,9 @@ def list_organizations(context: RequestContext) -> dict[str, Any]:
     return {"data": [{"id": id, "name": name, **absent} for id, name in context.state.organizations.items()]}
 
 
-def _shared_connection(context: RequestContext) -> Connection:
-    connection = context.connection
-    if connection.organization_id != context.ids["organization_id"]:
-        raise ApiError(404, "The connection was not found.")
-    return connection
-
-
-def list_shared(context: RequestContext) -> dict[str, Any]:
-    """List the copies of a connection of the organization in the path."""
-    return {"data": [_connection(each) for each in context.state.copies(_shared_connection(context))]}
-
-
 def share(context: RequestContext) -> dict[str, Any]:
     """Copy a connection to another organization."""
-    connection, state = _shared_connection(context), context.state
+    connection, state = _owned_connection(context), context.state
     child = context.field("child_organization_id", str, required=True)
     if child not in state.organizations:
         raise ApiError(404, "The organization was not found.")
@@ -255,6 +251,6 @@ HANDLERS: Handlers = {
     ("POST", "/api/connections/{connection_id}/schemas/refresh"): refresh_schemas,
     ("GET", "/api/connections/{connection_id}/schemas/status"): get_schema_status,
     ("GET", "/api/organizations"): list_organizations,
-    ("GET", _SHARED): list_shared,
+    ("GET", _SHARED): list_copies,
     ("POST", _SHARED): share,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -80,21 +81,12 @@ def delete_webhook(context: RequestContext) -> None:
     context.state.webhook = None
 
 
-def enable_webhook(context: RequestContext) -> dict[str, Any]:
-    """Enable the webhook."""
-    return _set_disabled(context, None)
-
-
-def disable_webhook(context: RequestContext) -> dict[str, Any]:
-    """Disable the webhook and drop its pending deliveries."""
-    return _set_disabled(context, context.now)
-
-
-def _set_disabled(context: RequestContext, disabled_at: float | None) -> dict[str, Any]:
+def switch_webhook(context: RequestContext, on: bool) -> dict[str, Any]:
+    """Enable the webhook, or disable it and drop its pending deliveries."""
     webhook = _webhook(context)
     events.queue_new_events(context.state)
-    webhook.disabled_at = disabled_at
-    if disabled_at is not None:
+    webhook.disabled_at = None if on else context.now
+    if not on:
         webhook.pending.clear()
     return {"data": webhook.to_json()}
 
@@ -120,7 +112,7 @@ HANDLERS: Handlers = {
     ("GET", "/api/webhooks/{webhook_id}"): get_webhook,
     ("PUT", "/api/webhooks/{webhook_id}"): update_webhook,
     ("DELETE", "/api/webhooks/{webhook_id}"): delete_webhook,
-    ("POST", "/api/webhooks/{webhook_id}/enable"): enable_webhook,
-    ("POST", "/api/webhooks/{webhook_id}/disable"): disable_webhook,
+    ("POST", "/api/webhooks/{webhook_id}/enable"): partial(switch_webhook, on=True),
+    ("POST", "/api/webhooks/{webhook_id}/disable"): partial(switch_webhook, on=False),
     ("GET", "/api/webhooks/{webhook_id}/deliveries"): list_deliveries,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
 from airflow_provider_polytomic.emulator.domain.connections import MASK
@@ -41,17 +40,8 @@ def list_syncs(
 
 def create(context: RequestContext, attributes: dict[str, Any], schemas: tuple[SchemaPlan, ...] = ()) -> dict[str, Any]:
     """Create a sync."""
-    sync = Sync(
-        id=str(uuid4()),
-        kind=context.kind,
-        name=context.body["name"],
-        plan=Plan(schemas=schemas),
-        created_at=context.now,
-        updated_at=context.now,
-        active=_active(context),
-        attributes=attributes,
-    )
-    context.state.syncs[sync.id] = sync
+    name, active = context.body["name"], _active(context)
+    sync = context.state.add_sync(context.kind, name, Plan(schemas=schemas), attributes, active=active)
     return {"data": sync_to_json(sync, context.state)}
 
 

@@ -35,7 +35,7 @@ def test_the_docstring_describes_every_switch():
 def test_the_page_names_every_reading_and_the_first_one_first(row):
     name, _, readings = row
     default = getattr(Behavior(), name.strip("`"))
-    words = behavior._ALLOWED.get(name.strip("`"), ())
+    words = behavior.allowed_values(name.strip("`"))
     named = re.findall(r"[\w-]+", readings)
     assert {str(word) for word in words} <= set(named)
     if words:
