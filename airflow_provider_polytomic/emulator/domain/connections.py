@@ -161,6 +161,7 @@ _BUCKET = System(
     selector="table",
 )
 
+_NO_LOGOS = {"logo_url": None, "logo_dark_url": None}
 _TYPES = {
     "postgresql": ("PostgreSQL", _DATABASE),
     "mysql": ("MySQL", _DATABASE),
@@ -181,13 +182,8 @@ def system(type: str) -> System:
 
 def type_in_connection(type: str) -> dict[str, Any]:
     """Return a connection type as a connection shows it."""
-    return {
-        "id": type,
-        "name": _TYPES[type][0] if type in _TYPES else type,
-        "logo_url": None,
-        "logo_dark_url": None,
-        "operations": list(system(type).operations),
-    }
+    name = _TYPES[type][0] if type in _TYPES else type
+    return {"id": type, "name": name, **_NO_LOGOS, "operations": list(system(type).operations)}
 
 
 def types_in_list() -> list[dict[str, Any]]:
@@ -199,8 +195,7 @@ def _type_in_list(type: str, name: str, system: System) -> dict[str, Any]:
     return {
         "id": type,
         "name": name,
-        "logo_url": None,
-        "logo_dark_url": None,
+        **_NO_LOGOS,
         "capabilities": {
             "source": any(each.endswith("source") for each in system.operations),
             "destination": any(each.endswith("destination") for each in system.operations),

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from airflow_provider_polytomic.emulator.domain.behavior import Behavior
-from airflow_provider_polytomic.emulator.domain.clock import Clock
+from airflow_provider_polytomic.emulator.domain.clock import Clock, timestamp
 from airflow_provider_polytomic.emulator.domain.connections import Connection
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.executions import Execution
@@ -24,7 +24,7 @@ ORGANIZATION_ID = "00000000-0000-4000-8000-00000000e301"
 ORGANIZATION_NAME = "Emulated Organization"
 USER_ID = "00000000-0000-4000-8000-00000000e302"
 USER_EMAIL = "emulator@example.com"
-ACTOR = {"id": USER_ID, "name": USER_EMAIL, "type": "user"}
+_ACTOR = {"id": USER_ID, "name": USER_EMAIL, "type": "user"}
 JOB_TYPES = ("createmodel", "updatemodel", "previewmodel", "samplemodel", "exportlogs", "connectionproxy")
 
 
@@ -75,6 +75,12 @@ class Job:
         result = self.result if status == "done" else None
         error = self.error if status == "failed" else None
         return {"job_id": self.id, "type": self.type, "status": status, "result": result, "error": error}
+
+
+def audit_fields(changed: Sync | Connection | Model) -> dict[str, Any]:
+    """Return the times and authors of a creation and the last change as the API shows them."""
+    created_at, updated_at = timestamp(changed.created_at), timestamp(changed.updated_at)
+    return {"created_at": created_at, "created_by": _ACTOR, "updated_at": updated_at, "updated_by": _ACTOR}
 
 
 @dataclass(eq=False)

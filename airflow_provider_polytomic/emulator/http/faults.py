@@ -72,19 +72,16 @@ class Fault:
 
     def applies(self, method: str, path: str, now: float) -> bool:
         """Return whether the fault applies to this request, and count the request."""
-        if self.method is not None and self.method.upper() != method:
-            return False
-        if self.path is not None and not _pattern(self.path).fullmatch(path):
-            return False
-        if self.seconds is not None and now >= self.since + self.seconds:
-            return False
-        if self.count is not None and self.hits >= self.count:
-            return False
-        self.seen += 1
-        if self.seen <= self.skip:
-            return False
-        self.hits += 1
-        return True
+        matches = (
+            (self.method is None or self.method.upper() == method)
+            and (self.path is None or _pattern(self.path).fullmatch(path) is not None)
+            and (self.seconds is None or now < self.since + self.seconds)
+            and (self.count is None or self.hits < self.count)
+        )
+        self.seen += matches
+        applies = matches and self.seen > self.skip
+        self.hits += applies
+        return applies
 
     def response(self) -> ApiResponse:
         """Return the response of a ``status`` fault."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_polytomic.emulator.domain.connections import redact
@@ -91,7 +93,7 @@ class ApiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request = self._record(scope, await _read_body(receive))
+        request = self._record(Request(scope), await Request(scope, receive).body())
         response = await self._respond(request)
         if response is None:
             self._reset_connection(scope)
@@ -100,14 +102,15 @@ class ApiMiddleware:
             return
         request.record.status = response.status
         version = request.record.version or self._state.behavior.default_version
-        await _send(send, response, (("x-polytomic-version", version),))
+        headers = {**dict(response.headers), "x-polytomic-version": version}
+        await Response(response.body, response.status, headers)(scope, receive, send)
 
-    def _record(self, scope: Scope, body: bytes) -> _ReceivedRequest:
-        headers = Headers(scope=scope)
+    def _record(self, request: Request, body: bytes) -> _ReceivedRequest:
+        headers = request.headers
         record = RecordedRequest(
-            method=scope["method"],
-            path=scope["path"],
-            query=QueryParams(scope["query_string"]).multi_items(),
+            method=request.method,
+            path=request.scope["path"],
+            query=request.query_params.multi_items(),
             at=self._state.clock(),
             auth=credentials(headers).scheme,
             version=headers.get("x-polytomic-version"),
@@ -117,7 +120,7 @@ class ApiMiddleware:
         )
         with self._state.lock:
             self._traffic.requests.append(record)
-        return _ReceivedRequest(scope, headers, body, record)
+        return _ReceivedRequest(request.scope, headers, body, record)
 
     async def _respond(self, request: _ReceivedRequest) -> ApiResponse | None:
         """Return the response to send; None resets the connection."""
@@ -225,22 +228,6 @@ async def _call(application: ASGIApp, scope: Scope, body: bytes) -> ApiResponse:
     content = b"".join(each.get("body", b"") for each in messages if each["type"] == "http.response.body")
     headers = tuple((name.decode(), value.decode()) for name, value in head["headers"] if name != b"content-length")
     return ApiResponse(head["status"], content, headers)
-
-
-async def _read_body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _send(send: Send, response: ApiResponse, more: tuple[tuple[str, str], ...]) -> None:
-    headers = [*response.headers, *more, ("content-length", str(len(response.body)))]
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
-    await send({"type": "http.response.start", "status": response.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": response.body})
 
 
 def _redacted_json(body: bytes) -> Any:

@@ -9,7 +9,7 @@ from airflow_provider_polytomic.emulator.domain import connections
 from airflow_provider_polytomic.emulator.domain.clock import timestamp
 from airflow_provider_polytomic.emulator.domain.connections import Connection, redact, restore_masked
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
-from airflow_provider_polytomic.emulator.domain.state import ACTOR, ORGANIZATION_NAME, USER_EMAIL, USER_ID
+from airflow_provider_polytomic.emulator.domain.state import ORGANIZATION_NAME, USER_EMAIL, USER_ID, audit_fields
 from airflow_provider_polytomic.emulator.http import access
 from airflow_provider_polytomic.emulator.http.request import Handlers, RequestContext
 from airflow_provider_polytomic.emulator.http.responses import ApiResponse
@@ -161,16 +161,8 @@ def get_schema_status(context: RequestContext) -> dict[str, Any]:
 
 def _connection(connection: Connection) -> dict[str, Any]:
     """Return a connection as the API shows it, with its secrets masked."""
-    audit = {
-        "api_calls_last_24_hours": None,
-        "parent_connection_id": connection.parent_id,
-        "rate_limit": None,
-        "created_at": timestamp(connection.created_at),
-        "created_by": ACTOR,
-        "updated_at": timestamp(connection.updated_at),
-        "updated_by": ACTOR,
-    }
-    return {**_common_fields(connection), **audit}
+    fields = {"parent_connection_id": connection.parent_id, "api_calls_last_24_hours": None, "rate_limit": None}
+    return {**_common_fields(connection), **fields, **audit_fields(connection)}
 
 
 def _saved_connection(connection: Connection, auth_url: str | None = None) -> dict[str, Any]:

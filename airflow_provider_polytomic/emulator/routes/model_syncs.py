@@ -9,7 +9,7 @@ from airflow_provider_polytomic.emulator.domain.clock import timestamp
 from airflow_provider_polytomic.emulator.domain.connections import restore_masked
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.executions import Execution
-from airflow_provider_polytomic.emulator.domain.state import Model, State
+from airflow_provider_polytomic.emulator.domain.state import Model, State, audit_fields
 from airflow_provider_polytomic.emulator.domain.syncs import Sync
 from airflow_provider_polytomic.emulator.http.request import Handlers, RequestContext
 from airflow_provider_polytomic.emulator.routes import executions, syncs
@@ -111,7 +111,8 @@ def _model(model: Model, state: State) -> dict[str, Any]:
         **{name: [] for name in ("relations", "tracking_columns", "labels", "policies")},
         "enricher": None,
         "version": 1,
-        **syncs.audit(model, state),
+        "organization_id": state.organization_id,
+        **audit_fields(model),
     }
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_polytomic.emulator.domain.clock import timestamp
 from airflow_provider_polytomic.emulator.domain.connections import MASK
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.plans import Plan, SchemaPlan
-from airflow_provider_polytomic.emulator.domain.state import ACTOR, Model, State
+from airflow_provider_polytomic.emulator.domain.state import Model, State, audit_fields
 from airflow_provider_polytomic.emulator.domain.syncs import Sync
 from airflow_provider_polytomic.emulator.http.request import Handlers, Position, RequestContext
 from airflow_provider_polytomic.emulator.routes.executions import CANCEL_REQUESTED, check_running, execution_to_json
@@ -116,20 +115,10 @@ def sync_to_json(sync: Sync, state: State) -> dict[str, Any]:
         "id": sync.id,
         "name": sync.name,
         "active": sync.active,
-        **audit(sync, state),
+        "organization_id": state.organization_id,
+        **audit_fields(sync),
         **sync.attributes,
         **passphrase,
-    }
-
-
-def audit(changed: Sync | Model, state: State) -> dict[str, Any]:
-    """Return the organization, and the times and authors of the creation and the last change."""
-    return {
-        "organization_id": state.organization_id,
-        "created_at": timestamp(changed.created_at),
-        "created_by": ACTOR,
-        "updated_at": timestamp(changed.updated_at),
-        "updated_by": ACTOR,
     }
 
 
