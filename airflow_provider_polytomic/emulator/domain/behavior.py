@@ -13,7 +13,7 @@ BEARER, BASIC_KEY, BASIC_ORGANIZATION = "bearer", "basic_key", "basic_organizati
 
 @dataclass
 class Behavior:
-    """Choose how the emulator behaves where Polytomic is not documented. The defaults stand in ``docs/emulator.md``.
+    """Choose how the emulator behaves where Polytomic is not documented; for defaults see ``docs/emulator.md``.
 
     :param start_while_running: start during an execution: ``conflict`` answers 409, ``queue`` queues it.
     :param start_inactive: status of the answer to the start of an inactive model sync, or ``accept``.
@@ -27,8 +27,7 @@ class Behavior:
     :param no_execution: missing ``current_execution`` or ``last_execution``: ``absent`` or ``null``.
     :param status_lag: seconds until ``last_execution`` shows an execution that has ended.
     :param empty_list: ``data`` of an empty list: an empty ``list`` or ``null``.
-    :param list_order: order of connections, their types and copies, schemas and the batch status: ``as_kept`` or
-        ``reversed``.
+    :param list_order: order of lists whose order is not documented: ``as_kept`` or ``reversed``.
     :param only_completed: executions of a model sync that it selects: those that ``ended`` or those that ``completed``.
     :param no_body_status: status of a successful deletion or connection test, which has no body: 200 or 204.
     :param execution_type: ``type`` of an execution started through the API.
@@ -72,8 +71,7 @@ class Behavior:
     :param event_sync_name: field that names the sync in an event.
     :param events_lost: events never listed or delivered, by type, sync id or execution id; ``*`` matches any text.
     :param events_repeated: events that are listed and delivered twice, named likewise.
-    :param events_delayed: seconds from an event to its listing and delivery, by names of the same kind; the first match
-        counts.
+    :param events_delayed: seconds until an event is listed and delivered, by names likewise; the first match counts.
     :param completed_beside_errors: whether a ``completed`` event accompanies ``completed_with_errors``.
     :param signature_hash: hash of the signature of a delivery.
     :param signature_encoding: encoding of the signature.

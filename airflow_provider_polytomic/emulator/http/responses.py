@@ -19,7 +19,7 @@ ScopedKey = tuple[str, str]
 """An Idempotency-Key and its scope."""
 
 Fingerprint = tuple[str, bytes]
-"""Path and body of a request, which tell whether a key is used for another request."""
+"""Path and body of a request, by which the use of a key for another request is recognized."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Entry:
 
 
 class IdempotencyStore:
-    """Keep the first response to each Idempotency-Key for as long as the switches say."""
+    """Keep the first response to each Idempotency-Key for the time that the switch ``idempotency_seconds`` sets."""
 
     def __init__(self) -> None:
         self._entries: dict[ScopedKey, _Entry] = {}

@@ -14,8 +14,6 @@ from airflow_provider_polytomic.emulator.domain.syncs import Sync
 from airflow_provider_polytomic.emulator.http.request import Handlers, Position, RequestContext
 from airflow_provider_polytomic.emulator.routes.executions import CANCEL_REQUESTED, check_running, execution_to_json
 
-SYNC_PATHS = ("/api/syncs/{sync_id}", "/api/bulk/syncs/{sync_id}")
-
 
 def last_changed_first(changed: Sync | Model) -> Position:
     """Sort syncs or models by ``updated_at`` descending, then by id."""
@@ -124,7 +122,7 @@ def sync_to_json(sync: Sync, state: State) -> dict[str, Any]:
 
 HANDLERS: Handlers = {
     (method, prefix + path): handler
-    for prefix in SYNC_PATHS
+    for prefix in ("/api/syncs/{sync_id}", "/api/bulk/syncs/{sync_id}")
     for method, path, handler in (
         ("GET", "", get),
         ("DELETE", "", delete),
