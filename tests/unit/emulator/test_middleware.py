@@ -62,7 +62,7 @@ def test_echoes_the_version(http):
     ("method", "path", "status"),
     [("GET", "/api/nothing", 404), ("GET", "/api/syncs/", 404), ("PUT", "/api/syncs", 405)],
 )
-def test_unknown_routes_answer_as_the_api_would(http, method, path, status):
+def test_an_unknown_route(http, method, path, status):
     refused = http.request(method, path)
     assert refused.status_code == status
     assert refused.json()["status"] == status
@@ -91,7 +91,7 @@ def start(emulator, http):
     return send
 
 
-def test_same_key_replays_the_first_answer(emulator, clock, start):
+def test_the_same_key_replays_the_first_response(emulator, clock, start):
     first = start()
     clock.advance(DAY - 1)
     again = start()
@@ -155,7 +155,7 @@ def test_a_refused_credential_is_kept_or_not(emulator, start):
     assert start().status_code == 200
 
 
-def test_keys_are_known_within_a_scope(emulator, start):
+def test_a_switch_sets_the_scope_of_keys(emulator, start):
     first, other = start(), emulator.add_model_sync()
     assert start(sync_id=other.id).json() == first.json()
     emulator.set_switch("idempotency_scope", "path")
@@ -183,7 +183,7 @@ def test_a_rate_limit(emulator, clock, http, retry_after):
 
 
 @pytest.mark.parametrize(("shape", "names"), [("whole", 4), ("message", 1), ("empty", 0)])
-def test_bodies_of_errors(emulator, http, shape, names):
+def test_a_switch_sets_the_body_of_errors(emulator, http, shape, names):
     emulator.set_switch("error_body", shape)
     emulator.set_switch("error_key", "a.word")
     body = http.get("/api/syncs/none").json()
@@ -191,7 +191,7 @@ def test_bodies_of_errors(emulator, http, shape, names):
     assert body.get("key", "a.word") == "a.word"
 
 
-def test_the_version_that_is_spoken_where_none_is_asked_for(emulator, http):
+def test_the_default_version(emulator, http):
     sync = emulator.add_bulk_sync()
     url = f"/api/bulk/syncs/{sync.id}/executions"
     assert http.get("/api/me").headers["x-polytomic-version"] == "2025-09-18"
