@@ -1,6 +1,6 @@
-"""Stand in for the Polytomic API over HTTP on loopback: for demos, tests and users' own DAG tests.
+"""An emulator of the Polytomic API that serves HTTP on loopback, for demos, tests and your own DAG tests.
 
-Needs the extra ``emulator``. Names load when they are first used, so that importing the package costs nothing.
+It needs the extra ``emulator``. Names load on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.emulator.clock import Clock as Clock
-    from airflow_provider_polytomic.emulator.clock import ManualClock as ManualClock
+    from airflow_provider_polytomic.emulator.domain.clock import Clock as Clock
+    from airflow_provider_polytomic.emulator.domain.clock import ManualClock as ManualClock
     from airflow_provider_polytomic.emulator.server import Emulator as Emulator
 
-_HOMES = {"Clock": "clock", "Emulator": "server", "ManualClock": "clock"}
+_HOMES = {"Clock": "domain.clock", "Emulator": "server", "ManualClock": "domain.clock"}
 
 __all__ = ["Clock", "Emulator", "ManualClock"]
 

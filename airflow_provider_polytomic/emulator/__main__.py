@@ -13,21 +13,21 @@ from airflow_provider_polytomic.emulator.server import Emulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until interrupted or terminated."""
+    """Serve until SIGINT or SIGTERM."""
     options = _options(arguments)
-    ended = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: stop.set())
     try:
         emulator = Emulator(port=options.port, host=options.host)
         emulator.open()
     except (OSError, ValueError) as error:
-        print(f"The emulator cannot start: {error}", file=sys.stderr)
+        print(f"Could not start the emulator: {error}", file=sys.stderr)
         return 1
     if not options.empty:
         emulator.add_samples()
-    print(_welcome(emulator), flush=True)
-    ended.wait()
+    print(_instructions(emulator), flush=True)
+    stop.wait()
     emulator.close()
     return 0
 
@@ -42,15 +42,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _welcome(emulator: Emulator) -> str:
+def _instructions(emulator: Emulator) -> str:
     lines = [
         f"Polytomic emulator on {emulator.url}",
         "",
-        "Point Airflow at it:",
+        "Connect Airflow to it:",
         f"  export AIRFLOW_CONN_POLYTOMIC_DEFAULT={shlex.quote(emulator.airflow_connection)}",
         "",
         *(f"  {sync.kind:<5} sync {sync.id}  {sync.name}" for sync in emulator.syncs),
-        f"Control it below {emulator.url}/_emulator/ and end it with Ctrl-C.",
+        f"Control it below {emulator.url}/_emulator/; stop it with Ctrl-C.",
     ]
     return "\n".join(lines)
 

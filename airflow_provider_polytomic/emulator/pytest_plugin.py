@@ -1,4 +1,4 @@
-"""Give tests an emulated Polytomic, by the fixture ``polytomic_emulator``."""
+"""A pytest plugin with the fixture ``polytomic_emulator``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def polytomic_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """Serve a fresh, empty emulator, with the Airflow connection ``polytomic_default`` pointing at it."""
+    """Serve an empty emulator during the test, and point the Airflow connection ``polytomic_default`` to it.
+
+    .. code-block:: python
+
+        def test_the_sync_runs_once(polytomic_emulator):
+            sync = polytomic_emulator.add_model_sync(duration=1)
+            dag.test(run_conf={"sync_id": sync.id})
+            assert len(polytomic_emulator.executions(sync.id)) == 1
+
+    .. seealso::
+        How-to: ``docs/testing.md``
+    """
     from airflow_provider_polytomic.emulator.server import Emulator
 
     with Emulator() as emulator:

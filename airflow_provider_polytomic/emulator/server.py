@@ -1,4 +1,4 @@
-"""Run the emulator as an HTTP server on loopback, in a thread of its own."""
+"""The emulator as an HTTP server on loopback, in its own thread."""
 
 from __future__ import annotations
 
@@ -9,30 +9,42 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import cast
 
 import uvicorn
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider_polytomic.emulator.app import build_app
-from airflow_provider_polytomic.emulator.control_routes import build_control_app
-from airflow_provider_polytomic.emulator.controls import Controls
-from airflow_provider_polytomic.emulator.courier import Courier, is_loopback
-from airflow_provider_polytomic.emulator.state import API_KEY, ORGANIZATION_ID, State
+from airflow_provider_polytomic.emulator.control.methods import Controls
+from airflow_provider_polytomic.emulator.control.routes import build_app
+from airflow_provider_polytomic.emulator.domain.state import API_KEY, ORGANIZATION_ID
+from airflow_provider_polytomic.emulator.http.webhook_dispatcher import WebhookDispatcher, is_loopback
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-_LOOKS_EVERY = 0.05
+_DISPATCH_INTERVAL = 0.05
 _Peer = tuple[str, int]
 
 
 class Emulator(Controls):
     """Serve an emulated Polytomic while the ``with`` block runs.
 
-    :param port: TCP port; 0 takes a free one.
-    :param host: a loopback address; anything else is refused, since the emulator protects nothing.
-    :param clock: gives epoch seconds; default the time of day.
+    .. code-block:: python
+
+        with Emulator() as emulator:
+            sync = emulator.add_model_sync(duration=5, outcome="failed")
+            client = PolytomicClient(api_key=emulator.api_key, base_url=emulator.url)
+            client.send(model_syncs.start(sync.id))
+            emulator.clock.advance(5)
+
+    :param port: TCP port; 0 takes a free one. Default 0.
+    :param host: loopback address, since the emulator accepts any caller; default ``127.0.0.1``.
+    :param clock: callable that returns epoch seconds, or a ``Clock`` or ``ManualClock``; default the system time.
+    :param api_key: API key that the emulator accepts; default ``emulator-key-not-a-secret``.
+    :param organization_id: id of the organization; default a fixed UUID.
+    :raises ValueError: if the host is not a loopback address.
+
+    .. seealso::
+        How-to: ``docs/testing.md``
     """
 
     def __init__(
@@ -46,7 +58,7 @@ class Emulator(Controls):
     ) -> None:
         super().__init__(clock=clock, api_key=api_key, organization_id=organization_id)
         if not is_loopback(host):
-            raise ValueError(f"The emulator serves loopback only, not {host!r}.")
+            raise ValueError(f"The emulator serves loopback only, not {host!r}. Use 127.0.0.1, ::1 or localhost.")
         self._host = host
         self._port = port
         self._server: _Server | None = None
@@ -56,28 +68,26 @@ class Emulator(Controls):
         self.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def open(self) -> None:
-        """Start to serve; requests are accepted when this returns.
+        """Start the server; it accepts requests when this returns.
 
-        :raises OSError: when the port is taken.
+        :raises OSError: if the port is in use.
         """
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
-        self._server = _Server(self._state, self)
+        self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="polytomic-emulator", daemon=True
         )
         self._thread.start()
 
     def close(self) -> None:
-        """Stop to serve and cut what is still connected."""
+        """Stop the server and close its connections."""
         if self._server is not None and self._thread is not None:
-            self._server.end()
+            self._server.stop()
             self._thread.join()
             self._server = self._thread = None
 
@@ -94,17 +104,16 @@ class Emulator(Controls):
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that can reset single connections and ends without waiting for idle ones."""
+    """A uvicorn server that can reset single connections and stops without waiting for idle ones."""
 
-    def __init__(self, state: State, controls: Controls) -> None:
+    def __init__(self, controls: Controls) -> None:
         self._transports: dict[_Peer, asyncio.Transport] = {}
-        self._courier = Courier(state)
+        self._dispatcher = WebhookDispatcher(controls._state)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told_to_end = asyncio.Event()
-        app = build_app(state, build_control_app(controls), self._reset)
+        self._stopping = asyncio.Event()
         super().__init__(
             uvicorn.Config(
-                app,
+                build_app(controls, self._reset_connection),
                 http=_tracking(self._transports),
                 loop="asyncio",
                 ws="none",
@@ -119,29 +128,29 @@ class _Server(uvicorn.Server):
             )
         )
 
-    def _reset(self, scope: Scope) -> None:
-        """Cut the connection of a request with a TCP reset, leaving its caller without an answer."""
+    def _reset_connection(self, scope: Scope) -> None:
+        """Close the connection of a request with a TCP reset, without a response."""
         transport = self._transports[tuple(scope["client"])]
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         transport.abort()
 
-    def end(self) -> None:
-        """Stop to serve; called from another thread. Timers may be off here, where a test has turned the time."""
+    def stop(self) -> None:
+        """Stop the server from another thread. Timers are not reliable here, since a test may have changed the time."""
         self.should_exit = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._told_to_end.set)
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def main_loop(self) -> None:
-        """Serve and deliver until told to end."""
+        """Serve requests and deliver events until stopped."""
         self._loop = asyncio.get_running_loop()
         while not self.should_exit:
-            self._courier.look()
+            self._dispatcher.dispatch()
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._told_to_end.wait(), _LOOKS_EVERY)
-        await self._courier.close()
+                await asyncio.wait_for(self._stopping.wait(), _DISPATCH_INTERVAL)
+        await self._dispatcher.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the listeners and every connection at once."""
+        """Close the listeners and all connections at once."""
         for server in self.servers:
             server.close()
         for transport in list(self._transports.values()):
@@ -152,7 +161,7 @@ class _Server(uvicorn.Server):
 
 
 def _tracking(transports: dict[_Peer, asyncio.Transport]) -> type[asyncio.Protocol]:
-    """Make an HTTP protocol that notes each open connection in ``transports``, by the address of its peer."""
+    """Return an HTTP protocol that keeps its open connections in ``transports``, by the address of the peer."""
 
     class TrackedProtocol(H11Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -169,7 +178,7 @@ def _tracking(transports: dict[_Peer, asyncio.Transport]) -> type[asyncio.Protoc
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Listen before the thread runs, so that a caller who comes early waits instead of being turned away."""
+    """Listen before the thread runs, so that early callers wait instead of being refused."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_polytomic._compat import AirflowException, trigger_has_on_kill, end_event_xcoms
+from airflow_provider_polytomic._compat import AirflowException, end_event_xcoms, trigger_has_on_kill
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic._task.kill_guard import GUARD_TIMEOUT, SHUTDOWN_GUARD_TIMEOUT, was_killed

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_polytomic.api import PolytomicClient, syncs
-from airflow_provider_polytomic.emulator.switches import Switches
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunCanceled,
@@ -129,7 +129,7 @@ def named(reading):
 
 
 def test_every_switch_is_looked_at():
-    assert sorted([*OF_RUNS, *OF_OTHERS, *OF_NO_TASK]) == sorted(each.name for each in fields(Switches))
+    assert sorted([*OF_RUNS, *OF_OTHERS, *OF_NO_TASK]) == sorted(each.name for each in fields(Behavior))
     tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_readings*.py"))
     assert [name for name in OF_OTHERS.values() if f"def {name}(" not in tests] == []
 

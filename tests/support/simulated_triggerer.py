@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from airflow_provider_polytomic.api import AsyncPolytomicClient, ClientConfig
-from airflow_provider_polytomic.emulator.app import build_app
-from airflow_provider_polytomic.emulator.controls import Controls
+from airflow_provider_polytomic.emulator.control.methods import Controls
+from airflow_provider_polytomic.emulator.control.routes import build_app
 from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
 from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
 
@@ -31,7 +31,7 @@ class World:
         self.watcher = ExecutionPoller(self.config, lend=self.lend, wall=self.wall)
         self.waits: list[Waiting] = []
         self.refuse: Callable[[str, int], int | None] = lambda path, ids: None
-        self._app = build_app(self.polytomic._state, _nothing, _cut)
+        self._app = build_app(self.polytomic, _cut)
 
     async def __aenter__(self) -> World:
         return self
@@ -126,7 +126,3 @@ class _Far(httpx.ASGITransport):
 
 def _cut(scope: Any) -> None:
     raise httpx.ReadError("cut")
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    raise NotImplementedError

@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.emulator import Emulator
+from airflow_provider_polytomic.emulator.domain.syncs import Sync
 from airflow_provider_polytomic.emulator.samples import FAILING_MODEL_SYNC_ID, MODEL_SYNC_ID
-from airflow_provider_polytomic.emulator.syncs import Sync
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from tests.system.cluster import Cluster

@@ -413,7 +413,9 @@ def some_of_many_have_not_ended(world):
 @case(AirflowSensorTimeout)
 def not_fresh(world):
     world.model_sync()
-    return PolytomicFreshnessSensor(task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0.01)
+    return PolytomicFreshnessSensor(
+        task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0.01
+    )
 
 
 @case(exceptions.PolytomicRunTimeout)
@@ -435,7 +437,7 @@ def files() -> Iterator[Files]:
 
 @pytest.fixture
 def world(emulator, files, no_waiting, monkeypatch, deferrable) -> World:
-    from airflow_provider_polytomic.emulator import logs, syncs
+    from airflow_provider_polytomic.emulator.domain import logs, syncs
 
     ids = iter(range(1, 1000))
     monkeypatch.setattr(syncs, "uuid4", lambda: UUID(EXECUTION.format(next(ids))))
@@ -593,7 +595,7 @@ def _leaks(kind: str) -> str:
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 def test_no_secret_is_in_any_message_result_or_log(world, files, task_instance, monkeypatch, logged, kind):
-    from airflow_provider_polytomic.emulator import logs
+    from airflow_provider_polytomic.emulator.domain import logs
 
     monkeypatch.setattr(logs, "_HOST", files.url.replace("http://", f"http://user:{CANARY}@"))
     files.content = (

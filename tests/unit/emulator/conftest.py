@@ -32,6 +32,6 @@ def partner(emulator: Emulator) -> Iterator[httpx.Client]:
 
 
 def caller(emulator: Emulator, key: str) -> httpx.Client:
-    """Give a client that does not read the certificates of the world first, which takes longer than a test."""
+    """Return a client that does not load certificates, which would take longer than a test."""
     headers = {"Authorization": f"Bearer {key}"}
     return httpx.Client(base_url=emulator.url, headers=headers, timeout=10, verify=False)

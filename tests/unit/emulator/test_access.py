@@ -1,4 +1,4 @@
-"""What each kind of key opens, and what partners do."""
+"""Access by each kind of key, and connections that partners share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections after their creation: replaced, deleted with what uses them, connected, shared, refreshed."""
+"""Update, deletion, authorization and schema refresh of connections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from airflow_provider_polytomic.emulator.connections import MASK, unmasked
+from airflow_provider_polytomic.emulator.domain.connections import MASK, restore_masked
 
 STORED = {"hostname": "db", "password": "hunter2", "auth": {"token": "hunter2"}}
 MASKED = {"hostname": "new", "password": MASK, "auth": {"token": MASK}}
@@ -30,8 +30,8 @@ def test_update_replaces_everything_but_the_type(emulator, clock, http, connecti
         put(http, connection, policies=["p"], healthcheck_interval="1h").json()["data"]["healthcheck_interval"] == "1h"
     )
     clock.advance(1)
-    answer = put(http, connection, name="Renamed", configuration={"hostname": "other"})
-    assert answer.json()["data"]["healthcheck_interval"] is None
+    response = put(http, connection, name="Renamed", configuration={"hostname": "other"})
+    assert response.json()["data"]["healthcheck_interval"] is None
     now = shown(http, connection)
     assert (now["name"], now["policies"], now["type"]["id"]) == ("Renamed", [], "postgresql")
     assert now["configuration"] == {"hostname": "other"}
@@ -39,22 +39,22 @@ def test_update_replaces_everything_but_the_type(emulator, clock, http, connecti
 
 
 @pytest.mark.parametrize("body", [{"name": None}, {"configuration": None}])
-def test_update_needs(http, connection, body):
+def test_a_required_field_of_an_update(http, connection, body):
     assert put(http, connection, **body).status_code == 422
     assert shown(http, connection)["name"] == "Warehouse"
 
 
-def test_update_tries_the_configuration_unless_told_not_to(http, connection):
+def test_update_tests_the_configuration_unless_validate_is_false(http, connection):
     assert put(http, connection, configuration={"fail": "no route"}).status_code == 400
     assert shown(http, connection)["configuration"]["hostname"] == "db"
     assert put(http, connection, configuration={"fail": "no route"}, validate=False).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("reading", "password", "status"), [("keep", "hunter2", 200), ("store", MASK, 200), ("refuse", "hunter2", 422)]
+    ("value", "password", "status"), [("keep", "hunter2", 200), ("store", MASK, 200), ("refuse", "hunter2", 422)]
 )
-def test_a_mask_that_is_sent_back(emulator, http, connection, reading, password, status):
-    emulator.set_switch("masked_secret", reading)
+def test_a_masked_secret_in_an_update(emulator, http, connection, value, password, status):
+    emulator.set_switch("masked_secret", value)
     assert put(http, connection, configuration=MASKED).status_code == status
     [now] = emulator.connections
     assert (now.configuration["password"], now.configuration["auth"]["token"]) == (password, password)
@@ -62,7 +62,7 @@ def test_a_mask_that_is_sent_back(emulator, http, connection, reading, password,
 
 
 def test_masks_in_lists():
-    assert unmasked([{"key": MASK}, {"key": MASK}], [{"key": "a"}], "keep") == [{"key": "a"}, {"key": MASK}]
+    assert restore_masked([{"key": MASK}, {"key": MASK}], [{"key": "a"}], "keep") == [{"key": "a"}, {"key": MASK}]
 
 
 def test_delete(http, connection):
@@ -72,7 +72,7 @@ def test_delete(http, connection):
     assert http.get("/api/connections").json()["data"] == []
 
 
-def test_an_answer_that_says_nothing(emulator, http, connection):
+def test_a_response_without_a_body(emulator, http, connection):
     emulator.set_switch("no_body_status", 204)
     tried = http.post("/api/connections/test", json={"type": "postgresql", "configuration": {}})
     deleted = http.delete(f"/api/connections/{connection.id}")
@@ -93,7 +93,7 @@ def test_delete_refuses_while_something_uses_it(emulator, http, connection):
     assert shown(http, connection)["id"] == connection.id
 
 
-def test_forced_delete_takes_what_uses_it(emulator, http, connection):
+def test_a_forced_delete_also_deletes_what_uses_it(emulator, http, connection):
     model = emulator.add_model(connection_id=connection.id)
     bulk = emulator.add_bulk_sync(destination_connection_id=connection.id)
     target, reader = (
@@ -121,7 +121,7 @@ def test_connect(http, connection):
     assert http.post("/api/connections/connect/", json={"name": "Theirs"}).status_code == 422
 
 
-def test_types_that_a_person_authorizes(http):
+def test_a_type_with_oauth_has_an_authorization_url(http):
     body = {"name": "CRM", "type": "salesforce", "configuration": {}}
     assert http.post("/api/connections", json=body).json()["data"]["auth_url"] is None
     asked = http.post("/api/connections", json={**body, "redirect_url": "https://example.com"}).json()["data"]
@@ -150,7 +150,7 @@ def test_a_refreshed_schema_becomes_fresh(clock, http, connection):
     assert after["last_refresh_finished"] > after["last_refresh_started"] == during["last_refresh_started"]
 
 
-def test_a_refresh_under_way_goes_on(clock, http, connection):
+def test_a_second_refresh_does_not_restart_the_first(clock, http, connection):
     refresh(http, connection)
     clock.advance(3)
     refresh(http, connection)
@@ -158,7 +158,7 @@ def test_a_refresh_under_way_goes_on(clock, http, connection):
     assert status(http, connection)["cache_status"] == "fresh"
 
 
-def test_a_refresh_may_show_late(emulator, clock, http, connection):
+def test_a_switch_delays_the_status_of_a_refresh(emulator, clock, http, connection):
     emulator.set_switch("schema_refresh_lag", 2)
     before = status(http, connection)
     refresh(http, connection)
@@ -167,7 +167,7 @@ def test_a_refresh_may_show_late(emulator, clock, http, connection):
     assert status(http, connection)["cache_status"] == "refreshing"
 
 
-def test_a_refresh_may_fail_or_never_end(emulator, clock, http, connection):
+def test_switches_let_a_refresh_fail_or_never_end(emulator, clock, http, connection):
     emulator.set_switch("schema_refresh_ends", "failed")
     emulator.set_switch("schema_refresh_finishes", False)
     refresh(http, connection)

@@ -44,14 +44,14 @@ def test_two_may_have_one_name(emulator, http):
 
 
 @pytest.mark.parametrize("missing", ["name", "type", "configuration"])
-def test_create_needs(http, missing):
+def test_a_required_field_of_a_connection(http, missing):
     refused = create(http, **{missing: None})
     assert refused.status_code == 422
     assert missing in refused.json()["message"]
     assert http.get("/api/connections").json()["data"] == []
 
 
-def test_create_tries_the_configuration_unless_told_not_to(emulator, http):
+def test_create_tests_the_configuration_unless_validate_is_false(emulator, http):
     failing = {"fail": "no route to host"}
     refused = create(http, configuration=failing)
     assert (refused.status_code, refused.json()["message"]) == (400, "no route to host")
@@ -65,20 +65,20 @@ def try_out(http, **body) -> httpx.Response:
     return http.post("/api/connections/test", json={"type": "postgresql", "configuration": {}, **body})
 
 
-def test_test_has_no_body_on_success_and_keeps_nothing(http):
-    answer = try_out(http)
-    assert (answer.status_code, answer.content) == (200, b"")
+def test_a_successful_test_has_no_body_and_stores_nothing(http):
+    response = try_out(http)
+    assert (response.status_code, response.content) == (200, b"")
     assert http.get("/api/connections").json()["data"] == []
 
 
-def test_test_fails_by_configuration_or_switch(emulator, http):
+def test_a_test_fails_by_configuration_or_switch(emulator, http):
     refused = try_out(http, configuration={"fail": "bad password"})
     assert (refused.status_code, refused.json()["message"]) == (400, "bad password")
     emulator.set_switch("connection_failure", "down for today")
     assert try_out(http).json()["message"] == "down for today"
 
 
-def test_test_lays_the_configuration_over_the_stored_one(emulator, http):
+def test_a_test_merges_the_configuration_into_the_stored_one(emulator, http):
     stored = emulator.add_connection(name="x", type="postgresql", configuration={"fail": "stored"})
     assert try_out(http, connection_id=stored.id).json()["message"] == "stored"
     assert try_out(http, connection_id=stored.id, configuration={"fail": None}).status_code == 200
@@ -105,7 +105,7 @@ def test_airflow_connection_names_address_and_key(emulator):
     }
 
 
-def test_the_word_of_a_connection_that_works(emulator, http):
+def test_a_switch_sets_the_status_of_a_healthy_connection(emulator, http):
     emulator.set_switch("connection_status", "active")
     connection = emulator.add_connection(name="c", type="postgresql")
     assert http.get(f"/api/connections/{connection.id}").json()["data"]["status"] == "active"

@@ -146,17 +146,17 @@ def test_samples_and_reset(emulator, control):
         ("/executions/none/finish", b"", 404),
     ],
 )
-def test_mistakes_are_told(control, path, content, status):
-    answer = control.post(path, content=content)
-    assert answer.status_code == status
-    assert answer.json()["message"]
+def test_invalid_requests_are_refused(control, path, content, status):
+    response = control.post(path, content=content)
+    assert response.status_code == status
+    assert response.json()["message"]
 
 
 def test_about_lists_the_routes(control):
     assert "POST /_emulator/faults" in ok(control.get("/"))["routes"]
 
 
-def test_controls_of_the_rest(emulator, control, http, partner):
+def test_connections_models_organizations_and_jobs(emulator, control, http, partner):
     connection = emulator.add_connection(name="c", type="s3", configuration={"password": "hunter2"})
     ok(control.patch(f"/connections/{connection.id}", json={"status": "error"}))
     listed = control.get("/connections")
@@ -177,7 +177,7 @@ def test_events_are_what_callers_see(emulator, control, clock, http):
     assert ok(control.get("/events"))["data"] == http.get("/api/events").json()["data"][::-1]
 
 
-def test_reset_forgets_all(emulator, control, clock, http, partner):
+def test_reset_clears_everything(emulator, control, clock, http, partner):
     emulator.add_model(connection_id="c")
     emulator.add_organization(name="Child")
     job = emulator.add_job("exportlogs")

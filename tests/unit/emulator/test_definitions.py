@@ -1,8 +1,10 @@
-"""Syncs and models as things that are created, replaced and deleted."""
+"""Creation, replacement and deletion of syncs, and models."""
 
 from __future__ import annotations
 
 import pytest
+
+from tests.support.api_data import data
 
 SOURCE = {"model_id": "the-model", "field": "email"}
 IDENTITY = {"source": SOURCE, "target": "Email", "function": "Equality"}
@@ -12,11 +14,6 @@ OLD_FILTERS = [
 ]
 MODEL_FILTERS = {"conditions": [{"function": "IsNotNull", "source": SOURCE}], "logic": None}
 TARGET_FILTERS = {"conditions": [{"function": "Equality", "field": "Country", "value": "NL"}], "logic": None}
-
-
-def data(response, status=200):
-    assert response.status_code == status, response.text
-    return response.json()["data"]
 
 
 @pytest.fixture
@@ -63,11 +60,11 @@ def test_a_created_model_sync_runs(emulator, clock, http, model_body, crm):
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-@pytest.mark.parametrize("reading", [True, False])
-def test_what_a_sync_is_that_does_not_say_whether_it_is_active(emulator, http, request, kind, reading):
-    emulator.set_switch("default_active", reading)
+@pytest.mark.parametrize("value", [True, False])
+def test_a_switch_sets_whether_a_new_sync_is_active(emulator, http, request, kind, value):
+    emulator.set_switch("default_active", value)
     path = "/api/syncs" if kind == "model" else "/api/bulk/syncs"
-    assert data(http.post(path, json=request.getfixturevalue(f"{kind}_body")))["active"] is reading
+    assert data(http.post(path, json=request.getfixturevalue(f"{kind}_body")))["active"] is value
 
 
 def test_update_of_a_model_sync_replaces_it(clock, http, model_body):
@@ -81,18 +78,18 @@ def test_update_of_a_model_sync_replaces_it(clock, http, model_body):
 
 
 @pytest.mark.parametrize("missing", ["name", "mode", "fields", "schedule", "target"])
-def test_a_model_sync_needs(http, model_body, missing):
+def test_a_required_field_of_a_model_sync(http, model_body, missing):
     del model_body[missing]
     assert http.post("/api/syncs", json=model_body).status_code == 422
     assert data(http.get("/api/syncs")) == []
 
 
 @pytest.mark.parametrize("wrong", [{"mode": "guess"}, {"fields": ["email"]}, {"identity": []}])
-def test_a_model_sync_refuses(http, model_body, wrong):
+def test_an_invalid_model_sync_is_refused(http, model_body, wrong):
     assert http.post("/api/syncs", json={**model_body, **wrong}).status_code == 400
 
 
-def test_a_new_target_must_be_there(emulator, http, model_body):
+def test_a_new_target_must_exist(emulator, http, model_body):
     nowhere = {**model_body, "target": {"connection_id": "none"}}
     assert http.post("/api/syncs", json=nowhere).status_code == 404
     sync = emulator.add_model_sync(target_connection_id="none")
@@ -100,7 +97,7 @@ def test_a_new_target_must_be_there(emulator, http, model_body):
     assert http.put(f"/api/syncs/{sync.id}", json={**nowhere, "target": {"connection_id": "x"}}).status_code == 404
 
 
-def test_both_shapes_of_identity(http, model_body):
+def test_both_forms_of_the_identity(http, model_body):
     old = data(http.post("/api/syncs", json={**model_body, "identity": IDENTITY}))
     assert old["identities"] == {"mappings": [IDENTITY], "strategy": "priority"}
     new = data(http.post("/api/syncs", json={**model_body, "identities": {"mappings": [IDENTITY], "strategy": "and"}}))
@@ -109,7 +106,7 @@ def test_both_shapes_of_identity(http, model_body):
     assert http.post("/api/syncs", json={**model_body, **both}).status_code == 400
 
 
-def test_both_shapes_of_filters(http, model_body):
+def test_both_forms_of_the_filters(http, model_body):
     new = {"model_filters": MODEL_FILTERS, "target_filters": TARGET_FILTERS}
     for body in ({"filters": OLD_FILTERS}, new, {"filters": OLD_FILTERS, **new}):
         shown = data(http.post("/api/syncs", json={**model_body, **body}))
@@ -117,15 +114,15 @@ def test_both_shapes_of_filters(http, model_body):
     assert http.post("/api/syncs", json={**model_body, **new, "filters": OLD_FILTERS[:1]}).status_code == 400
 
 
-def test_what_was_shown_can_be_sent_back(http, model_body):
+def test_a_sync_can_be_replaced_by_itself(http, model_body):
     rich = {"identity": IDENTITY, "filters": OLD_FILTERS, "filter_logic": "A", "sync_all_records": True}
     made = data(http.post("/api/syncs", json={**model_body, **rich}))
     assert data(http.put(f"/api/syncs/{made['id']}", json=made)) == made
 
 
-@pytest.mark.parametrize(("reading", "kept"), [("keep", "hunter2"), ("store", "********")])
-def test_a_passphrase_is_masked(emulator, http, model_body, reading, kept):
-    emulator.set_switch("masked_secret", reading)
+@pytest.mark.parametrize(("value", "kept"), [("keep", "hunter2"), ("store", "********")])
+def test_a_passphrase_is_masked(emulator, http, model_body, value, kept):
+    emulator.set_switch("masked_secret", value)
     made = data(http.post("/api/syncs", json={**model_body, "encryption_passphrase": "hunter2"}))
     assert made["encryption_passphrase"] == "********"
     data(http.put(f"/api/syncs/{made['id']}", json=made))
@@ -144,7 +141,7 @@ def test_a_sync_with_problems_does_not_run(emulator, http):
 
 
 @pytest.mark.parametrize(("kind", "path"), [("model", "/api/syncs"), ("bulk", "/api/bulk/syncs")])
-def test_a_deleted_sync_is_gone_and_ends_what_it_ran(emulator, clock, http, kind, path):
+def test_deleting_a_sync_cancels_its_execution(emulator, clock, http, kind, path):
     sync = getattr(emulator, f"add_{kind}_sync")(duration=100, cancel_takes=2)
     emulator.start(sync.id)
     clock.advance(2)
@@ -198,7 +195,7 @@ def test_an_update_that_switches_a_bulk_sync_off_cancels_it(emulator, http, bulk
 
 
 @pytest.mark.parametrize("wrong", [{"mode": "guess"}, {"schemas": [1]}, {"additional_schedules": ["x"]}])
-def test_a_bulk_sync_refuses(http, bulk_body, wrong):
+def test_an_invalid_bulk_sync_is_refused(http, bulk_body, wrong):
     assert http.post("/api/bulk/syncs", json={**bulk_body, **wrong}).status_code == 400
 
 

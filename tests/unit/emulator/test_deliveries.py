@@ -1,4 +1,4 @@
-"""What reaches the webhook: over real HTTP, to an endpoint of the test."""
+"""Deliveries to a webhook over real HTTP."""
 
 from __future__ import annotations
 
@@ -6,66 +6,19 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import groupby
 
 import pytest
 
+from tests.support.webhook_endpoint import webhook_endpoint
+
 SECRET = "hunter2"
-
-
-@dataclass
-class Endpoint:
-    """Where deliveries arrive.
-
-    :param statuses: what the next ones are answered; then 200
-    """
-
-    url: str = ""
-    statuses: list[int] = field(default_factory=list)
-    arrived: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    changed: threading.Condition = field(default_factory=threading.Condition)
-
-    def wait(self, number):
-        """Wait until so many have arrived, and give their types."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.arrived) >= number, 10), self.arrived
-        return self.types
-
-    @property
-    def types(self):
-        return [json.loads(body)["type"] for _, body in self.arrived]
 
 
 @pytest.fixture
 def endpoint():
-    endpoint = Endpoint()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            with endpoint.changed:
-                status = endpoint.statuses.pop(0) if endpoint.statuses else 200
-                endpoint.arrived.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                endpoint.changed.notify_all()
-            self.send_response(status)
-            self.send_header("content-length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    endpoint.url = f"http://127.0.0.1:{server.server_port}/hook"
-    yield endpoint
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with webhook_endpoint() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
@@ -76,7 +29,7 @@ def path(http, endpoint):
 
 @pytest.fixture
 def attempts(http, path):
-    """Return a function that waits until so many attempts are noted, and gives them oldest first."""
+    """Return a function that waits for a number of attempts, and returns them oldest first."""
 
     def attempts(number, **query):
         while True:
@@ -88,33 +41,33 @@ def attempts(http, path):
 
 
 def finished(emulator, clock, **plan):
-    """Let an execution begin and end, and give it."""
+    """Return an execution that has ended."""
     execution = emulator.start(emulator.add_model_sync(duration=10, **plan).id)
     clock.advance(10)
     return execution
 
 
-def test_an_event_is_pushed_signed(emulator, clock, endpoint, path):
+def test_a_delivery_is_signed(emulator, clock, endpoint, path):
     execution = finished(emulator, clock)
     assert sorted(endpoint.wait(2)) == ["sync.completed", "sync.running"]
-    for headers, body in endpoint.arrived:
+    for headers, body in endpoint.received:
         assert headers["polytomic-signature"] == hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         assert headers["content-type"] == "application/json"
-        told = json.loads(body)
-        assert set(told) == {"type", "event"}
-        assert told["event"]["execution_id"] == execution.id
+        delivered = json.loads(body)
+        assert set(delivered) == {"type", "event"}
+        assert delivered["event"]["execution_id"] == execution.id
     assert emulator.requests[0].path == "/api/webhooks"
 
 
-@pytest.mark.parametrize("name", ["sha256", "sha1", "sha512"])
-@pytest.mark.parametrize("encoding", ["hex", "base64"])
-@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize(
+    ("name", "encoding", "prefix"), [("sha256", "hex", True), ("sha1", "base64", False), ("sha512", "base64", True)]
+)
 def test_hash_encoding_and_prefix_of_the_signature(emulator, clock, endpoint, path, name, encoding, prefix):
     for switch, value in {"hash": name, "encoding": encoding, "prefix": prefix}.items():
         emulator.set_switch(f"signature_{switch}", value)
     finished(emulator, clock)
     endpoint.wait(2)
-    headers, body = endpoint.arrived[0]
+    headers, body = endpoint.received[0]
     digest = hmac.new(SECRET.encode(), body, getattr(hashlib, name)).digest()
     text = digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
     assert headers["polytomic-signature"] == (f"{name}={text}" if prefix else text)
@@ -124,12 +77,12 @@ def test_a_delivery_may_be_the_whole_event(emulator, clock, endpoint, path):
     emulator.set_switch("delivery_body", "whole")
     finished(emulator, clock)
     endpoint.wait(2)
-    assert sorted((json.loads(body) for _, body in endpoint.arrived), key=lambda each: each["created_at"]) == (
+    assert sorted((json.loads(body) for _, body in endpoint.received), key=lambda each: each["created_at"]) == (
         emulator.events
     )
 
 
-def test_what_is_refused_is_pushed_again_up_to_five_times(emulator, clock, endpoint, path, attempts):
+def test_a_refused_delivery_is_attempted_up_to_five_times(emulator, clock, endpoint, path, attempts):
     emulator.set_switch("events_lost", ["sync.running"])
     endpoint.statuses = [500, 302, 404]
     finished(emulator, clock)
@@ -158,7 +111,7 @@ def test_what_is_refused_is_pushed_again_up_to_five_times(emulator, clock, endpo
     assert [len(list(group)) for _, group in groupby(each["event_id"] for each in attempts(11))] == [4, 5, 1, 1]
 
 
-def test_an_endpoint_that_does_not_answer_is_tried_again(emulator, clock, http, path, endpoint, attempts):
+def test_a_delivery_without_a_response_is_attempted_again(emulator, clock, http, path, endpoint, attempts):
     http.put(path, json={"endpoint": "http://127.0.0.1:1/hook", "secret": SECRET})
     finished(emulator, clock)
     tried = attempts(2)
@@ -168,19 +121,19 @@ def test_an_endpoint_that_does_not_answer_is_tried_again(emulator, clock, http, 
     endpoint.wait(2)
 
 
-def test_nothing_leaves_this_machine(emulator, clock, http, path, attempts):
+def test_only_endpoints_on_loopback_receive_deliveries(emulator, clock, http, path, attempts):
     http.put(path, json={"endpoint": "https://example.com/hook", "secret": SECRET})
     finished(emulator, clock)
     assert [each["error_kind"] for each in attempts(2)] == ["refused", "refused"]
 
 
-def test_nothing_is_queued_while_it_is_disabled(emulator, clock, http, path, endpoint):
+def test_a_disabled_webhook_gets_no_events(emulator, clock, http, path, endpoint):
     http.post(f"{path}/disable")
     finished(emulator, clock)
     http.post(f"{path}/enable")
     finished(emulator, clock, name="later")
     endpoint.wait(2)
-    assert {json.loads(body)["event"]["sync_name"] for _, body in endpoint.arrived} == {"later"}
+    assert {json.loads(body)["event"]["sync_name"] for _, body in endpoint.received} == {"later"}
     endpoint.statuses = [500] * 4
     finished(emulator, clock)
     endpoint.wait(4)
@@ -189,18 +142,18 @@ def test_nothing_is_queued_while_it_is_disabled(emulator, clock, http, path, end
     clock.advance(1000)
     finished(emulator, clock, name="last")
     endpoint.wait(6)
-    assert [json.loads(body)["event"]["sync_name"] for _, body in endpoint.arrived[4:]] == ["last", "last"]
+    assert [json.loads(body)["event"]["sync_name"] for _, body in endpoint.received[4:]] == ["last", "last"]
 
 
-def test_what_happened_before_there_was_a_webhook_is_not_pushed(emulator, clock, http, endpoint):
+def test_earlier_events_are_not_delivered(emulator, clock, http, endpoint):
     finished(emulator, clock, name="before")
     http.post("/api/webhooks", json={"endpoint": endpoint.url, "secret": SECRET})
     finished(emulator, clock, name="after")
     endpoint.wait(2)
-    assert {json.loads(body)["event"]["sync_name"] for _, body in endpoint.arrived} == {"after"}
+    assert {json.loads(body)["event"]["sync_name"] for _, body in endpoint.received} == {"after"}
 
 
-def test_events_are_lost_delayed_and_repeated_as_in_the_list(emulator, clock, endpoint, path, attempts):
+def test_switches_lose_delay_and_repeat_deliveries(emulator, clock, endpoint, path, attempts):
     emulator.set_switch("events_lost", ["sync.running"])
     emulator.set_switch("events_repeated", ["sync.completed"])
     emulator.set_switch("events_delayed", {"sync.failed": 60})

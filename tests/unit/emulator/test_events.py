@@ -1,4 +1,4 @@
-"""The events of executions, and what callers get to see of them."""
+"""Events of executions, and the switches that change them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from datetime import datetime
 
 import pytest
 
-from airflow_provider_polytomic.emulator.clock import timestamp
+from airflow_provider_polytomic.emulator.domain.clock import timestamp
 
 HOUR = 3600
 
 
 def listed(http, status=200, **query):
-    answer = http.get("/api/events", params=query)
-    assert answer.status_code == status, answer.text
-    return answer.json().get("data")
+    response = http.get("/api/events", params=query)
+    assert response.status_code == status, response.text
+    return response.json().get("data")
 
 
 def types(events):
@@ -36,7 +36,7 @@ def types(events):
         ("bulk", {"outcome": "failed"}, ["bulk_sync.running", "bulk_sync.failed"]),
     ],
 )
-def test_an_execution_tells_of_itself(emulator, clock, http, kind, plan, expected):
+def test_events_of_an_execution(emulator, clock, http, kind, plan, expected):
     sync = getattr(emulator, f"add_{kind}_sync")(**plan)
     execution = emulator.start(sync.id)
     assert listed(http) == []
@@ -48,7 +48,7 @@ def test_an_execution_tells_of_itself(emulator, clock, http, kind, plan, expecte
         assert each["event"]["sync_name"] == sync.name
 
 
-def test_events_come_as_things_happen(emulator, clock, http):
+def test_an_event_appears_when_it_happens(emulator, clock, http):
     emulator.start(emulator.add_model_sync(duration=10, outcome="failed", errors=["no login"]).id)
     clock.advance(1)
     [running] = listed(http)
@@ -58,7 +58,7 @@ def test_events_come_as_things_happen(emulator, clock, http):
     assert failed["created_at"] == timestamp(clock())
 
 
-def test_facts_of_a_completion(emulator, clock, http):
+def test_fields_of_completed_events(emulator, clock, http):
     counts = {"total": 3, "insert": 2, "update": 1, "warnings": 4}
     emulator.start(emulator.add_model_sync(counts=counts, target_connection_id="t").id)
     emulator.start(emulator.add_bulk_sync(source_connection_id="s", destination_connection_id="d").id)
@@ -91,7 +91,7 @@ def test_an_event_is_kept_for_two_days(emulator, clock, http):
 @pytest.mark.parametrize(
     "query", [{"limit": 0}, {"limit": 101}, {"limit": "x"}, {"type": "sync.paused"}, {"starting_after": "yesterday"}]
 )
-def test_refuses_what_cannot_be_meant(http, query):
+def test_an_invalid_query_is_refused(http, query):
     listed(http, 422, **query)
 
 
@@ -103,7 +103,7 @@ def many(emulator, clock, count):
 
 
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
-def test_pages_lead_through_all_events(emulator, clock, http, order):
+def test_pages_contain_all_events(emulator, clock, http, order):
     many(emulator, clock, 13)
     emulator.set_switch("event_order", order)
     emulator.set_switch("events_repeated", ["sync.running"])
@@ -119,14 +119,14 @@ def test_pages_lead_through_all_events(emulator, clock, http, order):
     assert len({each["id"] for each in seen}) == 26
 
 
-def test_there_may_be_no_pages(emulator, clock, http):
+def test_a_switch_turns_off_pages(emulator, clock, http):
     many(emulator, clock, 60)
     emulator.set_switch("event_paging", "none")
     page = http.get("/api/events", params={"limit": 100, "page_token": "ignored"}).json()
     assert (set(page), len(page["data"])) == ({"data"}, 100)
 
 
-def test_events_may_be_lost(emulator, clock, http):
+def test_a_switch_loses_events(emulator, clock, http):
     lost, kept = (emulator.start(emulator.add_model_sync(duration=5).id) for _ in range(2))
     clock.advance(5)
     emulator.set_switch("events_lost", [lost.id, "*.running"])
@@ -135,7 +135,7 @@ def test_events_may_be_lost(emulator, clock, http):
     assert listed(http) == emulator.events == []
 
 
-def test_events_may_come_late(emulator, clock, http):
+def test_a_switch_delays_events(emulator, clock, http):
     late = emulator.start(emulator.add_model_sync(duration=5).id)
     emulator.start(emulator.add_model_sync(duration=7).id)
     emulator.set_switch("events_delayed", {late.id: 30, "sync.running": 0})
@@ -146,7 +146,7 @@ def test_events_may_come_late(emulator, clock, http):
     assert types(seen) == ["sync.completed", "sync.running"]
 
 
-def test_events_may_come_twice(emulator, clock, http):
+def test_a_switch_repeats_events(emulator, clock, http):
     emulator.start(emulator.add_model_sync(duration=5).id)
     emulator.set_switch("events_repeated", ["sync.completed"])
     clock.advance(5)
@@ -155,7 +155,7 @@ def test_events_may_come_twice(emulator, clock, http):
     assert types([first, running]) == ["sync.completed", "sync.running"]
 
 
-def test_completed_may_come_beside_completed_with_errors(emulator, clock, http):
+def test_a_switch_adds_completed_to_completed_with_errors(emulator, clock, http):
     emulator.start(emulator.add_model_sync(counts={"error": 2}).id)
     emulator.start(emulator.add_bulk_sync(outcome="errors").id)
     clock.advance(10)
@@ -165,7 +165,7 @@ def test_completed_may_come_beside_completed_with_errors(emulator, clock, http):
     assert set(types(listed(http))) == alone | {"sync.completed", "bulk_sync.completed"}
 
 
-def test_an_event_may_call_the_sync_otherwise(emulator, clock, http):
+def test_a_switch_renames_the_field_with_the_name_of_the_sync(emulator, clock, http):
     emulator.start(emulator.add_model_sync(name="n", duration=5).id)
     emulator.set_switch("event_sync_name", "name")
     clock.advance(5)
@@ -180,6 +180,6 @@ def test_types(http):
 
 
 @pytest.mark.parametrize("name", ["events_lost", "events_repeated"])
-def test_names_are_a_list(emulator, name):
+def test_events_are_named_by_a_list(emulator, name):
     with pytest.raises(ValueError, match="list"):
         emulator.set_switch(name, "sync.completed")

@@ -86,7 +86,7 @@ def test_delay(emulator, sync, http, when, acted):
     assert len(emulator.executions(sync.id)) == acted
 
 
-def test_a_delayed_answer_is_the_true_one(emulator, start):
+def test_a_delayed_response_is_unchanged(emulator, start):
     fault = emulator.fault("delay", delay=0.01)
     assert start().status_code == 200
     assert fault.hits == 1
@@ -94,18 +94,18 @@ def test_a_delayed_answer_is_the_true_one(emulator, start):
 
 def test_truncated_json(emulator, sync, start):
     emulator.fault("malformed")
-    spoiled = start()
-    assert spoiled.status_code == 200
+    corrupt = start()
+    assert corrupt.status_code == 200
     with pytest.raises(ValueError, match="JSON|Unterminated|Expecting"):
-        spoiled.json()
+        corrupt.json()
     assert len(emulator.executions(sync.id)) == 1
     assert start().json()["data"]["id"] == emulator.executions(sync.id)[0].id
 
 
 def test_html_with_200(emulator, http):
     emulator.fault("malformed", malformed="html")
-    spoiled = http.get("/api/syncs")
-    assert (spoiled.status_code, spoiled.headers["content-type"]) == (200, "text/html")
+    corrupt = http.get("/api/syncs")
+    assert (corrupt.status_code, corrupt.headers["content-type"]) == (200, "text/html")
 
 
 def statuses(http, *paths):
@@ -113,7 +113,7 @@ def statuses(http, *paths):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "struck"),
+    ("pattern", "expected"),
     [
         (None, [503, 503, 503]),
         ("/api/syncs", [503, 200, 200]),
@@ -123,36 +123,36 @@ def statuses(http, *paths):
         ("/api/sync.", [200, 200, 200]),
     ],
 )
-def test_path_patterns(emulator, http, pattern, struck):
+def test_a_fault_applies_to_a_path_pattern(emulator, http, pattern, expected):
     emulator.fault("status", path=pattern, count=None)
-    assert statuses(http, "/api/syncs", "/api/connections", "/api/bulk/syncs") == struck
+    assert statuses(http, "/api/syncs", "/api/connections", "/api/bulk/syncs") == expected
 
 
-def test_method(emulator, http, start):
+def test_a_fault_applies_to_a_method(emulator, http, start):
     emulator.fault("status", method="post")
     assert statuses(http, "/api/syncs") == [200]
     assert start().status_code == 503
 
 
-def test_count_and_skip(emulator, http):
+def test_a_fault_skips_and_counts_requests(emulator, http):
     emulator.fault("status", skip=1, count=2)
     assert statuses(http, *["/api/syncs"] * 5) == [200, 503, 503, 200, 200]
 
 
-def test_seconds(emulator, clock, http):
+def test_a_fault_lasts_for_seconds(emulator, clock, http):
     emulator.fault("status", count=None, seconds=30)
     assert statuses(http, *["/api/syncs"] * 2) == [503, 503]
     clock.advance(30)
     assert statuses(http, "/api/syncs") == [200]
 
 
-def test_several_faults_strike_in_order(emulator, http):
+def test_several_faults_apply_in_order(emulator, http):
     emulator.fault("status", status=500)
     emulator.fault("status", status=502)
     assert statuses(http, *["/api/syncs"] * 3) == [500, 502, 200]
 
 
-def test_clear(emulator, http):
+def test_faults_can_be_cleared(emulator, http):
     emulator.fault("status", count=None)
     emulator.clear_faults()
     assert emulator.faults == []
@@ -169,6 +169,6 @@ def test_clear(emulator, http):
         {"kind": "malformed", "malformed": "rot13"},
     ],
 )
-def test_impossible_faults_are_refused(emulator, fault):
-    with pytest.raises(ValueError, match="is not one of|cannot strike"):
+def test_an_invalid_fault_is_refused(emulator, fault):
+    with pytest.raises(ValueError, match="is not one of|cannot apply"):
         emulator.fault(**fault)

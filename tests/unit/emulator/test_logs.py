@@ -1,4 +1,4 @@
-"""What executions leave behind: console lines and files."""
+"""Console logs and record files of executions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ KINDS = pytest.mark.parametrize("kind", ["model", "bulk"])
 
 @pytest.fixture
 def run(emulator):
-    """Start an execution of either kind and give its path."""
+    """Start an execution of either kind and return its path."""
 
     def begin(kind, **plan):
         if kind == "bulk":
@@ -21,9 +21,9 @@ def run(emulator):
 
 
 def console(http, path, **query):
-    answer = http.get(f"{path}/consolelog", params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
+    response = http.get(f"{path}/consolelog", params=query)
+    assert response.status_code == 200, response.text
+    return response.json()["data"]
 
 
 def messages(page):
@@ -31,7 +31,7 @@ def messages(page):
 
 
 @KINDS
-def test_console_tells_the_life_of_an_execution(clock, http, run, kind):
+def test_the_console_log_shows_the_course_of_an_execution(clock, http, run, kind):
     path = run(kind, duration=3, outcome="failed", log_every=1)
     assert messages(console(http, path)) == ["Execution created."]
     clock.advance(3)
@@ -44,7 +44,7 @@ def test_console_tells_the_life_of_an_execution(clock, http, run, kind):
 
 
 @KINDS
-def test_a_tail_sees_every_line_once(clock, http, run, kind):
+def test_a_cursor_returns_every_line_once(clock, http, run, kind):
     path, seen, after = run(kind, duration=30), [], {}
     for _ in range(8):
         page = console(http, path, **after)
@@ -71,8 +71,8 @@ def test_the_end_of_a_console_log_and_its_order(emulator, clock, http, run):
     path = run("model", duration=3)
     clock.advance(3)
     end = console(http, path)["next_cursor"]
-    for reading, rest in (("repeat", {"next_cursor": end}), ("null", {"next_cursor": None}), ("absent", {})):
-        emulator.set_switch("console_end", reading)
+    for value, rest in (("repeat", {"next_cursor": end}), ("null", {"next_cursor": None}), ("absent", {})):
+        emulator.set_switch("console_end", value)
         assert console(http, path, after=end) == {"entries": [], **rest}
     emulator.set_switch("console_order", "newest_first")
     emulator.set_switch("console_level", "INFO")
@@ -81,7 +81,7 @@ def test_the_end_of_a_console_log_and_its_order(emulator, clock, http, run):
     assert page["entries"][-1]["level"] == "INFO"
 
 
-def test_console_tells_of_errors_and_cancels(emulator, clock, http, run):
+def test_the_console_log_shows_errors_and_cancellations(emulator, clock, http, run):
     path = run("model", errors=["bad row"], cancel_takes=1)
     emulator.finish(path.rpartition("/")[2], "failed", ["worse row"])
     assert messages(console(http, path))[-2:] == ["worse row", "Execution ended: failed."]
@@ -92,12 +92,12 @@ def test_console_tells_of_errors_and_cancels(emulator, clock, http, run):
     assert messages(console(http, path))[-2:] == ["Cancellation requested.", "Execution ended: canceled."]
 
 
-def test_a_foreign_cursor_is_refused(http, run):
+def test_an_invalid_cursor_is_refused(http, run):
     assert http.get(f"{run('model')}/consolelog", params={"after": "yesterday"}).status_code == 400
 
 
 @pytest.mark.parametrize("every", [0, -1])
-def test_progress_takes_time(emulator, every):
+def test_the_interval_of_progress_lines_is_positive(emulator, every):
     with pytest.raises(ValueError, match="log_every"):
         emulator.add_model_sync(log_every=every)
 

@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-
-def data(response, status=200):
-    assert response.status_code == status, response.text
-    return response.json()["data"]
+from tests.support.api_data import data
 
 
 def start(http, sync, **body):
@@ -85,7 +82,7 @@ def test_start_body(emulator, http):
         {"source_identities": [[]] * 1001},
     ],
 )
-def test_start_refuses_what_cannot_be_meant(emulator, http, body):
+def test_an_invalid_start_is_refused(emulator, http, body):
     sync = emulator.add_model_sync()
     assert start(http, sync, **body).status_code == 400
     assert emulator.executions(sync.id) == []
@@ -97,7 +94,7 @@ def test_a_body_that_is_no_json_object_is_refused(emulator, http, content):
     assert http.post(f"/api/syncs/{sync.id}/executions", content=content).status_code == 400
 
 
-def test_next_executions_come_first(emulator, clock, http):
+def test_next_executions_are_used_first(emulator, clock, http):
     sync = emulator.add_model_sync(
         duration=1, next_executions=[{"outcome": "failed", "errors": ["first"]}, {"duration": 5}]
     )
@@ -186,7 +183,7 @@ def test_list_filters(emulator, http):
     assert http.get("/api/syncs", params={"active": "maybe"}).status_code == 400
 
 
-def test_list_is_lighter_than_get(emulator, http):
+def test_the_list_has_fewer_fields_than_a_sync(emulator, http):
     sync = emulator.add_model_sync(target_connection_id="t1")
     [listed] = data(http.get("/api/syncs"))
     assert listed["target_connection_id"] == "t1"
@@ -229,7 +226,7 @@ def test_paging_survives_changes_in_between(emulator, clock, http):
     assert [first, *walk] == [[syncs[3].id, syncs[2].id], [syncs[1].id, syncs[0].id]]
 
 
-def test_page_token_must_be_one_given_out(http):
+def test_an_invalid_page_token_is_refused(http):
     assert http.get("/api/syncs", params={"page_token": "made-up"}).status_code == 400
 
 

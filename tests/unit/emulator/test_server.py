@@ -25,7 +25,7 @@ def test_stops_listening_at_the_end():
         httpx.get(url)
 
 
-def test_ends_with_connections_open_and_answers_pending():
+def test_stops_with_open_connections_and_pending_responses():
     with Emulator() as emulator, httpx.Client(base_url=emulator.url) as client:
         emulator.fault("delay", delay=600)
         with pytest.raises(httpx.ReadTimeout):
@@ -33,7 +33,7 @@ def test_ends_with_connections_open_and_answers_pending():
         client.get("/_emulator/")
 
 
-def test_ends_after_a_test_has_turned_the_time_back(monkeypatch):
+def test_stops_although_a_test_has_changed_the_time(monkeypatch):
     asked = threading.Semaphore(0)
 
     def ahead():
@@ -52,7 +52,7 @@ def test_ends_after_a_test_has_turned_the_time_back(monkeypatch):
     assert not closing.is_alive()
 
 
-def test_hangs_up_on_idle_connections_at_the_end():
+def test_closes_idle_connections_when_it_stops():
     with Emulator() as emulator:
         connection = socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])), timeout=10)
         connection.sendall(b"GET /_emulator/ HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -79,7 +79,7 @@ def test_takes_the_port_it_is_given():
             Emulator(port=port).open()
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "example.com"])
 def test_refuses_to_serve_the_network(host, capsys):
     with pytest.raises(ValueError, match="loopback"):
         Emulator(host=host)
@@ -130,7 +130,7 @@ def test_command_line_empty():
             process.terminate()
 
 
-def test_samples_do_what_they_say():
+def test_outcomes_of_the_samples():
     with Emulator() as emulator:
         emulator.clock.freeze()
         emulator.add_samples()

@@ -1,10 +1,12 @@
-"""Connection types, what can be read from a connection, its proxy, and jobs."""
+"""Connection types, sources and proxies of connections, and jobs."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+
+from tests.support.api_data import data
 
 
 @pytest.fixture
@@ -15,11 +17,6 @@ def database(emulator):
 @pytest.fixture
 def application(emulator):
     return f"/api/connections/{emulator.add_connection(name='a', type='made-up').id}"
-
-
-def data(response, status=200):
-    assert response.status_code == status, response.text
-    return response.json()["data"]
 
 
 def test_types_and_their_schemas(http):
@@ -65,13 +62,13 @@ def test_source_fields_follow_the_choice(http, database, application):
 REQUEST = {"method": "GET", "path": "/objects", "query": {"limit": 10}}
 
 
-def test_proxy_echoes_until_told_otherwise(emulator, http, application):
+def test_the_proxy_echoes_unless_a_response_is_set(emulator, http, application):
     echo = data(http.post(f"{application}/proxy", json={"request": REQUEST}))
     assert (echo["status"], json.loads(echo["body"])["path"]) == (200, "/objects")
     planned = {"status": 404, "body": {"error": "none"}}
     emulator.set_connection(application.rpartition("/")[2], proxy_answer=planned)
-    answer = data(http.post(f"{application}/proxy", json={"request": REQUEST}))
-    assert (answer["status"], answer["body"]) == (404, '{"error": "none"}')
+    response = data(http.post(f"{application}/proxy", json={"request": REQUEST}))
+    assert (response["status"], response["body"]) == (404, '{"error": "none"}')
     emulator.set_switch("proxy_body", "json")
     assert data(http.post(f"{application}/proxy", json={"request": REQUEST}))["body"] == {"error": "none"}
     stats = data(http.get(f"{application}/proxy/info"))["stats"]
@@ -88,7 +85,7 @@ def test_proxy_echoes_until_told_otherwise(emulator, http, application):
         {"request": {"method": "POST", "path": "/objects"}, "async": True},
     ],
 )
-def test_proxy_refuses_what_cannot_be_meant(http, application, body):
+def test_an_invalid_proxy_request_is_refused(http, application, body):
     assert http.post(f"{application}/proxy", json=body).status_code == 400
     assert data(http.get(f"{application}/proxy/info"))["stats"]["proxyCallsLast24h"] == 0
 

@@ -1,4 +1,4 @@
-"""The switches, and the page that says what each is for."""
+"""The switches, and the page that describes them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airflow_provider_polytomic.emulator import switches
-from airflow_provider_polytomic.emulator.idempotency import IdempotencyStore
-from airflow_provider_polytomic.emulator.refusals import Refused
-from airflow_provider_polytomic.emulator.switches import Switches
+from airflow_provider_polytomic.emulator.domain import behavior
+from airflow_provider_polytomic.emulator.domain.behavior import Behavior
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
+from airflow_provider_polytomic.emulator.http.responses import IdempotencyStore
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 ROWS = [
@@ -20,32 +20,30 @@ ROWS = [
     for line in PAGE.read_text().splitlines()
     if line.startswith("| `")
 ]
-NAMES = [each.name for each in fields(Switches)]
+NAMES = [each.name for each in fields(Behavior)]
 
 
-def test_the_page_names_every_switch_once_in_order_and_no_other():
+def test_the_page_lists_exactly_the_switches_in_order():
     assert [row[0].strip("`") for row in ROWS] == NAMES
 
 
 def test_the_docstring_describes_every_switch():
-    assert re.findall(r":param (\w+):", Switches.__doc__) == NAMES
+    assert re.findall(r":param (\w+):", Behavior.__doc__) == NAMES
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0].strip("`"))
-def test_the_page_names_every_reading_and_the_first_one_first(row):
-    name, _, readings = row
-    default = getattr(Switches(), name.strip("`"))
-    words = switches._WORDS.get(name.strip("`"), ())
-    named = re.findall(r"[\w-]+", readings)
-    assert {str(word) for word in words} <= set(named)
-    if words:
-        assert named[0] == str(words[0]) == str(default)
-    elif isinstance(default, bool):
-        assert readings == f"`{default}`, `{not default}`"
+def test_the_page_lists_every_value_with_the_default_first():
+    for name, _, values in ROWS:
+        default, allowed = getattr(Behavior(), name.strip("`")), behavior.allowed_values(name.strip("`"))
+        listed = re.findall(r"[\w-]+", values)
+        assert {str(value) for value in allowed} <= set(listed), name
+        if allowed:
+            assert listed[0] == str(allowed[0]) == str(default), name
+        elif isinstance(default, bool):
+            assert values == f"`{default}`, `{not default}`", name
 
 
-class TestReadings:
-    """What the switches do that no other test of the emulator turns."""
+class TestValues:
+    """Switches that no other test of the emulator sets."""
 
     def test_lists_without_a_documented_order_can_be_reversed(self, emulator, get):
         sync = emulator.add_bulk_sync(schemas=[{"id": "a"}, {"id": "b"}])
@@ -67,7 +65,7 @@ class TestReadings:
         assert [one["status"] for one in get(path)["data"]] == ["completed"]
 
     @pytest.mark.parametrize(("kind", "folder"), [("model", "syncs"), ("bulk", "bulk/syncs")])
-    def test_a_status_can_show_late_what_has_ended(self, emulator, clock, get, kind, folder):
+    def test_a_status_can_show_an_ended_execution_late(self, emulator, clock, get, kind, folder):
         sync = getattr(emulator, f"add_{kind}_sync")()
         path = f"/api/{folder}/{sync.id}"
 
@@ -91,22 +89,22 @@ class TestReadings:
         clock.advance(1)
         assert shown() == {"last_execution": second}
 
-    def test_an_answer_that_was_kept_can_say_so(self, emulator):
+    def test_a_header_can_mark_a_replayed_response(self, emulator):
         sync = emulator.add_model_sync()
         emulator.set_switch("replay_header", "Idempotent-Replayed")
         url, headers = f"{emulator.url}/api/syncs/{sync.id}/executions", {
             "Authorization": f"Bearer {emulator.api_key}", "Idempotency-Key": "12345678",
         }  # fmt: skip
-        answers = [httpx.post(url, headers=headers, json={}) for _ in range(2)]
-        assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+        responses = [httpx.post(url, headers=headers, json={}) for _ in range(2)]
+        assert [response.headers.get("Idempotent-Replayed") for response in responses] == [None, "true"]
 
-    @pytest.mark.parametrize(("reading", "said"), [("own_words", "Idempotency-Key"), ("as_running", "in progress")])
-    def test_a_key_in_flight_can_be_refused_like_a_sync_that_runs(self, reading, said):
-        chosen = Switches(in_flight=reading)
-        store = IdempotencyStore(chosen)
-        store.begin(("12345678", ""), ("/", b""), 0.0)
-        with pytest.raises(Refused, match=said):
-            store.begin(("12345678", ""), ("/", b""), 0.0)
+    @pytest.mark.parametrize(("value", "said"), [("own_words", "Idempotency-Key"), ("as_running", "in progress")])
+    def test_the_message_to_a_key_in_flight_can_be_that_to_a_running_sync(self, value, said):
+        chosen = Behavior(in_flight=value)
+        store = IdempotencyStore()
+        store.begin(("12345678", ""), ("/", b""), 0.0, chosen)
+        with pytest.raises(ApiError, match=said):
+            store.begin(("12345678", ""), ("/", b""), 0.0, chosen)
 
     @pytest.fixture
     def get(self, emulator):

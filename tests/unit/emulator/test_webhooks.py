@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_polytomic.emulator.clock import timestamp
-from airflow_provider_polytomic.emulator.refusals import Refused
+from airflow_provider_polytomic.emulator.domain.clock import timestamp
+from airflow_provider_polytomic.emulator.domain.errors import ApiError
+from tests.support.api_data import data
 
 BODY = {"endpoint": "https://example.com/hook", "secret": "hunter2"}
-
-
-def data(response, status=200):
-    assert response.status_code == status, response.text
-    return response.json()["data"]
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def test_an_organization_has_one(http, path):
 
 
 @pytest.mark.parametrize("missing", ["endpoint", "secret"])
-def test_needs(http, path, missing):
+def test_a_required_field_of_a_webhook(http, path, missing):
     body = {name: value for name, value in BODY.items() if name != missing}
     assert http.put(path, json=body).status_code == 422
     http.delete(path)
@@ -74,5 +70,5 @@ def test_deliveries(emulator, clock, http, path):
 
 
 def test_a_delivery_needs_a_webhook(emulator):
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         emulator.add_delivery(event_id="e")

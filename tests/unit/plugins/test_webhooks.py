@@ -257,14 +257,14 @@ async def test_without_a_signature_no_body_is_read(client):
     [("sha256", "hex", False, "event"), ("sha512", "base64", True, "whole"), ("sha1", "hex", True, "event")],
 )
 def test_each_form_of_signature_is_accepted(client, airflow, ended, emulator, hash, encoding, prefix, body):
-    from airflow_provider_polytomic.emulator.webhooks import Parcel, Webhook
+    from airflow_provider_polytomic.emulator.domain.webhooks import PendingDelivery, Webhook
 
     for name, value in {"hash": hash, "encoding": encoding, "prefix": prefix}.items():
         emulator.set_switch(f"signature_{name}", value)
     emulator.set_switch("delivery_body", body)
     delivery = ended()
     [event] = [each for each in emulator.events if each["type"] == delivery["type"]]
-    sent = Parcel(event, 0.0).body(emulator.switches)
+    sent = PendingDelivery(event, 0.0).body(emulator.switches)
     signature = Webhook("w", "", SECRET, "o", 0.0).signature(sent, emulator.switches)
     app = client(signature_hash=hash, signature_encoding=encoding)
     response = app.post("/webhook", content=sent, headers={"Polytomic-Signature": signature})

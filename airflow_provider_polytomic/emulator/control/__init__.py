@@ -1,0 +1,1 @@
+"""Control the emulated Polytomic, from Python and below ``/_emulator``."""

@@ -1,0 +1,1 @@
+"""Model the emulated Polytomic, without HTTP: syncs, executions, connections, events, logs and the webhook."""
