@@ -272,14 +272,14 @@ def too_many_requests(world):
 def sensor_timeout_and_canceled(world):
     world.model_sync(duration=math.inf, cancel_takes=0)
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0.01, cancel_on_timeout=True)
+    return world.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
 def sensor_timeout_just_before_the_end(world):
     world.model_sync(duration=math.inf, cancel_takes=0, cancel_ends="completed")
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0.01, cancel_on_timeout=True)
+    return world.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
@@ -287,7 +287,7 @@ def sensor_timeout_with_a_cancel_that_fails(world):
     world.model_sync(duration=math.inf)
     world.emulator.start(SYNC)
     world.emulator.fault("status", status=403, count=None, method="POST")
-    return world.sensor(timeout=0.01, cancel_on_timeout=True)
+    return world.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(exceptions.PolytomicRunFailed)
@@ -360,20 +360,20 @@ def failed_and_nothing_more_to_learn(world):
 def sensor_timeout(world):
     world.model_sync(duration=math.inf)
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0.01)
+    return world.sensor(timeout=0)
 
 
 @case(AirflowSensorTimeout)
 def sensor_timeout_with_cancel(world):
     world.model_sync(duration=math.inf)
     world.emulator.start(SYNC)
-    return world.sensor(timeout=0.01, cancel_on_timeout=True)
+    return world.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
 def sensor_timeout_with_nothing_to_wait_for(world):
     world.model_sync()
-    return world.sensor(timeout=0.01, completed_after="2025-06-16T00:00:00Z")
+    return world.sensor(timeout=0, completed_after="2025-06-16T00:00:00Z")
 
 
 @case(exceptions.PolytomicRunFailed)
@@ -407,14 +407,14 @@ def one_of_many_is_gone(world):
 
 @case(AirflowSensorTimeout)
 def some_of_many_have_not_ended(world):
-    return world.sensor_of_many(world.executions({"duration": math.inf}, {}), timeout=0.01)
+    return world.sensor_of_many(world.executions({"duration": math.inf}, {}), timeout=0)
 
 
 @case(AirflowSensorTimeout)
 def not_fresh(world):
     world.model_sync()
     return PolytomicFreshnessSensor(
-        task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0.01
+        task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0
     )
 
 

@@ -68,7 +68,7 @@ async def test_no_answer_in_time_leaves_the_execution_alone_and_lets_the_questio
         answered.set()
 
     monkeypatch.setattr(kill_guard, "xcom_if_deferred", ask)
-    assert not await kill_guard.was_killed(TASK, "e", timeout=0.01.0)
+    assert not await kill_guard.was_killed(TASK, "e", timeout=0.0)
     assert "no answer" in caplog.text
     asked.set()
     await answered.wait()

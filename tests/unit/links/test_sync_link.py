@@ -60,7 +60,7 @@ def operator(request, emulator):
 
     def make(**options: Any) -> Any:
         plan = {key: options.pop(key) for key in ("outcome",) if key in options}
-        if request.param.starts.kind == "model":
+        if request.param.kind == "model":
             sync = emulator.add_model_sync(duration=60, **plan)
         else:
             sync = emulator.add_bulk_sync(schemas=[{"id": "contact"}], duration=60, **plan)

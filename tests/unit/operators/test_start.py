@@ -362,7 +362,7 @@ class TestDeadlinesInAnOutage:
         monkeypatch.setattr(executions, "DEADLINE_CANCEL_TIMEOUT", 0.01)
         sync_id = kind.add(duration=NEVER)
         outage(sync_id)
-        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01.01, poll_interval=5))
+        task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01, poll_interval=5))
         with pytest.raises(PolytomicRunTimeout, match="has not ended in time"):
             task.finish()
         assert len(kind.cancels) >= 1

@@ -85,7 +85,7 @@ class TestWhatIsFresh:
     def test_the_moment_itself_is_within(self, sync, microseconds, fresh):
         execution = sync.run(60, wait=10)
         since = completed_at(sync, execution) + timedelta(microseconds=microseconds)
-        task = sync.task(since=since.isoformat(), timeout=0.01.1)
+        task = sync.task(since=since.isoformat(), timeout=0.1)
         if fresh:
             assert task.finish()["execution_id"] == execution.id
         else:
@@ -99,7 +99,7 @@ class TestWhatIsFresh:
         assert (result["kind"], result["execution_id"], result["outcome"]) == (sync.kind, execution.id, "success")
         sync.emulator.clock.advance(200)
         with pytest.raises(AirflowSensorTimeout, match="completed within 1800 s"):
-            sync.task(max_age=age, timeout=0.01.1).finish()
+            sync.task(max_age=age, timeout=0.1).finish()
 
     @pytest.mark.parametrize("outcome", ["failed", "canceled"])
     def test_what_failed_since_does_not_matter(self, sync, outcome):
@@ -113,7 +113,7 @@ class TestWhatIsFresh:
         since = sync.now()
         sync.run(outcome=outcome)
         with pytest.raises(AirflowSensorTimeout):
-            sync.task(since=since, timeout=0.01.1).finish()
+            sync.task(since=since, timeout=0.1).finish()
 
     def test_the_latest_of_several(self, sync):
         since = sync.now()
@@ -134,7 +134,7 @@ class TestWhatIsFresh:
         for _ in range(12):
             sync.run()
         with pytest.raises(AirflowSensorTimeout):
-            sync.task(since=sync.now(1), timeout=0.01.1).finish()
+            sync.task(since=sync.now(1), timeout=0.1).finish()
         assert not [one for one in sync.emulator.requests if "page_token" in one.query]
 
     def test_one_that_runs_is_waited_for(self, sync):
@@ -146,12 +146,12 @@ class TestWhatIsFresh:
 
     @pytest.mark.parametrize("interval", [True, False], ids=["data interval", "DAG run"])
     def test_by_default_since_the_start_of_the_data_interval_else_of_the_dag_run(self, sync, interval):
-        class ExecutionRef:
+        class DagRun:
             start_date = sync.now(500)
 
         begin = sync.now(-500) if interval else None
         sync.run(100, wait=500)
-        task = sync.task(data_interval_start=begin, dag_run=ExecutionRef(), timeout=0.01.1)
+        task = sync.task(data_interval_start=begin, dag_run=DagRun(), timeout=0.1)
         if interval:
             assert task.finish()["outcome"] == "success"
         else:

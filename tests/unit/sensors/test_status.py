@@ -129,7 +129,7 @@ class TestWhatIsAwaited:
 
     @pytest.mark.parametrize("interval", [True, False], ids=["data interval", "DAG run"])
     def test_the_moment_is_the_start_of_the_data_interval_else_of_the_dag_run(self, kind, task_instance, interval):
-        class ExecutionRef:
+        class DagRun:
             start_date = moment(kind.emulator, -10)
 
         begin = moment(kind.emulator, -1000) if interval else None
@@ -137,7 +137,7 @@ class TestWhatIsAwaited:
         kind.emulator.clock.advance(-500)
         kind.emulator.start(sync_id)
         kind.emulator.clock.advance(500)
-        task = task_instance(kind.sensor(sync_id), data_interval_start=begin, dag_run=ExecutionRef())
+        task = task_instance(kind.sensor(sync_id), data_interval_start=begin, dag_run=DagRun())
         assert bool(task.task.poke(task.context)) is interval
 
     @pytest.mark.parametrize("wrong", ["yesterday", "", 7])
@@ -325,14 +325,14 @@ class TestTimeout:
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
         with pytest.raises(AirflowSensorTimeout):
-            task_instance(kind.sensor(sync_id, timeout=0.01, deferrable=deferrable)).finish()
+            task_instance(kind.sensor(sync_id, timeout=0, deferrable=deferrable)).finish()
         assert kind.cancels == 0
 
     def test_cancel_on_timeout_cancels(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
         execution = kind.emulator.start(sync_id)
         with pytest.raises(AirflowSensorTimeout):
-            task_instance(kind.sensor(sync_id, timeout=0.01, deferrable=deferrable, cancel_on_timeout=True)).finish()
+            task_instance(kind.sensor(sync_id, timeout=0, deferrable=deferrable, cancel_on_timeout=True)).finish()
         assert kind.emulator.execution(execution.id).cancel_requests == 1
 
     def test_airflows_own_deferral_timeout_cancels_too(self, kind, task_instance, deferred):

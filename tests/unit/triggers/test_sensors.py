@@ -88,7 +88,7 @@ class TestChoice:
     def test_the_timeout_counts_from_the_first_look(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(duration=NEVER)
         emulator.start(sync.id)
-        assert self.run(wait_for_event, sync.id, timeout=0.01.01)["status"] == "deadline"
+        assert self.run(wait_for_event, sync.id, timeout=0.01)["status"] == "deadline"
         assert self.run(wait_for_event, sync.id, timeout=NEVER)["status"] == "deadline"
 
     def test_no_answer_at_first_is_ridden_out(self, emulator, xcoms, wait_for_event):
