@@ -1,0 +1,77 @@
+"""Types of what tasks, the hook and the clients return for an execution.
+
+.. code-block:: python
+
+    from airflow_provider_polytomic.results import ExecutionResult
+
+    @task
+    def rows_sent(result: ExecutionResult) -> int:
+        return result["counts"]["total"] - result["counts"]["error"]
+
+.. seealso::
+    How-to: ``docs/operators.md``. API: ``GET /api/syncs/{sync_id}/executions/{id}``
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+SyncKindName = Literal["model", "bulk"]
+"""The kinds of sync that Polytomic has: ``model`` for a model sync, ``bulk`` for a bulk sync."""
+
+
+class SchemaResult(TypedDict):
+    """Describe how one schema of a bulk sync execution went.
+
+    * ``schema`` (str): id of the schema
+    * ``output_name`` (str or None): name of the schema in the destination
+    * ``status`` (str): status of the schema, as Polytomic says it
+    * ``status_message`` (str or None): Polytomic's message about the status, redacted
+    * ``record_count`` (int): records that were read
+    * ``error_count`` (int): records that had errors
+    * ``warning_count`` (int): records that had warnings
+    * ``started_at`` (str or None): time when the schema started, in ISO 8601, UTC
+    * ``completed_at`` (str or None): time when the schema ended, in ISO 8601, UTC
+    """
+
+    schema: str
+    output_name: str | None
+    status: str
+    status_message: str | None
+    record_count: int
+    error_count: int
+    warning_count: int
+    started_at: str | None
+    completed_at: str | None
+
+
+class ExecutionResult(TypedDict):
+    """Describe an execution as JSON: what a task pushes to XCom and what crosses the trigger boundary.
+
+    * ``kind`` (``model`` or ``bulk``): kind of the sync
+    * ``sync_id`` (str): id of the sync
+    * ``execution_id`` (str): id of the execution
+    * ``status`` (str): status of the execution, as Polytomic says it
+    * ``outcome`` (str): ``success``, ``partial``, ``failed``, ``canceled`` or ``running``
+    * ``created_at`` (str or None): time when the execution was created, in ISO 8601, UTC
+    * ``started_at`` (str or None): time when the execution started, in ISO 8601, UTC
+    * ``completed_at`` (str or None): time when the execution ended, in ISO 8601, UTC
+    * ``counts`` (dict of int): records as ``total``, ``insert``, ``update``, ``upserts``, ``delete``, ``error`` and
+      ``warnings``
+    * ``errors`` (list of str): Polytomic's error messages, at most 100, redacted
+    * ``schemas`` (list of :class:`SchemaResult`): the schemas of a bulk sync execution; empty for a model sync
+    * ``url`` (str or None): address of the sync in Polytomic
+    """
+
+    kind: SyncKindName
+    sync_id: str
+    execution_id: str
+    status: str
+    outcome: Literal["success", "partial", "failed", "canceled", "running"]
+    created_at: str | None
+    started_at: str | None
+    completed_at: str | None
+    counts: dict[str, int]
+    errors: list[str]
+    schemas: list[SchemaResult]
+    url: str | None
