@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_polytomic.api.flow import Flow
     from airflow_provider_polytomic.executions import Execution
+    from airflow_provider_polytomic.results import SchemaResult, SyncKindName
 
 
 class Start(ABC):
     """The start of an execution, as a task asks for it."""
 
-    kind: str
+    kind: SyncKindName
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ class Start(ABC):
     def parameters(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
         """Return the start's body, given our unsuccessful executions so far."""
 
-    def previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[dict[str, Any]]:
+    def previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         """Return the rows that belong to the result although earlier executions of ours have earned them."""
         return []
 
@@ -130,11 +131,11 @@ class BulkSyncStart(Start):
             "test": test or None,
         }
 
-    def previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[dict[str, Any]]:
+    def previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         return list(_latest_rows(previous_executions).values()) if self.retry_failed_schemas else []
 
 
-def _latest_rows(executions: Sequence[Execution]) -> dict[str, dict[str, Any]]:
+def _latest_rows(executions: Sequence[Execution]) -> dict[str, SchemaResult]:
     """Return the row that each schema had last."""
     return {row["schema"]: row for execution in executions for row in execution.schemas}
 

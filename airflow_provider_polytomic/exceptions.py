@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowFailException
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import PolytomicError
     from airflow_provider_polytomic.executions import Diagnostics, Execution, SuccessCriteria
+    from airflow_provider_polytomic.results import ExecutionResult
 
 
 class PolytomicTaskError(AirflowException):
@@ -27,7 +28,7 @@ class PolytomicRunError(PolytomicTaskError):
         message
     """
 
-    def __init__(self, message: str, result: dict[str, Any] | None = None, without_records: str | None = None) -> None:
+    def __init__(self, message: str, result: ExecutionResult | None = None, without_records: str | None = None) -> None:
         super().__init__(message)
         self.result = result
         self.without_records = without_records or message
@@ -169,7 +170,7 @@ def reporting(
     """
     from airflow_provider_polytomic.executions import report
 
-    texts = [report(execution, headline, advice, each) for each in (cause, replace(cause, records=()))]
+    texts = [report(execution, headline, advice.split("; "), each) for each in (cause, replace(cause, records=()))]
     return kind(texts[0], execution.result(), texts[1])
 
 

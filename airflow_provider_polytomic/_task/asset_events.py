@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_polytomic._compat import EMITTED_OUTLETS
 from airflow_provider_polytomic.assets import AssetUri
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from airflow.sdk import BaseOperator, Context
 
     from airflow_provider_polytomic.executions import Execution
+    from airflow_provider_polytomic.results import SchemaResult
 
 SchemaOutlets = Literal["with_rows", "always"]
 
@@ -82,7 +84,7 @@ def _of_a_sync(outlet: Any) -> AssetUri | None:
     return AssetUri.read(getattr(outlet, "uri", ""))
 
 
-def _row(outlet: Any, execution: Execution) -> Mapping[str, Any] | None:
+def _row(outlet: Any, execution: Execution) -> SchemaResult | None:
     """Return the row of the schema whose asset an outlet is."""
     asset = _of_a_sync(outlet)
     if asset is None or asset.sync_id != execution.sync_id:
@@ -90,9 +92,9 @@ def _row(outlet: Any, execution: Execution) -> Mapping[str, Any] | None:
     return next((row for row in execution.schemas if row["schema"] == asset.schema), None)
 
 
-def _extra(execution: Execution, row: Mapping[str, Any] | None) -> dict[str, Any]:
+def _extra(execution: Execution, row: SchemaResult | None) -> dict[str, Any]:
     """Return what an event says of an execution; of one of its schemas, where a row is given."""
-    result = execution.result()
+    result: Mapping[str, Any] = execution.result()
     told: dict[str, Any] = {name: result[name] for name in TOLD}
     told["duration"] = _seconds(execution.started_at, execution.completed_at)
     if row is None:

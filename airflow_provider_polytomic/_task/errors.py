@@ -86,7 +86,7 @@ def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
     try:
         config = replace(PolytomicHook(conn_id).config(), max_requests_per_minute=None)
         with PolytomicClient(config=config) as client:
-            sync = client.send(sync_kind(kind).sync(sync_id).with_timeout(PATIENCE))
+            sync = client.send(sync_kind(kind).api.get(sync_id).with_timeout(PATIENCE))
         return [problem.message or problem.code for problem in getattr(sync, "problems", ())]
     except Exception as error:
         log.debug("The problems of %s could not be looked for: %s", sync_id, type(error).__name__)
@@ -98,7 +98,7 @@ def already_running_error(other: Execution, if_running: str) -> AirflowException
     from airflow_provider_polytomic.executions import report
 
     advice = 'if_running="wait" waits for its end and then starts ours, if_running="join" waits for this one'
-    message = report(other, "is running already", advice)
+    message = report(other, "is running already", [advice])
     return AirflowSkipException(message) if if_running == "skip" else PolytomicRunFailed(message, other.result())
 
 

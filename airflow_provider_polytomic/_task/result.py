@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
 from airflow_provider_polytomic._task.errors import find_diagnostics
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_polytomic.executions import Execution, SuccessCriteria
     from airflow_provider_polytomic.operators._start import PolytomicRunOperator
+    from airflow_provider_polytomic.results import ExecutionResult
     from airflow_provider_polytomic.sensors._base import PolytomicSensor
     from airflow_provider_polytomic.sensors._status import PolytomicStatusSensor
 
@@ -26,7 +27,7 @@ def finish_execution(
     execution: Execution,
     standard: SuccessCriteria,
     again: str = "a retry or a clear of the task starts it again",
-) -> dict[str, Any]:
+) -> ExecutionResult:
     """Return the result of an ended execution; where it lacks what is asked, push it and raise that.
 
     :param again: how it comes to another execution
@@ -47,7 +48,7 @@ def finish_execution(
 
 def publish_result(
     task: PolytomicRunOperator | PolytomicSensor, context: Context, execution: Execution
-) -> dict[str, Any]:
+) -> ExecutionResult:
     """Return the result of a task that succeeds; its outlets and the lineage have it too."""
     emit_asset_events(task, context, execution)
     record_for_lineage(task, execution)

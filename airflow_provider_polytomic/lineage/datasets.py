@@ -51,7 +51,7 @@ def flow_of(execution: Execution, config: ClientConfig, *, detailed: bool = Fals
     hasty = replace(config, timeout=PATIENCE, max_retries=0, max_requests_per_minute=None)
     with PolytomicClient(config=hasty) as client:
         asker = _Asker(client)
-        sync = asker.ask(sync_kind(execution.kind).sync(execution.sync_id), f"execution {execution.id} by its sync")
+        sync = asker.ask(sync_kind(execution.kind).api.get(execution.sync_id), f"execution {execution.id} by its sync")
         places = _Places(host_of(config.base_url), asker if detailed else None)
         if isinstance(sync, Sync):
             return _of_model_sync(execution, sync, places, config.base_url)
@@ -84,7 +84,7 @@ def _of_bulk_sync(execution: Execution, sync: BulkSync, places: _Places, base_ur
 
 
 def _by_sync(execution: Execution, places: _Places) -> list[tuple[DatasetName, int]]:
-    names = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
+    names: list[tuple[str | None, int]] = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
     return [
         (places.own(AssetUri(places.host, execution.kind, execution.sync_id, schema).path), rows)
         for schema, rows in names or [(None, _written(execution))]

@@ -16,6 +16,8 @@ from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
+
 
 class PolytomicCancelOperator(BaseOperator):
     """Cancel whatever execution of a sync runs; that nothing runs is a success.
@@ -26,7 +28,7 @@ class PolytomicCancelOperator(BaseOperator):
     :param timeout: seconds to wait for its end, then the task fails; default 600
     """
 
-    kind: str
+    kind: SyncKindName
     template_fields: Sequence[str] = ("polytomic_conn_id",)
     operator_extra_links = (PolytomicSyncLink(),)
 
@@ -50,7 +52,7 @@ class PolytomicCancelOperator(BaseOperator):
     def _sync_id(self) -> str:
         """The id of the sync, as text."""
 
-    def execute(self, context: Context) -> dict[str, Any] | None:
+    def execute(self, context: Context) -> ExecutionResult | None:
         """Cancel, and return the execution that was running; None where none was."""
         from airflow_provider_polytomic.executions import DeadlinePassed, Execution, cancel_current, report, sync_kind
 
@@ -69,10 +71,10 @@ class PolytomicCancelOperator(BaseOperator):
             with translate_api_errors(f"{label} could not be canceled", self.polytomic_conn_id):
                 execution = client.run(canceling)
         except DeadlinePassed as passed:
-            unknown = Execution.unknown(self.kind, sync_id, passed.run.execution_id)  # type: ignore[union-attr]
+            unknown = Execution.unknown(self.kind, sync_id, passed.target.execution_id)  # type: ignore[union-attr]
             last = linked(context, passed.execution or unknown)
             advice = "see in Polytomic why, or allow more time"
-            message = report(last, f"has not ended within {self.timeout:g} s after its cancellation", advice)
+            message = report(last, f"has not ended within {self.timeout:g} s after its cancellation", [advice])
             raise PolytomicRunTimeout(message, last.result()) from None
         if execution is None:
             self.log.info("%s: nothing was running", label)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         StartResult,
         SuccessCriteria,
     )
+    from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         self.console_log = console_log
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> SyncKindName:
         """``model`` or ``bulk``."""
         return self.starts.kind
 
@@ -118,14 +119,14 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
     def _label(self) -> str:
         return self.starts.of(self).label
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> ExecutionResult:
         """Start the execution, or find the one that an earlier attempt started, and see it through."""
         latest_end = None
         if self.deferrable and self.execution_timeout:
             latest_end = time.time() + self.execution_timeout.total_seconds()
         return self._start_and_wait(context, latest_end)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> ExecutionResult:
         """Go on after the triggerer has waited."""
         from airflow_provider_polytomic.executions import Execution, ExecutionRef, Ownership
 
@@ -165,7 +166,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         run = ExecutionRef(self.kind, self._sync_id, waited["execution_id"])
         return self._time_is_up(context, run, Ownership(waited["ownership"]), waited.get("previous_schema_results"))
 
-    def _start_and_wait(self, context: Context, latest_end: float | None) -> dict[str, Any]:
+    def _start_and_wait(self, context: Context, latest_end: float | None) -> ExecutionResult:
         """Start and wait.
 
         :param latest_end: when ``execution_timeout`` passes, in seconds since the epoch; Airflow 3 does not enforce it
@@ -307,7 +308,7 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         ownership: Ownership,
         deadline: float | None,
         latest_end: float | None,
-        previous_schema_results: list[dict[str, Any]] | None = None,
+        previous_schema_results: list[SchemaResult] | None = None,
     ) -> NoReturn:
         from airflow_provider_polytomic.executions import Ownership
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
@@ -339,8 +340,8 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         raise AssertionError("a deferral does not return")
 
     def _judge(
-        self, context: Context, execution: Execution, previous_schema_results: Sequence[Mapping[str, Any]] | None = None
-    ) -> dict[str, Any]:
+        self, context: Context, execution: Execution, previous_schema_results: Sequence[SchemaResult] | None = None
+    ) -> ExecutionResult:
         """Return the result of an ended execution, or push it and raise what it lacks."""
         self._ours = None
         ledger = TaskExecutionState(context)
@@ -354,10 +355,10 @@ class PolytomicRunOperator(KillableOperator, OpenLineageMixin):
         context: Context,
         run: ExecutionRef,
         ownership: Ownership,
-        previous_schema_results: Sequence[Mapping[str, Any]] | None = None,
+        previous_schema_results: Sequence[SchemaResult] | None = None,
         canceled: Execution | None = None,
         heard: Execution | None = None,
-    ) -> dict[str, Any]:
+    ) -> ExecutionResult:
         """End an execution that takes too long, unless it has just ended by itself.
 
         :param canceled: the execution, where the trigger has canceled it already

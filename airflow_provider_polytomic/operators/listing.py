@@ -56,7 +56,7 @@ class PolytomicListSyncsOperator(BaseOperator):
         from airflow_provider_polytomic.executions import sync_kind
 
         label = sync_kind(self.kind).label
-        listing = sync_kind(self.kind).list(active=self.active)
+        listing = sync_kind(self.kind).api.list(active=self.active)
         with translate_api_errors(f"The {label}s could not be listed", self.polytomic_conn_id):
             found = [
                 {"kind": self.kind, "sync_id": sync.id, "name": sync.name, "active": sync.active}

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ExecutionRef,
         SuccessCriteria,
     )
+    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
 
 CHOICE_PATIENCE = 300.0
 """Seconds that a worker is held before a deferral while Polytomic gives no answer; a retry then asks again."""
@@ -72,7 +73,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
         worker; ``post_execute`` is not called then, and OpenLineage hears nothing; default False
     """
 
-    kind: str
+    kind: SyncKindName
     template_fields: Sequence[str] = ("execution_id", "completed_after", "polytomic_conn_id")
     operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
@@ -160,7 +161,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
         with self._failing_softly():
             return PokeReturnValue(is_done=True, xcom_value=self._judge(context, execution))
 
-    def _go_on(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+    def _go_on(self, context: Context, event: dict[str, Any]) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
         event = validate_execute_complete_event(event)
@@ -189,7 +190,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
 
         return ExecutionRef(self.kind, self._sync_id, execution_id)
 
-    def _look_and_defer(self, context: Context, end: float) -> dict[str, Any]:
+    def _look_and_defer(self, context: Context, end: float) -> ExecutionResult:
         from airflow_provider_polytomic.executions import ExecutionRef
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
@@ -249,7 +250,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
             return as_moment(self.completed_after, "completed_after")
         return self._begin_of_run(context)
 
-    def _judge(self, context: Context, execution: Execution) -> dict[str, Any]:
+    def _judge(self, context: Context, execution: Execution) -> ExecutionResult:
         return finish_execution(self, context, execution, self._standard(), again="see its history in Polytomic")
 
     def _show_console(self, execution: Execution | None) -> None:
@@ -261,7 +262,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
         if not isinstance(run, ExecutionRef) or (self.reschedule and not ended):
             return
         self._console = self._console or ConsoleLogReader(run, self.log.info, self._client.config.secrets)
-        self._client.run(self._console.fetch() if ended else self._console.glance())
+        self._client.run(self._console.fetch() if ended else self._console.poll())
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
         """Cancel what is awaited, if that is wanted, and return what to raise."""
@@ -283,7 +284,7 @@ class PolytomicStatusSensor(PolytomicSensor, OpenLineageMixin):
             headline, steps = f"has ended, but not {within}", "allow more time, or clear this task: it will see the end"
             if asked_to_end and last.outcome is Outcome.CANCELED:
                 headline, steps = f"has not ended {within}, and was canceled by this task", advice
-        return AirflowSensorTimeout(report(linked(context, last), headline, steps, cause))
+        return AirflowSensorTimeout(report(linked(context, last), headline, steps.split("; "), cause))
 
     def _give_up(self, context: Context) -> None:
         self._cancel_if_waiting()

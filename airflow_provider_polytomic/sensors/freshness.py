@@ -20,8 +20,8 @@ from airflow_provider_polytomic.sensors._base import PolytomicSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.executions import Execution
-    from airflow_provider_polytomic.executions.freshness import Freshness
+    from airflow_provider_polytomic.executions import Execution, Freshness
+    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
 
 
 class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
@@ -51,7 +51,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
         self,
         *,
         sync_id: str,
-        kind: str = "model",
+        kind: SyncKindName = "model",
         max_age: timedelta | float | None = None,
         since: datetime | str | None = None,
         polytomic_conn_id: str = PolytomicHook.default_conn_name,
@@ -81,7 +81,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
                 return False
             return PokeReturnValue(is_done=True, xcom_value=self._succeed(context, execution))
 
-    def _look_and_defer(self, context: Context, end: float) -> dict[str, Any]:
+    def _look_and_defer(self, context: Context, end: float) -> ExecutionResult:
         from airflow_provider_polytomic.triggers.freshness import PolytomicFreshnessTrigger
 
         execution = self._look(context)
@@ -98,7 +98,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
             max_age=target.max_age,
         )
 
-    def _go_on(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+    def _go_on(self, context: Context, event: dict[str, Any]) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
         event = validate_execute_complete_event(event)
@@ -107,7 +107,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
         return self._succeed(context, Execution.from_result(event["execution"]))
 
     def _awaited(self, context: Context) -> Freshness:
-        from airflow_provider_polytomic.executions.freshness import Freshness
+        from airflow_provider_polytomic.executions import Freshness
 
         sync_id = as_id(self.sync_id, "sync_id")
         if self.max_age is not None:
@@ -133,7 +133,7 @@ class PolytomicFreshnessSensor(PolytomicSensor, OpenLineageMixin):
                 self.log.warning("There is no telling whether there is %s: %s", target, error)
                 return None
 
-    def _succeed(self, context: Context, execution: Execution) -> dict[str, Any]:
+    def _succeed(self, context: Context, execution: Execution) -> ExecutionResult:
         from airflow_provider_polytomic.executions import ExecutionRef
 
         show_link(self, context, self._client, ExecutionRef(execution.kind, execution.sync_id, execution.id))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.executions import Execution, ExecutionRef
+    from airflow_provider_polytomic.results import ExecutionResult
 
 
 class PolytomicWaitForSyncsSensor(PolytomicSensor):
@@ -67,14 +68,14 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at each that has not ended yet; a look that fails is logged and decides nothing."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.executions.wait import HOPELESS
+        from airflow_provider_polytomic.executions import FINAL_ERRORS
 
         runs = self._runs()
         self._show_first(context, runs)
         for run in [run for run in runs if run not in self._ends]:
             try:
                 execution = self._client.run(run.fetch(without_retries=True))
-            except HOPELESS as error:
+            except FINAL_ERRORS as error:
                 self._ends[run] = str(error)
             except PolytomicError as error:
                 self.log.warning("%s could not be looked at: %s", run, error)
@@ -86,7 +87,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         with self._failing_softly():
             return PokeReturnValue(is_done=True, xcom_value=self._judge(context, runs))
 
-    def _look_and_defer(self, context: Context, end: float) -> list[dict[str, Any]]:
+    def _look_and_defer(self, context: Context, end: float) -> list[ExecutionResult]:
         from airflow_provider_polytomic.triggers.many import PolytomicManyExecutionsTrigger
 
         runs = self._runs()
@@ -95,7 +96,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         self._show_first(context, runs)
         self._wait_in_triggerer(context, PolytomicManyExecutionsTrigger, end, runs=[asdict(run) for run in runs])
 
-    def _go_on(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
+    def _go_on(self, context: Context, event: dict[str, Any]) -> list[ExecutionResult]:
         from airflow_provider_polytomic.executions import Execution
 
         runs, ends = self._runs(), event.get("ends")
@@ -127,9 +128,8 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
                 "Next: give the results of operators with wait_for_completion=False"
             ) from None
 
-    def _judge(self, context: Context, runs: Sequence[ExecutionRef]) -> list[dict[str, Any]]:
-        from airflow_provider_polytomic.executions import SuccessCriteria
-        from airflow_provider_polytomic.executions.summary import status_table
+    def _judge(self, context: Context, runs: Sequence[ExecutionRef]) -> list[ExecutionResult]:
+        from airflow_provider_polytomic.executions import SuccessCriteria, status_table
 
         standard = SuccessCriteria(self.max_errors, self.fail_on_partial)
         ended = self._ended_of(runs)
@@ -147,7 +147,7 @@ class PolytomicWaitForSyncsSensor(PolytomicSensor):
         raise PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
 
     def _late(self, context: Context) -> AirflowSensorTimeout:
-        from airflow_provider_polytomic.executions.summary import status_table
+        from airflow_provider_polytomic.executions import status_table
 
         runs = self._runs()
         self._push_results(context, runs)

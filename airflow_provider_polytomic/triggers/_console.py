@@ -21,11 +21,11 @@ async def console_followed(config: ClientConfig, run: ExecutionRef, show: Callab
     :param show: takes one line at a time
     """
     from airflow_provider_polytomic.api import shared_client
-    from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, follow
+    from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, follow_console_log
 
     console = ConsoleLogReader(run, show, config.secrets)
     async with shared_client(config) as client:
-        following = asyncio.ensure_future(client.run(follow(console)))
+        following = asyncio.ensure_future(client.run(follow_console_log(console)))
         try:
             yield
         except DeadlinePassed:

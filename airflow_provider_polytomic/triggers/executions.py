@@ -21,6 +21,7 @@ from airflow_provider_polytomic.triggers._console import console_followed
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
+    from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
     def __init__(
         self,
         *,
-        kind: str,
+        kind: SyncKindName,
         sync_id: str,
         execution_id: str | None,
         polytomic_conn_id: str = "polytomic_default",
@@ -86,7 +87,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
         ownership: str = "joined",
         try_number: int | None = None,
         latest_end: float | None = None,
-        previous_schema_results: list[dict[str, Any]] | None = None,
+        previous_schema_results: list[SchemaResult] | None = None,
         completed_after: str | None = None,
         console_log: bool = False,
         end_from_trigger: bool = False,
@@ -145,7 +146,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
     async def _wait(self) -> dict[str, Any]:
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import CompletedSince, DeadlinePassed, ExecutionRef
-        from airflow_provider_polytomic.executions.poller.poller import shared_poller
+        from airflow_provider_polytomic.executions.poller import shared_poller
 
         target: ExecutionRef | CompletedSince
         try:
@@ -179,7 +180,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
             return nullcontext()
         return console_followed(config, ExecutionRef(self.kind, self.sync_id, self.execution_id), log.info)
 
-    async def _cancel_late(self) -> dict[str, Any] | None:
+    async def _cancel_late(self) -> ExecutionResult | None:
         """Cancel the execution whose time is up, and return it as it was last seen; None if the task must do it.
 
         Airflow 2 does not call a task any more whose ``execution_timeout`` has passed when it is resumed.
@@ -198,7 +199,7 @@ class PolytomicExecutionTrigger(WaitingTrigger):
             return None
         return execution.result() if execution else None
 
-    def _event(self, status: str, execution: dict[str, Any] | None = None, message: str = "") -> dict[str, Any]:
+    def _event(self, status: str, execution: ExecutionResult | None = None, message: str = "") -> dict[str, Any]:
         return {
             "status": status,
             "execution_id": self.execution_id,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._task.values import as_moment
 from airflow_provider_polytomic.exceptions import PolytomicTaskError, translate_api_errors
 from airflow_provider_polytomic.triggers._base import EPOCH, WaitingTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
     def __init__(
         self,
         *,
-        kind: str,
+        kind: SyncKindName,
         sync_id: str,
         since: str | None = None,
         max_age: float | None = None,
@@ -52,9 +55,8 @@ class PolytomicFreshnessTrigger(WaitingTrigger):
         self.try_number = try_number
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_polytomic.executions import DeadlinePassed
-        from airflow_provider_polytomic.executions.freshness import Freshness
-        from airflow_provider_polytomic.executions.poller.poller import shared_poller
+        from airflow_provider_polytomic.executions import DeadlinePassed, Freshness
+        from airflow_provider_polytomic.executions.poller import shared_poller
 
         try:
             since = as_moment(self.since or EPOCH, "since")

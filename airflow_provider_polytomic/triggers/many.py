@@ -11,7 +11,8 @@ from airflow_provider_polytomic.triggers._base import WaitingTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.executions import ExecutionRef
-    from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+    from airflow_provider_polytomic.executions.poller import ExecutionPoller
+    from airflow_provider_polytomic.results import ExecutionResult
 
 
 class PolytomicManyExecutionsTrigger(WaitingTrigger):
@@ -33,7 +34,7 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
     def __init__(
         self,
         *,
-        runs: Sequence[Mapping[str, str]],
+        runs: Sequence[Mapping[str, Any]],
         polytomic_conn_id: str = "polytomic_default",
         poll_interval: float = 30.0,
         deadline: float | None = None,
@@ -48,7 +49,7 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         from airflow_provider_polytomic.executions import ExecutionRef
-        from airflow_provider_polytomic.executions.poller.poller import shared_poller
+        from airflow_provider_polytomic.executions.poller import shared_poller
 
         try:
             config = await self._find_config()
@@ -63,7 +64,7 @@ class PolytomicManyExecutionsTrigger(WaitingTrigger):
                     wait.cancel()
         return {"ends": ends, "try_number": self.try_number}
 
-    async def _end_of(self, watcher: ExecutionPoller, run: ExecutionRef) -> dict[str, Any] | str | None:
+    async def _end_of(self, watcher: ExecutionPoller, run: ExecutionRef) -> ExecutionResult | str | None:
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.api.redaction import one_line
         from airflow_provider_polytomic.executions import DeadlinePassed

@@ -14,6 +14,7 @@ from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTri
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.executions import CompletedSince, ExecutionRef
+    from airflow_provider_polytomic.results import SyncKindName
 
 SYNC_FIELDS = {"model": "sync_id", "bulk": "bulk_sync_id"}
 """What the sensors of each kind call the id of their sync."""
@@ -30,7 +31,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         :class:`~airflow_provider_polytomic.triggers.executions.PolytomicExecutionTrigger`
     """
 
-    def __init__(self, *, kind: str, timeout: float, **fields: Any) -> None:
+    def __init__(self, *, kind: SyncKindName, timeout: float, **fields: Any) -> None:
         name = SYNC_FIELDS[kind]
         sync_id = fields.pop(name)
         super().__init__(kind=kind, sync_id=sync_id, **fields)

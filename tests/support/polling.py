@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_polytomic.api import ClientConfig, PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.executions import Execution, ExecutionRef
-from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+from airflow_provider_polytomic.executions.poller import ExecutionPoller
 from tests.support.simulated_api import EPOCH
 from tests.support.virtual_time import VirtualLoop
 
@@ -22,7 +22,7 @@ TICK = 1e-6
 """Seconds; seconds since 1970 are told no finer, so that a pause of less may never end."""
 
 
-class _Stepped(VirtualLoop):
+class _SteppedLoop(VirtualLoop):
     """Stops where nothing is left to do but to wait; its time is the server's.
 
     :param pause: seconds until something is due; None: nothing is
@@ -42,11 +42,11 @@ class _Stepped(VirtualLoop):
         self.stop()
 
 
-def watch_for_end(
+def poll_for_end(
     run: ExecutionRef, *, poll_interval: float, deadline: float | None, clock: Callable[[], float]
 ) -> Flow[Execution]:
     """Wait as ``wait_for_end`` does, in a triggerer that has nothing else to wait for."""
-    loop = _Stepped(clock)
+    loop = _SteppedLoop(clock)
     asked: deque[tuple[Flow[Any], asyncio.Future[Any]]] = deque()
 
     async def ask(protocol: Flow[Any]) -> Any:
@@ -55,15 +55,15 @@ def watch_for_end(
         return await answer
 
     @asynccontextmanager
-    async def lend(config: ClientConfig) -> AsyncIterator[Any]:
+    async def acquire_client(config: ClientConfig) -> AsyncIterator[Any]:
         yield SimpleNamespace(run=ask)
 
     async def wait() -> Execution:
-        watcher = ExecutionPoller(CONFIG, lend=lend, wall=clock)
+        poller = ExecutionPoller(CONFIG, acquire_client=acquire_client, wall_clock=clock)
         try:
-            return await watcher.wait_for_end(run, poll_interval=poll_interval, deadline=deadline)
+            return await poller.wait_for_end(run, poll_interval=poll_interval, deadline=deadline)
         finally:
-            await watcher.aclose()
+            await poller.aclose()
 
     waiting = loop.create_task(wait())
     try:

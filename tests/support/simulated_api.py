@@ -24,6 +24,7 @@ from airflow_provider_polytomic.api.errors import (
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
+from airflow_provider_polytomic.executions.start import CONFLICT_BACKOFF, MIN_REPEATED_CONFLICTS
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ SYNC = "sync-1"
 EPOCH = 1_700_000_000.0
 KEYS_LIVE = 24 * 3600.0
 CANCELING_TAKES = 5.0
+
+CONFLICT_PAUSES = tuple(CONFLICT_BACKOFF.delay(number) for number in range(MIN_REPEATED_CONFLICTS))
 
 EDGE = ("401", "403", "404", "422", "502", "503")
 """Answers from in front of the application: they act on nothing, and no key keeps them."""
@@ -53,12 +56,12 @@ class Plan:
 
 
 @dataclass
-class Made:
+class SimulatedExecution:
     """An execution as the server knows it.
 
     :param key: the Idempotency-Key that started it; None: somebody else has started it
-    :param heard: whether its key stands for it; False where the key stands for a 500
-    :param flew: seconds that its start was in flight
+    :param answered: whether its key stands for it; False where the key stands for a 500
+    :param in_flight_for: seconds that its start was in flight
     """
 
     id: str
@@ -67,8 +70,8 @@ class Made:
     plan: Plan
     status: str = "running"
     completed: float | None = None
-    heard: bool = True
-    flew: float = 0.0
+    answered: bool = True
+    in_flight_for: float = 0.0
     cancels: int = 0
     canceled_at: float | None = None
 
@@ -78,7 +81,7 @@ class Made:
 
 
 @dataclass
-class Recorded:
+class RecordedAnswer:
     """The outcome that a key stands for."""
 
     at: float
@@ -87,7 +90,7 @@ class Recorded:
 
 
 @dataclass
-class Server:
+class SimulatedApi:
     """The API for one sync.
 
     :param when_busy: what a start meets while another execution runs: ``conflict`` or ``queue``
@@ -111,15 +114,15 @@ class Server:
     status_lags: float = 0.0
     plans: list[Plan] = field(default_factory=list)
     now: float = EPOCH
-    made: list[Made] = field(default_factory=list)
-    keys: dict[str, Recorded] = field(default_factory=dict)
+    executions: list[SimulatedExecution] = field(default_factory=list)
+    keys: dict[str, RecordedAnswer] = field(default_factory=dict)
     in_flight: dict[str, float] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     requests: list[tuple[Call[Any], str]] = field(default_factory=list)
     forgotten: set[str] = field(default_factory=set)
     refused: dict[str, list[int]] = field(default_factory=dict)
     delivering: float | None = None
-    on_start: Callable[[Made], None] | None = None
+    on_start: Callable[[SimulatedExecution], None] | None = None
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     # ---- what happens at the server by itself, or by others
@@ -127,7 +130,7 @@ class Server:
     def advance(self, seconds: float) -> None:
         """Let time pass, and with it executions and keys."""
         self.now += seconds
-        for one in self.made:
+        for one in self.executions:
             if one.status == "canceling" and self.now >= (one.canceled_at or 0) + CANCELING_TAKES:
                 self.end(one, "canceled")
             elif one.status == "running" and self.now >= one.created + one.plan.after:
@@ -140,13 +143,13 @@ class Server:
             del self.keys[key]
             self.forgotten.add(key)
 
-    def end(self, one: Made, status: str) -> None:
-        one.status, one.completed = status, self.now
-        for other in self.made:
-            if other.status == "queued" and not any(rival.status in ("running", "canceling") for rival in self.made):
+    def end(self, execution: SimulatedExecution, status: str) -> None:
+        execution.status, execution.completed = status, self.now
+        for other in self.executions:
+            if other.status == "queued" and not any(one.status in ("running", "canceling") for one in self.executions):
                 other.status = "running"
 
-    def others_start(self, plan: Plan | None = None) -> Made | None:
+    def others_start(self, plan: Plan | None = None) -> SimulatedExecution | None:
         """Start an execution for somebody else, if none runs."""
         return None if self.busy else self._make(None, plan or Plan(after=float("inf")))
 
@@ -158,14 +161,14 @@ class Server:
 
     @property
     def busy(self) -> bool:
-        return any(one.live for one in self.made)
+        return any(one.live for one in self.executions)
 
-    def of(self, *keys: str) -> list[Made]:
-        return [one for one in self.made if one.key in keys]
+    def of(self, *keys: str) -> list[SimulatedExecution]:
+        return [one for one in self.executions if one.key in keys]
 
     @property
     def canceled_ids(self) -> set[str]:
-        return {one.id for one in self.made if one.cancels}
+        return {one.id for one in self.executions if one.cancels}
 
     # ---- requests
 
@@ -206,10 +209,10 @@ class Server:
         if (call.method, place) == ("GET", "/status"):
             return 200, {"data": self._status()}
         if (call.method, place) == ("GET", "/executions"):
-            return 200, {"data": [self._told(one) for one in reversed(self.made)][:50] or None}
+            return 200, {"data": [self._told(one) for one in reversed(self.executions)][:50] or None}
         named = re.fullmatch(r"/executions/([^/]+)(/cancel)?", place)
         assert named, f"{call.method} {place}"
-        one = next((one for one in self.made if one.id == named[1]), None)
+        one = next((one for one in self.executions if one.id == named[1]), None)
         if one is None:
             return 404, None
         return self._cancel(one) if named[2] else (200, {"data": self._told(one)})
@@ -225,9 +228,9 @@ class Server:
             return 409, None
         if fault in ("429", "500", "500 acted"):
             if fault == "500 acted" and not self.busy:
-                self._make(key, heard=False)
+                self._make(key, answered=False)
             if self.records_failures or fault == "500 acted":
-                self.keys[key] = Recorded(self.now, int(fault[:3]), None)
+                self.keys[key] = RecordedAnswer(self.now, int(fault[:3]), None)
             self._refuse(key, int(fault[:3]))
             return int(fault[:3]), None
         return self._act(key)
@@ -235,28 +238,34 @@ class Server:
     def _act(self, key: str) -> tuple[int, Any]:
         if self.busy and self.when_busy == "conflict":
             if self.records_conflicts:
-                self.keys[key] = Recorded(self.now, 409, None)
+                self.keys[key] = RecordedAnswer(self.now, 409, None)
             self._refuse(key, 409)
             return 409, None
         answer = {"data": self._told(self._make(key))}
-        self.keys[key] = Recorded(self.now, 200, answer)
+        self.keys[key] = RecordedAnswer(self.now, 200, answer)
         return 200, answer
 
-    def _make(self, key: str | None, plan: Plan | None = None, heard: bool = True) -> Made:
+    def _make(self, key: str | None, plan: Plan | None = None, answered: bool = True) -> SimulatedExecution:
         if plan is None:
             plan = self.plans.pop(0) if self.plans else Plan()
         status = "queued" if self.busy else "running"
-        one = Made(
-            f"execution-{next(self._ids)}", self.now, key, plan, status, heard=heard, flew=self.delivering or 0.0
+        one = SimulatedExecution(
+            f"execution-{next(self._ids)}",
+            self.now,
+            key,
+            plan,
+            status,
+            answered=answered,
+            in_flight_for=self.delivering or 0.0,
         )
         if self.on_start:
             self.on_start(one)
-        self.made.append(one)
+        self.executions.append(one)
         if plan.after == 0:
             self.end(one, plan.ends)
         return one
 
-    def _cancel(self, one: Made) -> tuple[int, Any]:
+    def _cancel(self, one: SimulatedExecution) -> tuple[int, Any]:
         one.cancels += 1
         if not one.live:
             return 400, None
@@ -265,14 +274,16 @@ class Server:
         return 200, {"data": {"message": "queued"}}
 
     def _status(self) -> dict[str, Any]:
-        running = next((one for one in self.made if one.status in ("running", "canceling")), None)
-        ended = [one for one in self.made if one.completed is not None and one.completed + self.status_lags <= self.now]
+        running = next((one for one in self.executions if one.status in ("running", "canceling")), None)
+        ended = [
+            one for one in self.executions if one.completed is not None and one.completed + self.status_lags <= self.now
+        ]
         last = max(ended, key=lambda one: one.created, default=None)
         shown = {"current_execution": running, "last_execution": last}
         told = {name: self._told(one) if one else None for name, one in shown.items()}
         return {name: one for name, one in told.items() if one or self.nothing == "null"}
 
-    def _told(self, one: Made) -> dict[str, Any]:
+    def _told(self, one: SimulatedExecution) -> dict[str, Any]:
         return {
             "id": one.id,
             "status": one.status,
@@ -306,14 +317,14 @@ class Process:
     :param stop: where it dies by itself
     """
 
-    def __init__(self, server: Server, protocol: Flow[Any], stop: Stop | None = None) -> None:
-        self.server = server
+    def __init__(self, api: SimulatedApi, protocol: Flow[Any], stop: Stop | None = None) -> None:
+        self.api = api
         self.steps = 0
         self.result: Any = None
         self.error: Exception | None = None
         self.ended = self.died = False
         self._stop = stop
-        self._protocol = retrying(protocol, CLIENT, lambda: server.now)
+        self._protocol = retrying(protocol, CLIENT, lambda: api.now)
         self.waiting: Call[Any] | Pause | None = None
         self._go_on(None)
 
@@ -327,13 +338,13 @@ class Process:
         self.steps += 1
         wanted = self.waiting
         if isinstance(wanted, Pause):
-            self.server.advance(wanted.seconds)
+            self.api.advance(wanted.seconds)
             self._go_on(None)
             return
         assert wanted is not None
-        self.server.advance(0.001)
+        self.api.advance(0.001)
         try:
-            answer = self.server.handle(wanted, fault)
+            answer = self.api.handle(wanted, fault)
         except PolytomicError as error:
             self._go_on(None, error)
         else:
@@ -343,7 +354,7 @@ class Process:
         """End it without a word; what it has just asked for may still happen."""
         if acted and isinstance(self.waiting, Call):
             with suppress(PolytomicError):
-                self.server.handle(self.waiting)
+                self.api.handle(self.waiting)
         self._protocol.close()
         self.ended = self.died = True
 

@@ -20,15 +20,15 @@ from airflow_provider_polytomic.executions import (
     start_once,
     wait_for_end,
 )
-from tests.support.polling import watch_for_end
-from tests.support.simulated_api import SYNC, Made, Process, Server, Stop
+from tests.support.polling import poll_for_end
+from tests.support.simulated_api import SYNC, Process, SimulatedApi, SimulatedExecution, Stop
 
 POLL = 30.0
 MOST_KEYS = 20
 
 WAYS: dict[str, Callable[..., Flow[Execution]]] = {
     "worker": partial(wait_for_end, pause_first=True),
-    "watcher": watch_for_end,
+    "poller": poll_for_end,
 }
 """Where an attempt waits: itself, or deferred."""
 
@@ -45,7 +45,7 @@ class Task:
     :param starts: the attempt at which each execution of ours was started
     """
 
-    server: Server
+    api: SimulatedApi
     if_running: IfRunning = "wait"
     remembers: bool = False
     timeout: float | None = None
@@ -55,16 +55,16 @@ class Task:
     attempt: int = 0
     memory: tuple[str, int] | None = None
     owned: list[str] = field(default_factory=list)
-    starts: list[tuple[int, Made]] = field(default_factory=list)
+    starts: list[tuple[int, SimulatedExecution]] = field(default_factory=list)
     found: StartResult | None = None
     _keys: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.server.on_start = self._count
+        self.api.on_start = self._count
 
-    def _count(self, made: Made) -> None:
-        if made.key:
-            self.starts.append((self.attempt, made))
+    def _count(self, execution: SimulatedExecution) -> None:
+        if execution.key:
+            self.starts.append((self.attempt, execution))
 
     # ---- the keys, written down once more
 
@@ -75,14 +75,14 @@ class Task:
             self._keys[generation] = [order.key(number) for number in range(MOST_KEYS)]
         return self._keys[generation]
 
-    def ours(self, generation: int | None = None) -> list[Made]:
+    def ours(self, generation: int | None = None) -> list[SimulatedExecution]:
         """What was started for this task instance since it was last cleared; the truth, known to the server alone."""
-        return self.server.of(*self.keys(generation))
+        return self.api.of(*self.keys(generation))
 
     def order(self, generation: int | None = None) -> StartRequest:
         generation = self.generation if generation is None else generation
         return StartRequest(
-            kind=self.server.kind,
+            kind=self.api.kind,
             sync_id=SYNC,
             identity=("dag", "run", "task", -1),
             generation=generation,
@@ -127,17 +127,17 @@ class Task:
                 execution = yield from self._wait(found.execution, self.timeout)
             except DeadlinePassed:
                 if found.ownership is Ownership.OWNED:
-                    run = ExecutionRef(self.server.kind, SYNC, found.execution.id)
-                    yield from cancel_and_confirm(run, timeout=60.0, clock=lambda: self.server.now)
+                    run = ExecutionRef(self.api.kind, SYNC, found.execution.id)
+                    yield from cancel_and_confirm(run, timeout=60.0, clock=lambda: self.api.now)
                 raise
             found = replace(found, execution=execution)
         self.memory = None
         return found
 
     def _wait(self, execution: Execution, timeout: float | None = None) -> Flow[Execution]:
-        run = ExecutionRef(self.server.kind, SYNC, execution.id)
-        deadline = None if timeout is None else self.server.now + timeout
-        return (yield from WAYS[self.way](run, poll_interval=POLL, deadline=deadline, clock=lambda: self.server.now))
+        run = ExecutionRef(self.api.kind, SYNC, execution.id)
+        deadline = None if timeout is None else self.api.now + timeout
+        return (yield from WAYS[self.way](run, poll_interval=POLL, deadline=deadline, clock=lambda: self.api.now))
 
     def _own(self, generation: int, run: ExecutionRef) -> None:
         self.owned.append(run.execution_id)
@@ -151,7 +151,7 @@ class Task:
     def begin(self, stop: Stop | None = None) -> Process:
         """Begin the attempt; again, if it has begun before, which is the same try."""
         self.attempt += 1
-        return Process(self.server, self.work(), stop)
+        return Process(self.api, self.work(), stop)
 
     def retry(self, stop: Stop | None = None) -> Process:
         self.attempts_before += 1
@@ -160,15 +160,15 @@ class Task:
     def clear(self, stop: Stop | None = None) -> Process:
         """Clear it; what it was known to have started is canceled, as the operator and the trigger's guard do."""
         if self.found and self.found.ownership is Ownership.OWNED:
-            run = ExecutionRef(self.server.kind, SYNC, self.found.execution.id)
-            Process(self.server, cancel(run, timeout=2.0, clock=lambda: self.server.now)).run()
+            run = ExecutionRef(self.api.kind, SYNC, self.found.execution.id)
+            Process(self.api, cancel(run, timeout=2.0, clock=lambda: self.api.now)).run()
         self.generation += self.attempts_before + 1
         self.attempts_before = 0
         return self.begin(stop)
 
     def resume(self, stop: Stop | None = None) -> Process | None:
         """Go on with a wait; None if there was none."""
-        return Process(self.server, self.go_on(), stop) if self.found else None
+        return Process(self.api, self.go_on(), stop) if self.found else None
 
 
 def _parameters(previous_executions: Sequence[Execution]) -> dict[str, bool]:

@@ -460,7 +460,7 @@ def test_the_message(world, task_instance, name):
         file.write_text(text)
     assert text == file.read_text()
     assert len(text.splitlines()) <= 30
-    assert "Next: " in text
+    assert "Next:" in text
     assert raised.value.__cause__ is None
 
 

@@ -15,11 +15,11 @@ from airflow_provider_polytomic.executions import (
     ConsoleLogReader,
     DeadlinePassed,
     ExecutionRef,
-    follow,
+    follow_console_log,
     wait_for_end,
     wait_with_console_log,
 )
-from airflow_provider_polytomic.executions.console import INTERVAL, in_one_line, in_order, newest_first
+from airflow_provider_polytomic.executions.console import CONSOLE_POLL_INTERVAL, in_one_line, in_order, newest_first
 
 READINGS = list(product(("oldest_first", "newest_first"), ("repeat", "absent", "null"), ("info", "LOG")))
 
@@ -124,10 +124,10 @@ def test_a_request_for_it_is_given_up_soon(run):
 
 
 def test_following_pauses_between_looks(run):
-    steps = follow(ConsoleLogReader(run, print))
+    steps = follow_console_log(ConsoleLogReader(run, print))
     assert "consolelog" in next(steps).path
-    assert steps.throw(PolytomicServerError(500, method="GET", path="/")) == Pause(INTERVAL)
-    assert next(steps) == Pause(INTERVAL)
+    assert steps.throw(PolytomicServerError(500, method="GET", path="/")) == Pause(CONSOLE_POLL_INTERVAL)
+    assert next(steps) == Pause(CONSOLE_POLL_INTERVAL)
 
 
 def test_many_new_lines_may_have_lost_some_before(emulator, client, shown):

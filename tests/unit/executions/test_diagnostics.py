@@ -8,7 +8,7 @@ import json
 import pytest
 
 from airflow_provider_polytomic.executions import Diagnostics, Execution, Outcome, advice_for, first_records, report
-from airflow_provider_polytomic.executions.advice import SOME_CONNECTION, advice_on
+from airflow_provider_polytomic.executions.advice import ANY_CONNECTION, advice_on
 
 CANARY = "canary-5ecret"
 
@@ -21,17 +21,17 @@ CANARY = "canary-5ecret"
         ("invalid_grant", "re-authorize"),
         ("permission denied for table customers", "grant"),
         ("403 Forbidden", "grant"),
-        ("429 Too Many Requests", "limits requests"),
-        ("daily API limit exceeded", "limits requests"),
+        ("429 Too Many Requests", "requests to it are limited"),
+        ("daily API limit exceeded", "requests to it are limited"),
         ("connection refused", "can reach"),
         ("i/o timed out", "can reach"),
         ('column "tax" does not exist', "refresh the schemas"),
         ("no such table: x", "refresh the schemas"),
-        ("no space left: disk full", "wake or enlarge"),
-        ("duplicate key value violates unique constraint", "mend the records"),
+        ("no space left: disk full", "resume or enlarge"),
+        ("duplicate key value violates unique constraint", "correct the records"),
         ("something went wrong", None),
-        ("row 401: email required", "mend the records"),
-        ("row 403: email required", "mend the records"),
+        ("row 401: email required", "correct the records"),
+        ("row 403: email required", "correct the records"),
         ("info: 401 records written", None),
         ("error: 401 records were not written", None),
         ('relation "quotations" does not exist', "refresh the schemas"),
@@ -41,20 +41,20 @@ CANARY = "canary-5ecret"
         ("Object Permissions__c not found", "refresh the schemas"),
         ("HTTP 403", "grant"),
         ("status code: 401", "re-authorize"),
-        ("is 'unhealthy': 429", "limits requests"),
-        ("daily quota used up", "limits requests"),
+        ("is 'unhealthy': 429", "requests to it are limited"),
+        ("daily quota used up", "requests to it are limited"),
         ("the token bucket algorithm ran", None),
     ],
 )
 def test_known_causes_have_advice(said, advice):
     found = advice_on([said])
     assert found is None if advice is None else advice in found
-    assert found is None or SOME_CONNECTION in found or "{" not in found
+    assert found is None or ANY_CONNECTION in found or "{" not in found
 
 
 def test_the_first_text_that_tells_counts_and_the_connection_is_named():
     told = ["well", "permission denied", "connection refused"]
-    assert advice_on(told, "connection 'CRM'") == "grant the missing right to the user of connection 'CRM'"
+    assert advice_on(told, "connection 'CRM'") == "grant the missing permission to the user of connection 'CRM'"
 
 
 def test_a_table_shows_its_names_and_hides_what_stands_under_a_secret_one():
@@ -134,12 +134,12 @@ def _failed(**facts) -> Execution:
 def test_only_lines_of_trouble_tell_what_to_do():
     lines = ("12:00 info: connection refused by the cache, going on",)
     assert advice_for(_failed(), Diagnostics(console=lines)) is None
-    assert "can reach" in advice_for(_failed(), Diagnostics(console=lines, troubled=True))
+    assert "can reach" in advice_for(_failed(), Diagnostics(console=lines, has_console_errors=True))
 
 
 def test_the_connection_is_named_only_where_its_own_words_tell():
     unhealthy_connections = (("connection 'CRM'", "is 'unhealthy': no message"),)
-    assert SOME_CONNECTION in advice_for(
+    assert ANY_CONNECTION in advice_for(
         _failed(errors=("permission denied",)), Diagnostics(unhealthy_connections=unhealthy_connections)
     )
     both = (*unhealthy_connections, ("connection 'Warehouse'", "is 'unhealthy': permission denied"))
@@ -155,7 +155,7 @@ def test_a_report_is_of_lines_of_ours_whatever_the_api_says():
     cause = Diagnostics(
         sync_name=forged, unhealthy_connections=(("connection", forged),), problems=(forged,), console=(forged,)
     )
-    text = report(execution, "failed", "advice", cause)
+    text = report(execution, "failed", ["advice"], cause)
     assert all(line.isprintable() for line in text.split("\n"))
     assert not [line for line in text.split("\n") if line.startswith("::") or len(line) > 2100]
-    assert len(text.split("\n")) == 9
+    assert len(text.split("\n")) == 10

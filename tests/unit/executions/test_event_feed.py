@@ -134,7 +134,7 @@ def tokens(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MOST_ROWS", 3)
+    monkeypatch.setattr(events, "MAX_ROWS", 3)
 
 
 def made(listing: Listing, **options: Any) -> Feed:
@@ -179,8 +179,8 @@ def histories(draw: st.DrawFn) -> list[Row]:
 def test_each_end_is_given_once_and_in_order(
     rows: list[Row], order: str, tokens: bool, precision: timedelta, polls: list[int], stored: bool
 ) -> None:
-    before = events.MOST_ROWS
-    events.MOST_ROWS = 3
+    before = events.MAX_ROWS
+    events.MAX_ROWS = 3
     try:
         listing = Listing(rows, order, tokens, precision, now=NOW - timedelta(minutes=1))
         one = made(listing)
@@ -193,7 +193,7 @@ def test_each_end_is_given_once_and_in_order(
             if stored:
                 one = Feed(json.loads(json.dumps(one.cursor)), clock=listing.clock)
     finally:
-        events.MOST_ROWS = before
+        events.MAX_ROWS = before
     assert sorted(names(given)) == sorted({row.execution_id for row in rows if "running" not in row.type})
 
 
@@ -232,7 +232,7 @@ def test_what_shares_one_instant_is_asked_for_by_type(short_pages: None, caplog:
     listing.rows += [Row(instant, f"more{number}", "sync.failed") for number in range(2)]
     listing.run(one.fresh())
     listing.run(one.fresh())
-    assert caplog.text.count("some are not seen") == 1
+    assert caplog.text.count("Missed some of") == 1
 
 
 @pytest.mark.parametrize("order", ["newest_first", "shuffled"])
@@ -469,9 +469,9 @@ def test_a_window_that_begins_too_late_is_left_aside() -> None:
     listing.rows = [Row(NOW + timedelta(minutes=number), f"e{number}") for number in range(1, 31)]
     listing.now += timedelta(minutes=30)
     listing.run(ahead.fresh())
-    late = listing.run(events.EventReader().window(*ahead.stretch))
+    late = listing.run(events.EventReader().window(*ahead.period))
     assert behind.take(late) == []
-    whole = listing.run(events.EventReader().window(*behind.stretch))
+    whole = listing.run(events.EventReader().window(*behind.period))
     assert names(behind.take(whole)) == [f"e{number}" for number in range(1, 31)]
     assert ahead.take(whole) == []
 
@@ -484,13 +484,13 @@ def test_a_feed_that_begins_anew_is_not_disturbed_by_one_that_lies_behind() -> N
     new, reader = Feed(lookback=0, clock=listing.clock), events.EventReader()
     caught_up = []
     for _ in range(20):
-        window = listing.run(reader.window(*behind.stretch))
+        window = listing.run(reader.window(*behind.period))
         caught_up += behind.take(window)
         assert new.take(window) == []
     assert names(caught_up) == [row.execution_id for row in listing.rows]
     listing.rows.append(Row(listing.now + timedelta(seconds=1), "last"))
     listing.now += timedelta(seconds=15)
-    window = listing.run(reader.window(*min(new.stretch, behind.stretch)))
+    window = listing.run(reader.window(*min(new.period, behind.period)))
     assert names(new.take(window)) == names(behind.take(window)) == ["last"]
 
 

@@ -229,31 +229,34 @@ GOLDEN = {
                 status="failed", **TIMES, completed_at=ENDED, counts={"total": 7, "error": 3},
                 errors=["the target refuses the key", "Traceback:\n  File 1\n  File 2"],
             ),
-            "failed", "mend the cause; a retry starts it again",
+            "failed", ["correct the sync", "a retry starts it again"],
         ),
         """
-        Model sync S failed: execution E is 'failed' after 60 s.
+        Model sync S failed: execution E is 'failed' after 1 min 0 s.
           Polytomic says: the target refuses the key
           Polytomic says: Traceback: File 1 File 2
           records: total 7, error 3
-          Next: mend the cause; a retry starts it again
+          Next:
+            - correct the sync
+            - a retry starts it again
         """,
     ),
     "a failed model sync without a cause": (
         report(model(status="failed"), "failed"),
         """
         Model sync S failed: execution E is 'failed'.
-          Polytomic gives no cause.
+          Polytomic gives no reason.
           records: none
         """,
     ),
     "a failed bulk sync": (
-        report(bulk(status="failed", status_message="the warehouse is asleep", **TIMES), "failed", "wake it"),
+        report(bulk(status="failed", status_message="the warehouse is asleep", **TIMES), "failed", ["resume it"]),
         """
         Bulk sync S failed: execution E is 'failed'.
           Polytomic says: the warehouse is asleep
           records: none
-          Next: wake it
+          Next:
+            - resume it
         """,
     ),
     "a partial bulk sync": (
@@ -262,23 +265,27 @@ GOLDEN = {
                 status="errors", **TIMES, completed_at=ENDED, schemas=TABLES, record_count=10, error_count=1,
                 status_message="two schemas failed",
             ),
-            "is incomplete", "mend the named schemas",
+            "is incomplete", ["correct the named schemas"],
         ),
         """
-        Bulk sync S is incomplete: execution E is 'errors' after 60 s.
+        Bulk sync S is incomplete: execution E is 'errors' after 1 min 0 s.
           schema public.customers failed: permission denied for table customers
           schema public.items canceled: no message
           Polytomic says: two schemas failed
           records: total 10, error 1
-          Next: mend the named schemas
+          Next:
+            - correct the named schemas
         """,
     ),
     "a canceled model sync": (
-        report(model(status="canceled", **TIMES, completed_at=ENDED), "was canceled", "clear the task to run it again"),
+        report(model(status="canceled", **TIMES, completed_at=ENDED), "was canceled",
+            ["clear the task to run it again"],
+        ),
         """
-        Model sync S was canceled: execution E is 'canceled' after 60 s.
+        Model sync S was canceled: execution E is 'canceled' after 1 min 0 s.
           records: none
-          Next: clear the task to run it again
+          Next:
+            - clear the task to run it again
         """,
     ),
     "a canceled bulk sync": (
@@ -290,25 +297,27 @@ GOLDEN = {
         """,
     ),
     "a model sync out of time": (
-        report(model(status="running", **TIMES, counts={"total": 5}), "has not ended in time", "allow more time"),
+        report(model(status="running", **TIMES, counts={"total": 5}), "has not ended in time", ["allow more time"]),
         """
         Model sync S has not ended in time: execution E is 'running' since 2026-01-01 00:00:00.
           records: total 5
-          Next: allow more time
+          Next:
+            - allow more time
         """,
     ),
     "a bulk sync out of time": (
-        report(bulk(status="canceling", **TIMES), "has not ended in time", "allow more time"),
+        report(bulk(status="canceling", **TIMES), "has not ended in time", ["allow more time"]),
         """
         Bulk sync S has not ended in time: execution E is 'canceling' since 2026-01-01 00:00:00.
           records: none
-          Next: allow more time
+          Next:
+            - allow more time
         """,
     ),
     "a model sync with too many errors": (
         report(
             model(status="completed", counts={"total": 9, "error": 8}, errors=[f"row {n}" for n in range(8)]),
-            "has 8 record errors, more than max_errors=1", "mend the records",
+            "has 8 record errors, more than max_errors=1", ["correct the records"],
         ),
         """
         Model sync S has 8 record errors, more than max_errors=1: execution E is 'completed'.
@@ -319,7 +328,8 @@ GOLDEN = {
           Polytomic says: row 4
           and 3 more errors, in the task's XCom
           records: total 9, error 8
-          Next: mend the records
+          Next:
+            - correct the records
         """,
     ),
     "a bulk sync with too many errors": (
@@ -343,7 +353,7 @@ def test_the_report_names_every_failed_schema_and_stays_short() -> None:
         schema(f"t{number}", "failed", status_message="a long\nstory " * 500, error_count=1) for number in range(40)
     ]
     execution = bulk(status="failed", status_message="no " * 3000, schemas=rows, record_count=1, **TIMES)
-    lines = report(execution, "failed", "mend it").splitlines()
+    lines = report(execution, "failed", ["correct it"]).splitlines()
     assert len(lines) < 30
     assert max(map(len, lines)) < 400
     for number in range(40):
@@ -359,4 +369,4 @@ def test_the_report_has_the_link() -> None:
 @profile
 @given(st.one_of(MODELS, BULKS))
 def test_no_report_is_long(execution: Execution) -> None:
-    assert len(report(execution, "failed", "mend it").splitlines()) < 30
+    assert len(report(execution, "failed", ["correct it"]).splitlines()) < 30

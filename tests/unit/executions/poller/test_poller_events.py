@@ -10,9 +10,9 @@ import pytest
 
 from airflow_provider_polytomic.api import PolytomicPermissionError
 from airflow_provider_polytomic.executions import ExecutionRef
-from airflow_provider_polytomic.executions.poller.event_hints import STALE, EventHints, feed_interval
+from airflow_provider_polytomic.executions.poller.event_hints import STALE_AFTER, EventHints, events_interval
 from airflow_provider_polytomic.executions.poller.polled_execution import NEVER
-from tests.support.simulated_triggerer import EPOCH, LATENCY, Waiting, World
+from tests.support.simulated_triggerer import EPOCH, LATENCY, SimulatedTriggerer, Wait
 from tests.support.virtual_time import in_virtual_time
 
 MANY = 70
@@ -21,26 +21,30 @@ MANY = 70
 MOMENT = 5 * LATENCY
 
 
-def crowd(world: World, poll_interval: float = 30.0, number: int = MANY) -> list[tuple[ExecutionRef, Waiting]]:
-    runs = [world.start("bulk" if place % 2 else "model") for place in range(number)]
-    return [(run, world.wait(run, poll_interval)) for run in runs]
+def crowd(
+    triggerer: SimulatedTriggerer, poll_interval: float = 30.0, number: int = MANY
+) -> list[tuple[ExecutionRef, Wait]]:
+    runs = [triggerer.start("bulk" if place % 2 else "model") for place in range(number)]
+    return [(run, triggerer.wait(run, poll_interval)) for run in runs]
 
 
-async def delays(world: World, crowd: list[tuple[ExecutionRef, Waiting]], apart: float = 1.7) -> list[float]:
+async def delays(
+    triggerer: SimulatedTriggerer, crowd: list[tuple[ExecutionRef, Wait]], apart: float = 1.7
+) -> list[float]:
     """End all executions, one after the other, and return how long each end went unnoticed."""
     ended_at = []
     for run, _ in crowd:
         await asyncio.sleep(apart)
-        world.polytomic.finish(run.execution_id)
-        ended_at.append(world.loop.time())
+        triggerer.polytomic.finish(run.execution_id)
+        ended_at.append(triggerer.loop.time())
     await asyncio.gather(*(wait.task for _, wait in crowd))
     return sorted(wait.ended_at - at for (_, wait), at in zip(crowd, ended_at))
 
 
 @in_virtual_time
 async def test_with_events_an_end_is_noticed_at_once() -> None:
-    async with World() as world:
-        noticed = await delays(world, crowd(world)[:10])
+    async with SimulatedTriggerer() as triggerer:
+        noticed = await delays(triggerer, crowd(triggerer)[:10])
         assert noticed[-1] <= 8.0 + MOMENT
         assert noticed[len(noticed) // 2] <= 6.0
 
@@ -66,14 +70,14 @@ TROUBLE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("trouble", TROUBLE)
 @in_virtual_time
 async def test_whatever_becomes_of_the_events_ends_are_noticed_in_time(trouble: str) -> None:
-    async with World() as world:
+    async with SimulatedTriggerer() as triggerer:
         for name, value in TROUBLE[trouble].items():
-            world.polytomic.set_switch(name, value)
-        noisy = world.polytomic.add_model_sync(duration=0.1)
+            triggerer.polytomic.set_switch(name, value)
+        noisy = triggerer.polytomic.add_model_sync(duration=0.1)
         for _ in range(150):
-            world.polytomic.start(noisy.id)
+            triggerer.polytomic.start(noisy.id)
             await asyncio.sleep(0.2)
-        noticed = await delays(world, crowd(world)[:30])
+        noticed = await delays(triggerer, crowd(triggerer)[:30])
         assert noticed[-1] <= 30.0 + MOMENT
 
 
@@ -90,34 +94,34 @@ async def test_whatever_becomes_of_the_events_ends_are_noticed_in_time(trouble: 
 )
 @in_virtual_time
 async def test_without_events_ends_are_noticed_in_time(fault: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    async with World() as world:
-        world.polytomic.fault(path="/api/events", count=None, **fault)
-        noticed = await delays(world, crowd(world)[:30], apart=3.0)
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.polytomic.fault(path="/api/events", count=None, **fault)
+        noticed = await delays(triggerer, crowd(triggerer)[:30], apart=3.0)
         assert noticed[-1] <= 30.0 + MOMENT + (2.0 if fault.get("status") == 429 else 0.0)
         if fault.get("status") != 200:
-            assert len(world.asked("/api/events")) <= 8
-            said = [record for record in caplog.records if "events cannot be had" in record.getMessage()]
+            assert len(triggerer.asked("/api/events")) <= 8
+            said = [record for record in caplog.records if "events could not be read" in record.getMessage()]
             assert [record.levelno for record in said] == [logging.WARNING]
 
 
 @in_virtual_time
 async def test_a_few_waits_ask_for_no_events() -> None:
-    async with World() as world:
-        crowd(world, number=15)
-        await world.until(300.0)
-        assert world.asked("/api/events") == []
+    async with SimulatedTriggerer() as triggerer:
+        crowd(triggerer, number=15)
+        await triggerer.until(300.0)
+        assert triggerer.asked("/api/events") == []
 
 
 @in_virtual_time
 async def test_events_are_asked_for_while_there_are_many_waits() -> None:
-    async with World() as world:
-        waits = crowd(world)
-        await world.until(300.0)
-        assert 34 <= len(world.asked("/api/events")) <= 40
+    async with SimulatedTriggerer() as triggerer:
+        waits = crowd(triggerer)
+        await triggerer.until(300.0)
+        assert 34 <= len(triggerer.asked("/api/events")) <= 40
         for _, wait in waits[10:]:
             await wait.cancel()
-        await world.until(600.0)
-        assert world.asked("/api/events", since=301.0) == []
+        await triggerer.until(600.0)
+        assert triggerer.asked("/api/events", since=301.0) == []
 
 
 @pytest.mark.parametrize(
@@ -125,47 +129,49 @@ async def test_events_are_asked_for_while_there_are_many_waits() -> None:
     [(1, 30, NEVER), (19, 30, NEVER), (20, 30, 15), (30, 30, 10), (38, 30, 8), (1000, 30, 8), (1000, 15, NEVER)],
 )
 def test_events_pay_from_a_number_of_waits_on(waits: int, poll_interval: float, interval: float) -> None:
-    assert feed_interval(waits / poll_interval, waits) == pytest.approx(interval)
+    assert events_interval(waits / poll_interval, waits) == pytest.approx(interval)
 
 
 def test_without_waits_events_do_not_pay() -> None:
-    assert feed_interval(0.0, 0) == NEVER
+    assert events_interval(0.0, 0) == NEVER
 
 
 @in_virtual_time
 async def test_an_event_that_comes_during_a_look_is_followed_by_another_look() -> None:
-    async with World() as world:
-        waits = crowd(world)
+    async with SimulatedTriggerer() as triggerer:
+        waits = crowd(triggerer)
         run, wait = waits[0]
         await asyncio.sleep(0)
-        watch = next(watch for watch in world.watcher._watches if watch.target == run)
-        while not watch.asking:
+        polled = next(polled for polled in triggerer.poller._schedule if polled.target == run)
+        while not polled.polling:
             await asyncio.sleep(LATENCY / 10)
-        world.polytomic.fault("delay", path=f"/api/syncs/{run.sync_id}/**", when="after", delay=7.0)
+        triggerer.polytomic.fault("delay", path=f"/api/syncs/{run.sync_id}/**", when="after", delay=7.0)
         await asyncio.sleep(LATENCY)
-        world.polytomic.finish(run.execution_id)
-        ended_at = world.loop.time()
+        triggerer.polytomic.finish(run.execution_id)
+        ended_at = triggerer.loop.time()
         await wait
         assert wait.ended_at - ended_at <= 12.5
 
 
 @in_virtual_time
 async def test_events_of_a_busy_organization_are_left_alone_where_they_cost_too_much() -> None:
-    async with World() as world:
-        noisy = [world.polytomic.add_model_sync(duration=0.1) for _ in range(4)]
+    async with SimulatedTriggerer() as triggerer:
+        noisy = [triggerer.polytomic.add_model_sync(duration=0.1) for _ in range(4)]
 
         async def others() -> None:
             while True:
                 for sync in noisy:
-                    world.polytomic.start(sync.id)
+                    triggerer.polytomic.start(sync.id)
                 await asyncio.sleep(2.0)
 
         beside = asyncio.ensure_future(others())
-        waits = crowd(world, number=25)
-        await world.until(300.0)
-        assert len(world.asked("/api/events", since=100.0)) <= 0.1 * len(world.asked("/executions/", since=100.0))
+        waits = crowd(triggerer, number=25)
+        await triggerer.until(300.0)
+        assert len(triggerer.asked("/api/events", since=100.0)) <= 0.1 * len(
+            triggerer.asked("/executions/", since=100.0)
+        )
         beside.cancel()
-        assert (await delays(world, waits[:5], apart=3.0))[-1] <= 30.0 + MOMENT
+        assert (await delays(triggerer, waits[:5], apart=3.0))[-1] <= 30.0 + MOMENT
 
 
 def test_a_pause_and_what_was_read_outlast_a_moment_with_few_waits() -> None:
@@ -181,7 +187,7 @@ def test_a_pause_and_what_was_read_outlast_a_moment_with_few_waits() -> None:
     assert hints.next_at == 301.0
     assert hints._feed is feed
     hints.adapt(*few, 400.0)
-    hints.adapt(*many, 400.0 + STALE + 1.0)
+    hints.adapt(*many, 400.0 + STALE_AFTER + 1.0)
     assert hints._feed is not feed, "what has ended in between concerns nobody who waits now"
 
 
@@ -190,75 +196,75 @@ class TestTrust:
 
     @in_virtual_time
     async def test_long_executions_are_looked_at_less_often(self) -> None:
-        async with World(trust_events=True) as world:
-            models = [world.start() for _ in range(MANY)]
+        async with SimulatedTriggerer(trust_events=True) as triggerer:
+            models = [triggerer.start() for _ in range(MANY)]
             for run in models:
-                world.wait(run)
-            await world.until(1500.0)
-            looks = len(world.asked("/executions/", since=900.0))
-            events = len(world.asked("/api/events", since=900.0))
+                triggerer.wait(run)
+            await triggerer.until(1500.0)
+            looks = len(triggerer.asked("/executions/", since=900.0))
+            events = len(triggerer.asked("/api/events", since=900.0))
             assert looks <= 2 * 10 * MANY / 8 * 1.3
             assert looks + events <= 2 * 10 * MANY / 4
 
     @in_virtual_time
     async def test_ends_are_noticed_by_their_events(self) -> None:
-        async with World(trust_events=True) as world:
-            waits = crowd(world)
-            await world.until(1000.0)
-            noticed = await delays(world, waits[:10])
+        async with SimulatedTriggerer(trust_events=True) as triggerer:
+            waits = crowd(triggerer)
+            await triggerer.until(1000.0)
+            noticed = await delays(triggerer, waits[:10])
             assert noticed[-1] <= 8.0 + MOMENT
 
     @in_virtual_time
     async def test_one_end_without_an_event_ends_it(self, caplog: pytest.LogCaptureFixture) -> None:
-        async with World(trust_events=True) as world:
-            waits = [(run, world.wait(run)) for run in (world.start() for _ in range(MANY))]
-            await world.until(1000.0)
+        async with SimulatedTriggerer(trust_events=True) as triggerer:
+            waits = [(run, triggerer.wait(run)) for run in (triggerer.start() for _ in range(MANY))]
+            await triggerer.until(1000.0)
             run, wait = waits[0]
-            world.polytomic.set_switch("events_lost", [run.execution_id])
-            world.polytomic.finish(run.execution_id)
+            triggerer.polytomic.set_switch("events_lost", [run.execution_id])
+            triggerer.polytomic.finish(run.execution_id)
             await wait
             assert wait.ended_at <= 1000.0 + 8 * 30.0 + MOMENT
             await asyncio.sleep(100.0)
-            world.polytomic.set_switch("events_lost", ["*"])
-            assert (await delays(world, waits[1:20]))[-1] <= 30.0 + MOMENT
+            triggerer.polytomic.set_switch("events_lost", ["*"])
+            assert (await delays(triggerer, waits[1:20]))[-1] <= 30.0 + MOMENT
             assert len([each for each in caplog.records if "ended without an event" in each.getMessage()]) == 1
 
     @in_virtual_time
     async def test_an_event_that_comes_later_is_no_loss(self, caplog: pytest.LogCaptureFixture) -> None:
-        async with World(trust_events=True) as world:
-            world.polytomic.set_switch("events_delayed", {"*": 20.0})
-            waits = crowd(world)
-            await world.until(20.0)
+        async with SimulatedTriggerer(trust_events=True) as triggerer:
+            triggerer.polytomic.set_switch("events_delayed", {"*": 20.0})
+            waits = crowd(triggerer)
+            await triggerer.until(20.0)
             for run, _ in waits[:15]:
-                world.polytomic.finish(run.execution_id)
+                triggerer.polytomic.finish(run.execution_id)
             await asyncio.sleep(300.0)
             assert "ended without an event" not in caplog.text
-            assert world.watcher._hints.trusted
+            assert triggerer.poller._hints.trusted
 
     @pytest.mark.parametrize("status", [403, 500])
     @in_virtual_time
     async def test_while_events_fail_the_interval_holds(self, status: int) -> None:
-        async with World(trust_events=True) as world:
-            waits = crowd(world)
-            await world.until(1000.0)
-            world.polytomic.fault("status", status=status, path="/api/events", count=None)
+        async with SimulatedTriggerer(trust_events=True) as triggerer:
+            waits = crowd(triggerer)
+            await triggerer.until(1000.0)
+            triggerer.polytomic.fault("status", status=status, path="/api/events", count=None)
             await asyncio.sleep(6.0)
-            noticed = await delays(world, waits[:30])
+            noticed = await delays(triggerer, waits[:30])
             assert noticed[-1] <= 30.0 + MOMENT
 
     @in_virtual_time
     async def test_with_few_waits_the_interval_holds(self) -> None:
-        async with World(trust_events=True) as world:
-            waits = crowd(world)
-            await world.until(1000.0)
+        async with SimulatedTriggerer(trust_events=True) as triggerer:
+            waits = crowd(triggerer)
+            await triggerer.until(1000.0)
             for _, wait in waits[5:]:
                 await wait.cancel()
-            assert (await delays(world, waits[:5]))[-1] <= 30.0 + MOMENT
+            assert (await delays(triggerer, waits[:5]))[-1] <= 30.0 + MOMENT
 
     @in_virtual_time
     async def test_it_is_off_by_default(self) -> None:
-        async with World() as world:
-            for run in [world.start() for _ in range(MANY)]:
-                world.wait(run)
-            await world.until(1000.0)
-            assert len(world.asked("/executions/", since=400.0)) >= 20 * MANY - MANY
+        async with SimulatedTriggerer() as triggerer:
+            for run in [triggerer.start() for _ in range(MANY)]:
+                triggerer.wait(run)
+            await triggerer.until(1000.0)
+            assert len(triggerer.asked("/executions/", since=400.0)) >= 20 * MANY - MANY
