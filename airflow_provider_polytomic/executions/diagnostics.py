@@ -42,7 +42,7 @@ _NAME = re.compile(r"[\w -]+")
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """What is known about the reason of an unsuccessful execution; all of it may be missing.
+    """Hold the findings about the reason of an unsuccessful execution, as far as there are any.
 
     :param sync_name: name of the sync
     :param problems: Polytomic's messages about the configuration of the sync

@@ -1,4 +1,4 @@
-"""Polytomic in the same process and the same virtual time as those who ask it."""
+"""Simulate a triggerer and Polytomic in one process and in virtual time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOREVER = float("inf")
 
 
 class SimulatedTriggerer:
-    """The emulator behind a client, without a socket between them."""
+    """Poll the emulator through a client without a socket."""
 
     def __init__(self, **settings: Any) -> None:
         self.loop = asyncio.get_running_loop()
@@ -49,7 +49,7 @@ class SimulatedTriggerer:
     async def acquire_client(self, config: ClientConfig) -> AsyncIterator[AsyncPolytomicClient]:
         async with AsyncPolytomicClient(config=config, sleep=asyncio.sleep) as client:
             await client._http.aclose()
-            client._http = httpx.AsyncClient(transport=_Far(self), headers=config.headers, timeout=30.0)
+            client._http = httpx.AsyncClient(transport=_DelayedTransport(self), headers=config.headers, timeout=30.0)
             self.open_clients += 1
             try:
                 yield client
@@ -57,7 +57,7 @@ class SimulatedTriggerer:
                 self.open_clients -= 1
 
     def start(self, kind: str = "model", **plan: Any) -> ExecutionRef:
-        """Plan and start an execution that runs until it is ended, unless the plan says otherwise."""
+        """Start an execution that runs until it is ended, unless the plan says otherwise."""
         plan = {"duration": FOREVER, **plan}
         if kind == "bulk":
             sync = self.polytomic.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan})
@@ -68,7 +68,7 @@ class SimulatedTriggerer:
     def wait(
         self, target: ExecutionRef | CompletedSince, poll_interval: float = 30.0, deadline: float | None = None
     ) -> Wait:
-        """Wait for an end beside everything else."""
+        """Start a wait in a task of its own."""
         wait = Wait(self, target, poll_interval, None if deadline is None else EPOCH + deadline)
         self.waits.append(wait)
         return wait
@@ -77,13 +77,13 @@ class SimulatedTriggerer:
         await asyncio.sleep(moment - self.loop.time())
 
     def asked(self, *words: str, since: float = 0.0) -> list[float]:
-        """Return when requests came whose path has these words."""
+        """Return the times of the requests whose path has these words."""
         times = [(each.path, each.at - EPOCH) for each in self.polytomic.requests]
         return [at for path, at in times if at >= since and all(word in path for word in words)]
 
 
 class Wait:
-    """One wait, and when it ended."""
+    """One wait, and the time of its end."""
 
     def __init__(
         self,
@@ -113,16 +113,16 @@ class Wait:
         return self.task.__await__()
 
 
-class _Far(httpx.ASGITransport):
-    """A server that a request takes a moment to reach."""
+class _DelayedTransport(httpx.ASGITransport):
+    """Delay each request."""
 
     def __init__(self, triggerer: SimulatedTriggerer) -> None:
         super().__init__(triggerer._app)
-        self._world = triggerer
+        self._triggerer = triggerer
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(LATENCY)
-        status = self._world.refuse(request.url.path, len(request.url.params.get_list("sync_id")))
+        status = self._triggerer.refuse(request.url.path, len(request.url.params.get_list("sync_id")))
         if status:
             return httpx.Response(status, json={"message": "refused"})
         return await super().handle_async_request(request)

@@ -1,7 +1,6 @@
-"""Start, wait and cancel, stopped at every step, before and after the server acted, and taken up again.
+"""Start, wait and cancel with a process that dies at any step, before or after the server acted, and one that follows.
 
-What must have been started is told by the server's own account of the moment at which the second process begins, never
-by what the first one has heard.
+The server knows what the second process must start; what the first one was answered does not count.
 """
 
 from __future__ import annotations
@@ -35,20 +34,20 @@ def stops() -> Iterator[Stop]:
 
 
 def check(task: Task) -> None:
-    """What holds at any time: nothing foreign is owned or canceled, and an attempt starts one execution at most."""
-    ours = {execution.id for _, execution in task.starts}
-    assert set(task.owned) <= ours
-    assert task.api.canceled_ids <= ours
+    """Check that no other party's execution is owned or canceled, and that an attempt started one execution at most."""
+    owned_executions = {execution.id for _, execution in task.starts}
+    assert set(task.owned) <= owned_executions
+    assert task.api.canceled_ids <= owned_executions
     attempts = [attempt for attempt, _ in task.starts]
     assert len(attempts) == len(set(attempts))
 
 
 def follow(task: Task, follower: str) -> None:
-    """Let another process take over and go to its end; it starts what is needed and nothing else."""
+    """Run another process to its end, and check that it starts what is needed and nothing else."""
     if follower == "resume" and not task.found:
         return
     expected = task.needs(follower)
-    others = [one for one in task.api.executions if one.live and one not in task.ours()]
+    others = [one for one in task.api.executions if one.live and one not in task.owned_executions()]
     if follower == "clear":
         canceled = task.found.execution.id if task.found and task.found.ownership is Ownership.OWNED else None
         others = [one for one in task.api.executions if one.live and one.id != canceled]
@@ -63,7 +62,7 @@ def follow(task: Task, follower: str) -> None:
         assert started == []
         running = next(one for one in task.api.executions if one.id == process.error.execution.id)
         assert running in there
-        assert follower == "again" or running not in task.ours() or not task.attempts_before
+        assert follower == "again" or running not in task.owned_executions() or not task.attempts_before
         return
     if others and task.if_running != "wait" and started and task.api.when_busy == "conflict":
         assert all(one.completed and one.completed <= started[0].created for one in others)
@@ -78,15 +77,15 @@ def follow(task: Task, follower: str) -> None:
     assert found.execution.outcome.final
     assert (found.ownership is Ownership.JOINED) <= (task.if_running == "join")
     if found.ownership is Ownership.OWNED:
-        assert truth in task.ours()
+        assert truth in task.owned_executions()
     if started and follower != "resume":
         assert truth is started[-1]
     if not started and follower == "retry" and found.ownership is Ownership.OWNED and truth.status != "completed":
-        assert truth in there, "a failure that is not news"
+        assert truth in there, "the failure of an earlier attempt"
 
 
 def play(api: SimulatedApi, task: Task, stop: Stop, later: float, follower: str) -> bool:
-    """Run one sequence; tell whether the stop lay within it."""
+    """Run one sequence; return whether the process died in it."""
     first = task.begin(stop).run()
     check(task)
     assert len(task.starts) <= 1
@@ -106,13 +105,13 @@ def test_alone(kind: str, follower: str, timeout: float | None, way: str) -> Non
             if not play(api, task, stop, later, follower):
                 break
         else:
-            pytest.fail("the protocol has more steps than were tried")
+            pytest.fail("the flow has more steps than were tried")
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("follower", FOLLOWERS)
 @pytest.mark.parametrize("when_busy", ["conflict", "queue"])
-def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: str, way: str) -> None:
+def test_while_another_party_runs_an_execution(policy: IfRunning, follower: str, when_busy: str, way: str) -> None:
     for kind, later, records in product(KINDS, LATER, (False, True)):
         for stop in stops():
             api = SimulatedApi(kind, when_busy=when_busy, records_conflicts=records)
@@ -126,7 +125,7 @@ def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: s
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(("kind", "records"), [("model", True), ("bulk", False)])
-def test_somebody_else_comes_between_look_and_start(policy: IfRunning, kind: str, records: bool, way: str) -> None:
+def test_another_party_starts_between_status_and_start(policy: IfRunning, kind: str, records: bool, way: str) -> None:
     for later, follower in product(LATER, FOLLOWERS):
         for stop in stops():
             api = SimulatedApi(kind, records_conflicts=records)

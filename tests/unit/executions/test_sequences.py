@@ -1,7 +1,7 @@
-"""Longer sequences, drawn at random: processes that die, answers that are lost, keys that expire, others who interfere.
+"""Start, wait and cancel in random sequences: processes die, answers are lost, keys expire, other parties interfere.
 
-The invariants are counted at the server. Each exception to them is one in which no client could do better, and stands
-with its reason in :meth:`Sequences.excuse`.
+The invariants are checked at the server. Each exception to them is one in which no client could do better, and has its
+reason in :meth:`Sequences.excuse`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Sequences(RuleBasedStateMachine):
         if execution.key is None:
             return
         generation, number = self.place(execution)
-        for rival in self.task.ours(generation):
+        for rival in self.task.owned_executions(generation):
             if rival.status in ("running", "queued", "completed"):
                 excuse = self.excuse(execution, number, rival, self.place(rival)[1])
                 assert excuse, f"{execution} while there is {rival}"
@@ -71,12 +71,12 @@ class Sequences(RuleBasedStateMachine):
             self.starts.setdefault(self.acting, []).append(execution)
             assert len(self.starts[self.acting]) == 1 or generation in self.excused, "a process started two"
         if generation == self.task.generation and generation not in self.excused:
-            assert len(self.task.ours()) <= self.task.attempts_before, "more executions than attempts"
+            assert len(self.task.owned_executions()) <= self.task.attempts_before, "more executions than attempts"
 
     def excuse(self, execution: SimulatedExecution, number: int, rival: SimulatedExecution, rivals_number: int) -> str:
-        """Say why no client could have known of the rival, or "" if it could."""
+        """Return why no client could have known of the rival; "" if it could."""
         if not rival.answered:
-            return "its key stands for a 500, and nothing else tells that it is ours"
+            return "its key is answered 500, and nothing else shows who started it"
         if max(execution.in_flight_for, rival.in_flight_for) >= sum(CONFLICT_PAUSES):
             return "a start in flight for so long cannot be told from a recorded 409"
         if self.task.remembers and self.task.memory == (rival.id, self.task.generation):
@@ -105,7 +105,7 @@ class Sequences(RuleBasedStateMachine):
                 return generation, keys.index(execution.key)
         raise AssertionError("a key that is not of this task")
 
-    # ---- what Airflow does
+    # ---- Airflow
 
     def begin(self, follower: str) -> None:
         self.acting += 1
@@ -153,7 +153,7 @@ class Sequences(RuleBasedStateMachine):
         for _ in range(times):
             if not self.process.ended:
                 self.process.step()
-        self.judge()
+        self.check()
 
     @precondition(lambda self: not self.process.ended)
     @rule(fault=st.sampled_from(FAULTS), times=st.sampled_from([1, 2, 4, 6]))
@@ -162,7 +162,7 @@ class Sequences(RuleBasedStateMachine):
         for _ in range(times):
             if not self.process.ended:
                 self.process.step(fault)
-        self.judge()
+        self.check()
 
     @precondition(lambda self: not self.process.ended)
     @rule(fault=st.sampled_from(["429", "500", "503", "403"]), times=st.sampled_from([2, 4, 6]))
@@ -175,9 +175,9 @@ class Sequences(RuleBasedStateMachine):
             starting = getattr(self.process.waiting, "idempotency_key", None)
             self.process.step(fault if starting else "")
             times -= bool(starting)
-        self.judge()
+        self.check()
 
-    # ---- what happens by itself, or by others
+    # ---- what happens without the task
 
     @rule(seconds=st.sampled_from([0.3, 10.0, 70.0, 400.0, 2000.0]))
     def wait(self, seconds: float) -> None:
@@ -206,10 +206,10 @@ class Sequences(RuleBasedStateMachine):
     def deliver(self) -> None:
         self.api.deliver(next(iter(self.api.in_flight)))
 
-    # ---- what must hold
+    # ---- invariants
 
-    def judge(self) -> None:
-        """Check the verdict of a process that has come to its end."""
+    def check(self) -> None:
+        """Check the result of a process that has ended."""
         process = self.process
         if process.error:
             assert isinstance(process.error, (AlreadyRunning, PolytomicError)), process.error
@@ -222,7 +222,7 @@ class Sequences(RuleBasedStateMachine):
         assert found.execution.outcome.final
         assert found.execution.status == truth.status
         if found.ownership is Ownership.OWNED:
-            assert truth in self.task.ours()
+            assert truth in self.task.owned_executions()
             if self.follower == "retry" and self.task.generation not in self.excused and truth.status != "completed":
                 assert truth.id not in self.there, "the failure of an earlier attempt, taken for its own"
         elif self.task.if_running != "join" and self.follower != "resume":
@@ -230,15 +230,15 @@ class Sequences(RuleBasedStateMachine):
             assert truth.id not in self.existed or self.api.status_lags
 
     @invariant()
-    def only_ours_is_owned_and_canceled(self) -> None:
+    def only_owned_executions_are_canceled(self) -> None:
         if not hasattr(self, "server"):
             return
-        ours = {one.id for one in self.api.executions if one.key}
-        assert set(self.task.owned) <= ours
-        assert self.api.canceled_ids <= ours
+        owned_executions = {one.id for one in self.api.executions if one.key}
+        assert set(self.task.owned) <= owned_executions
+        assert self.api.canceled_ids <= owned_executions
 
     def teardown(self) -> None:
-        """Come to rest: a last undisturbed retry starts what is needed, and nothing else."""
+        """Check that a last undisturbed retry starts what is needed, and nothing else."""
         if not hasattr(self, "server"):
             return
         for key in list(self.api.in_flight):
@@ -246,7 +246,7 @@ class Sequences(RuleBasedStateMachine):
         if not self.process.ended:
             self.process.die(acted=True)
         for one in self.api.executions:
-            if one.live and one not in self.task.ours():
+            if one.live and one not in self.task.owned_executions():
                 self.api.end(one, "completed")
         self.api.advance(100.0)
         if self.is_success:
@@ -254,7 +254,7 @@ class Sequences(RuleBasedStateMachine):
         needs, had = self.task.needs("retry"), len(self.api.executions)
         self.begin("retry")
         self.process.run()
-        self.judge()
+        self.check()
         if self.task.generation not in self.excused:
             started = len(self.api.executions) - had
             assert started == needs or (isinstance(self.process.error, PolytomicError) and not started)

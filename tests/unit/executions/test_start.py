@@ -68,38 +68,38 @@ def fail_calls(process: Process, method: str, ending: str, fault: str, times: in
 
 # ---- the key
 
-ORDER = StartRequest("model", "S", ("dag", "run", "task", -1))
+REQUEST = StartRequest("model", "S", ("dag", "run", "task", -1))
 
 
-def test_the_key_is_what_it_was() -> None:
+def test_the_key_is_the_same_in_every_release() -> None:
     """A release that changes it would run twice what an upgrade interrupts."""
-    assert ORDER.key(0) == "48b6523f97a8cef84b63b0821fa30b9e7acfd8fbde9133003734b34a0c24be30"
+    assert REQUEST.key(0) == "48b6523f97a8cef84b63b0821fa30b9e7acfd8fbde9133003734b34a0c24be30"
 
 
-def test_every_fact_changes_the_key() -> None:
+def test_each_field_of_the_identity_changes_the_key() -> None:
     others = [
-        replace(ORDER, kind="bulk"),
-        replace(ORDER, sync_id="T"),
-        replace(ORDER, generation=1),
-        *(replace(ORDER, identity=identity) for identity in [
+        replace(REQUEST, kind="bulk"),
+        replace(REQUEST, sync_id="T"),
+        replace(REQUEST, generation=1),
+        *(replace(REQUEST, identity=identity) for identity in [
             ("other", "run", "task", -1), ("dag", "other", "task", -1), ("dag", "run", "other", -1),
             ("dag", "run", "task", 0), ("dag", "run", "task", 1),
         ]),
     ]  # fmt: skip
-    keys = {order.key(number) for order in [ORDER, *others] for number in range(3)}
+    keys = {request.key(number) for request in [REQUEST, *others] for number in range(3)}
     assert len(keys) == 3 * (1 + len(others))
     for same in (
-        replace(ORDER, attempts_before=3),
-        replace(ORDER, if_running="skip"),
-        replace(ORDER, known_execution_id="E"),
+        replace(REQUEST, attempts_before=3),
+        replace(REQUEST, if_running="skip"),
+        replace(REQUEST, known_execution_id="E"),
     ):
-        assert same.key(2) == ORDER.key(2)
+        assert same.key(2) == REQUEST.key(2)
 
 
 # ---- what an attempt finds
 
 
-def test_a_first_attempt_looks_and_starts(api: SimulatedApi) -> None:
+def test_a_first_attempt_requests_the_status_and_starts(api: SimulatedApi) -> None:
     task = Task(api)
     found = task.begin().run().result
     assert (found.ownership, found.adopted, found.previous_executions) == (Ownership.OWNED, False, ())
@@ -128,7 +128,7 @@ def test_a_retry_knows_the_failures_before_it(api: SimulatedApi) -> None:
     assert bodies[-3:] == [{"test": False}, {"test": True}, {"test": True}], "a key is always sent with the same body"
 
 
-def test_a_canceling_execution_of_ours_is_waited_for_and_replaced(api: SimulatedApi) -> None:
+def test_an_owned_execution_that_is_being_canceled_is_waited_for_and_replaced(api: SimulatedApi) -> None:
     task = Task(api)
     first = task.begin()
     until_started(first)
@@ -153,7 +153,7 @@ def test_the_same_try_takes_its_own_failure_for_its_result(api: SimulatedApi, re
     assert task.retry().run().result.execution.status == "completed"
 
 
-def test_the_same_try_takes_the_success_it_has_not_heard_of(api: SimulatedApi) -> None:
+def test_the_same_try_adopts_its_success_after_a_lost_answer(api: SimulatedApi) -> None:
     task = Task(api)
     first = task.begin()
     first.step()
@@ -166,7 +166,7 @@ def test_the_same_try_takes_the_success_it_has_not_heard_of(api: SimulatedApi) -
 # ---- timestamps and a status that lags
 
 
-def test_an_execution_started_in_the_second_of_the_last_one_is_new() -> None:
+def test_an_execution_created_in_the_same_second_as_the_last_one_is_new() -> None:
     api = SimulatedApi(whole_seconds=True, plans=[Plan("failed", after=0.0), Plan("failed", after=0.0)])
     api.others_start(Plan(after=0.0))
     task = Task(api)
@@ -178,7 +178,7 @@ def test_an_execution_started_in_the_second_of_the_last_one_is_new() -> None:
 
 
 @pytest.mark.parametrize("whole_seconds", [False, True])
-def test_an_old_failure_is_not_taken_for_a_new_one_where_another_came_in_the_same_second(whole_seconds: bool) -> None:
+def test_an_old_failure_is_not_new_if_another_execution_was_created_in_the_same_second(whole_seconds: bool) -> None:
     """The status then shows the other one only, and the times are equal."""
     api = SimulatedApi(whole_seconds=whole_seconds, plans=[Plan("failed", after=0.0)])
     task = Task(api)
@@ -186,10 +186,10 @@ def test_an_old_failure_is_not_taken_for_a_new_one_where_another_came_in_the_sam
     api.others_start(Plan(after=0.0))
     found = task.retry().run().result
     assert (found.adopted, found.execution.status) == (False, "completed")
-    assert len(task.ours()) == 2
+    assert len(task.owned_executions()) == 2
 
 
-def test_an_old_failure_is_not_taken_for_a_new_one_where_the_status_lags(api: SimulatedApi) -> None:
+def test_an_old_failure_is_not_new_if_the_status_lags(api: SimulatedApi) -> None:
     """The status shows neither it nor anything later, so that it seems to have just been started."""
     api.plans = [Plan("failed")]
     api.status_lags = 1000.0
@@ -199,7 +199,7 @@ def test_an_old_failure_is_not_taken_for_a_new_one_where_the_status_lags(api: Si
     assert len(api.executions) == 2
 
 
-def test_an_old_failure_that_cannot_be_looked_at_is_known_from_the_history(api: SimulatedApi) -> None:
+def test_an_old_failure_that_cannot_be_requested_is_found_in_the_history(api: SimulatedApi) -> None:
     api.plans = [Plan("failed")]
     task = Task(api)
     task.begin().run()
@@ -209,7 +209,7 @@ def test_an_old_failure_that_cannot_be_looked_at_is_known_from_the_history(api: 
     assert len(api.executions) == 2
 
 
-def test_a_last_execution_that_never_ends_by_its_word_blocks_nothing(api: SimulatedApi) -> None:
+def test_a_last_execution_with_an_unknown_status_does_not_block_a_start(api: SimulatedApi) -> None:
     """Shown by a word that is new: as running it would have every later start wait for ever."""
     other = api.others_start()
     assert other
@@ -221,7 +221,7 @@ def test_a_last_execution_that_never_ends_by_its_word_blocks_nothing(api: Simula
 
 
 @pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
-def test_the_policies(api: SimulatedApi, policy: IfRunning) -> None:
+def test_each_policy_while_another_party_runs_an_execution(api: SimulatedApi, policy: IfRunning) -> None:
     other = api.others_start(Plan(after=70.0))
     assert other
     task = Task(api, policy)
@@ -236,13 +236,13 @@ def test_the_policies(api: SimulatedApi, policy: IfRunning) -> None:
         assert isinstance(process.error, AlreadyRunning)
         assert process.error.execution.id == other.id
         assert str(process.error) == f"execution {other.id} is running"
-    assert len(task.ours()) == (policy == "wait")
+    assert len(task.owned_executions()) == (policy == "wait")
     assert len(starts(api)) == (policy == "wait")
     assert other.cancels == 0
 
 
 @pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
-def test_one_that_is_being_canceled_is_waited_for_under_every_policy(api: SimulatedApi, policy: IfRunning) -> None:
+def test_every_policy_waits_for_an_execution_that_is_being_canceled(api: SimulatedApi, policy: IfRunning) -> None:
     """After a clear it is our own, and a clear always runs again."""
     task = Task(api, policy)
     first = task.begin()
@@ -255,9 +255,7 @@ def test_one_that_is_being_canceled_is_waited_for_under_every_policy(api: Simula
 
 
 @pytest.mark.parametrize("records", [False, True])
-def test_a_conflict_whose_cause_has_gone_uses_the_key_up_only_if_it_is_recorded(
-    api: SimulatedApi, records: bool
-) -> None:
+def test_a_conflict_that_is_over_uses_the_key_up_only_if_it_was_recorded(api: SimulatedApi, records: bool) -> None:
     """Shown by another execution that ends between the last 409 and the look after it: key 0 was left as a hole,
     a worker that was lost then under key 1, and the retry found key 0 fresh."""
     api.records_conflicts = records
@@ -274,10 +272,10 @@ def test_a_conflict_whose_cause_has_gone_uses_the_key_up_only_if_it_is_recorded(
     assert api.executions[1].key == task.keys()[int(records)]
     api.advance(100.0)
     task.retry().run()
-    assert len(task.ours()) == 1
+    assert len(task.owned_executions()) == 1
 
 
-def test_executions_of_others_that_come_and_go_prove_nothing(api: SimulatedApi) -> None:
+def test_a_conflict_is_not_recorded_if_something_ran_between_two_status_requests(api: SimulatedApi) -> None:
     """A 409 is a recorded one only if nothing has run between two looks."""
     api.records_conflicts = False
     task = Task(api)
@@ -291,7 +289,7 @@ def test_executions_of_others_that_come_and_go_prove_nothing(api: SimulatedApi) 
         api.end(other, "completed")
     assert set(starts(api)) == {task.keys()[0]}
     first.run()
-    assert [one.key for one in task.ours()] == task.keys()[:1]
+    assert [one.key for one in task.owned_executions()] == task.keys()[:1]
 
 
 def test_a_start_in_flight_is_waited_for(api: SimulatedApi) -> None:
@@ -310,7 +308,7 @@ def test_a_start_in_flight_is_waited_for(api: SimulatedApi) -> None:
     assert (found.ownership, len(api.executions)) == (Ownership.OWNED, 1)
 
 
-def test_our_own_start_in_flight_is_not_taken_for_somebody_elses(api: SimulatedApi) -> None:
+def test_an_owned_start_in_flight_is_not_taken_for_another_partys(api: SimulatedApi) -> None:
     """The execution is to be seen before the first request is answered; under ``skip`` it would be an orphan."""
     task = Task(api, "skip")
     first = task.begin()
@@ -323,12 +321,12 @@ def test_our_own_start_in_flight_is_not_taken_for_somebody_elses(api: SimulatedA
     for _ in range(6):
         retry.step()
     api.in_flight.clear()
-    api.keys[key] = RecordedAnswer(api.now, 200, {"data": api._told(api.executions[0])})
+    api.keys[key] = RecordedAnswer(api.now, 200, {"data": api._shown(api.executions[0])})
     found = retry.run().result
     assert (found.ownership, len(api.executions)) == (Ownership.OWNED, 1)
 
 
-def test_conflicts_without_end_are_an_error(api: SimulatedApi) -> None:
+def test_a_conflict_under_every_key_is_raised(api: SimulatedApi) -> None:
     task = Task(api)
     api.in_flight = dict.fromkeys(task.keys(), EPOCH)
     process = task.begin().run()
@@ -351,7 +349,7 @@ def test_a_recorded_500_leads_to_the_next_key(api: SimulatedApi) -> None:
     assert (found.adopted, len(api.executions)) == (True, 1)
 
 
-def test_recorded_500s_do_not_lead_on_for_ever(api: SimulatedApi) -> None:
+def test_recorded_500s_use_up_a_limited_number_of_keys(api: SimulatedApi) -> None:
     task = Task(api)
     for attempt in range(3):
         process = task.begin() if attempt == 0 else task.retry()
@@ -364,7 +362,9 @@ def test_recorded_500s_do_not_lead_on_for_ever(api: SimulatedApi) -> None:
 
 
 @pytest.mark.parametrize("fault", ["429", "502", "503"])
-def test_a_first_attempt_goes_on_from_no_failure_in_front_of_the_application(api: SimulatedApi, fault: str) -> None:
+def test_a_first_attempt_keeps_its_key_after_a_failure_in_front_of_the_application(
+    api: SimulatedApi, fault: str
+) -> None:
     """Shown by a limit on starts that ended just then: key 0 was left as a hole, and found fresh by the retry."""
     api.records_failures = False
     task = Task(api)
@@ -377,7 +377,7 @@ def test_a_first_attempt_goes_on_from_no_failure_in_front_of_the_application(api
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "429", "403"])
-def test_a_failure_that_ends_before_it_comes_again_leaves_no_hole(api: SimulatedApi, fault: str) -> None:
+def test_a_failure_that_is_not_repeated_leaves_no_unused_key(api: SimulatedApi, fault: str) -> None:
     """Shown by an outage that ended during the look after it."""
     api.records_failures = False
     task = Task(api)
@@ -391,7 +391,7 @@ def test_a_failure_that_ends_before_it_comes_again_leaves_no_hole(api: Simulated
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
-def test_a_retry_goes_on_from_what_is_still_refused(api: SimulatedApi, fault: str) -> None:
+def test_a_retry_tries_the_next_key_after_a_repeated_refusal(api: SimulatedApi, fault: str) -> None:
     task = Task(api)
     first = task.begin()
     fail_starts(first, "429", 1)
@@ -427,7 +427,7 @@ def test_no_answer_repeats_the_same_key(api: SimulatedApi, fault: str, error: ty
     assert len(api.executions) == 1
 
 
-def test_answers_that_are_ever_others_are_an_error(api: SimulatedApi) -> None:
+def test_ever_changing_answers_are_raised(api: SimulatedApi) -> None:
     task = Task(api)
     task.begin().die(acted=False)
     process = task.retry()
@@ -442,7 +442,7 @@ def test_answers_that_are_ever_others_are_an_error(api: SimulatedApi) -> None:
 
 
 @pytest.mark.parametrize("after", [0.0, 70.0])
-def test_what_appeared_behind_a_500_is_waited_for_and_not_owned(api: SimulatedApi, after: float) -> None:
+def test_an_execution_that_appears_after_a_500_is_joined_and_not_owned(api: SimulatedApi, after: float) -> None:
     """Shown, where it ends at once, by a look for running executions only: it was started a second time."""
     api.plans = [Plan(after=after)]
     task = Task(api)
@@ -454,7 +454,7 @@ def test_what_appeared_behind_a_500_is_waited_for_and_not_owned(api: SimulatedAp
     assert (len(api.executions), task.owned) == (1, [])
 
 
-def test_what_was_there_before_a_500_is_not_joined(api: SimulatedApi) -> None:
+def test_an_execution_from_before_a_500_is_not_joined(api: SimulatedApi) -> None:
     other = api.others_start(Plan(after=0.0))
     assert other
     task = Task(api)
@@ -465,7 +465,7 @@ def test_what_was_there_before_a_500_is_not_joined(api: SimulatedApi) -> None:
     assert [one.key for one in api.executions] == [None, task.keys()[1]]
 
 
-def test_what_appears_behind_a_429_is_not_joined(api: SimulatedApi) -> None:
+def test_an_execution_that_appears_after_a_429_is_not_joined(api: SimulatedApi) -> None:
     """Shown by a recorded 429 and somebody else's start: the task ended well and had run nothing."""
     task = Task(api)
     first = task.begin()
@@ -476,7 +476,7 @@ def test_what_appears_behind_a_429_is_not_joined(api: SimulatedApi) -> None:
     retry.step()
     api.others_start(Plan(after=0.0))
     assert retry.run().result.ownership is Ownership.OWNED
-    assert len(task.ours()) == 1
+    assert len(task.owned_executions()) == 1
 
 
 # ---- memory
@@ -490,7 +490,7 @@ def lost_worker(api: SimulatedApi, task: Task) -> SimulatedExecution:
     return api.executions[0]
 
 
-def test_what_is_remembered_outlives_its_key(api: SimulatedApi) -> None:
+def test_a_saved_execution_is_found_after_its_key_expired(api: SimulatedApi) -> None:
     task = Task(api, remembers=True)
     execution = lost_worker(api, task)
     found = task.retry().run().result
@@ -499,7 +499,7 @@ def test_what_is_remembered_outlives_its_key(api: SimulatedApi) -> None:
     assert task.owned == [execution.id] * 2, "the process that goes on must know what to cancel"
 
 
-def test_a_remembered_failure_is_followed_by_one_start(api: SimulatedApi) -> None:
+def test_a_retry_after_a_saved_failure_starts_once(api: SimulatedApi) -> None:
     api.plans = [Plan("failed")]
     task = Task(api, remembers=True)
     lost_worker(api, task)
@@ -507,7 +507,7 @@ def test_a_remembered_failure_is_followed_by_one_start(api: SimulatedApi) -> Non
     assert len(api.executions) == 2
 
 
-def test_a_remembered_failure_is_the_result_of_the_same_try(api: SimulatedApi) -> None:
+def test_a_saved_failure_is_the_result_of_the_same_try(api: SimulatedApi) -> None:
     api.plans = [Plan("failed")]
     task = Task(api, remembers=True)
     lost_worker(api, task)
@@ -515,19 +515,19 @@ def test_a_remembered_failure_is_the_result_of_the_same_try(api: SimulatedApi) -
     assert len(api.executions) == 1
 
 
-def test_what_is_remembered_of_another_generation_counts_for_nothing(api: SimulatedApi) -> None:
+def test_a_saved_execution_of_another_generation_is_ignored(api: SimulatedApi) -> None:
     task = Task(api, remembers=True)
     lost_worker(api, task)
     assert task.clear().run().result.execution.id == api.executions[1].id
 
 
-def test_what_is_remembered_and_no_longer_there_is_looked_for_by_its_key(api: SimulatedApi) -> None:
+def test_a_saved_execution_that_is_gone_is_searched_by_key(api: SimulatedApi) -> None:
     task = Task(api, remembers=True)
     task.memory = ("execution-0", 0)
     assert task.begin().run().result.execution.id == api.executions[0].id
 
 
-def test_a_remembered_execution_that_is_being_canceled_is_not_adopted(api: SimulatedApi) -> None:
+def test_a_saved_execution_that_is_being_canceled_is_not_adopted(api: SimulatedApi) -> None:
     task = Task(api, remembers=True)
     first = task.begin()
     until_started(first)
@@ -536,7 +536,7 @@ def test_a_remembered_execution_that_is_being_canceled_is_not_adopted(api: Simul
     assert task.retry().run().result.execution.id == api.executions[1].id
 
 
-def test_without_memory_an_expired_key_starts_again(api: SimulatedApi) -> None:
+def test_an_expired_key_starts_again_if_nothing_was_saved(api: SimulatedApi) -> None:
     """No client could do better: nothing at the server ties the old execution to the task any longer."""
     task = Task(api, remembers=False)
     lost_worker(api, task)
@@ -544,7 +544,7 @@ def test_without_memory_an_expired_key_starts_again(api: SimulatedApi) -> None:
     assert len(api.executions) == 2
 
 
-def test_a_key_refused_over_and_over_without_being_recorded_is_found_fresh_later(api: SimulatedApi) -> None:
+def test_a_repeated_refusal_that_is_not_recorded_leaves_an_unused_key(api: SimulatedApi) -> None:
     """No client could do better and still pass a recorded 500: to the retry, a used key 1 behind a fresh key 0 and a
     used key 0 before a fresh key 1 look the same, and whichever it sends first starts something in one of them."""
     api.records_failures = False
@@ -558,7 +558,7 @@ def test_a_key_refused_over_and_over_without_being_recorded_is_found_fresh_later
     assert [one.key for one in api.executions] == [task.keys()[1], task.keys()[0]]
 
 
-def test_where_it_is_remembered_a_hole_does_no_harm(api: SimulatedApi) -> None:
+def test_an_unused_key_does_no_harm_if_the_execution_was_saved(api: SimulatedApi) -> None:
     api.records_failures = False
     task = Task(api, remembers=True)
     first = task.begin()
@@ -583,6 +583,6 @@ def test_a_500_that_acted_is_not_found_by_a_retry(api: SimulatedApi) -> None:
     assert api.executions[0].cancels == 0
 
 
-def test_the_model_is_of_one_sync() -> None:
+def test_the_simulation_has_one_sync() -> None:
     with pytest.raises(AssertionError):
         SimulatedApi("bulk").handle(syncs.get_status(SYNC))

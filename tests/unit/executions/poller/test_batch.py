@@ -73,7 +73,7 @@ def test_not_certainly_running(row: BulkSyncSummary):
     assert ask(Batch(), [OWNED], row) == {}
 
 
-def test_two_executions_of_one_sync_are_told_apart():
+def test_two_executions_of_one_sync():
     after = ExecutionRef("bulk", "sync", "after")
     assert list(ask(Batch(), [OWNED, after], shown("running", ("after", "running")))) == [after]
 
@@ -92,7 +92,7 @@ def test_syncs_with_many_schemas_are_asked_for_in_smaller_batches():
     assert batch.size == MAX_SYNCS
 
 
-def test_it_is_left_alone_for_a_while_after_two_refusals_in_a_row():
+def test_batches_pause_after_two_refusals_in_a_row():
     batch, refusal = Batch(), class_of_status(403)(403, method="GET", path="/")
     batch.failed(refusal, 50, now=0.0)
     assert batch.usable(1.0)
@@ -106,7 +106,7 @@ def test_it_is_left_alone_for_a_while_after_two_refusals_in_a_row():
 
 
 @pytest.mark.parametrize("status", [400, 413, 414, 422, 431])
-def test_fewer_are_asked_for_where_so_many_may_be_too_much(status: int):
+def test_a_batch_that_may_be_too_large_becomes_smaller(status: int):
     batch = Batch()
     for _ in range(10):
         batch.failed(class_of_status(status)(status, method="GET", path="/"), batch.size, now=0.0)
@@ -128,7 +128,7 @@ def test_fewer_are_asked_for_where_so_many_may_be_too_much(status: int):
         class_of_status(500)(500, method="GET", path="/"),
     ],
 )
-def test_no_answer_is_a_refusal_only_where_others_have_answers(error: PolytomicError):
+def test_an_unanswered_batch_counts_as_refused_if_single_polls_are_answered(error: PolytomicError):
     batch = Batch()
     for _ in range(5):
         batch.failed(error, 50, now=0.0)

@@ -14,7 +14,7 @@ def throttling(seconds: float | None = None):
     return class_of_status(429)(429, method="GET", path="/", retry_after=seconds)
 
 
-def test_a_few_failures_close_it_and_one_answer_opens_it():
+def test_a_few_failures_open_it_and_one_answer_closes_it():
     breaker = CircuitBreaker()
     for number in range(1, FAILURES_TO_OPEN + 1):
         assert not breaker.open
@@ -25,7 +25,7 @@ def test_a_few_failures_close_it_and_one_answer_opens_it():
     assert not breaker.answered(100.0, 99.0)
 
 
-def test_failures_in_between_answers_do_not():
+def test_failures_between_answers_do_not_open_it():
     breaker = CircuitBreaker()
     for now in range(100):
         breaker.failed(DOWN, now, 10.0)
@@ -33,7 +33,7 @@ def test_failures_in_between_answers_do_not():
     assert not breaker.open
 
 
-def test_tries_become_rarer_up_to_a_limit():
+def test_trial_requests_become_rarer_up_to_a_limit():
     breaker = CircuitBreaker()
     for _ in range(FAILURES_TO_OPEN):
         breaker.failed(DOWN, 0.0, 6.0)
@@ -45,7 +45,7 @@ def test_tries_become_rarer_up_to_a_limit():
     assert pauses == [2.0, 4.0, 6.0, 6.0, 6.0]
 
 
-def test_what_was_in_flight_makes_no_pause_longer():
+def test_requests_in_flight_do_not_extend_the_pause():
     down, rate_limited = CircuitBreaker(), CircuitBreaker()
     for number in range(10):
         down.failed(DOWN, 0.1 * number, 60.0)
@@ -55,7 +55,7 @@ def test_what_was_in_flight_makes_no_pause_longer():
 
 
 @pytest.mark.parametrize(("asked", "granted"), [(0.0, 1.0), (25.0, 25.0), (3600.0, 60.0), (None, 1.0)])
-def test_a_429_closes_it_for_as_long_as_it_asks_within_reason(asked, granted):
+def test_a_429_opens_it_for_as_long_as_it_asks_within_bounds(asked, granted):
     breaker = CircuitBreaker()
     breaker.failed(throttling(asked), 100.0, 5.0)
     assert (breaker.open, breaker.rate_limited, breaker.retry_at) == (True, True, 100.0 + granted)
@@ -69,7 +69,7 @@ def test_an_answer_that_was_in_flight_does_not_end_a_pause():
     assert breaker.answered(125.2, 125.0)
 
 
-def test_an_outage_after_a_429_is_tried_with_pauses():
+def test_trial_requests_in_an_outage_after_a_429():
     breaker = CircuitBreaker()
     breaker.failed(throttling(25.0), 100.0, 5.0)
     breaker.failed(DOWN, 100.1, 5.0)
@@ -85,7 +85,7 @@ def test_an_outage_after_a_429_is_tried_with_pauses():
     assert breaker.rate_limited
 
 
-def test_after_a_calm_time_pauses_begin_anew():
+def test_pauses_begin_anew_after_some_time_without_a_429():
     breaker = CircuitBreaker()
     for now in (0.0, 10.0, 20.0):
         breaker.failed(throttling(), now, 5.0)

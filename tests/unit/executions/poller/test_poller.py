@@ -49,7 +49,7 @@ async def test_a_completion_is_waited_for() -> None:
 
 
 @in_virtual_time
-async def test_waits_that_begin_together_are_asked_for_one_after_the_other() -> None:
+async def test_waits_that_begin_together_are_polled_one_after_the_other() -> None:
     async with SimulatedTriggerer() as triggerer:
         for _ in range(15):
             triggerer.wait(triggerer.start())
@@ -73,7 +73,7 @@ async def test_each_wait_has_its_own_interval() -> None:
 
 
 @in_virtual_time
-async def test_one_execution_is_asked_for_once_however_many_wait_for_it() -> None:
+async def test_waits_for_one_execution_share_its_polls() -> None:
     async with SimulatedTriggerer() as triggerer:
         run = triggerer.start()
         slow, fast = triggerer.wait(run, poll_interval=60.0), triggerer.wait(run, poll_interval=20.0)
@@ -84,7 +84,7 @@ async def test_one_execution_is_asked_for_once_however_many_wait_for_it() -> Non
 
 
 @in_virtual_time
-async def test_who_goes_takes_nothing_along() -> None:
+async def test_a_canceled_wait_does_not_affect_others() -> None:
     async with SimulatedTriggerer() as triggerer:
         run, other = triggerer.start(), triggerer.start()
         gone, stays, elsewhere = triggerer.wait(run, poll_interval=5.0), triggerer.wait(run), triggerer.wait(other)
@@ -99,7 +99,7 @@ async def test_who_goes_takes_nothing_along() -> None:
 
 
 @in_virtual_time
-async def test_one_who_comes_while_the_end_is_being_told_hears_of_it_too() -> None:
+async def test_a_wait_that_begins_while_the_end_is_published_ends_too() -> None:
     async with SimulatedTriggerer() as triggerer:
         run = triggerer.start(duration=20.0)
         waits = [triggerer.wait(run)]
@@ -116,7 +116,7 @@ async def test_one_who_comes_while_the_end_is_being_told_hears_of_it_too() -> No
 
 
 @in_virtual_time
-async def test_bulk_syncs_are_asked_for_together() -> None:
+async def test_bulk_syncs_are_polled_together() -> None:
     async with SimulatedTriggerer() as triggerer:
         runs = [triggerer.start("bulk") for _ in range(120)]
         waits = [triggerer.wait(run) for run in runs]
@@ -131,7 +131,7 @@ async def test_bulk_syncs_are_asked_for_together() -> None:
 
 
 @in_virtual_time
-async def test_what_a_batch_does_not_show_running_is_asked_for_by_itself() -> None:
+async def test_an_execution_that_a_batch_does_not_show_running_is_polled_singly() -> None:
     async with SimulatedTriggerer() as triggerer:
         replaced, ended, running = (triggerer.start("bulk") for _ in range(3))
         waits = [triggerer.wait(run) for run in (replaced, ended, running)]
@@ -145,7 +145,7 @@ async def test_what_a_batch_does_not_show_running_is_asked_for_by_itself() -> No
 
 
 @in_virtual_time
-async def test_a_sync_that_the_batch_misses_is_asked_for_by_itself() -> None:
+async def test_a_sync_that_a_batch_lacks_is_polled_singly() -> None:
     async with SimulatedTriggerer() as triggerer:
         missing, there = ExecutionRef("bulk", "no-such-sync", "no-such-execution"), triggerer.start("bulk")
         lost, wait = triggerer.wait(missing), triggerer.wait(there)
@@ -173,7 +173,7 @@ async def test_a_refused_batch_is_replaced_by_single_requests(refusal: int) -> N
 
 
 @in_virtual_time
-async def test_the_batch_is_tried_again_after_some_minutes() -> None:
+async def test_a_refused_batch_is_sent_again_after_some_minutes() -> None:
     async with SimulatedTriggerer() as triggerer:
         triggerer.polytomic.fault("status", status=422, path="/api/bulk/syncs/status", count=2)
         for _ in range(20):
@@ -184,7 +184,7 @@ async def test_the_batch_is_tried_again_after_some_minutes() -> None:
 
 
 @in_virtual_time
-async def test_fewer_are_asked_for_at_once_where_that_many_are_refused() -> None:
+async def test_a_batch_that_is_refused_as_too_large_becomes_smaller() -> None:
     async with SimulatedTriggerer() as triggerer:
         runs = [triggerer.start("bulk") for _ in range(40)]
         refused: list[int] = []
@@ -205,7 +205,7 @@ async def test_fewer_are_asked_for_at_once_where_that_many_are_refused() -> None
 
 
 @in_virtual_time
-async def test_a_batch_that_always_says_running_is_not_believed_forever() -> None:
+async def test_executions_are_polled_singly_now_and_then() -> None:
     async with SimulatedTriggerer() as triggerer:
         runs = [triggerer.start("bulk") for _ in range(3)]
         for run in runs:
@@ -215,7 +215,7 @@ async def test_a_batch_that_always_says_running_is_not_believed_forever() -> Non
 
 
 @in_virtual_time
-async def test_a_batch_that_is_never_answered_delays_looks_a_few_times_only() -> None:
+async def test_a_batch_without_an_answer_delays_polls_a_few_times_only() -> None:
     async with SimulatedTriggerer() as triggerer:
         triggerer.polytomic.fault("delay", path="/api/bulk/syncs/status", delay=3600.0, count=None)
         runs = [triggerer.start("bulk") for _ in range(5)]
@@ -233,7 +233,7 @@ async def test_a_batch_that_is_never_answered_delays_looks_a_few_times_only() ->
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_the_deadline_is_applied_after_a_last_look(kind: str) -> None:
+async def test_the_deadline_is_applied_after_a_last_poll(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
         for _ in range(3):
             triggerer.wait(triggerer.start(kind))
@@ -249,7 +249,7 @@ async def test_the_deadline_is_applied_after_a_last_look(kind: str) -> None:
 
 
 @in_virtual_time
-async def test_a_deadline_that_has_passed_gives_time_for_one_look() -> None:
+async def test_a_deadline_that_has_passed_allows_one_poll() -> None:
     async with SimulatedTriggerer() as triggerer:
         ended = triggerer.start(duration=0.0)
         assert (await triggerer.wait(ended, deadline=-1000.0)).status == "completed"
@@ -259,7 +259,7 @@ async def test_a_deadline_that_has_passed_gives_time_for_one_look() -> None:
 
 
 @in_virtual_time
-async def test_a_deadline_in_an_outage_passes_after_another_try() -> None:
+async def test_a_deadline_in_an_outage_passes_after_another_request() -> None:
     async with SimulatedTriggerer() as triggerer:
         waits = [triggerer.wait(triggerer.start(), poll_interval=10.0, deadline=200.0) for _ in range(30)]
         await triggerer.until(50.0)
@@ -271,7 +271,7 @@ async def test_a_deadline_in_an_outage_passes_after_another_try() -> None:
 
 
 @in_virtual_time
-async def test_the_deadline_holds_where_a_look_was_left_out() -> None:
+async def test_the_deadline_holds_after_a_skipped_poll() -> None:
     async with SimulatedTriggerer() as triggerer:
         late = triggerer.wait(triggerer.start(), poll_interval=40.0, deadline=70.0)
         triggerer.wait(triggerer.start(), poll_interval=5.0)
@@ -287,7 +287,7 @@ async def test_the_deadline_holds_where_a_look_was_left_out() -> None:
         assert 70.0 <= late.ended_at <= 70.0 + MOMENT
 
 
-def test_spread_looks_are_not_later_than_a_deadline_or_than_they_were() -> None:
+def test_spread_polls_are_not_later_than_a_deadline() -> None:
     schedule = PollSchedule()
     crowd = [
         schedule.subscribe(ExecutionRef("model", str(number), "e"), Subscription(100.0, deadline), 0.0)
@@ -347,7 +347,7 @@ async def test_each_wait_logs_in_its_own_context(caplog: pytest.LogCaptureFixtur
     ids=["kind", "sync", "execution", "moment"],
 )
 @in_virtual_time
-async def test_what_cannot_be_asked_for_ends_its_wait_alone(impossible: ExecutionRef | CompletedSince) -> None:
+async def test_a_target_that_cannot_be_polled_ends_its_wait_alone(impossible: ExecutionRef | CompletedSince) -> None:
     async with SimulatedTriggerer() as triggerer:
         triggerer.polytomic.add_model_sync(id="sync", duration=0.0)
         triggerer.polytomic.start("sync")
@@ -372,7 +372,7 @@ def config(emulator: Any) -> ClientConfig:
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_waits_share_a_watcher_that_ends_with_the_last(emulator: Any, config: ClientConfig) -> None:
+async def test_waits_share_a_poller_that_ends_with_the_last(emulator: Any, config: ClientConfig) -> None:
     sync = emulator.add_model_sync(duration=100.0)
     run = ExecutionRef("model", sync.id, emulator.start(sync.id).id)
     async with shared_poller(config) as first:
@@ -389,7 +389,7 @@ async def test_waits_share_a_watcher_that_ends_with_the_last(emulator: Any, conf
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_each_event_loop_has_its_own(emulator: Any, config: ClientConfig) -> None:
+def test_each_event_loop_has_a_poller(emulator: Any, config: ClientConfig) -> None:
     sync = emulator.add_model_sync(duration=100.0)
     run = ExecutionRef("model", sync.id, emulator.start(sync.id).id)
     watchers: list[ExecutionPoller] = []
@@ -409,14 +409,14 @@ def test_each_event_loop_has_its_own(emulator: Any, config: ClientConfig) -> Non
     assert watchers[1] is not watchers[2]
 
 
-async def test_other_settings_have_another(config: ClientConfig) -> None:
+async def test_other_settings_have_another_poller(config: ClientConfig) -> None:
     other = ClientConfig("another-key", base_url=config.base_url)
     async with shared_poller(config) as one, shared_poller(other) as two:
         assert one is not two
 
 
 @in_virtual_time
-async def test_a_mistake_in_the_watcher_ends_waits_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_in_the_poller_ends_its_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     async with SimulatedTriggerer() as triggerer:
         wait = triggerer.wait(triggerer.start())
 

@@ -122,7 +122,7 @@ class SimulatedClient:
 @pytest.mark.parametrize("trouble", [30.0, 0.01, 503.0], ids=["no answer", "refused at once", "503"])
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_an_outage_with_a_thousand_waits_is_followed_by_no_stampede(
+async def test_no_burst_follows_an_outage_with_a_thousand_waits(
     kind: str, trouble: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     polytomic = SimulatedClient(trouble=lambda now: trouble if 120.0 <= now < 240.0 else None)
@@ -148,7 +148,7 @@ async def test_an_outage_with_a_thousand_waits_is_followed_by_no_stampede(
 @pytest.mark.parametrize("trouble", [0.01, 503.0], ids=["refused at once", "503"])
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_an_outage_that_begins_with_a_429_is_no_other(kind: str, trouble: float) -> None:
+async def test_an_outage_that_begins_with_a_429(kind: str, trouble: float) -> None:
     def one_429_first(now: float) -> float | None:
         if not 120.0 <= now < 240.0:
             return None
@@ -166,7 +166,7 @@ async def test_an_outage_that_begins_with_a_429_is_no_other(kind: str, trouble: 
 
 
 @in_virtual_time
-async def test_who_goes_while_a_look_fails_leaves_nothing_behind() -> None:
+async def test_a_wait_that_is_canceled_during_a_failing_poll_leaves_nothing_behind() -> None:
     async with SimulatedTriggerer() as triggerer:
         gone = triggerer.start()
         wait, _ = triggerer.wait(gone, poll_interval=10.0), triggerer.wait(triggerer.start())
@@ -179,7 +179,7 @@ async def test_who_goes_while_a_look_fails_leaves_nothing_behind() -> None:
 
 
 @in_virtual_time
-async def test_a_thousand_waits_that_begin_at_once_do_not_ask_at_once() -> None:
+async def test_a_thousand_waits_that_begin_together_are_spread() -> None:
     polytomic = SimulatedClient()
     waits = polytomic.wait(1000)
     await polytomic.until(90.0)
@@ -234,7 +234,7 @@ def test_an_end_is_noticed_within_the_interval_of_answers(
 
 
 @in_virtual_time
-async def test_a_revoked_key_ends_all_waits_and_those_of_no_other_connection() -> None:
+async def test_a_revoked_key_ends_all_waits_of_its_connection_alone() -> None:
     async with SimulatedTriggerer() as revoked, SimulatedTriggerer() as other:
         waits = [revoked.wait(revoked.start(kind)) for kind in ("model", "bulk", "bulk", "model")]
         unconcerned = other.wait(other.start())
@@ -278,7 +278,7 @@ async def test_a_refusal_of_one_execution_ends_its_wait_alone(
 
 @pytest.mark.parametrize("status", [409, 410])
 @in_virtual_time
-async def test_another_refusal_is_ridden_out(status: int) -> None:
+async def test_another_refusal_does_not_end_the_wait(status: int) -> None:
     async with SimulatedTriggerer() as triggerer:
         run, other = triggerer.start(), triggerer.start()
         triggerer.polytomic.fault(
@@ -314,7 +314,9 @@ async def test_a_429_pauses_all_waits_for_as_long_as_it_asks(caplog: pytest.LogC
 
 @pytest.mark.parametrize("limited", [True, False])
 @in_virtual_time
-async def test_console_logs_delay_no_wait_and_keep_the_peace(limited: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_console_logs_delay_no_wait_and_respect_a_rate_limit(
+    limited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with SimulatedTriggerer(max_requests_per_minute=60 if limited else None) as triggerer:
         monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
         runs = [triggerer.start() for _ in range(20)]
@@ -340,7 +342,7 @@ async def test_console_logs_delay_no_wait_and_keep_the_peace(limited: bool, monk
 
 
 @in_virtual_time
-async def test_a_429_without_a_time_makes_the_pauses_grow() -> None:
+async def test_pauses_grow_after_429s_without_retry_after() -> None:
     async with SimulatedTriggerer() as triggerer:
         for run in [triggerer.start() for _ in range(20)]:
             triggerer.wait(run, poll_interval=10.0)
@@ -354,7 +356,7 @@ async def test_a_429_without_a_time_makes_the_pauses_grow() -> None:
 
 
 @in_virtual_time
-async def test_under_a_lasting_limit_everyone_has_a_turn() -> None:
+async def test_each_execution_is_polled_under_a_lasting_limit() -> None:
     async with SimulatedTriggerer() as triggerer:
         triggerer.polytomic.set_switch("rate_limit", 60)
         triggerer.polytomic.set_switch("retry_after", "seconds")
@@ -369,7 +371,7 @@ async def test_under_a_lasting_limit_everyone_has_a_turn() -> None:
 
 
 @in_virtual_time
-async def test_a_deadline_in_a_pause_waits_for_its_end() -> None:
+async def test_a_deadline_in_a_pause_is_applied_after_it() -> None:
     async with SimulatedTriggerer() as triggerer:
         run = triggerer.start(duration=40.0)
         for other in [triggerer.start() for _ in range(5)]:
@@ -382,7 +384,7 @@ async def test_a_deadline_in_a_pause_waits_for_its_end() -> None:
 
 
 @in_virtual_time
-async def test_under_a_limit_that_lasts_nobody_waits_long_beyond_the_deadline() -> None:
+async def test_deadlines_are_applied_soon_under_a_lasting_limit() -> None:
     async with SimulatedTriggerer() as triggerer:
         waits = [triggerer.wait(triggerer.start(), poll_interval=30.0, deadline=300.0) for _ in range(50)]
         await triggerer.until(250.0)
@@ -395,9 +397,7 @@ async def test_under_a_limit_that_lasts_nobody_waits_long_beyond_the_deadline() 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_kind_is_polled_if_there_are_too_many_waits(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with SimulatedTriggerer(max_requests_per_minute=30) as triggerer:
         monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
         for run in [triggerer.start("model") for _ in range(30)]:

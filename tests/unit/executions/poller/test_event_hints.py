@@ -42,7 +42,7 @@ async def delays(
 
 
 @in_virtual_time
-async def test_with_events_an_end_is_noticed_at_once() -> None:
+async def test_an_end_is_noticed_by_its_event() -> None:
     async with SimulatedTriggerer() as triggerer:
         noticed = await delays(triggerer, crowd(triggerer)[:10])
         assert noticed[-1] <= 8.0 + MOMENT
@@ -69,7 +69,7 @@ TROUBLE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("trouble", TROUBLE)
 @in_virtual_time
-async def test_whatever_becomes_of_the_events_ends_are_noticed_in_time(trouble: str) -> None:
+async def test_ends_are_noticed_in_time_whatever_happens_to_events(trouble: str) -> None:
     async with SimulatedTriggerer() as triggerer:
         for name, value in TROUBLE[trouble].items():
             triggerer.polytomic.set_switch(name, value)
@@ -105,7 +105,7 @@ async def test_without_events_ends_are_noticed_in_time(fault: dict[str, Any], ca
 
 
 @in_virtual_time
-async def test_a_few_waits_ask_for_no_events() -> None:
+async def test_a_few_waits_poll_no_events() -> None:
     async with SimulatedTriggerer() as triggerer:
         crowd(triggerer, number=15)
         await triggerer.until(300.0)
@@ -113,7 +113,7 @@ async def test_a_few_waits_ask_for_no_events() -> None:
 
 
 @in_virtual_time
-async def test_events_are_asked_for_while_there_are_many_waits() -> None:
+async def test_many_waits_poll_the_events() -> None:
     async with SimulatedTriggerer() as triggerer:
         waits = crowd(triggerer)
         await triggerer.until(300.0)
@@ -128,16 +128,16 @@ async def test_events_are_asked_for_while_there_are_many_waits() -> None:
     ("waits", "poll_interval", "interval"),
     [(1, 30, NEVER), (19, 30, NEVER), (20, 30, 15), (30, 30, 10), (38, 30, 8), (1000, 30, 8), (1000, 15, NEVER)],
 )
-def test_events_pay_from_a_number_of_waits_on(waits: int, poll_interval: float, interval: float) -> None:
+def test_the_interval_of_event_polls(waits: int, poll_interval: float, interval: float) -> None:
     assert events_interval(waits / poll_interval, waits) == pytest.approx(interval)
 
 
-def test_without_waits_events_do_not_pay() -> None:
+def test_no_event_polls_without_waits() -> None:
     assert events_interval(0.0, 0) == NEVER
 
 
 @in_virtual_time
-async def test_an_event_that_comes_during_a_look_is_followed_by_another_look() -> None:
+async def test_an_event_during_a_poll_is_followed_by_another_poll() -> None:
     async with SimulatedTriggerer() as triggerer:
         waits = crowd(triggerer)
         run, wait = waits[0]
@@ -154,7 +154,7 @@ async def test_an_event_that_comes_during_a_look_is_followed_by_another_look() -
 
 
 @in_virtual_time
-async def test_events_of_a_busy_organization_are_left_alone_where_they_cost_too_much() -> None:
+async def test_events_are_not_polled_if_they_take_too_many_requests() -> None:
     async with SimulatedTriggerer() as triggerer:
         noisy = [triggerer.polytomic.add_model_sync(duration=0.1) for _ in range(4)]
 
@@ -174,7 +174,7 @@ async def test_events_of_a_busy_organization_are_left_alone_where_they_cost_too_
         assert (await delays(triggerer, waits[:5], apart=3.0))[-1] <= 30.0 + MOMENT
 
 
-def test_a_pause_and_what_was_read_outlast_a_moment_with_few_waits() -> None:
+def test_a_pause_and_the_feed_outlast_a_moment_with_few_waits() -> None:
     hints = EventHints(True, lambda ended: (), lambda: EPOCH)
     many, few = (70 / 30, 70), (3 / 30, 3)
     hints.adapt(*many, 0.0)
@@ -195,7 +195,7 @@ class TestTrust:
     """``trust_events``: looking less often, as long as events tell of every end."""
 
     @in_virtual_time
-    async def test_long_executions_are_looked_at_less_often(self) -> None:
+    async def test_long_executions_are_polled_less_often(self) -> None:
         async with SimulatedTriggerer(trust_events=True) as triggerer:
             models = [triggerer.start() for _ in range(MANY)]
             for run in models:
@@ -215,7 +215,7 @@ class TestTrust:
             assert noticed[-1] <= 8.0 + MOMENT
 
     @in_virtual_time
-    async def test_one_end_without_an_event_ends_it(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_one_end_without_an_event_ends_the_trust(self, caplog: pytest.LogCaptureFixture) -> None:
         async with SimulatedTriggerer(trust_events=True) as triggerer:
             waits = [(run, triggerer.wait(run)) for run in (triggerer.start() for _ in range(MANY))]
             await triggerer.until(1000.0)
@@ -230,7 +230,7 @@ class TestTrust:
             assert len([each for each in caplog.records if "ended without an event" in each.getMessage()]) == 1
 
     @in_virtual_time
-    async def test_an_event_that_comes_later_is_no_loss(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_delayed_event_does_not_end_the_trust(self, caplog: pytest.LogCaptureFixture) -> None:
         async with SimulatedTriggerer(trust_events=True) as triggerer:
             triggerer.polytomic.set_switch("events_delayed", {"*": 20.0})
             waits = crowd(triggerer)
