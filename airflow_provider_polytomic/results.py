@@ -9,7 +9,7 @@
         return result["counts"]["total"] - result["counts"]["error"]
 
 .. seealso::
-    How-to: ``docs/operators.md``. API: ``GET /api/syncs/{sync_id}/executions/{id}``
+    How-to: ``docs/quickstart.md``. API: ``GET /api/syncs/{sync_id}/executions/{id}``
 """
 
 from __future__ import annotations

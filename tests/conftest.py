@@ -46,26 +46,26 @@ def emulator(polytomic_emulator: Any) -> Any:
 def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every pause advance the emulator's clock instead of taking time."""
     from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicClient
-    from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+    from airflow_provider_polytomic.executions.poller import ExecutionPoller
     from airflow_provider_polytomic.operators._cancel_on_kill import CancelOnKillOperator
     from airflow_provider_polytomic.triggers import _base
 
     async def pause(seconds: float) -> None:
         emulator.clock.advance(seconds)
 
-    async def rest(stirred: asyncio.Event, seconds: float | None) -> None:
+    async def wait(wakeup: asyncio.Event, seconds: float | None) -> None:
         if seconds is None:
-            await stirred.wait()
+            await wakeup.wait()
         else:
             emulator.clock.advance(seconds)
-        stirred.clear()
+        wakeup.clear()
 
     monkeypatch.setitem(PolytomicClient.__init__.__kwdefaults__, "sleep", emulator.clock.advance)
     monkeypatch.setitem(AsyncPolytomicClient.__init__.__kwdefaults__, "sleep", pause)
     monkeypatch.setitem(ExecutionPoller.__init__.__kwdefaults__, "clock", emulator.clock)
-    monkeypatch.setitem(ExecutionPoller.__init__.__kwdefaults__, "rest", rest)
+    monkeypatch.setitem(ExecutionPoller.__init__.__kwdefaults__, "wait", wait)
     until_next = ExecutionPoller._until_next
-    no_time_passes_during_a_request = lambda self, now: None if self._asking else until_next(self, now)  # noqa: E731
+    no_time_passes_during_a_request = lambda self, now: None if self._requests else until_next(self, now)  # noqa: E731
     monkeypatch.setattr(ExecutionPoller, "_until_next", no_time_passes_during_a_request)
     monkeypatch.setattr(_base, "MIN_DEFERRAL", 0.0)
     monkeypatch.setattr(CancelOnKillOperator, "_sleep", lambda self, seconds: emulator.clock.advance(seconds))

@@ -44,7 +44,7 @@ MAX_PROBLEMS_SHOWN = 5
 MAX_SCHEMAS_NAMED = 10
 MAX_REFUSAL_LENGTH = 1000
 
-RETRY_STARTS_AGAIN = "Retry or clear the task to start the sync again."
+RETRY_STARTS_AGAIN = "retry or clear the task to start the sync again"
 
 _INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
 
@@ -163,8 +163,8 @@ def already_running_error(other: Execution, if_running: str) -> AirflowException
     from airflow_provider_polytomic.executions import report
 
     steps = [
-        'Set if_running="wait" to wait for its end and then start another execution.',
-        'Set if_running="join" to wait for this execution and use its result.',
+        'set if_running="wait" to wait for its end and then start another execution',
+        'set if_running="join" to wait for this execution and use its result',
     ]
     message = report(other, "is running already", steps)
     return AirflowSkipException(message) if if_running == "skip" else PolytomicRunFailed(message, other.result())
@@ -181,18 +181,18 @@ def error_for(
 
     error_class: type[PolytomicRunError] = PolytomicRunIncomplete
     headline = "is incomplete"
-    advice = advice_for(execution, diagnostics) or "Correct the schemas named above."
+    advice = advice_for(execution, diagnostics) or "correct the schemas named above"
     if execution.outcome is Outcome.CANCELED:
         error_class, headline = PolytomicRunCanceled, "was canceled, and not by this task"
-        advice = "See in the sync's history in Polytomic who canceled it; the API does not say."
+        advice = "see in the sync's history in Polytomic who canceled it; the API does not say"
     elif execution.outcome is Outcome.FAILED:
         error_class, headline, advice = PolytomicRunFailed, "failed", _advice_after_failure(execution, diagnostics)
     elif criteria.exceeded_by(execution):
         headline = f"has {execution.counts['error']} record errors, more than max_errors={criteria.max_errors} allows"
-        advice = "Correct the records, or set a higher max_errors."
+        advice = "correct the records, or set a higher max_errors"
     steps = [advice, retry_hint, *_advice_for_schemas(execution)]
     if execution.outcome is Outcome.PARTIAL and error_class is PolytomicRunIncomplete:
-        steps.append("Set fail_on_partial=False to accept it as it is.")
+        steps.append("set fail_on_partial=False to accept it as it is")
     return _run_error(error_class, execution, headline, steps, diagnostics)
 
 
@@ -214,12 +214,12 @@ def timeout_error(context: Context, execution: Execution, conn_id: str, steps: S
         steps = [_advice_after_failure(execution, diagnostics), RETRY_STARTS_AGAIN]
     elif execution.outcome is Outcome.PARTIAL:
         headline = "is incomplete, and ended after the timeout of this task"
-        steps = ["Correct the schemas named above.", RETRY_STARTS_AGAIN, "Set a longer timeout."]
+        steps = ["correct the schemas named above", RETRY_STARTS_AGAIN, "set a longer timeout"]
     elif execution.outcome is Outcome.SUCCESS:
         headline = "has ended, but after the timeout of this task"
         steps = [
-            "Mark the task as success, since the data has arrived; a retry or a clear runs the sync again.",
-            "Set a longer timeout.",
+            "mark the task as success, since the data has arrived; a retry or a clear runs the sync again",
+            "set a longer timeout",
         ]
     return _run_error(PolytomicRunTimeout, execution, headline, steps, diagnostics)
 
@@ -242,7 +242,7 @@ def _advice_after_failure(execution: Execution, diagnostics: Diagnostics) -> str
     from airflow_provider_polytomic.executions import advice_for
 
     named = execution.errors or execution.failed_schemas or diagnostics.problems or diagnostics.unhealthy_connections
-    default = "Correct what is named above." if named else "Open the execution's log in Polytomic, which may say more."
+    default = "correct what is named above" if named else "open the execution's log in Polytomic, which may say more"
     return advice_for(execution, diagnostics) or default
 
 
@@ -253,6 +253,6 @@ def _advice_for_schemas(execution: Execution) -> list[str]:
         return []
     named = f"schemas={failed!r}" if len(failed) <= MAX_SCHEMAS_NAMED else "schemas=[…]"
     return [
-        "Set retry_failed_schemas=True on the start operator, so that a retry syncs only the failed schemas, or start "
-        f"them in a task of their own with {named}."
+        "set retry_failed_schemas=True on the start operator, so that a retry syncs only the failed schemas, or start "
+        f"them in a task of their own with {named}"
     ]

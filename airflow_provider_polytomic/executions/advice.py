@@ -1,14 +1,17 @@
-"""What to do about a cause that Polytomic names: the words it is known by, and the advice."""
+"""Advice on errors that Polytomic reports, found by the words of their messages."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-SOME_CONNECTION = "the sync's source or target"
+from airflow_provider_polytomic.executions.diagnostics import Diagnostics
+from airflow_provider_polytomic.executions.execution import Execution
+
+ANY_CONNECTION = "the sync's source or target"
 
 _STATUS = r"(?:^|': |(?:http(?:/[\d.]+)?|status|code|error)\W{{0,3}}){}\b(?!\s+(?:records?|rows?)\b)"
-"""A status of HTTP, rather than a number of anything else."""
+"""An HTTP status, as opposed to a number of records."""
 
 _ADVICE = tuple(
     (re.compile(pattern, re.IGNORECASE), advice)
@@ -30,36 +33,46 @@ _ADVICE = tuple(
         (
             _STATUS.format(403) + r"|forbidden|\bpermissions?\b|not (allowed|authori[sz]ed) to|access denied"
             r"|insufficient (rights|privileges)",
-            "grant the missing right to the user of {connection}",
+            "grant the missing permission to the user of {connection}",
         ),
         (
             _STATUS.format(429) + r"|rate.?limit|too many requests|\bquotas?\b|api limit",
-            "the other side limits requests: let fewer syncs use {connection} at a time, or run it later",
+            "let fewer syncs use {connection} at a time, or run it later: requests to it are limited",
         ),
         (
             r"timed? ?out|connection (refused|reset|closed)|closed the connection|no route|unreachable"
             r"|could not (connect|resolve)|\bdns\b",
-            "see that Polytomic can reach {connection} (address, firewall, is it up)",
+            "check that {connection} is up and that Polytomic can reach it (address, firewall)",
         ),
         (
             r"disk full|out of (memory|space)|is (full|asleep|suspended|paused)|storage (limit|full)",
-            "wake or enlarge the system behind {connection}",
+            "resume or enlarge the system behind {connection}",
         ),
         (
             r"duplicate|unique constraint|required|not.?null|constraint|invalid value|too long|malformed|validation",
-            "mend the records that are named",
+            "correct the records named above",
         ),
     )
 )
 
 
-def advice_on(texts: Iterable[str], connection: str | None = None) -> str | None:
-    """Return what to do about the first of these texts that names a known cause; None where none does.
+def advice_for(execution: Execution, diagnostics: Diagnostics) -> str | None:
+    """Return what to do about an unsuccessful execution; None if no message is of a known error."""
+    for connection, message in diagnostics.unhealthy_connections:
+        if advice := advice_on([message], connection):
+            return advice
+    messages = [row["status_message"] or "" for row in execution.failed_schemas]
+    console = diagnostics.console if diagnostics.has_console_errors else ()
+    return advice_on([*execution.errors, *messages, *diagnostics.problems, *console])
 
-    :param connection: the connection that has the trouble, as it is to be called; None if it is not known
+
+def advice_on(messages: Iterable[str], connection: str = ANY_CONNECTION) -> str | None:
+    """Return what to do about the first message of a known error; None if there is none.
+
+    :param connection: connection that has the error, as it is to be named
     """
-    for text in texts:
-        for words, advice in _ADVICE:
-            if words.search(text):
-                return advice.format(connection=connection or SOME_CONNECTION)
+    for message in messages:
+        for pattern, advice in _ADVICE:
+            if pattern.search(message):
+                return advice.format(connection=connection)
     return None

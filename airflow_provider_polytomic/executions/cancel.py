@@ -1,13 +1,13 @@
-"""Ending an execution before its time."""
+"""Cancel an execution."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from itertools import count
 
-from airflow_provider_polytomic.api.call import Call
+from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import (
     PolytomicConflictError,
     PolytomicError,
@@ -17,95 +17,92 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import sync_kind
-from airflow_provider_polytomic.executions.ref import ExecutionRef
+from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
+from airflow_provider_polytomic.executions.targets import current_execution
 from airflow_provider_polytomic.executions.wait import DeadlinePassed, wait_for_end
+from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
 NOTHING_TO_CANCEL = (PolytomicValidationError, PolytomicConflictError, PolytomicNotFoundError)
-"""How the API may say that an execution has ended already."""
+"""Answers of the API to the cancellation of an execution that has ended."""
 
-REQUEST_PATIENCE = 60.0
-"""Seconds within which a cancellation that nobody is in a hurry for is requested again."""
+DEFAULT_CANCEL_TIMEOUT = 60.0
+CANCEL_BACKOFF = Backoff(first=0.1, maximum=5.0)
 
 
-def cancel(run: ExecutionRef, *, timeout: float, clock: Callable[[], float] = time.monotonic) -> Flow[bool]:
-    """Ask Polytomic to end an execution, again while it gives no answer; the API only queues the request.
+def cancel(
+    ref: ExecutionRef, *, timeout: float = DEFAULT_CANCEL_TIMEOUT, clock: Callable[[], float] = time.monotonic
+) -> Flow[bool]:
+    """Request the cancellation of an execution, again while there is no answer. The API only queues it.
 
-    :param timeout: seconds within which a further request may begin
-    :return: False if Polytomic says that there is nothing to cancel
-    :raises PolytomicError: if it could not be asked
+    :param ref: the execution
+    :param timeout: seconds within which the request is repeated; default 60
+    :return: False if there is nothing to cancel, since the execution has ended or does not exist
+    :raises PolytomicError: if Polytomic refuses the request, or does not answer within the timeout
     """
-    requested = yield from _request(sync_kind(run.kind).cancel(run.sync_id, run.execution_id), timeout, clock)
-    log.info("%s: %s", run, "cancellation requested" if requested else "nothing to cancel")
-    return requested
+    call = sync_kind(ref.kind).api.cancel_execution(ref.sync_id, ref.execution_id).without_retries()
+    deadline = clock() + timeout
+    for pause in map(CANCEL_BACKOFF.delay, count()):
+        try:
+            yield from send(call)
+            log.info("Requested cancellation of %s", ref)
+            return True
+        except NOTHING_TO_CANCEL:
+            log.info("Nothing to cancel: %s", ref)
+            return False
+        except PolytomicError as error:
+            if not is_transient(error) or clock() + pause > deadline:
+                raise
+        yield Pause(pause)
+    raise AssertionError("unreachable")
 
 
 def cancel_and_confirm(
-    run: ExecutionRef, *, timeout: float, poll_interval: float = 2.0, clock: Callable[[], float] = time.time
+    ref: ExecutionRef, *, timeout: float, poll_interval: float = 2.0, clock: Callable[[], float] = time.time
 ) -> Flow[Execution | None]:
-    """Cancel an execution and wait for its end, which may still be another than canceled.
+    """Cancel an execution and wait for its end; it may still end otherwise than canceled.
 
-    :param timeout: seconds for asking, and again for the end
-    :param poll_interval: seconds between two looks at it
-    :return: the execution as it was last seen; None if it was not
-    :raises PolytomicError: if it could not be asked
+    :param ref: the execution
+    :param timeout: seconds for the request, and again for the end
+    :param poll_interval: seconds between two polls
+    :return: the execution as of the last poll; None if no poll was answered
+    :raises PolytomicError: if Polytomic refuses a request, or does not answer the cancellation within the timeout
     """
-    yield from cancel(run, timeout=timeout, clock=clock)
+    yield from cancel(ref, timeout=timeout, clock=clock)
     try:
-        return (yield from wait_for_end(run, poll_interval=poll_interval, deadline=clock() + timeout, clock=clock))
+        return (yield from wait_for_end(ref, poll_interval, timeout, clock=clock))
     except DeadlinePassed as passed:
         return passed.execution
 
 
 def cancel_current(
-    kind: str,
+    kind: SyncKindName,
     sync_id: str,
     *,
     poll_interval: float,
     timeout: float | None,
-    on_found: Callable[[ExecutionRef], None] = lambda run: None,
+    on_found: Callable[[ExecutionRef], None] = lambda ref: None,
     clock: Callable[[], float] = time.time,
 ) -> Flow[Execution | None]:
-    """Cancel whatever execution of a sync runs.
+    """Cancel the current execution of a sync.
 
-    It is named in the request: a request for "whatever runs" would, repeated after a lost answer, hit the next one.
+    The request names the execution. A request to cancel whichever execution is current could cancel the next one when
+    it is repeated after a lost answer.
 
-    :param poll_interval: seconds between two looks at it
-    :param timeout: seconds to wait for its end; None: do not wait
-    :param on_found: told what runs, before it is canceled
-    :return: the execution that was running, as it was last seen; None if none was
-    :raises DeadlinePassed: if it has not ended in time
-    :raises PolytomicError: if Polytomic refuses
+    :param poll_interval: seconds between two polls
+    :param timeout: seconds to wait for the end; None to return without waiting
+    :param on_found: called with the execution before it is canceled
+    :return: the execution as of the last poll; None if none was running
+    :raises DeadlinePassed: if the execution has not ended within the timeout
+    :raises PolytomicError: if Polytomic refuses a request
     """
-    calls = sync_kind(kind)
-    status = yield from send(calls.status(sync_id))
-    if status.current_execution is None:
+    execution = yield from current_execution(kind, sync_id)
+    if execution is None:
         return None
-    execution = calls.read(sync_id, status.current_execution)
-    if execution.outcome.final:
-        return None
-    run = ExecutionRef(kind, sync_id, execution.id)
-    on_found(run)
-    yield from cancel(run, timeout=REQUEST_PATIENCE, clock=clock)
+    ref = ExecutionRef(kind, sync_id, execution.id)
+    on_found(ref)
+    yield from cancel(ref, clock=clock)
     if timeout is None:
-        return (yield from run.fetch())
-    return (yield from wait_for_end(run, poll_interval=poll_interval, deadline=clock() + timeout, clock=clock))
-
-
-def _request(call: Call[Any], timeout: float, clock: Callable[[], float]) -> Flow[bool]:
-    """Send a cancellation until it is answered; to repeat it does no harm."""
-    began, pause = clock(), 0.1
-    while True:
-        try:
-            yield from send(call.without_retries())
-        except NOTHING_TO_CANCEL:
-            return False
-        except PolytomicError as error:
-            if not is_transient(error) or clock() - began + pause > timeout:
-                raise
-        else:
-            return True
-        yield Pause(pause)
-        pause = min(2 * pause, 5.0)
+        return (yield from ref.fetch())
+    return (yield from wait_for_end(ref, poll_interval, timeout, clock=clock))

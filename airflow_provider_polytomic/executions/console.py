@@ -1,7 +1,7 @@
-"""An execution's console log, followed while it grows.
+"""Show the console log of an execution while it grows.
 
-How the API orders the lines of a page, what levels it knows and what cursor it gives where nothing is new is not
-documented, so none of that is relied on.
+The API does not document the order of a page's lines, the levels, or the cursor of a page without new lines, so nothing
+here relies on them.
 """
 
 from __future__ import annotations
@@ -10,69 +10,67 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, send, wrap_steps
 from airflow_provider_polytomic.api.models.logs import ConsoleLine
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import sync_kind
-from airflow_provider_polytomic.executions.ref import ExecutionRef
+from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.wait import DeadlinePassed
 
-INTERVAL = 10.0
-"""Seconds between two looks: the API keeps 50 lines only."""
+CONSOLE_POLL_INTERVAL = 10.0
+"""Seconds between two polls: the API keeps only the latest lines."""
 
-PATIENCE = 5.0
-"""Seconds for one request: nobody waits for a console log."""
+CONSOLE_LINES_KEPT = 50
+CONSOLE_REQUEST_TIMEOUT = 5.0
+FAILED_CONSOLE_BACKOFF = Backoff(first=2, maximum=33)
+"""Polls from a failed one to the next that is sent."""
 
-RETAINED = 50
-REMEMBERED = 1000
-LONGEST_LINE = 1000
-LONGEST_LEVEL = 20
-LONGEST_REST = 32
-"""Looks that are left out, at the most, after one that was not answered."""
+MAX_SEEN_LINES = 1000
+MAX_CONSOLE_LINE_LENGTH = 1000
+MAX_LEVEL_LENGTH = 20
 
 
 class ConsoleLogReader:
-    """The console log of one execution, and what of it has been shown.
+    """Read the console log of one execution and show each line once.
 
-    :param run: the execution
-    :param show: takes one line of the log at a time
-    :param secrets: texts that must not be in a line
+    :param ref: the execution
+    :param show: function that takes one line of the log
+    :param secrets: texts to mask in the lines
     """
 
-    def __init__(self, run: ExecutionRef, show: Callable[[str], None], secrets: Sequence[str | None] = ()) -> None:
-        self._run = run
+    def __init__(self, ref: ExecutionRef, show: Callable[[str], None], secrets: Sequence[str | None] = ()) -> None:
+        self._ref = ref
         self._show = show
         self._secrets = secrets
         self._cursor: str | None = None
         self._seen: dict[str, None] = {}
         self._newest_first = False
         self._failures = 0
-        self._rest = 0
+        self._to_skip = 0.0
 
-    def glance(self) -> Flow[None]:
-        """Look, unless earlier looks went without an answer; each such one makes the rest after it longer."""
-        if self._rest:
-            self._rest -= 1
+    def poll(self) -> Flow[None]:
+        """Show the new lines; skip more and more polls while requests fail."""
+        if self._to_skip > 0:
+            self._to_skip -= 1
             return
         yield from self.fetch(best_effort=True)
 
     def fetch(self, *, best_effort: bool = False) -> Flow[None]:
-        """Show the lines that are new, oldest first, as a group that folds; no answer is no news.
+        """Show the new lines, oldest first, as a group that Airflow's UI folds; a failed request shows none.
 
-        :param best_effort: leave it out where it would delay another request
+        :param best_effort: leave the request out where it would delay another one
         """
         after = self._cursor
+        call = sync_kind(self._ref.kind).api.get_console_log(
+            self._ref.sync_id, self._ref.execution_id, after=after, limit=CONSOLE_LINES_KEPT
+        )
         try:
-            page = yield from send(
-                sync_kind(self._run.kind)
-                .console(self._run.sync_id, self._run.execution_id, after, RETAINED)
-                .with_timeout(PATIENCE, best_effort=best_effort)
-            )
+            page = yield from send(call.with_timeout(CONSOLE_REQUEST_TIMEOUT, best_effort=best_effort))
         except PolytomicError:
+            self._to_skip = FAILED_CONSOLE_BACKOFF.delay(self._failures) - 1
             self._failures += 1
-            self._rest = min(2**self._failures - 1, LONGEST_REST)
             return
         self._failures = 0
         self._cursor = page.next_cursor or after
@@ -81,8 +79,8 @@ class ConsoleLogReader:
         if not new:
             return
         self._show(f"::group::Polytomic console log, {len(new)} new lines")
-        if after and len(new) >= RETAINED:
-            self._show("(lines before these may be missing: Polytomic keeps the latest 50)")
+        if after and len(new) >= CONSOLE_LINES_KEPT:
+            self._show(f"(earlier lines may be missing: Polytomic keeps the latest {CONSOLE_LINES_KEPT})")
         for line in new:
             self._show(in_one_line(line, *self._secrets))
         self._show("::endgroup::")
@@ -92,7 +90,7 @@ class ConsoleLogReader:
         if key in self._seen:
             return False
         self._seen[key] = None
-        if len(self._seen) > REMEMBERED:
+        if len(self._seen) > MAX_SEEN_LINES:
             del self._seen[next(iter(self._seen))]
         return True
 
@@ -100,15 +98,22 @@ class ConsoleLogReader:
 def wait_with_console_log(
     waiting: Flow[Execution], console: ConsoleLogReader, clock: Callable[[], float] = time.monotonic
 ) -> Flow[Execution]:
-    """Wait as ``waiting`` does, and look at the console log in its pauses and once more after its end.
+    """Wait as ``waiting`` does, and show the console log in its pauses and after its end.
 
-    What a look takes is taken from the pause, so that the wait goes on as it would alone.
+    The time that the console log takes is taken off the pauses, so that the wait polls as often as it would alone.
     """
 
     def do(step: FlowStep) -> Flow[Any]:
-        if isinstance(step, Pause):
-            return (yield from _pause(step.seconds, console, clock))
-        return (yield step)
+        if not isinstance(step, Pause):
+            return (yield step)
+        seconds = step.seconds
+        while seconds > 0:
+            start = clock()
+            yield from console.poll()
+            seconds -= clock() - start
+            pause = max(0.0, min(seconds, CONSOLE_POLL_INTERVAL))
+            yield Pause(pause)
+            seconds -= pause
 
     try:
         execution = yield from wrap_steps(waiting, do)
@@ -119,36 +124,26 @@ def wait_with_console_log(
     return execution
 
 
-def _pause(seconds: float, console: ConsoleLogReader, clock: Callable[[], float]) -> Flow[None]:
-    while seconds > 0:
-        began = clock()
-        yield from console.glance()
-        seconds -= clock() - began
-        pause = max(0.0, min(seconds, INTERVAL))
-        yield Pause(pause)
-        seconds -= pause
-
-
-def follow(console: ConsoleLogReader, poll_interval: float = INTERVAL) -> Flow[None]:
-    """Look at the console log again and again, until somebody else ends it."""
+def follow_console_log(console: ConsoleLogReader, poll_interval: float = CONSOLE_POLL_INTERVAL) -> Flow[None]:
+    """Show the console log until the flow is closed."""
     while True:
-        yield from console.glance()
+        yield from console.poll()
         yield Pause(poll_interval)
 
 
-def newest_first(lines: Sequence[ConsoleLine], otherwise: bool = False) -> bool:
+def newest_first(lines: Sequence[ConsoleLine], default: bool = False) -> bool:
     """Tell whether a page begins with its latest line.
 
-    :param otherwise: what to say where the page does not tell
+    :param default: answer for a page whose lines have no different times
     """
-    dated = [line.timestamp for line in lines if line.timestamp]
-    return dated[0] > dated[-1] if dated and dated[0] != dated[-1] else otherwise
+    times = [line.timestamp for line in lines if line.timestamp]
+    return times[0] > times[-1] if times and times[0] != times[-1] else default
 
 
 def in_order(lines: Sequence[ConsoleLine], reverse: bool) -> list[ConsoleLine]:
     """Return the lines of a page, oldest first.
 
-    :param reverse: they are given newest first; lines of one instant have nothing else to go by
+    :param reverse: whether the page begins with its latest line; decides the order of lines of one time
     """
     ordered = list(reversed(lines) if reverse else lines)
     if all(line.timestamp for line in ordered):
@@ -157,7 +152,7 @@ def in_order(lines: Sequence[ConsoleLine], reverse: bool) -> list[ConsoleLine]:
 
 
 def in_one_line(line: ConsoleLine, *secrets: str | None) -> str:
-    """Write a line of the console log so that it is one line of ours, without secrets."""
+    """Format a line of the console log as one printable line without secrets."""
     at = f"{line.timestamp:%Y-%m-%d %H:%M:%S} " if line.timestamp else ""
-    level = one_line(str(redact(line.level or "", *secrets)), LONGEST_LEVEL) or "line"
-    return one_line(f"{at}{level}: {redact(line.message or '', *secrets)}", LONGEST_LINE)
+    level = one_line(str(redact(line.level or "", *secrets)), MAX_LEVEL_LENGTH) or "line"
+    return one_line(f"{at}{level}: {redact(line.message or '', *secrets)}", MAX_CONSOLE_LINE_LENGTH)

@@ -1,7 +1,9 @@
-"""Why an execution ended badly: what the API says beside the execution itself. Asked only where one did."""
+"""Collect what the API says about the reason of an unsuccessful execution, beside the execution itself."""
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -12,41 +14,50 @@ from airflow_provider_polytomic.api import connections, data_models, syncs
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, send
-from airflow_provider_polytomic.api.redaction import one_line, redact
-from airflow_provider_polytomic.executions.console import RETAINED, in_one_line, in_order, newest_first
+from airflow_provider_polytomic.api.redaction import MASK, is_secret_name, one_line, redact
+from airflow_provider_polytomic.executions.console import CONSOLE_LINES_KEPT, in_one_line, in_order, newest_first
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import MODEL, sync_kind
+from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 
-PATIENCE = 5.0
-"""Seconds for all requests together: the verdict waits for them."""
+DIAGNOSTICS_TIMEOUT = 5.0
+"""Seconds for all requests together: the task's failure is delayed by them."""
 
-ONE_REQUEST = 2.0
-LINES = 3
-LONGEST_NAME = 100
+DIAGNOSTICS_REQUEST_TIMEOUT = 2.0
+CONSOLE_LINES_SHOWN = 3
+MAX_NAME_LENGTH = 100
 
-_TROUBLE = re.compile(r"err|warn|fail|fatal|crit|sever|alert|emerg", re.IGNORECASE)
-"""Levels of console lines that tell of trouble; which words there are is not documented."""
+_ERROR_LEVEL = re.compile(r"err|warn|fail|fatal|crit|sever|alert|emerg", re.IGNORECASE)
+"""Levels of console lines that report an error; the API does not document its levels."""
+
+RECORDS_SHOWN = 3
+MAX_RECORD_LENGTH = 300
+SEPARATORS = ",;\t|"
+
+_LINE_END = re.compile(r"\r?\n")
+"""Line breaks; unlike ``str.splitlines``, which also splits at characters that a record may contain."""
+
+_NAME = re.compile(r"[\w -]+")
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """What is known of why an execution ended badly; all of it may be missing.
+    """Hold the findings about the reason of an unsuccessful execution, as far as there are any.
 
-    :param sync_name: what the sync is called
-    :param problems: what Polytomic finds wrong with the sync itself
-    :param unhealthy_connections: the connections of the sync that are not healthy, and what is said of each
-    :param console: the latest lines of the console log that tell of trouble; where there are none, the latest
-    :param troubled: whether these lines tell of trouble
-    :param records: the first lines of the file of records that had errors
-    :param error_file: the signed URL of that file; whoever has it can read it
+    :param sync_name: name of the sync
+    :param problems: Polytomic's messages about the configuration of the sync
+    :param unhealthy_connections: unhealthy connections of the sync, each with Polytomic's message
+    :param console: latest lines of the console log that report an error or, where none does, the latest lines
+    :param has_console_errors: whether these lines report errors
+    :param records: first lines of the file of records that had errors
+    :param error_file: signed URL of that file, with which anybody can read it
     """
 
     sync_name: str | None = None
     problems: tuple[str, ...] = ()
     unhealthy_connections: tuple[tuple[str, str], ...] = ()
     console: tuple[str, ...] = ()
-    troubled: bool = False
+    has_console_errors: bool = False
     records: tuple[str, ...] = ()
     error_file: str | None = field(default=None, repr=False)
 
@@ -55,60 +66,53 @@ def collect_diagnostics(
     execution: Execution,
     secrets: Sequence[str | None] = (),
     *,
-    timeout: float = PATIENCE,
+    timeout: float = DIAGNOSTICS_TIMEOUT,
     clock: Callable[[], float] = time.monotonic,
 ) -> Flow[Diagnostics]:
-    """Look for the cause; what is not answered soon, or not allowed, is left out.
+    """Collect diagnostics; leave out what is refused or not answered in time.
 
-    :param secrets: texts that must not be in it
-    :param timeout: seconds for all of it
+    :param secrets: texts to mask
+    :param timeout: seconds for all requests together
     """
-    ask = _Questions(clock() + timeout, clock)
-    sync = yield from ask.answer(sync_kind(execution.kind).sync(execution.sync_id))
-    page = yield from ask.answer(sync_kind(execution.kind).console(execution.sync_id, execution.id, None, RETAINED))
+    deadline = clock() + timeout
+
+    def request(call: Call[Any]) -> Flow[Any]:
+        left = deadline - clock()
+        try:
+            return (yield from send(call.with_timeout(min(left, DIAGNOSTICS_REQUEST_TIMEOUT)))) if left > 0 else None
+        except PolytomicError:
+            return None
+
+    api = sync_kind(execution.kind).api
+    sync = yield from request(api.get(execution.sync_id))
+    page = yield from request(
+        api.get_console_log(execution.sync_id, execution.id, after=None, limit=CONSOLE_LINES_KEPT)
+    )
     unhealthy_connections: list[tuple[str, str]] = []
     error_file = None
     if execution.outcome in (Outcome.FAILED, Outcome.PARTIAL):
-        for connection_id in (yield from _connections_of(sync, ask)):
-            connection = yield from ask.answer(connections.get(connection_id))
+        for connection_id in (yield from _connection_ids(sync, request)):
+            connection = yield from request(connections.get(connection_id))
             if connection and (connection.status_error or (connection.status or "healthy") != "healthy"):
-                said = f"is {connection.status!r}: {connection.status_error or 'no message'}"
-                name = one_line(redact(connection.name or connection_id, *secrets), LONGEST_NAME)
-                unhealthy_connections.append((f"connection {name!r}", redact(said, *secrets)))
-    if execution.outcome.final and execution.counts["error"] and execution.kind == MODEL.name:
-        files = yield from ask.answer(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
+                message = f"is {connection.status!r}: {connection.status_error or 'no message'}"
+                name = one_line(redact(connection.name or connection_id, *secrets), MAX_NAME_LENGTH)
+                unhealthy_connections.append((f"connection {name!r}", redact(message, *secrets)))
+    if execution.outcome.final and execution.counts["error"] and execution.kind == "model":
+        files = yield from request(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
         error_file = files.urls[0] if files and files.urls else None
-    console, troubled = _telling(page.rows if page else (), secrets)
+    console, has_console_errors = _latest_errors(page.rows if page else (), secrets)
     return Diagnostics(
         sync_name=redact(sync.name, *secrets) if sync and sync.name else None,
         problems=tuple(redact(one.message or one.code or "", *secrets) for one in getattr(sync, "problems", ())),
         unhealthy_connections=tuple(unhealthy_connections),
         console=console,
-        troubled=troubled,
+        has_console_errors=has_console_errors,
         error_file=error_file,
     )
 
 
-class _Questions:
-    """Requests that share one deadline, none of which matters enough to fail."""
-
-    def __init__(self, deadline: float, clock: Callable[[], float]) -> None:
-        self._deadline = deadline
-        self._clock = clock
-
-    def answer(self, call: Call[Any]) -> Flow[Any]:
-        """Return the answer; None where there is none, or no time left to ask."""
-        left = self._deadline - self._clock()
-        if left <= 0:
-            return None
-        try:
-            return (yield from send(call.with_timeout(min(left, ONE_REQUEST))))
-        except PolytomicError:
-            return None
-
-
-def _connections_of(sync: Any, ask: _Questions) -> Flow[list[str]]:
-    """List the connections that a sync reads from and writes to, as far as that is cheap to know."""
+def _connection_ids(sync: Any, request: Callable[[Call[Any]], Flow[Any]]) -> Flow[list[str]]:
+    """Return the ids of the connections that a sync reads from and writes to, with one request at most."""
     if sync is None:
         return []
     found = [getattr(sync, "source_connection_id", None), getattr(sync, "destination_connection_id", None)]
@@ -116,13 +120,75 @@ def _connections_of(sync: Any, ask: _Questions) -> Flow[list[str]]:
         getattr(sync, "target_connection_id", None) or (getattr(sync, "target", None) or {}).get("connection_id")
     )
     for model_id in getattr(sync, "model_ids", ())[:1]:
-        model = yield from ask.answer(data_models.get(model_id))
+        model = yield from request(data_models.get(model_id))
         found.insert(0, model.connection_id if model else None)
     return [str(each) for each in dict.fromkeys(found) if each]
 
 
-def _telling(lines: Sequence[Any], secrets: Sequence[str | None]) -> tuple[tuple[str, ...], bool]:
-    """Choose the latest lines that tell of trouble, and say that they do; where there are none, the latest."""
+def _latest_errors(lines: Sequence[Any], secrets: Sequence[str | None]) -> tuple[tuple[str, ...], bool]:
+    """Return the latest lines that report errors and True; where there are none, the latest lines and False."""
     ordered = in_order(lines, newest_first(lines))
-    trouble = [line for line in ordered if _TROUBLE.search(line.level or "")]
-    return tuple(in_one_line(line, *secrets) for line in (trouble or ordered)[-LINES:]), bool(trouble)
+    errors = [line for line in ordered if _ERROR_LEVEL.search(line.level or "")]
+    return tuple(in_one_line(line, *secrets) for line in (errors or ordered)[-CONSOLE_LINES_SHOWN:]), bool(errors)
+
+
+def first_records(text: str, *secrets: str | None) -> tuple[str, ...]:
+    """Return the first lines of a file: a table with a header, JSON, or other text.
+
+    Values of fields that are named like secrets are masked. If the file has such fields, lines that cannot be parsed
+    are left out.
+
+    :param text: beginning of the file
+    :param secrets: texts to mask
+    """
+    lines = [line for line in _LINE_END.split(text) if line.strip()][: RECORDS_SHOWN + 1]
+    if not lines or any(ord(letter) < 32 and letter not in "\t\x0c" for line in lines for letter in line):
+        return ()
+    guarded = any(is_secret_name(name) for name in _NAME.findall(text))
+    is_json = lines[0].lstrip()[0] in "{["
+    shown = _json(lines[:RECORDS_SHOWN], guarded, secrets) if is_json else _table(lines, guarded, secrets)
+    return tuple(one_line(line, MAX_RECORD_LENGTH) for line in shown)
+
+
+def _json(lines: list[str], guarded: bool, secrets: tuple[str | None, ...]) -> list[str]:
+    """Read JSON with one object per line. A line that is none may begin a longer one, so the next lines are unsafe."""
+    shown = []
+    for line in lines:
+        record = _record(line)
+        if record is not None:
+            shown.append(json.dumps(redact(record, *secrets), ensure_ascii=False))
+        elif not guarded:
+            shown.append(str(redact(line, *secrets)))
+        elif line.strip() != "[":
+            break
+    return shown
+
+
+def _record(line: str) -> Any:
+    for part in (line, line.strip().strip(",[]")):
+        try:
+            read = json.loads(part)
+        except (ValueError, RecursionError):
+            continue
+        if all(isinstance(each, dict) for each in (read if isinstance(read, list) else [read])):
+            return read
+    return None
+
+
+def _table(lines: list[str], guarded: bool, secrets: tuple[str | None, ...]) -> list[str]:
+    """Read a table. The cells of a row longer or shorter than the header may belong to other columns."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(lines, delimiter=max(SEPARATORS, key=lines[0].count), strict=True):
+            rows.append(row)
+    except csv.Error:
+        if not guarded:
+            return [str(redact(line, *secrets)) for line in lines]
+    hidden = [is_secret_name(name) for name in rows[0]] if rows else []
+    shown = rows[:1]
+    for row in rows[1:]:
+        if len(row) == len(hidden):
+            shown.append([MASK if secret and cell else cell for cell, secret in zip(row, hidden)])
+        elif not guarded:
+            shown.append(row)
+    return [", ".join(str(redact(cell, *secrets)) for cell in row) for row in shown]

@@ -1,8 +1,8 @@
-"""The ends of executions, each of them once, however the list of events is ordered, delayed or repeated.
+"""Follow the list of events, and give each end of an execution once, however events are ordered, delayed or repeated.
 
-A feed remembers how far it has come by the times that Polytomic writes, not by the clock of this machine, and looks
-back a little each time it asks, since an event may be listed later than it is dated. What it has given already, it
-knows by the execution: an execution ends once, also where several events tell of it.
+A feed keeps its position in the list by the times that Polytomic writes, not by the clock of this machine. Each time it
+goes back a little, since an event may be listed later than its time. It recognizes the ends it has given by the
+execution: an execution ends once, even if several events report it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow
 from airflow_provider_polytomic.executions.events import Ended, EventReader, Window
+from airflow_provider_polytomic.executions.execution import isoformat, parse_moment
 
 __all__ = ["Ended", "EventReader", "Feed", "Window"]
 
@@ -24,35 +25,37 @@ log = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=5)
 """How much later than newer events an event may be listed and still be found."""
 
-SKEW = timedelta(minutes=15)
-"""How far Polytomic's clock may lie off this machine's, which alone tells a new feed where to begin, and whether an
-event is dated in the future."""
+MAX_CLOCK_SKEW = timedelta(minutes=15)
+"""Difference of Polytomic's clock and this machine's, which only decides where a new feed begins and whether an event
+lies in the future."""
 
-RETENTION = timedelta(hours=48)
+EVENT_RETENTION = timedelta(hours=48)
 """How long Polytomic keeps events."""
 
-STRETCH = timedelta(hours=2)
-"""How much is read at once by a feed that lies far behind."""
+MAX_WINDOW = timedelta(hours=2)
+"""Length of a window for a feed that lies far behind."""
 
-MOST_SEEN = 500
-"""Executions that a feed remembers; where more end within the overlap, it looks back less far."""
+MAX_SEEN = 500
+"""Executions that a feed remembers; where more end within the overlap, it goes back less far."""
 
 
 class Feed:
-    """Gives each end of an execution that events tell of once, the oldest first.
+    """Give each end of an execution once, the oldest first.
 
-    >>> feed = Feed()
-    >>> for ended in client.run(feed.fresh()):
-    ...     print(ended.sync_name, ended.event)
+    .. code-block:: python
 
-    An event that is listed more than ``overlap`` after newer ones is missed. Where ``completed`` is sent beside
-    ``completed_with_errors``, the latter is given; if it is listed only later, it is not given any more.
+        feed = Feed()
+        for ended in client.run(feed.fresh()):
+            print(ended.sync_name, ended.event)
 
-    :param cursor: where to go on, from :attr:`cursor`; default: from ``lookback`` on
-    :param wanted: which ends are given, and remembered as given; default: all
-    :param lookback: seconds before now at which a feed without cursor begins
-    :param overlap: how much later than newer events an event may be listed and still be found
-    :param clock: seconds since the epoch on this machine
+    An event that is listed more than ``overlap`` after newer ones is missed. Where Polytomic sends ``completed`` beside
+    ``completed_with_errors``, the feed gives the latter, unless that is listed only after ``completed`` was given.
+
+    :param cursor: :attr:`cursor` of an earlier feed, to go on where it was; default: begin ``lookback`` before now
+    :param wanted: function that tells which ends to give and to remember as given; default: all
+    :param lookback: seconds before now at which a feed without cursor begins; default 60
+    :param overlap: how much later than newer events an event may be listed and still be found; default 5 minutes
+    :param clock: function that returns the seconds since the epoch
     """
 
     def __init__(
@@ -69,37 +72,37 @@ class Feed:
         self._clock = clock
         self._reader = EventReader()
         self._begin: datetime | None = self._now() - timedelta(seconds=lookback)
-        self._since = self._begin - SKEW
-        self._asked: datetime | None = None
+        self._since = self._begin - MAX_CLOCK_SKEW
+        self._read_at: datetime | None = None
         self._seen: dict[str, datetime] = {}
         if cursor is not None:
             self._restore(cursor)
 
     @property
     def cursor(self) -> dict[str, Any]:
-        """Where to go on, as JSON of bounded size: a moment, and the executions whose ends after it were given."""
+        """The position as JSON of bounded size: a moment, and the executions whose later ends were given."""
         return {
             "since": self._since.isoformat(),
-            "begin": _text(self._begin),
-            "asked": _text(self._asked),
+            "begin": isoformat(self._begin),
+            "asked": isoformat(self._read_at),
             "seen": {execution_id: at.isoformat() for execution_id, at in self._seen.items()},
         }
 
     @property
-    def stretch(self) -> tuple[datetime, datetime | None]:
-        """What a window must show to be of use: all from a moment on, to another, or to the present if that is near."""
-        far = self._now() - self._since > 2 * STRETCH
-        return self._since, self._since + STRETCH if far else None
+    def period(self) -> tuple[datetime, datetime | None]:
+        """The period that the next window must cover; its end is None for the present."""
+        far = self._now() - self._since > 2 * MAX_WINDOW
+        return self._since, self._since + MAX_WINDOW if far else None
 
     def fresh(self) -> Flow[list[Ended]]:
-        """List the ends that have not been given before.
+        """List the ends that were not given before.
 
-        :raises PolytomicError: if a request fails; what there is to give is given the next time
+        :raises PolytomicError: if a request fails; the next call gives what this one did not
         """
         given: list[Ended] = []
         while True:
             try:
-                window = yield from self._reader.window(*self.stretch)
+                window = yield from self._reader.window(*self.period)
             except PolytomicError:
                 if given:
                     return given
@@ -109,13 +112,13 @@ class Feed:
                 return given
 
     def take(self, window: Window) -> list[Ended]:
-        """Return what is new to this feed in a window, which may be one that many feeds share.
+        """Return the ends in a window that were not given before.
 
-        :param window: it is left aside if it begins after :attr:`stretch` does
+        :param window: window that many feeds may share; ignored if it begins after :attr:`period`
         """
         if window.since > self._since:
             return []
-        self._mind_the_gap()
+        self._warn_of_gap()
         fresh = []
         for ended in window.ends:
             if ended.created_at <= self._since or ended.execution_id in self._seen or not self._wanted(ended):
@@ -127,49 +130,41 @@ class Feed:
         return fresh
 
     def _move_to(self, window: Window) -> None:
-        """Go on, but never back: before ``since``, nothing is remembered.
+        """Move the position forward, never back: nothing is remembered of the time before ``since``.
 
-        An event that is dated in the future does not tell how far the list has come.
+        An event with a time in the future does not count as the newest.
         """
         if window.until is None:
             self._begin = None
         now, newest = self._now(), window.newest
-        if newest and newest > now + SKEW:
-            newest = now - SKEW
+        if newest and newest > now + MAX_CLOCK_SKEW:
+            newest = now - MAX_CLOCK_SKEW
         reached = [moment - self._overlap for moment in (newest, window.until) if moment]
-        surplus = sorted(self._seen.values())[:-MOST_SEEN]
+        surplus = sorted(self._seen.values())[:-MAX_SEEN]
         self._since = max([self._since, *reached, *surplus])
         self._seen = {execution_id: at for execution_id, at in self._seen.items() if at > self._since}
 
-    def _mind_the_gap(self) -> None:
+    def _warn_of_gap(self) -> None:
         now = self._now()
-        if self._asked and now - self._asked > RETENTION:
+        if self._read_at and now - self._read_at > EVENT_RETENTION:
             log.warning(
-                "Polytomic's events were last read at %s, and it keeps them for %d hours: ends before %s may be missed",
-                self._asked.isoformat(timespec="seconds"),
-                RETENTION.total_seconds() // 3600,
-                (now - RETENTION).isoformat(timespec="seconds"),
+                "Ends before %s may be missed: Polytomic keeps events for %d hours, and they were last read at %s",
+                (now - EVENT_RETENTION).isoformat(timespec="seconds"),
+                EVENT_RETENTION.total_seconds() // 3600,
+                self._read_at.isoformat(timespec="seconds"),
             )
-        self._asked = now
+        self._read_at = now
 
     def _restore(self, cursor: Mapping[str, Any]) -> None:
         try:
-            since, begin, asked = _moment(cursor["since"]), _moment(cursor["begin"]), _moment(cursor["asked"])
+            since, begin, read_at = (parse_moment(cursor[name]) for name in ("since", "begin", "asked"))
             seen = {str(one): datetime.fromisoformat(at) for one, at in cursor["seen"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             since = None
-        if since is None or since > self._now() + SKEW:
-            log.warning("The place in Polytomic's events that was kept cannot be read: going on from now")
+        if since is None or since > self._now() + MAX_CLOCK_SKEW:
+            log.warning("Could not read the saved position in Polytomic's events; going on from now")
             return
-        self._since, self._begin, self._asked, self._seen = since, begin, asked, seen
+        self._since, self._begin, self._read_at, self._seen = since, begin, read_at, seen
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), timezone.utc)
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -1,7 +1,8 @@
-"""The ends of executions, as the list of events tells them.
+"""Read the ends of executions from Polytomic's events, both listed and delivered by webhook.
 
-What the list promises is little: no order, perhaps no next page, at most one hundred rows. So a stretch of time whose
-answer is full and offers no next page is cut in two until each answer is whole, and rows are compared by what they say.
+The API promises little about the list of events: no order, perhaps no next page, at most 100 rows. A period whose
+answer is full and has no next page is therefore split in two until each answer is complete, and events are compared by
+content.
 """
 
 from __future__ import annotations
@@ -12,79 +13,85 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from airflow_provider_polytomic.api import events
 from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.flow import Flow, send
-from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.models.events import Event, EventPayload
+from airflow_provider_polytomic.api.models.base import Moment, Page
 from airflow_provider_polytomic.executions.execution import COUNTS
+from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
 ENDS = ("completed", "completed_with_errors", "failed", "canceled")
-"""What becomes of an execution, in the words of the events; the singular that bulk syncs have becomes the plural."""
+"""Ends of an execution, in the words of model sync events; bulk sync events say ``completed_with_error``."""
 
-MOST_ROWS = 100
-
-MOST_STRETCHES = 5000
-"""Requests for one window: a list that takes more does not heed the times that it is asked for."""
+MAX_ROWS = 100
+MAX_PERIODS = 5000
+"""Requests for one window: a list that takes more ignores the times that it is asked for."""
 
 TICK = timedelta(microseconds=1)
-STRIDE = timedelta(seconds=1)
+MAX_SPLIT_PERIOD = timedelta(seconds=1)
+TIME_TOLERANCE = timedelta(seconds=1)
+"""How far a row may lie outside of the requested period: times may be compared less finely than they are shown."""
 
-TOLERANCE = timedelta(seconds=1)
-"""How far a row may lie outside of the times that were asked for, which may be compared less finely than shown."""
+MAX_WARNED = 1000
 
-_KINDS = {"sync": "model", "bulk_sync": "bulk"}
-_WORDS = {**{word: word for word in ENDS}, "completed_with_error": "completed_with_errors"}
+_KINDS: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
+_ENDS = {**{end: end for end in ENDS}, "completed_with_error": "completed_with_errors"}
 _TYPES = (
-    *(f"sync.{word}" for word in ENDS),
-    *(f"bulk_sync.{word}" for word in ("completed", "completed_with_error", "failed", "canceled")),
+    *(f"sync.{end}" for end in ENDS),
+    *(f"bulk_sync.{end}" for end in ("completed", "completed_with_error", "failed", "canceled")),
 )
 _COUNT_FIELDS = {
-    "total": "record_count",
-    "insert": "inserted_count",
-    "update": "updated_count",
-    "upserts": "upserted_count",
-    "delete": "deleted_count",
-    "error": "error_count",
-    "warnings": "warning_count",
-}
-_MOST_WARNED = 1000
+    "total": "record_count", "insert": "inserted_count", "update": "updated_count", "upserts": "upserted_count",
+    "delete": "deleted_count", "error": "error_count", "warnings": "warning_count",
+}  # fmt: skip
+_PARSED_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """An execution has ended, as an event tells it.
+class EndEvent:
+    """One event about the end of an execution.
 
     :param event: one of :data:`ENDS`
+    :param event_id: id of the event; made of execution and end where the event has none
     :param kind: ``model`` or ``bulk``
-    :param created_at: when, by Polytomic's clock
-    :param counts: records by what became of them, as those of an execution; None where the event does not tell them.
-        No event is known to tell deletions: ``delete`` is 0 then
-    :param error: what went wrong, if the event says so
+    :param sync_id: id of the sync
+    :param sync_name: name of the sync, where the event has it
+    :param execution_id: id of the execution
+    :param created_at: time of the event by Polytomic's clock, where the event has it
+    :param counts: records as in :attr:`Execution.counts`, where the event has them. No known event counts deletions
+    :param error: error message, where the event has it
     """
 
     event: str
     event_id: str
-    kind: str
+    kind: SyncKindName
     sync_id: str
     sync_name: str | None
     execution_id: str
-    created_at: datetime
+    created_at: datetime | None
     counts: dict[str, int] | None = None
     error: str | None = None
 
 
 @dataclass(frozen=True)
-class Window:
-    """All ends that are listed from a moment on, the oldest first, one for each execution.
+class Ended(EndEvent):
+    """A listed event, which always has a time."""
 
-    :param since: the moment, itself not included
-    :param until: where the window ends; None for the present
-    :param newest: when the newest event was created, of whatever type; None if there is none
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Window:
+    """The ends of a period, the oldest first, one for each execution.
+
+    :param since: beginning of the period, itself excluded
+    :param until: end of the period; None for the present
+    :param newest: time of the newest event of whatever type; None if there is none
+    :param ends: the ends
     """
 
     since: datetime
@@ -93,79 +100,124 @@ class Window:
     ends: tuple[Ended, ...]
 
 
+def time_of(event: Any) -> datetime | None:
+    """Return the time of an event, as decoded from JSON; None if it has none.
+
+    :raises ValueError: if the event or its time cannot be read
+    """
+    if not isinstance(event, Mapping):
+        raise ValueError("it is not an object")
+    value = event.get("created_at")
+    if not isinstance(value, str):
+        return None
+    try:
+        return _PARSED_MOMENT.validate_python(value)
+    except ValueError:
+        raise ValueError("its time cannot be read") from None
+
+
+def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the fields of an :class:`EndEvent`; None if the event, as decoded from JSON, is about something else.
+
+    :raises ValueError: if the event cannot be read
+    """
+    type = event.get("type") or ""
+    if not isinstance(type, str):
+        raise ValueError("its type is not a text")
+    kind, _, word = type.partition(".")
+    if kind not in _KINDS or word not in _ENDS:
+        return None
+    payload = event.get("event")
+    if not isinstance(payload, Mapping):
+        raise ValueError("it has no payload")
+    end, execution_id = _ENDS[word], _id(payload, "execution_id")
+    return {
+        "event": end,
+        "event_id": _text(event.get("id")) or f"{execution_id}/{end}",
+        "kind": _KINDS[kind],
+        "sync_id": _id(payload, "sync_id"),
+        "sync_name": _text(payload.get("sync_name")) or _text(payload.get("name")),
+        "execution_id": execution_id,
+        "created_at": time_of(event) or time_of(payload),
+        "counts": _counts(payload),
+        "error": _text(payload.get("error")),
+    }
+
+
 class EventReader:
-    """Reads windows; what cannot be read in them is skipped, and warned about once."""
+    """Read windows of ends from the list of events; skip events that cannot be read, with one warning each."""
 
     def __init__(self) -> None:
         self._warned: dict[str, None] = {}
 
     def window(self, since: datetime, until: datetime | None = None) -> Flow[Window]:
-        """List the ends between two moments; each request is sent once, since callers come back anyway.
+        """List the ends of a period. Each request is sent once, since callers poll anyway.
 
         :raises PolytomicError: if a request fails
         """
         ends: dict[str, Ended] = {}
         newest: datetime | None = None
-        stretches: list[tuple[datetime, datetime | None]] = [(since, until)]
-        for _ in range(MOST_STRETCHES):
-            if not stretches:
+        periods: list[tuple[datetime, datetime | None]] = [(since, until)]
+        for _ in range(MAX_PERIODS):
+            if not periods:
                 break
-            after, before = stretches.pop()
-            rows, whole = yield from _listed(after, before)
+            after, before = periods.pop()
+            rows, complete = yield from _list(after, before)
             read = [each for each in map(self._read, rows) if each]
-            if not whole and read:
-                if not all(_lies_within(moment, after, before) for moment, _ in read):
+            if not complete and read:
+                moments = sorted(moment for moment, _ in read)
+                first, last = after - TIME_TOLERANCE, before + TIME_TOLERANCE if before else moments[-1]
+                if moments[0] < first or moments[-1] > last:
                     raise events.list().response_error(
-                        "the list cannot be divided by time: it does not heed the times asked"
+                        "the list cannot be divided by time: it ignores the requested times"
                     )
-                cut = _cut(sorted(moment for moment, _ in read), after, before)
-                stretches += cut
-                if not cut:
-                    rows = yield from self._of_one_instant(after, before)
+                parts = _split(moments, after, before)
+                periods += parts
+                if not parts:
+                    rows = yield from self._list_by_type(after, before)
                     read += [each for each in map(self._read, rows) if each]
             for moment, end in read:
                 newest = max(newest or moment, moment)
                 if end:
-                    _keep(ends, end)
+                    _add(ends, end)
         else:
             raise events.list().response_error("the list cannot be divided by time")
         ordered = sorted(ends.values(), key=lambda end: (end.created_at, end.event_id))
         return Window(since, until, newest, tuple(ordered))
 
-    def _of_one_instant(self, after: datetime, before: datetime | None) -> Flow[list[Any]]:
-        """List what time cannot divide type by type."""
+    def _list_by_type(self, after: datetime, before: datetime | None) -> Flow[list[Any]]:
+        """List the events of a single instant, type by type."""
         found: list[Any] = []
         for type in _TYPES:
-            rows, whole = yield from _listed(after, before, type)
+            rows, complete = yield from _list(after, before, type)
             found += rows
-            if not whole:
-                self._warn(f"{after} {type}", f"more than {MOST_ROWS} events {type} bear one time: some are not seen")
+            if not complete:
+                self._warn(f"{after} {type}", f"Missed some of more than {MAX_ROWS} {type} events at {after}")
         return found
 
     def _read(self, row: Any) -> tuple[datetime, Ended | None] | None:
         try:
-            event = Event.model_validate(row)
-            if event.created_at is None:
+            created_at, fields = time_of(row), end_fields(row)
+            if created_at is None:
                 raise ValueError("it has no time")
-            return event.created_at, _end_of(event, event.created_at)
+            return created_at, Ended(**fields) if fields else None
         except ValueError as error:
             name = str(row.get("id"))[:80] if isinstance(row, Mapping) else f"a {type(row).__name__}"
-            what = "it has another shape than promised" if isinstance(error, ValidationError) else error
-            self._warn(name, f"an event cannot be read and is skipped: {name}: {what}")
+            self._warn(name, f"Skipped an event that cannot be read: {name}: {error}")
             return None
 
     def _warn(self, key: str, message: str) -> None:
         if key in self._warned:
             return
         self._warned[key] = None
-        if len(self._warned) > _MOST_WARNED:
+        if len(self._warned) > MAX_WARNED:
             del self._warned[next(iter(self._warned))]
-        log.warning("Polytomic's events: %s", message)
+        log.warning("%s", message)
 
 
-def _listed(after: datetime, before: datetime | None, type: str | None = None) -> Flow[tuple[list[Any], bool]]:
-    """List a stretch as it comes, and tell whether that is certainly all of it."""
-    typed = events.list(type=type, starting_after=after, ending_before=before, limit=MOST_ROWS)
+def _list(after: datetime, before: datetime | None, type: str | None = None) -> Flow[tuple[list[Any], bool]]:
+    """List the events of a period, and tell whether these are certainly all."""
+    typed = events.list(type=type, starting_after=after, ending_before=before, limit=MAX_ROWS)
     call: Call[Page[Any]] | None = replace(typed, model=Page[Any]).without_retries()
     rows: list[Any] = []
     paged = False
@@ -174,58 +226,51 @@ def _listed(after: datetime, before: datetime | None, type: str | None = None) -
         rows += page.rows
         call = next_page(call, page)
         paged = paged or call is not None
-    return rows, paged or len(rows) < MOST_ROWS
+    return rows, paged or len(rows) < MAX_ROWS
 
 
-def _lies_within(moment: datetime, after: datetime, before: datetime | None) -> bool:
-    return moment >= after - TOLERANCE and (before is None or moment <= before + TOLERANCE)
+def _split(moments: list[datetime], after: datetime, before: datetime | None) -> list[tuple[datetime, datetime | None]]:
+    """Split a period in two that cover it; return none if it is a single instant.
 
-
-def _cut(moments: list[datetime], after: datetime, before: datetime | None) -> list[tuple[datetime, datetime | None]]:
-    """Cut a stretch in two shorter ones that cover it; none if it is a single instant.
-
-    :param moments: the times of the rows that are known of it
+    :param moments: times of the events that are known of it
     """
     if before is not None and before - after <= 2 * TICK:
         return []
     middle = moments[len(moments) // 2]
     if middle <= after:
-        middle = after + min(before - after if before else STRIDE, STRIDE) / 2
+        middle = after + min(before - after if before else MAX_SPLIT_PERIOD, MAX_SPLIT_PERIOD) / 2
     if before is None or middle + TICK < before:
         return [(after, middle + TICK), (middle, before)]
     return [(after, middle), (middle - TICK, before)]
 
 
-def _keep(ends: dict[str, Ended], end: Ended) -> None:
-    """Keep one end of an execution: errors outdo the plain completion that may be told beside them."""
+def _add(ends: dict[str, Ended], end: Ended) -> None:
+    """Add the end of an execution; one with errors replaces a plain ``completed``, which may be sent beside it."""
     known = ends.get(end.execution_id)
     if known is None or (known.event == "completed" and end.event != "completed"):
         ends[end.execution_id] = end
 
 
-def _end_of(event: Event, created_at: datetime) -> Ended | None:
-    kind, _, word = (event.type or "").partition(".")
-    if kind not in _KINDS or word not in _WORDS:
-        return None
-    told = event.event
-    if told is None or not told.sync_id or not told.execution_id:
-        raise ValueError("it names no execution")
-    return Ended(
-        event=_WORDS[word],
-        event_id=event.id,
-        kind=_KINDS[kind],
-        sync_id=told.sync_id,
-        sync_name=told.sync_name,
-        execution_id=told.execution_id,
-        created_at=created_at,
-        counts=_counts(told),
-        error=told.error,
-    )
+def _id(payload: Mapping[str, Any], name: str) -> str:
+    value = _text(payload.get(name))
+    if value is None or value.strip() in ("", ".", ".."):
+        raise ValueError(f"it has no {name}")
+    return value
 
 
-def _counts(told: EventPayload) -> dict[str, int] | None:
-    said = told.model_extra or {}
-    if not isinstance(said.get(_COUNT_FIELDS["total"]), int):
+def _text(value: Any) -> str | None:
+    """Return a text that can be stored; JSON can hold lone surrogates, which no encoding can."""
+    if not isinstance(value, str):
         return None
-    numbers = {name: said.get(_COUNT_FIELDS[name]) for name in COUNTS}
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return None
+    return value
+
+
+def _counts(payload: Mapping[str, Any]) -> dict[str, int] | None:
+    if not isinstance(payload.get(_COUNT_FIELDS["total"]), int):
+        return None
+    numbers = {name: payload.get(_COUNT_FIELDS[name]) for name in COUNTS}
     return {name: number if isinstance(number, int) else 0 for name, number in numbers.items()}

@@ -1,33 +1,42 @@
-"""One execution, whichever kind of sync it is of."""
+"""Executions of both kinds of sync, normalized to one class."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
 from airflow_provider_polytomic.api.redaction import redact
 from airflow_provider_polytomic.executions.outcome import CANCELING, Outcome, is_unsuccessful_schema, outcome_of
+from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
 COUNTS = ("total", "insert", "update", "upserts", "delete", "error", "warnings")
 
-MOST_ERRORS = 100
-LONGEST_ERROR = 2000
+MAX_ERRORS = 100
+MAX_ERROR_LENGTH = 2000
 
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution as the result of a task: either API object, normalized.
+    """One execution of a model sync or a bulk sync.
 
     :param kind: ``model`` or ``bulk``
-    :param counts: records by what became of them; all of :data:`COUNTS` are there
-    :param errors: Polytomic's words for what went wrong; at most :data:`MOST_ERRORS`, redacted
-    :param schemas: a row a schema of a bulk sync: what it is called, its status, counts and message
+    :param sync_id: id of the sync
+    :param id: id of the execution
+    :param status: status, as Polytomic says it
+    :param outcome: meaning of the status
+    :param created_at: time when the execution was created
+    :param started_at: time when the execution started
+    :param completed_at: time when the execution ended
+    :param counts: number of records for each of :data:`COUNTS`
+    :param errors: Polytomic's error messages, redacted; at most :data:`MAX_ERRORS`
+    :param schemas: the schemas of a bulk sync execution
+    :param url: address of the sync in Polytomic
     """
 
-    kind: str
+    kind: SyncKindName
     sync_id: str
     id: str
     status: str
@@ -37,51 +46,52 @@ class Execution:
     completed_at: datetime | None = None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     errors: tuple[str, ...] = ()
-    schemas: tuple[dict[str, Any], ...] = ()
+    schemas: tuple[SchemaResult, ...] = ()
     url: str | None = None
 
     @property
     def canceling(self) -> bool:
-        """Tell whether it is on its way to being canceled."""
+        """Tell whether the execution is being canceled."""
         return self.status == CANCELING
 
     @property
-    def failed_schemas(self) -> list[dict[str, Any]]:
-        """The rows of the schemas that have not been synced."""
+    def failed_schemas(self) -> list[SchemaResult]:
+        """Return the schemas that were not synced."""
         return [row for row in self.schemas if is_unsuccessful_schema(row["status"])]
 
-    def with_schema_results(self, rows: Sequence[Mapping[str, Any]]) -> Execution:
-        """Return the execution with the rows of schemas that it did not sync itself, as earlier attempts left them."""
+    def with_schema_results(self, rows: Iterable[SchemaResult]) -> Execution:
+        """Return the execution with the schemas that it did not sync itself, as earlier attempts left them."""
         own = {row["schema"] for row in self.schemas}
-        return replace(self, schemas=(*(dict(row) for row in rows if row["schema"] not in own), *self.schemas))
+        return replace(self, schemas=(*(row for row in rows if row["schema"] not in own), *self.schemas))
 
-    def result(self) -> dict[str, Any]:
-        """Return the execution as JSON: what a task hands on, and what crosses the trigger boundary."""
+    def result(self) -> ExecutionResult:
+        """Return the execution as JSON."""
         return {
             "kind": self.kind,
             "sync_id": self.sync_id,
             "execution_id": self.id,
             "status": self.status,
             "outcome": self.outcome.value,
-            "created_at": _text(self.created_at),
-            "started_at": _text(self.started_at),
-            "completed_at": _text(self.completed_at),
+            "created_at": isoformat(self.created_at),
+            "started_at": isoformat(self.started_at),
+            "completed_at": isoformat(self.completed_at),
             "counts": dict(self.counts),
             "errors": list(self.errors),
-            "schemas": [dict(row) for row in self.schemas],
+            "schemas": [cast(SchemaResult, dict(row)) for row in self.schemas],
             "url": self.url,
         }
 
     @classmethod
-    def unknown(cls, kind: str, sync_id: str, execution_id: str) -> Execution:
-        """Return an execution of which nothing but its id is known."""
+    def unknown(cls, kind: SyncKindName, sync_id: str, execution_id: str) -> Execution:
+        """Return an execution of which only the id is known."""
         return cls(kind, sync_id, execution_id, "unknown", Outcome.RUNNING)
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any]) -> Execution:
-        """Read what :meth:`result` has written.
+        """Build an execution from its :meth:`result`.
 
-        :raises KeyError, ValueError: if it is something else
+        :raises KeyError: if a key is missing
+        :raises ValueError: if a value is not one of a result
         """
         return cls(
             kind=result["kind"],
@@ -89,9 +99,9 @@ class Execution:
             id=result["execution_id"],
             status=result["status"],
             outcome=Outcome(result["outcome"]),
-            created_at=_moment(result["created_at"]),
-            started_at=_moment(result["started_at"]),
-            completed_at=_moment(result["completed_at"]),
+            created_at=parse_moment(result["created_at"]),
+            started_at=parse_moment(result["started_at"]),
+            completed_at=parse_moment(result["completed_at"]),
             counts=dict(result["counts"]),
             errors=tuple(result["errors"]),
             schemas=tuple(result["schemas"]),
@@ -99,28 +109,26 @@ class Execution:
         )
 
     @classmethod
-    def of_model_sync(cls, sync_id: str, told: SyncExecution) -> Execution:
+    def of_model_sync(cls, sync_id: str, answer: SyncExecution) -> Execution:
         """Normalize an execution of a model sync."""
-        status = told.status or ""
-        counts = told.counts.model_dump(include=set(COUNTS)) if told.counts else {}
+        counts = answer.counts.model_dump(include=set(COUNTS)) if answer.counts else {}
         return cls(
             kind="model",
             sync_id=sync_id,
-            id=told.id,
-            status=status,
-            outcome=outcome_of(status, told.completed_at),
-            created_at=told.created_at,
-            started_at=told.started_at,
-            completed_at=told.completed_at,
+            id=answer.id,
+            status=answer.status or "",
+            outcome=outcome_of(answer.status or "", answer.completed_at),
+            created_at=answer.created_at,
+            started_at=answer.started_at,
+            completed_at=answer.completed_at,
             counts={name: counts.get(name, 0) for name in COUNTS},
-            errors=_shortened(told.errors),
+            errors=_shortened(answer.errors),
         )
 
     @classmethod
-    def of_bulk_sync(cls, sync_id: str, told: BulkSyncExecution) -> Execution:
+    def of_bulk_sync(cls, sync_id: str, answer: BulkSyncExecution) -> Execution:
         """Normalize an execution of a bulk sync."""
-        status = told.status or ""
-        schemas: tuple[dict[str, Any], ...] = tuple(
+        schemas: list[SchemaResult] = [
             {
                 "schema": row.schema_id or "",
                 "output_name": row.output_name,
@@ -129,51 +137,49 @@ class Execution:
                 "record_count": row.record_count,
                 "error_count": row.error_count,
                 "warning_count": row.warning_count,
-                "started_at": _text(row.started_at),
-                "completed_at": _text(row.completed_at),
+                "started_at": isoformat(row.started_at),
+                "completed_at": isoformat(row.completed_at),
             }
-            for row in told.schemas
-        )
-        outcome = outcome_of(status, told.completed_at, (row["status"] for row in schemas))
+            for row in answer.schemas
+        ]
+        outcome = outcome_of(answer.status or "", answer.completed_at, (row["status"] for row in schemas))
         errors = [
             f"{row['schema']}: {row['status_message']}"
             for row in schemas
             if is_unsuccessful_schema(row["status"]) and row["status_message"]
         ]
-        if told.status_message and outcome in (Outcome.FAILED, Outcome.PARTIAL, Outcome.CANCELED):
-            errors.insert(0, told.status_message)
+        if answer.status_message and outcome in (Outcome.FAILED, Outcome.PARTIAL, Outcome.CANCELED):
+            errors.insert(0, answer.status_message)
+        counts = {"total": answer.record_count, "error": answer.error_count, "warnings": answer.warning_count}
         return cls(
             kind="bulk",
             sync_id=sync_id,
-            id=told.id,
-            status=status,
+            id=answer.id,
+            status=answer.status or "",
             outcome=outcome,
-            created_at=told.created_at,
-            started_at=told.started_at,
-            completed_at=told.completed_at,
-            counts={
-                **dict.fromkeys(COUNTS, 0),
-                "total": told.record_count,
-                "error": told.error_count,
-                "warnings": told.warning_count,
-            },
+            created_at=answer.created_at,
+            started_at=answer.started_at,
+            completed_at=answer.completed_at,
+            counts={**dict.fromkeys(COUNTS, 0), **counts},
             errors=_shortened(errors),
-            schemas=schemas,
+            schemas=tuple(schemas),
         )
 
 
 def _shortened(errors: list[str]) -> tuple[str, ...]:
-    return tuple(_clean(error) for error in errors[:MOST_ERRORS])
+    return tuple(_clean(error) for error in errors[:MAX_ERRORS])
 
 
 def _clean(text: str) -> str:
     cleaned: str = redact(text)
-    return cleaned[:LONGEST_ERROR]
+    return cleaned[:MAX_ERROR_LENGTH]
 
 
-def _text(moment: datetime | None) -> str | None:
+def isoformat(moment: datetime | None) -> str | None:
+    """Return a time in ISO 8601; None for None."""
     return moment.isoformat() if moment else None
 
 
-def _moment(text: str | None) -> datetime | None:
+def parse_moment(text: str | None) -> datetime | None:
+    """Return the time that :func:`isoformat` wrote."""
     return datetime.fromisoformat(text) if text else None

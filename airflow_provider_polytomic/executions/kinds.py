@@ -1,148 +1,76 @@
-"""The two kinds of sync, made one thing: the calls that each needs for the same purpose."""
+"""The two kinds of sync, and references to their executions.
+
+Model syncs and bulk syncs have an API module each, with the same function names. Code for both kinds takes a
+:class:`SyncKind` and calls, for example, ``kind.api.get_status(sync_id)``.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 from airflow_provider_polytomic.api import bulk_syncs, syncs
-from airflow_provider_polytomic.api.call import Call
-from airflow_provider_polytomic.api.models.base import Message, Page
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
-from airflow_provider_polytomic.api.models.executions import (
-    BulkSyncExecution,
-    BulkSyncStatus,
-    StartedExecution,
-    SyncExecution,
-    SyncStatus,
-)
-from airflow_provider_polytomic.api.models.logs import ConsoleLog
-from airflow_provider_polytomic.api.models.syncs import Sync
+from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.executions.execution import Execution
+from airflow_provider_polytomic.results import SyncKindName
 
-E = TypeVar("E", SyncExecution, BulkSyncExecution)
 
+@dataclass(frozen=True)
+class SyncKind:
+    """Describe one kind of sync.
 
-class Kind(ABC, Generic[E]):
-    """The calls of one kind of sync, and how its executions are read."""
+    :param name: ``model`` or ``bulk``
+    :param label: name of the kind in messages
+    :param api: API module of the kind, ``syncs`` or ``bulk_syncs``
+    :param read: function that normalizes an execution, given the sync's id and the API's model of the execution
+    """
 
-    name: str
+    name: SyncKindName
     label: str
-
-    @abstractmethod
-    def list(self, active: bool | None) -> Call[Page[Any]]:
-        """Ask for all syncs of this kind that are, or are not, active."""
-
-    @abstractmethod
-    def status(self, sync_id: str) -> Call[Any]:
-        """Ask for the current and the last execution."""
-
-    @abstractmethod
-    def start(self, sync_id: str, key: str, parameters: Mapping[str, Any]) -> Call[Any]:
-        """Start an execution; the answer has its ``id``."""
-
-    @abstractmethod
-    def get(self, sync_id: str, execution_id: str) -> Call[E]:
-        """Ask for one execution."""
-
-    @abstractmethod
-    def executions(self, sync_id: str) -> Call[Page[E]]:
-        """Ask for all executions, the latest first."""
-
-    @abstractmethod
-    def cancel(self, sync_id: str, execution_id: str) -> Call[Message]:
-        """Ask for the end of one execution."""
-
-    @abstractmethod
-    def sync(self, sync_id: str) -> Call[Any]:
-        """Ask for the sync itself."""
-
-    @abstractmethod
-    def console(self, sync_id: str, execution_id: str, after: str | None, limit: int) -> Call[ConsoleLog]:
-        """Ask for the console log of one execution, or for what is newer than a cursor."""
-
-    @abstractmethod
-    def read(self, sync_id: str, told: E) -> Execution:
-        """Normalize an execution."""
+    api: ModuleType
+    read: Callable[[str, Any], Execution]
 
 
-class _ModelSyncs(Kind[SyncExecution]):
-    api = syncs
-    name = "model"
-    label = "model sync"
-
-    def list(self, active: bool | None) -> Call[Page[Sync]]:
-        return syncs.list(active=active)
-
-    def status(self, sync_id: str) -> Call[SyncStatus]:
-        return syncs.get_status(sync_id)
-
-    def start(self, sync_id: str, key: str, parameters: Mapping[str, Any]) -> Call[StartedExecution]:
-        return syncs.start(sync_id, idempotency_key=key, **parameters)
-
-    def get(self, sync_id: str, execution_id: str) -> Call[SyncExecution]:
-        return syncs.get_execution(sync_id, execution_id)
-
-    def executions(self, sync_id: str) -> Call[Page[SyncExecution]]:
-        return syncs.list_executions(sync_id)
-
-    def cancel(self, sync_id: str, execution_id: str) -> Call[Message]:
-        return syncs.cancel_execution(sync_id, execution_id)
-
-    def sync(self, sync_id: str) -> Call[Sync]:
-        return syncs.get(sync_id)
-
-    def console(self, sync_id: str, execution_id: str, after: str | None, limit: int) -> Call[ConsoleLog]:
-        return syncs.get_console_log(sync_id, execution_id, after=after, limit=limit)
-
-    def read(self, sync_id: str, told: SyncExecution) -> Execution:
-        return Execution.of_model_sync(sync_id, told)
+_KINDS = {
+    "model": SyncKind("model", "model sync", syncs, Execution.of_model_sync),
+    "bulk": SyncKind("bulk", "bulk sync", bulk_syncs, Execution.of_bulk_sync),
+}
 
 
-class _BulkSyncs(Kind[BulkSyncExecution]):
-    api = bulk_syncs
-    name = "bulk"
-    label = "bulk sync"
-
-    def list(self, active: bool | None) -> Call[Page[BulkSync]]:
-        return bulk_syncs.list(active=active)
-
-    def status(self, sync_id: str) -> Call[BulkSyncStatus]:
-        return bulk_syncs.get_status(sync_id)
-
-    def start(self, sync_id: str, key: str, parameters: Mapping[str, Any]) -> Call[BulkSyncExecution]:
-        return bulk_syncs.start(sync_id, idempotency_key=key, **parameters)
-
-    def get(self, sync_id: str, execution_id: str) -> Call[BulkSyncExecution]:
-        return bulk_syncs.get_execution(sync_id, execution_id)
-
-    def executions(self, sync_id: str) -> Call[Page[BulkSyncExecution]]:
-        return bulk_syncs.list_executions(sync_id)
-
-    def cancel(self, sync_id: str, execution_id: str) -> Call[Message]:
-        return bulk_syncs.cancel_execution(sync_id, execution_id)
-
-    def sync(self, sync_id: str) -> Call[BulkSync]:
-        return bulk_syncs.get(sync_id)
-
-    def console(self, sync_id: str, execution_id: str, after: str | None, limit: int) -> Call[ConsoleLog]:
-        return bulk_syncs.get_console_log(sync_id, execution_id, after=after, limit=limit)
-
-    def read(self, sync_id: str, told: BulkSyncExecution) -> Execution:
-        return Execution.of_bulk_sync(sync_id, told)
-
-
-MODEL = _ModelSyncs()
-BULK = _BulkSyncs()
-
-
-def sync_kind(name: str) -> Kind[Any]:
+def sync_kind(name: str) -> SyncKind:
     """Return the kind of this name, ``model`` or ``bulk``.
 
     :raises ValueError: if there is no such kind
     """
-    for kind in (MODEL, BULK):
-        if kind.name == name:
-            return kind
-    raise ValueError(f"there is no kind of sync named {name!r}, only 'model' and 'bulk'")
+    if name not in _KINDS:
+        raise ValueError(f"Unknown kind of sync: {name!r}. Use 'model' or 'bulk'")
+    return _KINDS[name]
+
+
+@dataclass(frozen=True)
+class ExecutionRef:
+    """Refer to one execution of one sync.
+
+    :param kind: ``model`` or ``bulk``
+    :param sync_id: id of the sync
+    :param execution_id: id of the execution
+    """
+
+    kind: SyncKindName
+    sync_id: str
+    execution_id: str
+
+    def __str__(self) -> str:
+        return f"execution {self.execution_id} of {sync_kind(self.kind).label} {self.sync_id}"
+
+    def fetch(self, *, without_retries: bool = False) -> Flow[Execution]:
+        """Request the execution.
+
+        :param without_retries: send one request only, for callers that poll anyway
+        """
+        kind = sync_kind(self.kind)
+        call = kind.api.get_execution(self.sync_id, self.execution_id)
+        answer = yield from send(call.without_retries() if without_retries else call)
+        return kind.read(self.sync_id, answer)

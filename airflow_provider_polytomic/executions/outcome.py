@@ -1,4 +1,4 @@
-"""What the API's status words mean; nowhere else are they compared."""
+"""Outcomes of executions. Status words of the API are compared here and nowhere else."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
+from typing import Literal
 
 log = logging.getLogger(__name__)
 
 
 class Outcome(str, Enum):
-    """What became of an execution."""
+    """Say how an execution ended, or that it is still running."""
+
+    value: Literal["running", "success", "partial", "failed", "canceled"]
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -40,15 +43,15 @@ _warned: set[str] = set()
 
 
 def outcome_of(status: str, completed_at: datetime | None, schema_statuses: Iterable[str] = ()) -> Outcome:
-    """Judge an execution by its status word.
+    """Return the outcome that a status stands for.
 
-    An execution that completed although one of its schemas did not is partial. ``interrupted`` may mean that Polytomic
-    goes on later, so it counts as an end only once there is a time of completion. A word that is not known counts as
-    running, and is warned about once in a process: Polytomic adds words, and a new one must not fail anybody's task.
+    An execution that completed although one of its schemas did not is partial. Polytomic may resume an ``interrupted``
+    execution, so that status is an end only once there is a time of completion. Polytomic adds status words now and
+    then: an unknown one counts as running and is logged once per process.
 
-    :param status: the execution's status, as the API says it
-    :param completed_at: when it ended, if it has
-    :param schema_statuses: the statuses of a bulk execution's schemas
+    :param status: status of the execution
+    :param completed_at: time when the execution ended, if it has
+    :param schema_statuses: statuses of a bulk sync execution's schemas
     """
     if status == _INTERRUPTED:
         return Outcome.FAILED if completed_at else Outcome.RUNNING
@@ -57,15 +60,15 @@ def outcome_of(status: str, completed_at: datetime | None, schema_statuses: Iter
         return Outcome.PARTIAL
     if status not in _FINAL and status not in _UNFINISHED and status not in _warned:
         _warned.add(status)
-        log.warning("Polytomic reports a status that is not known here: %r; it is taken as still running", status)
+        log.warning("Unknown execution status %r: treating the execution as still running", status)
     return outcome
 
 
 def is_unsuccessful_schema(status: str) -> bool:
-    """Tell whether a schema of an ended execution has not been synced."""
+    """Tell whether a schema of an ended execution was not synced."""
     return status in ("failed", "canceled", _INTERRUPTED)
 
 
 def is_completed_schema(status: str) -> bool:
-    """Tell whether a schema has been synced."""
+    """Tell whether a schema was synced."""
     return status == "completed"

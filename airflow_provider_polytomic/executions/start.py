@@ -1,23 +1,24 @@
-"""Starting exactly one execution, whatever dies in between.
+"""Start exactly one execution, whichever process dies on the way.
 
-The start carries an Idempotency-Key that is made of what the task instance is, so that the same attempt to start, made
-again by another process, is answered with the execution that the first one started. Key number *n* stands for the
-execution after *n* unsuccessful ones; walking the keys from 0 finds everything that this task instance has started
-since it was last cleared, and where to go on.
+Each start carries an Idempotency-Key that is derived from the task instance. If another process repeats the start, the
+API answers with the execution that the first one started. Key *n* stands for the execution after *n* unsuccessful ones,
+so trying the keys from 0 on finds everything that this task instance has started since it was last cleared, and then
+the first unused key.
 
-Going on from key *n* without an execution under it is the one dangerous step: if the refusal was not recorded, a later
-attempt finds key *n* fresh and starts again what already runs under *n + 1*. So a refusal counts as recorded only if it
-comes again after the status has been asked and does not explain it.
+The dangerous step is to go on from a key under which the API refused the start. If the API did not record the refusal,
+a later attempt finds that key unused and starts a second execution beside the one under the next key. A refusal
+therefore counts as recorded only if it is repeated after a status request that does not explain it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
+from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import (
     PolytomicAPIError,
     PolytomicConflictError,
@@ -27,35 +28,39 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.idempotency import idempotency_key
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import sync_kind
+from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
-from airflow_provider_polytomic.executions.ref import ExecutionRef
-from airflow_provider_polytomic.results import Ownership
+from airflow_provider_polytomic.results import Ownership, SyncKindName
 
 log = logging.getLogger(__name__)
 
-CONFLICT_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds between repetitions of a start answered 409, while the same start may still be in flight."""
+CONFLICT_BACKOFF = Backoff(first=0.5, maximum=16.0)
+"""Pauses between repetitions of a start answered 409, while the same start may still be in flight."""
 
-BUSY_PATIENCE = 4
-"""Repetitions after which a 409 is taken to be about the execution that runs: the start in flight may be its cause."""
+MIN_REPEATED_CONFLICTS = 6
+"""Repetitions after which a 409 that nothing explains counts as recorded."""
 
-MOST_REPETITIONS = 12
-"""Starts under one key, after which an API that gives ever other answers is given up."""
+MIN_CONFLICTS_WHILE_RUNNING = 4
+"""Repetitions after which the running execution counts as the reason of a 409, and not as the start in flight."""
 
-MOST_RECORDED_CONFLICTS = 5
-"""Keys answered 409 although nothing runs, after which the 409 is taken to mean something else."""
+MAX_START_REPETITIONS = 12
+"""Repetitions of a start under one key, after which the last refusal is raised."""
+
+MAX_RECORDED_CONFLICTS = 5
+"""Keys answered 409 although nothing runs, after which the 409 is raised."""
 
 IfRunning = Literal["wait", "join", "fail", "skip"]
 
 
 @dataclass(frozen=True)
 class StartResult:
-    """The execution to wait for, and why.
+    """The execution to wait for.
 
-    :param ownership: ours to cancel; somebody else's, joined; or one that must end before ours can start
-    :param previous_executions: our unsuccessful executions before it, oldest first
-    :param adopted: it existed before this attempt asked
+    :param execution: the execution
+    :param ownership: ``OWNED`` if the task instance started it, and may cancel it; ``JOINED`` if another party did;
+        ``BLOCKING`` if it must end before the task instance can start its own
+    :param previous_executions: unsuccessful executions that the task instance started before it, oldest first
+    :param adopted: whether it existed before this attempt
     """
 
     execution: Execution
@@ -65,7 +70,7 @@ class StartResult:
 
 
 class AlreadyRunning(Exception):
-    """An execution that is not ours runs, and the policy is not to wait for it."""
+    """Another party's execution is running, and ``if_running`` says to fail or to skip."""
 
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
@@ -74,213 +79,197 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True)
 class StartRequest:
-    """What is to be started, by whom, and under which policy.
+    """Describe what to start, for which task instance and under which policy.
 
     :param kind: ``model`` or ``bulk``
-    :param identity: what makes the task instance the one it is: DAG, run, task and map index
-    :param generation: attempts before it was last cleared; a clear always runs again
-    :param attempts_before: attempts of this generation before this one; what they started may still be there
-    :param resumed: this attempt may have sent its start already, by a process that is no more
-    :param parameters: the start's body, given our unsuccessful executions so far
-    :param if_running: what to do about an execution that is not ours: wait for its end, join it, or give up
-    :param is_success: whether an ended execution is a success to this task
-    :param known_execution_id: the execution that this generation started, where that was kept
+    :param sync_id: id of the sync
+    :param identity: DAG id, run id, task id and map index of the task instance
+    :param generation: number of attempts before the task instance was last cleared; default 0
+    :param attempts_before: number of attempts since then; their executions may still exist; default 0
+    :param parameters: function that returns the body of the start, given the previous unsuccessful executions
+    :param if_running: what to do while another party's execution runs: ``wait`` for its end, ``join`` it, ``fail`` or
+        ``skip``; default ``wait``
+    :param is_success: function that tells whether an ended execution is a success for the task
+    :param known_execution_id: id of the execution that this generation started, where it was saved
     """
 
-    kind: str
+    kind: SyncKindName
     sync_id: str
     identity: tuple[str, str, str, int]
     generation: int = 0
     attempts_before: int = 0
-    resumed: bool = False
     parameters: Callable[[Sequence[Execution]], Mapping[str, Any]] = lambda previous_executions: {}
     if_running: IfRunning = "wait"
     is_success: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
     known_execution_id: str | None = None
 
-    @property
-    def stints_before(self) -> int:
-        """How many processes may have sent a start of this generation before."""
-        return self.attempts_before + self.resumed
-
     def key(self, number: int) -> str:
-        """Return the Idempotency-Key for the execution after ``number`` unsuccessful ones."""
+        """Return the Idempotency-Key of the execution after ``number`` unsuccessful ones."""
         return idempotency_key(*self.identity, self.kind, self.sync_id, self.generation, number)
 
 
 @dataclass(frozen=True)
 class SyncSnapshot:
-    """What was to be seen of a sync's executions at one moment.
+    """Executions of a sync at one moment.
 
-    :param running: the one that is current; what the last one is called does not matter, it must not block a start
-    :param executions: it and those before it, as far as they were asked for
+    :param running: the current execution; the last execution does not count, whatever its status
+    :param executions: the current and the last execution and, if requested, the history
     """
 
     running: Execution | None
     executions: tuple[Execution, ...]
 
     def find(self, execution_id: str) -> Execution | None:
-        return next((known for known in self.executions if known.id == execution_id), None)
+        return next((execution for execution in self.executions if execution.id == execution_id), None)
 
     def predates(self, execution: Execution) -> bool:
-        """Tell whether the execution existed when this was seen; all times are the server's own."""
+        """Tell whether the execution existed at the time of the snapshot, by the server's clock."""
         if self.find(execution.id):
             return True
         times = [known.created_at for known in self.executions if known.created_at]
         return bool(times and execution.created_at and execution.created_at < max(times))
 
 
-def start_once(order: StartRequest, on_started: Callable[[ExecutionRef], None]) -> Flow[StartResult]:
-    """Start an execution, unless this task instance has already started the one it needs.
+def start_once(
+    request: StartRequest, on_started: Callable[[ExecutionRef], None] = lambda ref: None
+) -> Flow[StartResult]:
+    """Start an execution, unless the task instance has already started the one it needs.
 
-    It may be run again at any time, by any process: it then finds what was started before. An attempt starts one at
-    most, so one more unsuccessful execution than there were attempts is this one's own, and its result. Where another
-    execution must end first, that one is returned with :attr:`Role.BLOCKING`, to be waited for before this is run
-    again.
+    Any process may call this again at any time, and finds what was started before. An attempt starts one execution at
+    most, so if there is one more unsuccessful execution than there were attempts before, it is the result of this
+    attempt. If another execution must end first, that one is returned with :attr:`Ownership.BLOCKING`: wait for its end
+    and call this again.
 
-    :param on_started: told of an execution as soon as it is known to be ours, so that it can be canceled and found
-    :raises AlreadyRunning: if an execution that is not ours runs and the order says to fail or skip
-    :raises PolytomicError: if Polytomic refuses, or gave no usable answer
+    :param request: what to start
+    :param on_started: called with an execution as soon as it is known to be owned, for example to save its id
+    :raises AlreadyRunning: if another party's execution runs and ``if_running`` is ``fail`` or ``skip``
+    :raises PolytomicError: if Polytomic refuses the start, or gives no usable answer
     """
-    if order.known_execution_id:
-        known_execution_id = yield from _recall(order, order.known_execution_id)
-        if known_execution_id:
-            on_started(ExecutionRef(order.kind, order.sync_id, known_execution_id.id))
-            return StartResult(
-                known_execution_id, Ownership.BLOCKING if known_execution_id.canceling else Ownership.OWNED
-            )
+    if request.known_execution_id:
+        known = yield from _recall(request, request.known_execution_id)
+        if known:
+            on_started(ExecutionRef(request.kind, request.sync_id, known.id))
+            return StartResult(known, Ownership.BLOCKING if known.canceling else Ownership.OWNED)
 
-    before = yield from _look_back(order)
-    if before.running and not order.stints_before:
-        return _not_ours(order, before.running)
+    before = yield from _snapshot(request, with_history=bool(request.attempts_before))
+    if before.running and not request.attempts_before:
+        return _apply_policy(request, before.running)
 
     previous_executions: list[Execution] = []
     refusals = conflicts = 0
-    for key in map(order.key, count()):
+    for key in map(request.key, count()):
         answer = yield from _start_under(
-            order, key, previous_executions, before, may_skip=refusals <= order.stints_before
+            request, key, previous_executions, before, may_skip=refusals <= request.attempts_before
         )
         if isinstance(answer, StartResult):
             return answer
         if isinstance(answer, PolytomicConflictError):
             conflicts += 1
-            if conflicts > MOST_RECORDED_CONFLICTS + order.stints_before:
+            if conflicts > MAX_RECORDED_CONFLICTS + request.attempts_before:
                 raise answer
             continue
         if isinstance(answer, PolytomicAPIError):
             refusals += 1
             continue
         on_started(answer)
-        execution = yield from _look_at_started(answer, before)
+        execution = yield from _fetch_started(answer, before)
         if not before.predates(execution):
             return StartResult(execution, Ownership.OWNED, tuple(previous_executions), adopted=False)
         if execution.canceling:
             return StartResult(execution, Ownership.BLOCKING)
-        if not execution.outcome.final or order.is_success(execution):
+        unsuccessful = execution.outcome.final and not request.is_success(execution)
+        if not unsuccessful or len(previous_executions) == request.attempts_before:
             return StartResult(execution, Ownership.OWNED, tuple(previous_executions))
-        if len(previous_executions) == order.attempts_before:
-            return StartResult(execution, Ownership.OWNED, tuple(previous_executions))
-        log.info("%s was started by an earlier attempt and is %s", answer, execution.status)
+        log.info("Found an unsuccessful execution of an earlier attempt: %s is %s", answer, execution.status)
         previous_executions.append(execution)
-    raise AssertionError("there is always another key")
+    raise AssertionError("unreachable")
 
 
-def _recall(order: StartRequest, execution_id: str) -> Flow[Execution | None]:
+def _recall(request: StartRequest, execution_id: str) -> Flow[Execution | None]:
+    """Return the saved execution; None if it is gone, or if this attempt needs another one."""
     try:
-        execution = yield from ExecutionRef(order.kind, order.sync_id, execution_id).fetch()
+        execution = yield from ExecutionRef(request.kind, request.sync_id, execution_id).fetch()
     except PolytomicNotFoundError:
         return None
-    needed = execution.outcome.final and not order.is_success(execution) and order.attempts_before
-    return None if needed else execution
+    unsuccessful = execution.outcome.final and not request.is_success(execution)
+    return None if unsuccessful and request.attempts_before else execution
 
 
-def _glance(order: StartRequest) -> Flow[SyncSnapshot]:
-    kind = sync_kind(order.kind)
-    status = yield from send(kind.status(order.sync_id))
-    told = (status.current_execution, status.last_execution)
-    running = kind.read(order.sync_id, told[0]) if told[0] else None
-    return SyncSnapshot(
-        running=running if running and not running.outcome.final else None,
-        executions=tuple(kind.read(order.sync_id, one) for one in told if one),
-    )
+def _snapshot(request: StartRequest, *, with_history: bool = False) -> Flow[SyncSnapshot]:
+    """Request the executions of the sync.
 
-
-def _look_back(order: StartRequest) -> Flow[SyncSnapshot]:
-    """See what there is before anything is started.
-
-    Where earlier attempts may have started something, the history is asked too: the status shows two executions at
-    most, and its last one may lag behind, so that an old failure would be taken for that of a fresh start.
+    :param with_history: request the history, too, which is needed if earlier attempts may have started something: the
+        status shows two executions at most, and its last one may lag behind, so that an old failure would be mistaken
+        for that of a fresh start
     """
-    status = yield from _glance(order)
-    if not order.stints_before:
-        return status
-    kind = sync_kind(order.kind)
-    history = yield from send(kind.executions(order.sync_id))
-    return replace(status, executions=(*status.executions, *(kind.read(order.sync_id, one) for one in history.rows)))
+    kind = sync_kind(request.kind)
+    status = yield from send(kind.api.get_status(request.sync_id))
+    shown = [kind.read(request.sync_id, one) for one in (status.current_execution, status.last_execution) if one]
+    running = shown[0] if status.current_execution and not shown[0].outcome.final else None
+    if with_history:
+        history = yield from send(kind.api.list_executions(request.sync_id))
+        shown += [kind.read(request.sync_id, row) for row in history.rows]
+    return SyncSnapshot(running, tuple(shown))
 
 
-def _not_ours(order: StartRequest, running: Execution) -> StartResult:
-    """Apply the policy; one that is about to end is always waited for, since after a clear it is our own."""
+def _apply_policy(request: StartRequest, running: Execution) -> StartResult:
+    """Apply ``if_running``. An execution that is being canceled is always waited for: after a clear it is our own."""
     if running.canceling:
         return StartResult(running, Ownership.BLOCKING)
-    if order.if_running in ("fail", "skip"):
+    if request.if_running in ("fail", "skip"):
         raise AlreadyRunning(running)
-    return StartResult(running, Ownership.JOINED if order.if_running == "join" else Ownership.BLOCKING)
+    return StartResult(running, Ownership.JOINED if request.if_running == "join" else Ownership.BLOCKING)
 
 
 def _start_under(
-    order: StartRequest, key: str, previous_executions: Sequence[Execution], before: SyncSnapshot, *, may_skip: bool
+    request: StartRequest, key: str, previous_executions: Sequence[Execution], before: SyncSnapshot, *, may_skip: bool
 ) -> Flow[ExecutionRef | StartResult | PolytomicAPIError]:
-    """Start under one key.
+    """Start an execution under one key.
 
-    :param may_skip: False: a refusal other than 409 is final
-    :return: what was started; what there is instead of it; or the refusal that is recorded under the key
+    :param may_skip: whether a refusal other than 409 may count as recorded
+    :return: the execution that was started; the execution to wait for instead; or the refusal recorded under the key
     """
-    call = sync_kind(order.kind).start(order.sync_id, key, order.parameters(previous_executions))
+    parameters = request.parameters(previous_executions)
+    call = sync_kind(request.kind).api.start(request.sync_id, idempotency_key=key, **parameters)
     refusal: PolytomicAPIError | None = None
-    seen: SyncSnapshot | None = None
+    last: SyncSnapshot | None = None
     for number in count():
         try:
             started = yield from send(call)
-            return ExecutionRef(order.kind, order.sync_id, started.id)
+            return ExecutionRef(request.kind, request.sync_id, started.id)
         except PolytomicAPIError as error:
             conflict = isinstance(error, PolytomicConflictError)
-            if number == MOST_REPETITIONS or not (conflict or (may_skip and _may_be_recorded(order, error))):
+            # On a first attempt, any other failure than a 500 comes from in front of the application, or would be the
+            # same under every key.
+            may_be_recorded = may_skip and (request.attempts_before or error.status_code == 500)
+            if number == MAX_START_REPETITIONS or not (conflict or may_be_recorded):
                 raise
-            again = refusal is not None and refusal.status_code == error.status_code
+            repeated = refusal is not None and refusal.status_code == error.status_code
             refusal = error
-        now = yield from _glance(order)
+        now = yield from _snapshot(request)
         if conflict:
-            if now.running and number >= BUSY_PATIENCE:
-                return _not_ours(order, now.running)
-            if again and now == seen and number >= len(CONFLICT_PAUSES):
+            if now.running and number >= MIN_CONFLICTS_WHILE_RUNNING:
+                return _apply_policy(request, now.running)
+            if repeated and now == last and number >= MIN_REPEATED_CONFLICTS:
                 break
-            yield Pause(CONFLICT_PAUSES[min(number, len(CONFLICT_PAUSES) - 1)])
+            yield Pause(CONFLICT_BACKOFF.delay(number))
         else:
             appeared = next((one for one in now.executions if not before.predates(one)), None)
             if appeared and refusal.status_code >= 500:
-                log.warning("%s; yet execution %s has appeared: it is waited for, never canceled", refusal, appeared.id)
+                log.warning("Joining execution %s, which appeared although the start failed: %s", appeared.id, refusal)
                 return StartResult(appeared, Ownership.JOINED, tuple(previous_executions))
-            if again:
+            if repeated:
                 break
-        seen = now
-    log.warning("%s; the answer is taken for a recorded one: going on to the next key", refusal)
+        last = now
+    log.warning("Trying the next Idempotency-Key, since Polytomic seems to have recorded a refusal: %s", refusal)
     assert refusal is not None
     return refusal
 
 
-def _may_be_recorded(order: StartRequest, error: PolytomicAPIError) -> bool:
-    """Tell whether a refusal may be what an earlier request got; a first attempt can only have met its own 500.
-
-    Any other failure of a first attempt comes from in front of the application, or would be the same under every key.
-    """
-    return bool(order.stints_before) or error.status_code == 500
-
-
-def _look_at_started(run: ExecutionRef, before: SyncSnapshot) -> Flow[Execution]:
+def _fetch_started(ref: ExecutionRef, before: SyncSnapshot) -> Flow[Execution]:
     try:
-        return (yield from run.fetch())
+        return (yield from ref.fetch())
     except PolytomicError as error:
-        log.warning("%s has been started, and could not be looked at yet: %s", run, error)
-        unknown = Execution.unknown(run.kind, run.sync_id, run.execution_id)
-        return before.find(run.execution_id) or unknown
+        log.warning("Could not request the status of %s, which was started: %s", ref, error)
+        unknown = Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
+        return before.find(ref.execution_id) or unknown

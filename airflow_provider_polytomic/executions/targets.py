@@ -1,12 +1,12 @@
-"""Which execution somebody waits for who has not started it."""
+"""Targets of a wait that names no execution: the current one, or the latest one that completed since a moment."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
 from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.errors import PolytomicError
@@ -14,20 +14,23 @@ from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import sync_kind
-from airflow_provider_polytomic.executions.ref import ExecutionRef
+from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
+from airflow_provider_polytomic.executions.outcome import Outcome
+from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CompletedSince:
-    """The latest execution of a sync that ended at or after a moment; there may be none yet.
+    """Stand for the latest execution of a sync that completed at or after a moment; there may be none yet.
 
     :param kind: ``model`` or ``bulk``
+    :param sync_id: id of the sync
+    :param since: the moment
     """
 
-    kind: str
+    kind: SyncKindName
     sync_id: str
     since: datetime
 
@@ -35,36 +38,80 @@ class CompletedSince:
         return f"an execution of {sync_kind(self.kind).label} {self.sync_id} that ends after {self.since.isoformat()}"
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution | None]:
-        """Ask for it.
+        """Request the execution; return None if there is none yet.
 
-        :param without_retries: leave it at one request, for callers that come back anyway
+        :param without_retries: send one request only, for callers that poll anyway
         """
-        status = sync_kind(self.kind).status(self.sync_id)
-        told = yield from send(status.without_retries() if without_retries else status)
-        shown = [
-            sync_kind(self.kind).read(self.sync_id, one) for one in (told.last_execution, told.current_execution) if one
-        ]
+        kind = sync_kind(self.kind)
+        call = kind.api.get_status(self.sync_id)
+        status = yield from send(call.without_retries() if without_retries else call)
+        shown = [kind.read(self.sync_id, one) for one in (status.last_execution, status.current_execution) if one]
         ended = {one.completed_at: one for one in shown if one.outcome.final and one.completed_at}
         latest = max(ended, default=self.since)
         return ended.get(latest) if latest >= self.since else None
 
 
-def current_execution(kind: str, sync_id: str) -> Flow[Execution | None]:
-    """Return the execution that runs now, if one does."""
-    told = yield from send(sync_kind(kind).status(sync_id))
-    if told.current_execution is None:
+@dataclass(frozen=True)
+class Freshness(CompletedSince):
+    """Stand for the latest successful execution of a sync that completed at or after a moment; there may be none yet.
+
+    Neither its start nor the outcome of other executions matters.
+
+    :param since: the moment; together with ``max_age``, the later of the two counts
+    :param max_age: age in seconds that the execution may have at the time of a request; default: any
+    :param clock: function that returns the seconds since the epoch
+    """
+
+    max_age: float | None = None
+    clock: Callable[[], float] = field(default=time.time, compare=False)
+
+    def __str__(self) -> str:
+        limit = f"within {self.max_age:g} s" if self.max_age is not None else f"since {self.since.isoformat()}"
+        return f"a successful execution of {sync_kind(self.kind).label} {self.sync_id} that completed {limit}"
+
+    def fetch(self, *, without_retries: bool = False) -> Flow[Execution | None]:
+        """Search the history for the execution, and request it: the history may lack its counts and schemas.
+
+        :param without_retries: send each request once, for callers that poll anyway
+        """
+        since, kind = self.since, sync_kind(self.kind)
+        if self.max_age is not None:
+            since = max(since, datetime.fromtimestamp(self.clock() - self.max_age, timezone.utc))
+        call: Call[Page[object]] | None = kind.api.list_executions(self.sync_id)
+        while call is not None:
+            page = yield from send(call.without_retries() if without_retries else call)
+            all_later = True
+            for row in page.rows:
+                listed = kind.read(self.sync_id, row)
+                if listed.completed_at is None:
+                    continue
+                if listed.completed_at < since:
+                    all_later = False
+                elif listed.outcome is Outcome.SUCCESS:
+                    ref = ExecutionRef(self.kind, self.sync_id, listed.id)
+                    execution = yield from ref.fetch(without_retries=without_retries)
+                    if execution.outcome is Outcome.SUCCESS:
+                        return execution
+            call = next_page(call, page) if all_later else None
         return None
-    execution: Execution = sync_kind(kind).read(sync_id, told.current_execution)
+
+
+def current_execution(kind: SyncKindName, sync_id: str) -> Flow[Execution | None]:
+    """Return the execution that is running; None if there is none."""
+    status = yield from send(sync_kind(kind).api.get_status(sync_id))
+    if status.current_execution is None:
+        return None
+    execution = sync_kind(kind).read(sync_id, status.current_execution)
     return None if execution.outcome.final else execution
 
 
-def execution_current_at(kind: str, sync_id: str, moment: datetime) -> Flow[Execution | None]:
-    """Return the execution that was running at a moment in the past, if one was, from the history."""
-    call: Call[Page[object]] | None = sync_kind(kind).executions(sync_id)
+def execution_current_at(kind: SyncKindName, sync_id: str, moment: datetime) -> Flow[Execution | None]:
+    """Search the history for the execution that was running at a moment; return None if there was none."""
+    call: Call[Page[object]] | None = sync_kind(kind).api.list_executions(sync_id)
     while call is not None:
         page = yield from send(call)
-        for told in page.rows:
-            execution: Execution = sync_kind(kind).read(sync_id, told)
+        for row in page.rows:
+            execution = sync_kind(kind).read(sync_id, row)
             if execution.created_at is None or execution.created_at > moment:
                 continue
             ended_before = execution.completed_at is not None and execution.completed_at < moment
@@ -74,34 +121,37 @@ def execution_current_at(kind: str, sync_id: str, moment: datetime) -> Flow[Exec
 
 
 def resolve_target(
-    kind: str,
+    kind: SyncKindName,
     sync_id: str,
     since: datetime,
-    first_look: datetime | None = None,
+    current_at: datetime | None = None,
     *,
     poll_interval: float = 30.0,
     timeout: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Flow[ExecutionRef | CompletedSince]:
-    """Choose what to wait for where no execution was named: the current one, else one that ends from a moment on.
+    """Resolve which execution to wait for when no execution id is given.
 
-    :param since: for where none is current
-    :param first_look: when it was looked first, if not now
-    :param poll_interval: seconds between two questions while there is no answer: to wait for another execution instead would
-        be a guess
-    :param timeout: seconds within which it is asked again
+    That is the current execution or, if there is none, one that completes at or after ``since``. A request that fails
+    is repeated, since any other target would be a guess.
+
+    :param since: earliest time of completion where no execution is current
+    :param current_at: moment at which the execution must have been current; default: now
+    :param poll_interval: seconds between two requests
+    :param timeout: seconds within which a failed request is repeated
+    :raises PolytomicError: if Polytomic refuses the request, or does not answer within the timeout
     """
-    end = clock() + timeout
+    deadline = clock() + timeout
     while True:
         try:
-            if first_look:
-                current = yield from execution_current_at(kind, sync_id, first_look)
+            if current_at:
+                current = yield from execution_current_at(kind, sync_id, current_at)
             else:
                 current = yield from current_execution(kind, sync_id)
         except PolytomicError as error:
-            if not is_transient(error) or clock() >= end:
+            if not is_transient(error) or clock() >= deadline:
                 raise
-            log.warning("%s %s could not be looked at: %s", sync_kind(kind).label.capitalize(), sync_id, error)
+            log.warning("Could not request the status of %s %s; will retry: %s", sync_kind(kind).label, sync_id, error)
         else:
             return ExecutionRef(kind, sync_id, current.id) if current else CompletedSince(kind, sync_id, since)
         yield Pause(poll_interval)

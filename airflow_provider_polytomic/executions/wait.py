@@ -1,4 +1,4 @@
-"""Waiting for the end of an execution."""
+"""Wait for the end of an execution."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from airflow_provider_polytomic.api.errors import (
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.executions.execution import Execution
+from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.progress import ProgressLogger
-from airflow_provider_polytomic.executions.ref import ExecutionRef
 from airflow_provider_polytomic.executions.targets import CompletedSince
 
-HOPELESS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError, PolytomicValidationError)
-"""Answers that no waiting mends."""
+FINAL_ERRORS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError, PolytomicValidationError)
+"""Refusals that end a wait, since the next poll would be refused, too."""
 
 
-class DeadlinePassed(Exception):
-    """The execution had not ended when the time was up.
+class DeadlinePassed(TimeoutError):
+    """The execution did not end before the deadline.
 
-    :param execution: what was last heard of it, by the watcher in its last look; None if nothing was
+    :param target: execution that was waited for
+    :param execution: the execution as of the last poll that was answered; None if none was
     """
 
-    def __init__(self, run: ExecutionRef | CompletedSince, execution: Execution | None) -> None:
-        self.run = self.target = run
+    def __init__(self, target: ExecutionRef | CompletedSince, execution: Execution | None) -> None:
+        self.target = target
         self.execution = execution
-        super().__init__(f"{run} has not ended in time")
+        super().__init__(f"{target} has not ended in time")
 
 
 def effective_deadline(
@@ -42,29 +43,31 @@ def effective_deadline(
     latest: float | None,
     clock: Callable[[], float] = time.time,
 ) -> float | None:
-    """Return when waiting for an execution ends, in seconds since the epoch; None for never.
+    """Return the end of a wait, in seconds since the epoch; None for no end.
 
-    The server's time is believed only for an execution that an earlier attempt started: a clock that is off must not
-    shorten the time of a fresh one.
+    The timeout of an execution that an earlier attempt started counts from its creation. That of an execution just
+    started counts from now: a server clock that is off must not shorten it.
 
-    :param timeout: seconds that it has from its start on; None for any number
-    :param latest: when waiting ends whatever the execution has; None for never
+    :param timeout: seconds that the execution may take; None for any number
+    :param latest: end of the wait whatever the execution took so far; None for none
     """
     if timeout is None:
         return latest
     now, created = clock(), execution.created_at
-    began = min(now, created.timestamp()) if adopted and created else now
-    return began + timeout if latest is None else min(began + timeout, latest)
+    start = min(now, created.timestamp()) if adopted and created else now
+    return start + timeout if latest is None else min(start + timeout, latest)
 
 
 PollResult: TypeAlias = Union[Execution, PolytomicError, None]
-"""What a look brings: the execution as it is, that there is none yet, or why it could not be asked for."""
+"""Result of a poll: the execution, the error of the request, or None if there is no execution yet."""
 
 
 class WaitState:
-    """Judges what a wait hears, and keeps its log.
+    """Decide after each poll whether a wait ends, and log its progress.
 
-    :param deadline: when to give up, by ``clock``; None for never
+    :param target: execution that is waited for
+    :param deadline: end of the wait by ``clock``; None for none
+    :param progress: logger of the wait's progress
     """
 
     def __init__(
@@ -72,73 +75,67 @@ class WaitState:
         target: ExecutionRef | CompletedSince,
         deadline: float | None,
         clock: Callable[[], float],
-        journal: ProgressLogger,
+        progress: ProgressLogger,
     ) -> None:
-        self._awaited = target
+        self._target = target
         self._deadline = deadline
         self._clock = clock
-        self._journal = journal
+        self._progress = progress
+        self._last: Execution | None = None
 
-    def take(self, news: PollResult) -> Execution | None:
-        """Return the execution if it has ended, None if the wait goes on.
+    def update(self, result: PollResult) -> Execution | None:
+        """Return the execution if it has ended; None if the wait goes on.
 
-        :raises DeadlinePassed: if the time is up
-        :raises PolytomicError: what no waiting mends
+        :raises DeadlinePassed: if the deadline has passed
+        :raises PolytomicError: one of :data:`FINAL_ERRORS`
         """
-        if isinstance(news, HOPELESS):
-            raise news
-        heard: Execution | None = None
-        if isinstance(news, PolytomicError):
-            self._journal.failed(news)
+        if isinstance(result, FINAL_ERRORS):
+            raise result
+        if isinstance(result, PolytomicError):
+            self._progress.failed(result)
         else:
-            heard = news
-            self._journal.heard(heard)
-        if heard and heard.outcome.final:
-            return heard
+            self._last = result
+            self._progress.polled(result)
+            if result and result.outcome.final:
+                return result
         if self._deadline is not None and self._clock() >= self._deadline:
-            raise DeadlinePassed(self._awaited, heard)
+            raise DeadlinePassed(self._target, self._last)
         return None
 
 
 def wait_for_end(
-    run: ExecutionRef | CompletedSince,
+    ref: ExecutionRef | CompletedSince,
+    poll_interval: float = 30.0,
+    timeout: float | None = None,
     *,
-    poll_interval: float,
     deadline: float | None = None,
     pause_first: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Flow[Execution]:
-    """Ask for the execution until it has ended.
+    """Poll an execution until it ends, and return it.
 
-    A poll that fails is news about the API, not about the sync: it is logged and ridden out until the deadline.
+    A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline.
 
-    :param run: the execution; or the latest that has ended since a moment, as soon as there is one
-    :param poll_interval: seconds between two polls
-    :param deadline: when to give up, in seconds since the epoch; the status is asked before it is applied
-    :param pause_first: the status has just been asked, so begin with a pause
-    :raises DeadlinePassed: if it has not ended by then
-    :raises PolytomicError: 400, 401, 403, 404 or 422, which no waiting mends
+    :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
+    :param poll_interval: seconds between two polls; default 30
+    :param timeout: seconds to wait; default: without limit
+    :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
+    :param pause_first: begin with a pause, where the status has just been requested; default False
+    :param clock: function that returns the seconds since the epoch
+    :raises DeadlinePassed: if the execution has not ended by then; a built-in ``TimeoutError``
+    :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422)
     """
-    vigil = WaitState(run, deadline, clock, ProgressLogger(run, clock))
-    last: Execution | None = None
-    if pause_first:
-        yield Pause(_until_next(poll_interval, deadline, clock))
+    if timeout is not None:
+        deadline = min(clock() + timeout, float("inf") if deadline is None else deadline)
+    state = WaitState(ref, deadline, clock, ProgressLogger(ref, clock))
     while True:
-        news: PollResult
+        if pause_first:
+            yield Pause(poll_interval if deadline is None else max(0.0, min(poll_interval, deadline - clock())))
+        pause_first = True
+        result: PollResult
         try:
-            news = yield from run.fetch(without_retries=True)
+            result = yield from ref.fetch(without_retries=True)
         except PolytomicError as error:
-            news = error
-        else:
-            last = news
-        try:
-            ended = vigil.take(news)
-        except DeadlinePassed:
-            raise DeadlinePassed(run, last) from None
-        if ended:
+            result = error
+        if ended := state.update(result):
             return ended
-        yield Pause(_until_next(poll_interval, deadline, clock))
-
-
-def _until_next(poll_interval: float, deadline: float | None, clock: Callable[[], float]) -> float:
-    return poll_interval if deadline is None else max(0.0, min(poll_interval, deadline - clock()))

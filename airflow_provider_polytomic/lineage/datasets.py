@@ -53,7 +53,7 @@ def lineage_datasets(execution: Execution, config: ClientConfig, *, detailed: bo
     quick = replace(config, timeout=LINEAGE_TIMEOUT, max_retries=0, max_requests_per_minute=None)
     with PolytomicClient(config=quick) as client:
         lookup = _Lookup(client)
-        sync = lookup.send(sync_kind(execution.kind).sync(execution.sync_id), f"sync {execution.sync_id}")
+        sync = lookup.send(sync_kind(execution.kind).api.get(execution.sync_id), f"sync {execution.sync_id}")
         namer = _DatasetNamer(host_of(config.base_url), lookup if detailed else None)
         inputs: list[DatasetName] = []
         outputs: RowCounts = []
@@ -89,7 +89,7 @@ def _bulk_sync_datasets(execution: Execution, sync: BulkSync, namer: _DatasetNam
 
 
 def _sync_itself(execution: Execution, namer: _DatasetNamer) -> RowCounts:
-    rows = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
+    rows: list[tuple[str | None, int]] = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
     return [
         (namer.in_polytomic(AssetUri(namer.host, execution.kind, execution.sync_id, schema).path), count)
         for schema, count in rows or [(None, _rows_written(execution))]

@@ -48,7 +48,7 @@ CONFIRM_TIMEOUT = 60.0
 DEFERRAL_GRACE = 120.0
 """Seconds after which Airflow ends a deferral whose trigger has not applied the deadline."""
 
-ADVICE_FOR_TIMEOUT = "Set a longer timeout, or see in Polytomic why the execution is slow."
+ADVICE_FOR_TIMEOUT = "set a longer timeout, or see in Polytomic why the execution is slow"
 
 
 class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
@@ -353,9 +353,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             )
         steps = [ADVICE_FOR_TIMEOUT]
         if not may_cancel:
-            steps.insert(0, "The execution was left running: cancel it in Polytomic if it must not go on.")
+            steps.insert(0, "cancel the execution in Polytomic if it must not go on; it was left running")
         elif last is None or not last.outcome.final:
-            steps.insert(0, "See in Polytomic whether the execution is still running.")
+            steps.insert(0, "see in Polytomic whether the execution is still running")
         else:
             TaskExecutionState(context).clear_started()
         last = last or last_seen or Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)

@@ -48,7 +48,7 @@ CANCEL_TIMEOUT = 30.0
 START_OF_RUN = "{{ data_interval_start | default(none) or dag_run.start_date }}"
 """Default of ``completed_after``, as the triggerer renders it."""
 
-ADVICE_FOR_TIMEOUT = "Set a longer timeout, or see in Polytomic why the execution is slow."
+ADVICE_FOR_TIMEOUT = "set a longer timeout, or see in Polytomic why the execution is slow"
 
 
 class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
@@ -251,7 +251,7 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
         return self._start_of_run(context)
 
     def _finish(self, context: Context, execution: Execution) -> ExecutionResult:
-        hint = "See the sync's history in Polytomic."
+        hint = "see the sync's history in Polytomic"
         return finish_execution(self, context, execution, self._criteria, retry_hint=hint)
 
     def _copy_console_log(self, execution: Execution | None) -> None:
@@ -263,7 +263,7 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
         if not isinstance(ref, ExecutionRef) or (self.reschedule and not ended):
             return
         self._console = self._console or ConsoleLogReader(ref, self.log.info, self._client.config.secrets)
-        self._client.run(self._console.fetch() if ended else self._console.glance())
+        self._client.run(self._console.fetch() if ended else self._console.poll())
 
     def _timeout_error(self, context: Context) -> AirflowSensorTimeout:
         """Cancel the execution if ``cancel_on_timeout`` is set, and return the exception."""
@@ -285,13 +285,13 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
             headline += ", and was canceled by this task"
         elif last.outcome.final:
             headline = f"has ended, but not {within}"
-            steps = ["Clear this task, which then finds the ended execution.", "Set a longer timeout."]
+            steps = ["clear this task, which then finds the ended execution", "set a longer timeout"]
         elif cancel_requested:
-            steps.insert(0, "See in Polytomic whether it has ended; its cancellation was requested.")
+            steps.insert(0, "see in Polytomic whether it has ended; its cancellation was requested")
         elif self.cancel_on_timeout:
-            steps.insert(0, "See in Polytomic whether it is still running; it could not be canceled.")
+            steps.insert(0, "see in Polytomic whether it is still running; it could not be canceled")
         else:
-            steps.insert(0, "The execution was left running: cancel it in Polytomic if it must not go on.")
+            steps.insert(0, "cancel the execution in Polytomic if it must not go on; it was left running")
         diagnostics = find_diagnostics(last, self.polytomic_conn_id)
         return AirflowSensorTimeout(report(with_link(context, last), headline, steps, diagnostics))
 

@@ -74,14 +74,14 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Request the status of each execution that has not ended; a failed request is logged and changes nothing."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.executions.wait import HOPELESS
+        from airflow_provider_polytomic.executions import FINAL_ERRORS
 
         refs = self._refs()
         self._push_first_link(context, refs)
         for ref in [ref for ref in refs if ref not in self._ends]:
             try:
                 execution = self._client.run(ref.fetch(without_retries=True))
-            except HOPELESS as error:
+            except FINAL_ERRORS as error:
                 self._ends[ref] = str(error)
             except PolytomicError as error:
                 self.log.warning("Could not get the status of %s; will retry: %s", ref, error)

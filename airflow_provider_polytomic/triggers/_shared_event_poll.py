@@ -104,7 +104,7 @@ class SharedEventPoll:
                 async with shared_client(config) as client:
                     while True:
                         await self._has_feeds.wait()
-                        earliest = min((feed.stretch for feed in self._feeds), key=itemgetter(0))
+                        earliest = min((feed.period for feed in self._feeds), key=itemgetter(0))
                         window = await client.run(reader.window(*earliest))
                         failures.reset()
                         yield EventPoll(window, config)

@@ -62,7 +62,7 @@ def fails(run_dag, emulator, everything_kept, monkeypatch):
         kept = everything_kept()
         log = kept.decode(errors="replace")
         assert (found.state, found.tasks) == ("failed", {"task": "failed"})
-        assert [each for each in (sync_id, "Next: ", *says) if each not in log] == []
+        assert [each for each in (sync_id, "Next:", *says) if each not in log] == []
         assert [each for each in CHAINED if each in log] == []
         assert (key or emulator.api_key).encode() not in kept
         return found

@@ -1,4 +1,4 @@
-"""Waiting by the watcher as a protocol: what it asks for, and its pauses, are steps at which it can be stopped."""
+"""Wait by the poller as a flow, whose requests and pauses are steps at which it can be stopped."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from airflow_provider_polytomic.api import ClientConfig, PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.executions import Execution, ExecutionRef
-from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+from airflow_provider_polytomic.executions.poller import ExecutionPoller
 from tests.support.simulated_api import EPOCH
 from tests.support.virtual_time import VirtualLoop
 
 CONFIG = ClientConfig("key")
 
 TICK = 1e-6
-"""Seconds; seconds since 1970 are told no finer, so that a pause of less may never end."""
+"""Resolution of seconds since 1970: a shorter pause may never end."""
 
 
-class _Stepped(VirtualLoop):
-    """Stops where nothing is left to do but to wait; its time is the server's.
+class _SteppedLoop(VirtualLoop):
+    """Stop when all tasks wait; use the time of the server.
 
-    :param pause: seconds until something is due; None: nothing is
+    :param pause: seconds until something is due; None if nothing is
     """
 
     pause: float | None = None
@@ -42,28 +42,28 @@ class _Stepped(VirtualLoop):
         self.stop()
 
 
-def watch_for_end(
+def poll_for_end(
     run: ExecutionRef, *, poll_interval: float, deadline: float | None, clock: Callable[[], float]
 ) -> Flow[Execution]:
-    """Wait as ``wait_for_end`` does, in a triggerer that has nothing else to wait for."""
-    loop = _Stepped(clock)
-    asked: deque[tuple[Flow[Any], asyncio.Future[Any]]] = deque()
+    """Wait as ``wait_for_end`` does, in a triggerer with no other wait."""
+    loop = _SteppedLoop(clock)
+    requests: deque[tuple[Flow[Any], asyncio.Future[Any]]] = deque()
 
-    async def ask(protocol: Flow[Any]) -> Any:
+    async def send(flow: Flow[Any]) -> Any:
         answer = loop.create_future()
-        asked.append((protocol, answer))
+        requests.append((flow, answer))
         return await answer
 
     @asynccontextmanager
-    async def lend(config: ClientConfig) -> AsyncIterator[Any]:
-        yield SimpleNamespace(run=ask)
+    async def acquire_client(config: ClientConfig) -> AsyncIterator[Any]:
+        yield SimpleNamespace(run=send)
 
     async def wait() -> Execution:
-        watcher = ExecutionPoller(CONFIG, lend=lend, wall=clock)
+        poller = ExecutionPoller(CONFIG, acquire_client=acquire_client, wall_clock=clock)
         try:
-            return await watcher.wait_for_end(run, poll_interval=poll_interval, deadline=deadline)
+            return await poller.wait_for_end(run, poll_interval=poll_interval, deadline=deadline)
         finally:
-            await watcher.aclose()
+            await poller.aclose()
 
     waiting = loop.create_task(wait())
     try:
@@ -71,13 +71,13 @@ def watch_for_end(
             loop.run_forever()
             if waiting.done():
                 return waiting.result()
-            if not asked:
-                assert loop.pause is not None, "it waits for nothing"
+            if not requests:
+                assert loop.pause is not None, "nothing is due"
                 yield Pause(loop.pause)
                 continue
-            protocol, answer = asked.popleft()
+            flow, answer = requests.popleft()
             try:
-                answer.set_result((yield from protocol))
+                answer.set_result((yield from flow))
             except PolytomicError as error:
                 answer.set_exception(error)
     finally:

@@ -1,7 +1,7 @@
-"""A model of the API's executions and Idempotency-Keys in memory, and a driver that can stop a protocol at any step.
+"""Simulate the API's executions and Idempotency-Keys in memory, and drive a flow that can be stopped at any step.
 
-What the vendor leaves open is a switch; what goes wrong between client and server is a fault put before a request.
-Every execution remembers the key that started it, so that a test can count by what happened, not by what was heard.
+What Polytomic does not document is a setting; what goes wrong between client and server is a fault of a request. Every
+execution has the key that started it, so that a test counts what happened, not what was answered.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from airflow_provider_polytomic.api.errors import (
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
+from airflow_provider_polytomic.executions.kinds import ExecutionRef
+from airflow_provider_polytomic.executions.start import CONFLICT_BACKOFF, MIN_REPEATED_CONFLICTS
 
 T = TypeVar("T")
 
@@ -33,32 +35,36 @@ EPOCH = 1_700_000_000.0
 KEYS_LIVE = 24 * 3600.0
 CANCELING_TAKES = 5.0
 
+CONFLICT_PAUSES = tuple(CONFLICT_BACKOFF.delay(number) for number in range(MIN_REPEATED_CONFLICTS))
+
+POLL_FAULTS = ("429", "500", "502", "503", "lost", "never", "garbled")
+
 EDGE = ("401", "403", "404", "422", "502", "503")
-"""Answers from in front of the application: they act on nothing, and no key keeps them."""
+"""Answers from in front of the application: they have no effect, and no key records them."""
 
 LIVE = ("running", "canceling", "queued")
 
 PATHS = {"model": f"/api/syncs/{SYNC}", "bulk": f"/api/bulk/syncs/{SYNC}"}
 
 CLIENT = RetryPolicy(max_retries=1, first_wait=0.0)
-"""The client's own repetition of a request, without its waits: one that is enough to have one."""
+"""One retry by the client itself, without a pause."""
 
 
 @dataclass
 class Plan:
-    """How an execution goes unless somebody interferes."""
+    """The course of an execution that nothing interrupts."""
 
     ends: str = "completed"
     after: float = 60.0
 
 
 @dataclass
-class Made:
-    """An execution as the server knows it.
+class SimulatedExecution:
+    """An execution on the server.
 
-    :param key: the Idempotency-Key that started it; None: somebody else has started it
-    :param heard: whether its key stands for it; False where the key stands for a 500
-    :param flew: seconds that its start was in flight
+    :param key: Idempotency-Key that started it; None if another party did
+    :param answered: whether its key is answered with it; False if it is answered 500
+    :param in_flight_for: seconds for which its start was in flight
     """
 
     id: str
@@ -67,8 +73,8 @@ class Made:
     plan: Plan
     status: str = "running"
     completed: float | None = None
-    heard: bool = True
-    flew: float = 0.0
+    answered: bool = True
+    in_flight_for: float = 0.0
     cancels: int = 0
     canceled_at: float | None = None
 
@@ -78,8 +84,8 @@ class Made:
 
 
 @dataclass
-class Recorded:
-    """The outcome that a key stands for."""
+class RecordedAnswer:
+    """The answer that is recorded under a key."""
 
     at: float
     status: int
@@ -87,19 +93,19 @@ class Recorded:
 
 
 @dataclass
-class Server:
-    """The API for one sync.
+class SimulatedApi:
+    """Simulate the API for one sync.
 
-    :param when_busy: what a start meets while another execution runs: ``conflict`` or ``queue``
-    :param records_conflicts: whether a key keeps a 409
-    :param records_failures: whether a key keeps an application's 429 or 5xx
-    :param nothing: how the status says that there is no such execution: ``absent`` or ``null``
-    :param whole_seconds: timestamps have no fractions
-    :param status_lags: ``last_execution`` leaves out what has ended in so many seconds
+    :param when_busy: answer to a start while another execution runs: ``conflict`` or ``queue``
+    :param records_conflicts: whether a 409 is recorded under the key
+    :param records_failures: whether the application's 429 and 5xx are recorded under the key
+    :param nothing: field of a missing execution in the status: ``absent`` or ``null``
+    :param whole_seconds: whether times are without fractions of a second
+    :param status_lags: seconds after its end in which an execution is not yet the ``last_execution``
     :param forgotten: keys that have expired
-    :param refused: the answers that were given to starts under a key without being recorded
-    :param delivering: how long the start was in flight that is completed now
-    :param on_start: told of each execution before it is there
+    :param refused: statuses of refused starts, by key
+    :param delivering: seconds for which the start was in flight that is completed now
+    :param on_start: called with each execution before it exists
     """
 
     kind: str = "model"
@@ -111,23 +117,23 @@ class Server:
     status_lags: float = 0.0
     plans: list[Plan] = field(default_factory=list)
     now: float = EPOCH
-    made: list[Made] = field(default_factory=list)
-    keys: dict[str, Recorded] = field(default_factory=dict)
+    executions: list[SimulatedExecution] = field(default_factory=list)
+    keys: dict[str, RecordedAnswer] = field(default_factory=dict)
     in_flight: dict[str, float] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     requests: list[tuple[Call[Any], str]] = field(default_factory=list)
     forgotten: set[str] = field(default_factory=set)
     refused: dict[str, list[int]] = field(default_factory=dict)
     delivering: float | None = None
-    on_start: Callable[[Made], None] | None = None
+    on_start: Callable[[SimulatedExecution], None] | None = None
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
-    # ---- what happens at the server by itself, or by others
+    # ---- what happens without a request
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and with it executions and keys."""
+        """Let time pass, and let executions end and keys expire."""
         self.now += seconds
-        for one in self.made:
+        for one in self.executions:
             if one.status == "canceling" and self.now >= (one.canceled_at or 0) + CANCELING_TAKES:
                 self.end(one, "canceled")
             elif one.status == "running" and self.now >= one.created + one.plan.after:
@@ -140,14 +146,14 @@ class Server:
             del self.keys[key]
             self.forgotten.add(key)
 
-    def end(self, one: Made, status: str) -> None:
-        one.status, one.completed = status, self.now
-        for other in self.made:
-            if other.status == "queued" and not any(rival.status in ("running", "canceling") for rival in self.made):
+    def end(self, execution: SimulatedExecution, status: str) -> None:
+        execution.status, execution.completed = status, self.now
+        for other in self.executions:
+            if other.status == "queued" and not any(one.status in ("running", "canceling") for one in self.executions):
                 other.status = "running"
 
-    def others_start(self, plan: Plan | None = None) -> Made | None:
-        """Start an execution for somebody else, if none runs."""
+    def others_start(self, plan: Plan | None = None) -> SimulatedExecution | None:
+        """Start an execution of another party, if none runs."""
         return None if self.busy else self._make(None, plan or Plan(after=float("inf")))
 
     def deliver(self, key: str) -> None:
@@ -158,14 +164,14 @@ class Server:
 
     @property
     def busy(self) -> bool:
-        return any(one.live for one in self.made)
+        return any(one.live for one in self.executions)
 
-    def of(self, *keys: str) -> list[Made]:
-        return [one for one in self.made if one.key in keys]
+    def of(self, *keys: str) -> list[SimulatedExecution]:
+        return [one for one in self.executions if one.key in keys]
 
     @property
     def canceled_ids(self) -> set[str]:
-        return {one.id for one in self.made if one.cancels}
+        return {one.id for one in self.executions if one.cancels}
 
     # ---- requests
 
@@ -206,13 +212,13 @@ class Server:
         if (call.method, place) == ("GET", "/status"):
             return 200, {"data": self._status()}
         if (call.method, place) == ("GET", "/executions"):
-            return 200, {"data": [self._told(one) for one in reversed(self.made)][:50] or None}
+            return 200, {"data": [self._shown(one) for one in reversed(self.executions)][:50] or None}
         named = re.fullmatch(r"/executions/([^/]+)(/cancel)?", place)
         assert named, f"{call.method} {place}"
-        one = next((one for one in self.made if one.id == named[1]), None)
+        one = next((one for one in self.executions if one.id == named[1]), None)
         if one is None:
             return 404, None
-        return self._cancel(one) if named[2] else (200, {"data": self._told(one)})
+        return self._cancel(one) if named[2] else (200, {"data": self._shown(one)})
 
     def _refuse(self, key: str | None, status: int) -> None:
         if key and key not in self.keys:
@@ -225,9 +231,9 @@ class Server:
             return 409, None
         if fault in ("429", "500", "500 acted"):
             if fault == "500 acted" and not self.busy:
-                self._make(key, heard=False)
+                self._make(key, answered=False)
             if self.records_failures or fault == "500 acted":
-                self.keys[key] = Recorded(self.now, int(fault[:3]), None)
+                self.keys[key] = RecordedAnswer(self.now, int(fault[:3]), None)
             self._refuse(key, int(fault[:3]))
             return int(fault[:3]), None
         return self._act(key)
@@ -235,28 +241,34 @@ class Server:
     def _act(self, key: str) -> tuple[int, Any]:
         if self.busy and self.when_busy == "conflict":
             if self.records_conflicts:
-                self.keys[key] = Recorded(self.now, 409, None)
+                self.keys[key] = RecordedAnswer(self.now, 409, None)
             self._refuse(key, 409)
             return 409, None
-        answer = {"data": self._told(self._make(key))}
-        self.keys[key] = Recorded(self.now, 200, answer)
+        answer = {"data": self._shown(self._make(key))}
+        self.keys[key] = RecordedAnswer(self.now, 200, answer)
         return 200, answer
 
-    def _make(self, key: str | None, plan: Plan | None = None, heard: bool = True) -> Made:
+    def _make(self, key: str | None, plan: Plan | None = None, answered: bool = True) -> SimulatedExecution:
         if plan is None:
             plan = self.plans.pop(0) if self.plans else Plan()
         status = "queued" if self.busy else "running"
-        one = Made(
-            f"execution-{next(self._ids)}", self.now, key, plan, status, heard=heard, flew=self.delivering or 0.0
+        one = SimulatedExecution(
+            f"execution-{next(self._ids)}",
+            self.now,
+            key,
+            plan,
+            status,
+            answered=answered,
+            in_flight_for=self.delivering or 0.0,
         )
         if self.on_start:
             self.on_start(one)
-        self.made.append(one)
+        self.executions.append(one)
         if plan.after == 0:
             self.end(one, plan.ends)
         return one
 
-    def _cancel(self, one: Made) -> tuple[int, Any]:
+    def _cancel(self, one: SimulatedExecution) -> tuple[int, Any]:
         one.cancels += 1
         if not one.live:
             return 400, None
@@ -265,14 +277,16 @@ class Server:
         return 200, {"data": {"message": "queued"}}
 
     def _status(self) -> dict[str, Any]:
-        running = next((one for one in self.made if one.status in ("running", "canceling")), None)
-        ended = [one for one in self.made if one.completed is not None and one.completed + self.status_lags <= self.now]
+        running = next((one for one in self.executions if one.status in ("running", "canceling")), None)
+        ended = [
+            one for one in self.executions if one.completed is not None and one.completed + self.status_lags <= self.now
+        ]
         last = max(ended, key=lambda one: one.created, default=None)
         shown = {"current_execution": running, "last_execution": last}
-        told = {name: self._told(one) if one else None for name, one in shown.items()}
-        return {name: one for name, one in told.items() if one or self.nothing == "null"}
+        answer = {name: self._shown(one) if one else None for name, one in shown.items()}
+        return {name: one for name, one in answer.items() if one or self.nothing == "null"}
 
-    def _told(self, one: Made) -> dict[str, Any]:
+    def _shown(self, one: SimulatedExecution) -> dict[str, Any]:
         return {
             "id": one.id,
             "status": one.status,
@@ -290,9 +304,11 @@ class Server:
 
 @dataclass
 class Stop:
-    """Where a process dies: at which step, and whether its request still reached the server.
+    """The step at which a process dies.
 
-    :param writes: whether that makes a difference; known when a process has died there
+    :param step: number of the step
+    :param acted: whether its request still reaches the server
+    :param writes: whether that makes a difference; known once a process has died there
     """
 
     step: int
@@ -301,24 +317,24 @@ class Stop:
 
 
 class Process:
-    """A protocol at work, one step at a time, through the client's own repetition of requests.
+    """Run a flow one step at a time, with the client's retries.
 
-    :param stop: where it dies by itself
+    :param stop: step at which the process dies
     """
 
-    def __init__(self, server: Server, protocol: Flow[Any], stop: Stop | None = None) -> None:
-        self.server = server
+    def __init__(self, api: SimulatedApi, flow: Flow[Any], stop: Stop | None = None) -> None:
+        self.api = api
         self.steps = 0
         self.result: Any = None
         self.error: Exception | None = None
         self.ended = self.died = False
         self._stop = stop
-        self._protocol = retrying(protocol, CLIENT, lambda: server.now)
+        self._flow = retrying(flow, CLIENT, lambda: api.now)
         self.waiting: Call[Any] | Pause | None = None
         self._go_on(None)
 
     def step(self, fault: str = "") -> None:
-        """Let what the protocol asked for happen, and hand it the answer."""
+        """Do what the flow yielded, and send it the answer."""
         assert not self.ended
         if self._stop and self._stop.step == self.steps:
             self._stop.writes = isinstance(self.waiting, Call) and self.waiting.method != "GET"
@@ -327,37 +343,60 @@ class Process:
         self.steps += 1
         wanted = self.waiting
         if isinstance(wanted, Pause):
-            self.server.advance(wanted.seconds)
+            self.api.advance(wanted.seconds)
             self._go_on(None)
             return
         assert wanted is not None
-        self.server.advance(0.001)
+        self.api.advance(0.001)
         try:
-            answer = self.server.handle(wanted, fault)
+            answer = self.api.handle(wanted, fault)
         except PolytomicError as error:
             self._go_on(None, error)
         else:
             self._go_on(answer)
 
     def die(self, *, acted: bool) -> None:
-        """End it without a word; what it has just asked for may still happen."""
+        """End the process; its last request may still reach the server."""
         if acted and isinstance(self.waiting, Call):
             with suppress(PolytomicError):
-                self.server.handle(self.waiting)
-        self._protocol.close()
+                self.api.handle(self.waiting)
+        self._flow.close()
         self.ended = self.died = True
 
     def run(self, most: int = 2000) -> Process:
-        """Go on to the end."""
+        """Run to the end."""
         while not self.ended:
-            assert self.steps < most, "it does not end"
+            assert self.steps < most, "the flow does not end"
             self.step()
         return self
 
     def _go_on(self, answer: Any, error: PolytomicError | None = None) -> None:
         try:
-            self.waiting = self._protocol.throw(error) if error else self._protocol.send(answer)
+            self.waiting = self._flow.throw(error) if error else self._flow.send(answer)
         except StopIteration as stop:
             self.result, self.ended = stop.value, True
         except Exception as raised:
             self.error, self.ended = raised, True
+
+
+def runs(api: SimulatedApi, plan: Plan) -> tuple[SimulatedExecution, ExecutionRef]:
+    """Start an execution of another party, and return it with its reference."""
+    execution = api.others_start(plan)
+    assert execution
+    return execution, ExecutionRef(api.kind, SYNC, execution.id)
+
+
+def clock(api: SimulatedApi) -> Callable[[], float]:
+    """Return the clock of the server."""
+    return lambda: api.now
+
+
+def drive(api: SimulatedApi, flow: Flow[Any]) -> tuple[Process, list[float]]:
+    """Run a flow to its end, and return its process and its pauses."""
+    process, pauses = Process(api, flow), []
+    while not process.ended:
+        assert process.steps < 2000
+        if isinstance(process.waiting, Pause):
+            pauses.append(process.waiting.seconds)
+        process.step()
+    return process, pauses

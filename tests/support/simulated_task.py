@@ -1,4 +1,4 @@
-"""A task instance as Airflow runs it: attempts, retries, clears and resumptions, each a process that may die."""
+"""Simulate a task instance: attempts, retries, clears and resumed waits, each a process that may die."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from airflow_provider_polytomic.executions import (
     start_once,
     wait_for_end,
 )
-from tests.support.polling import watch_for_end
-from tests.support.simulated_api import SYNC, Made, Process, Server, Stop
+from tests.support.polling import poll_for_end
+from tests.support.simulated_api import SYNC, Process, SimulatedApi, SimulatedExecution, Stop
 
 POLL = 30.0
 MOST_KEYS = 20
 
 WAYS: dict[str, Callable[..., Flow[Execution]]] = {
     "worker": partial(wait_for_end, pause_first=True),
-    "watcher": watch_for_end,
+    "poller": poll_for_end,
 }
-"""Where an attempt waits: itself, or deferred."""
+"""Flows that an attempt waits with: in a worker, or deferred."""
 
 
 @dataclass
 class Task:
-    """One task instance, and all that it did.
+    """One task instance, and what it did.
 
-    :param remembers: the id of what was started outlives an attempt, as in Airflow 3.3
+    :param remembers: whether the id of an execution outlives an attempt, as in Airflow 3.3
     :param timeout: seconds of waiting, then the execution is canceled
-    :param way: how it waits, one of :data:`WAYS`
-    :param attempt: attempts that have begun, over all generations
-    :param owned: what ``start_once`` said is ours
-    :param starts: the attempt at which each execution of ours was started
+    :param way: one of :data:`WAYS` to wait
+    :param attempt: number of attempts that have begun, over all generations
+    :param owned: ids of the executions that ``start_once`` called owned
+    :param starts: the attempt that started each owned execution
     """
 
-    server: Server
+    api: SimulatedApi
     if_running: IfRunning = "wait"
     remembers: bool = False
     timeout: float | None = None
@@ -55,34 +55,34 @@ class Task:
     attempt: int = 0
     memory: tuple[str, int] | None = None
     owned: list[str] = field(default_factory=list)
-    starts: list[tuple[int, Made]] = field(default_factory=list)
+    starts: list[tuple[int, SimulatedExecution]] = field(default_factory=list)
     found: StartResult | None = None
     _keys: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.server.on_start = self._count
+        self.api.on_start = self._count
 
-    def _count(self, made: Made) -> None:
-        if made.key:
-            self.starts.append((self.attempt, made))
+    def _count(self, execution: SimulatedExecution) -> None:
+        if execution.key:
+            self.starts.append((self.attempt, execution))
 
-    # ---- the keys, written down once more
+    # ---- the keys, computed once more
 
     def keys(self, generation: int | None = None) -> list[str]:
         generation = self.generation if generation is None else generation
         if generation not in self._keys:
-            order = self.order(generation)
-            self._keys[generation] = [order.key(number) for number in range(MOST_KEYS)]
+            request = self.request(generation)
+            self._keys[generation] = [request.key(number) for number in range(MOST_KEYS)]
         return self._keys[generation]
 
-    def ours(self, generation: int | None = None) -> list[Made]:
-        """What was started for this task instance since it was last cleared; the truth, known to the server alone."""
-        return self.server.of(*self.keys(generation))
+    def owned_executions(self, generation: int | None = None) -> list[SimulatedExecution]:
+        """Return the executions that were started since the last clear, as the server knows them."""
+        return self.api.of(*self.keys(generation))
 
-    def order(self, generation: int | None = None) -> StartRequest:
+    def request(self, generation: int | None = None) -> StartRequest:
         generation = self.generation if generation is None else generation
         return StartRequest(
-            kind=self.server.kind,
+            kind=self.api.kind,
             sync_id=SYNC,
             identity=("dag", "run", "task", -1),
             generation=generation,
@@ -93,33 +93,33 @@ class Task:
         )
 
     def needs(self, follower: str) -> int:
-        """Count what the next process must start where nobody else's execution runs, given what there really is."""
+        """Return the number of executions that the next process must start if no other party's execution runs."""
         if follower in ("resume", "clear"):
             return int(follower == "clear")
-        ours = self.ours()
-        if any(one.status in ("running", "queued", "completed") for one in ours):
+        owned_executions = self.owned_executions()
+        if any(one.status in ("running", "queued", "completed") for one in owned_executions):
             return 0
         attempts = self.attempts_before + 1 + (follower == "retry")
-        return int(len(ours) < attempts)
+        return int(len(owned_executions) < attempts)
 
-    # ---- what an attempt does
+    # ---- an attempt
 
     def work(self) -> Flow[StartResult]:
-        """Start, wait, and cancel where the time is up, as the operator does."""
+        """Start, wait, and cancel after the timeout, as the operator does."""
         self.found = None
-        order = self.order()
-        own = partial(self._own, order.generation)
+        request = self.request()
+        own = partial(self._own, request.generation)
         while True:
-            found = yield from start_once(order, own)
+            found = yield from start_once(request, own)
             if found.ownership is not Ownership.BLOCKING:
                 break
             yield from self._wait(found.execution)
-            order = replace(order, known_execution_id=self._remembered(order.generation))
+            request = replace(request, known_execution_id=self._remembered(request.generation))
         self.found = found
         return (yield from self.go_on())
 
     def go_on(self) -> Flow[StartResult]:
-        """Wait for what was found, as an attempt does that was deferred."""
+        """Wait for the execution that was found, as a deferred attempt does."""
         found = self.found
         assert found
         if not found.execution.outcome.final:
@@ -127,17 +127,17 @@ class Task:
                 execution = yield from self._wait(found.execution, self.timeout)
             except DeadlinePassed:
                 if found.ownership is Ownership.OWNED:
-                    run = ExecutionRef(self.server.kind, SYNC, found.execution.id)
-                    yield from cancel_and_confirm(run, timeout=60.0, clock=lambda: self.server.now)
+                    run = ExecutionRef(self.api.kind, SYNC, found.execution.id)
+                    yield from cancel_and_confirm(run, timeout=60.0, clock=lambda: self.api.now)
                 raise
             found = replace(found, execution=execution)
         self.memory = None
         return found
 
     def _wait(self, execution: Execution, timeout: float | None = None) -> Flow[Execution]:
-        run = ExecutionRef(self.server.kind, SYNC, execution.id)
-        deadline = None if timeout is None else self.server.now + timeout
-        return (yield from WAYS[self.way](run, poll_interval=POLL, deadline=deadline, clock=lambda: self.server.now))
+        run = ExecutionRef(self.api.kind, SYNC, execution.id)
+        deadline = None if timeout is None else self.api.now + timeout
+        return (yield from WAYS[self.way](run, poll_interval=POLL, deadline=deadline, clock=lambda: self.api.now))
 
     def _own(self, generation: int, run: ExecutionRef) -> None:
         self.owned.append(run.execution_id)
@@ -146,29 +146,29 @@ class Task:
     def _remembered(self, generation: int) -> str | None:
         return self.memory[0] if self.remembers and self.memory and self.memory[1] == generation else None
 
-    # ---- what Airflow does
+    # ---- Airflow
 
     def begin(self, stop: Stop | None = None) -> Process:
-        """Begin the attempt; again, if it has begun before, which is the same try."""
+        """Begin the attempt; if it has begun before, run the same try again."""
         self.attempt += 1
-        return Process(self.server, self.work(), stop)
+        return Process(self.api, self.work(), stop)
 
     def retry(self, stop: Stop | None = None) -> Process:
         self.attempts_before += 1
         return self.begin(stop)
 
     def clear(self, stop: Stop | None = None) -> Process:
-        """Clear it; what it was known to have started is canceled, as the operator and the trigger's guard do."""
+        """Clear the task instance and cancel its execution, as the operator and the kill guard do."""
         if self.found and self.found.ownership is Ownership.OWNED:
-            run = ExecutionRef(self.server.kind, SYNC, self.found.execution.id)
-            Process(self.server, cancel(run, timeout=2.0, clock=lambda: self.server.now)).run()
+            run = ExecutionRef(self.api.kind, SYNC, self.found.execution.id)
+            Process(self.api, cancel(run, timeout=2.0, clock=lambda: self.api.now)).run()
         self.generation += self.attempts_before + 1
         self.attempts_before = 0
         return self.begin(stop)
 
     def resume(self, stop: Stop | None = None) -> Process | None:
-        """Go on with a wait; None if there was none."""
-        return Process(self.server, self.go_on(), stop) if self.found else None
+        """Resume the wait; return None if there was none."""
+        return Process(self.api, self.go_on(), stop) if self.found else None
 
 
 def _parameters(previous_executions: Sequence[Execution]) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""Polytomic in the same process and the same virtual time as those who ask it."""
+"""Simulate a triggerer and Polytomic in one process and in virtual time."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from airflow_provider_polytomic.api import AsyncPolytomicClient, ClientConfig
 from airflow_provider_polytomic.emulator.control.methods import Controls
 from airflow_provider_polytomic.emulator.control.routes import build_app
 from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
-from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
+from airflow_provider_polytomic.executions.poller import ExecutionPoller
 
 EPOCH = 1_750_000_000.0
 LATENCY = 0.05
 FOREVER = float("inf")
 
 
-class World:
-    """The emulator behind a client, without a socket between them."""
+class SimulatedTriggerer:
+    """Poll the emulator through a client without a socket."""
 
     def __init__(self, **settings: Any) -> None:
         self.loop = asyncio.get_running_loop()
-        self.polytomic = Controls(clock=self.wall)
+        self.polytomic = Controls(clock=self.wall_clock)
         self.config = ClientConfig(self.polytomic.api_key, base_url="http://localhost", **settings)
-        self.lent = 0
-        self.watcher = ExecutionPoller(self.config, lend=self.lend, wall=self.wall)
-        self.waits: list[Waiting] = []
+        self.open_clients = 0
+        self.poller = ExecutionPoller(self.config, acquire_client=self.acquire_client, wall_clock=self.wall_clock)
+        self.waits: list[Wait] = []
         self.refuse: Callable[[str, int], int | None] = lambda path, ids: None
         self._app = build_app(self.polytomic, _cut)
 
-    async def __aenter__(self) -> World:
+    async def __aenter__(self) -> SimulatedTriggerer:
         return self
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
         for wait in self.waits:
             await wait.cancel()
-        await self.watcher.aclose()
-        assert self.lent == 0
+        await self.poller.aclose()
+        assert self.open_clients == 0
 
-    def wall(self) -> float:
+    def wall_clock(self) -> float:
         return EPOCH + self.loop.time()
 
     @asynccontextmanager
-    async def lend(self, config: ClientConfig) -> AsyncIterator[AsyncPolytomicClient]:
+    async def acquire_client(self, config: ClientConfig) -> AsyncIterator[AsyncPolytomicClient]:
         async with AsyncPolytomicClient(config=config, sleep=asyncio.sleep) as client:
             await client._http.aclose()
-            client._http = httpx.AsyncClient(transport=_Far(self), headers=config.headers, timeout=30.0)
-            self.lent += 1
+            client._http = httpx.AsyncClient(transport=_DelayedTransport(self), headers=config.headers, timeout=30.0)
+            self.open_clients += 1
             try:
                 yield client
             finally:
-                self.lent -= 1
+                self.open_clients -= 1
 
     def start(self, kind: str = "model", **plan: Any) -> ExecutionRef:
-        """Plan and start an execution that runs until it is ended, unless the plan says otherwise."""
+        """Start an execution that runs until it is ended, unless the plan says otherwise."""
         plan = {"duration": FOREVER, **plan}
         if kind == "bulk":
             sync = self.polytomic.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan})
@@ -67,9 +67,9 @@ class World:
 
     def wait(
         self, target: ExecutionRef | CompletedSince, poll_interval: float = 30.0, deadline: float | None = None
-    ) -> Waiting:
-        """Wait for an end beside everything else."""
-        wait = Waiting(self, target, poll_interval, None if deadline is None else EPOCH + deadline)
+    ) -> Wait:
+        """Start a wait in a task of its own."""
+        wait = Wait(self, target, poll_interval, None if deadline is None else EPOCH + deadline)
         self.waits.append(wait)
         return wait
 
@@ -77,18 +77,22 @@ class World:
         await asyncio.sleep(moment - self.loop.time())
 
     def asked(self, *words: str, since: float = 0.0) -> list[float]:
-        """Return when requests came whose path has these words."""
+        """Return the times of the requests whose path has these words."""
         times = [(each.path, each.at - EPOCH) for each in self.polytomic.requests]
         return [at for path, at in times if at >= since and all(word in path for word in words)]
 
 
-class Waiting:
-    """One wait, and when it ended."""
+class Wait:
+    """One wait, and the time of its end."""
 
     def __init__(
-        self, world: World, target: ExecutionRef | CompletedSince, poll_interval: float, deadline: float | None
+        self,
+        triggerer: SimulatedTriggerer,
+        target: ExecutionRef | CompletedSince,
+        poll_interval: float,
+        deadline: float | None,
     ) -> None:
-        self.world = world
+        self.triggerer = triggerer
         self.target = target
         self.ended_at: float | None = None
         self.task = asyncio.ensure_future(self._wait(target, poll_interval, deadline))
@@ -97,9 +101,9 @@ class Waiting:
         self, target: ExecutionRef | CompletedSince, poll_interval: float, deadline: float | None
     ) -> Execution:
         try:
-            return await self.world.watcher.wait_for_end(target, poll_interval=poll_interval, deadline=deadline)
+            return await self.triggerer.poller.wait_for_end(target, poll_interval=poll_interval, deadline=deadline)
         finally:
-            self.ended_at = self.world.loop.time()
+            self.ended_at = self.triggerer.loop.time()
 
     async def cancel(self) -> None:
         self.task.cancel()
@@ -109,16 +113,16 @@ class Waiting:
         return self.task.__await__()
 
 
-class _Far(httpx.ASGITransport):
-    """A server that a request takes a moment to reach."""
+class _DelayedTransport(httpx.ASGITransport):
+    """Delay each request."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world._app)
-        self._world = world
+    def __init__(self, triggerer: SimulatedTriggerer) -> None:
+        super().__init__(triggerer._app)
+        self._triggerer = triggerer
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(LATENCY)
-        status = self._world.refuse(request.url.path, len(request.url.params.get_list("sync_id")))
+        status = self._triggerer.refuse(request.url.path, len(request.url.params.get_list("sync_id")))
         if status:
             return httpx.Response(status, json={"message": "refused"})
         return await super().handle_async_request(request)

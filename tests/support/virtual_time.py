@@ -1,4 +1,4 @@
-"""An event loop whose time passes only while nobody on it has anything to do, so that hours take milliseconds."""
+"""An event loop whose time passes only while all tasks wait, so that hours take milliseconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Leaves it to the loop what happens instead of waiting."""
+    """Call the loop's ``idle`` instead of waiting."""
 
     loop: VirtualLoop
 
@@ -32,20 +32,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now
 
     def idle(self, seconds: float | None) -> None:
-        """Let time pass until something is due."""
-        assert seconds is not None, "everybody waits, and nothing will ever happen"
+        """Advance the time until something is due."""
+        assert seconds is not None, "all tasks wait, and nothing is due"
         self.now += seconds
 
 
 def in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an asynchronous test on such a loop."""
+    """Run an asynchronous test in virtual time."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **more: Any) -> None:
         loop = VirtualLoop()
         try:
             loop.run_until_complete(test(*arguments, **more))
-            assert not asyncio.all_tasks(loop), "something was left running"
+            assert not asyncio.all_tasks(loop), "a task was left running"
         finally:
             loop.close()
 

@@ -1,4 +1,4 @@
-"""The status of many bulk syncs in one request, and what is made of it."""
+"""Request the status of many bulk syncs at once."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
+from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.outcome import is_completed_schema, is_unsuccessful_schema
-from airflow_provider_polytomic.executions.ref import ExecutionRef
 
 log = logging.getLogger(__name__)
 
-MOST_SYNCS = 50
-"""Ids in one request; they stand in its URL, which servers and proxies allow some thousand characters."""
+MAX_SYNCS = 50
+"""Ids in one request. They are part of its URL, which servers and proxies limit to some thousand characters."""
 
-MOST_SCHEMAS = 1000
-"""Rows of schemas in one answer, as far as the last one lets expect: to read them holds up the event loop."""
+MAX_SCHEMAS = 1000
+"""Rows of schemas in one answer, estimated by the last one: parsing them blocks the event loop."""
 
-TOO_MUCH = frozenset({400, 413, 414, 422, 431})
-"""Statuses that may mean that fewer ids would be accepted."""
+TOO_LARGE_STATUSES = frozenset({400, 413, 414, 422, 431})
+"""Statuses of a request that may succeed with fewer ids."""
 
-REFUSAL_PAUSE = 300.0
+REFUSED_BATCH_PAUSE = 300.0
 """Seconds without a batch after two refusals in a row."""
 
-GROWTH_PAUSE = 3600.0
-"""Seconds after which twice as many ids are tried as were accepted."""
+BATCH_GROWTH_INTERVAL = 3600.0
+"""Seconds after which the number of ids is doubled again."""
 
-PATIENCE = 5.0
-"""Seconds for one request: it holds up looks that could be taken one by one."""
+BATCH_TIMEOUT = 5.0
+"""Seconds for one request, which delays the polls that could be sent one by one."""
 
 
 class Batch:
-    """Asks for many runs at once; what it does not certainly show running has to be asked for by itself."""
+    """Poll many executions of bulk syncs at once. Those not certainly shown running must then be polled singly."""
 
     def __init__(self) -> None:
-        self._accepted = MOST_SYNCS
-        self._fitting = MOST_SYNCS
+        self._accepted = MAX_SYNCS
+        self._fitting = MAX_SYNCS
         self._grows_at = float("inf")
         self._refusals = 0
         self._unanswered: PolytomicError | None = None
@@ -50,42 +50,42 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """How many runs to ask for at once."""
+        """The number of executions to poll at once."""
         return min(self._accepted, self._fitting)
 
     def usable(self, now: float) -> bool:
-        """Tell whether it is worth asking, and for more than lately if fewer have been accepted for long."""
+        """Tell whether to send a batch now; increase its size if fewer ids have been accepted for long."""
         if now >= self._grows_at:
-            self._accepted = min(2 * self._accepted, MOST_SYNCS)
-            self._grows_at = now + GROWTH_PAUSE
+            self._accepted = min(2 * self._accepted, MAX_SYNCS)
+            self._grows_at = now + BATCH_GROWTH_INTERVAL
         return self.size > 1 and now >= self._paused_until
 
-    def running(self, runs: Sequence[ExecutionRef]) -> Flow[dict[ExecutionRef, Execution]]:
-        """Ask for bulk runs and return those that are shown running, as far as that shows them.
+    def running(self, refs: Sequence[ExecutionRef]) -> Flow[dict[ExecutionRef, Execution]]:
+        """Request the status of bulk syncs and return the executions that it shows running.
 
-        :raises PolytomicError: if the request fails; :meth:`failed` notes what follows from it
+        :raises PolytomicError: if the request fails; then call :meth:`failed`
         """
-        call = bulk_syncs.list_status(sync_id=list(dict.fromkeys(run.sync_id for run in runs)))
-        page = yield from send(call.with_timeout(PATIENCE))
+        call = bulk_syncs.list_status(sync_id=list(dict.fromkeys(ref.sync_id for ref in refs)))
+        page = yield from send(call.with_timeout(BATCH_TIMEOUT))
         self._refusals, self._unanswered = 0, None
         schemas = sum(len(row.schemas) for row in page.rows)
-        self._fitting = min(MOST_SYNCS, max(2, MOST_SCHEMAS * len(page.rows) // schemas)) if schemas else MOST_SYNCS
+        self._fitting = min(MAX_SYNCS, max(2, MAX_SCHEMAS * len(page.rows) // schemas)) if schemas else MAX_SYNCS
         rows = {row.sync_id: row for row in page.rows}
-        shown = ((run, rows[run.sync_id]) for run in runs if run.sync_id in rows)
-        read = ((run, _execution(run, row)) for run, row in shown if _is_running(run, row))
-        return {run: execution for run, execution in read if not execution.outcome.final}
+        shown = ((ref, rows[ref.sync_id]) for ref in refs if ref.sync_id in rows)
+        running = ((ref, _execution(ref, row)) for ref, row in shown if _is_running(ref, row))
+        return {ref: execution for ref, execution in running if not execution.outcome.final}
 
-    def failed(self, error: PolytomicError, asked: int, now: float) -> None:
-        """Note that a request for so many runs was refused, or had no usable answer."""
+    def failed(self, error: PolytomicError, size: int, now: float) -> None:
+        """Record a failed request for ``size`` executions."""
         if is_transient(error):
             self._unanswered = None if isinstance(error, PolytomicRateLimitError) else error
             return
-        if isinstance(error, PolytomicAPIError) and error.status_code in TOO_MUCH:
-            self._accepted, self._grows_at = max(1, asked // 2), now + GROWTH_PAUSE
+        if isinstance(error, PolytomicAPIError) and error.status_code in TOO_LARGE_STATUSES:
+            self._accepted, self._grows_at = max(1, size // 2), now + BATCH_GROWTH_INTERVAL
         self._refuse(error, now)
 
-    def others_answered(self, now: float) -> None:
-        """Note that a request for one run has an answer: a batch that had none is as good as refused."""
+    def single_answered(self, now: float) -> None:
+        """Record an answer to a single poll: a batch that got none before counts as refused."""
         if self._unanswered:
             self._refuse(self._unanswered, now)
 
@@ -93,33 +93,33 @@ class Batch:
         self._unanswered = None
         self._refusals += 1
         if self._refusals > 1:
-            self._refusals, self._paused_until = 0, now + REFUSAL_PAUSE
-            log.warning("Polytomic refuses the status of many bulk syncs; each is asked for by itself: %s", error)
+            self._refusals, self._paused_until = 0, now + REFUSED_BATCH_PAUSE
+            log.warning("Polling bulk syncs one by one: Polytomic refuses to list their statuses: %s", error)
 
 
-def _is_running(run: ExecutionRef, row: BulkSyncSummary) -> bool:
-    """Tell whether a row leaves no doubt: a schema of this execution is at work, and none of another one is.
+def _is_running(ref: ExecutionRef, row: BulkSyncSummary) -> bool:
+    """Tell whether a row certainly shows the execution running: schemas of it are being synced, and of no other one.
 
-    The row itself names no execution, and beside the schemas of the newest one those of earlier ones may be shown.
+    The row itself names no execution, and may show the schemas of earlier executions beside those of the newest.
     """
-    at_work = {
+    syncing = {
         schema.execution_id
         for schema in row.schemas
         if not (is_completed_schema(schema.status or "") or is_unsuccessful_schema(schema.status or ""))
     }
-    return bool(row.status) and at_work == {run.execution_id}
+    return bool(row.status) and syncing == {ref.execution_id}
 
 
-def _execution(run: ExecutionRef, row: BulkSyncSummary) -> Execution:
-    """Read a row as this execution, as far as it tells of it."""
-    own = [schema for schema in row.schemas if schema.execution_id == run.execution_id]
-    told = BulkSyncExecution(
-        id=run.execution_id,
+def _execution(ref: ExecutionRef, row: BulkSyncSummary) -> Execution:
+    """Build the execution from what a row shows of it."""
+    own = [schema for schema in row.schemas if schema.execution_id == ref.execution_id]
+    answer = BulkSyncExecution(
+        id=ref.execution_id,
         status=row.status,
         record_count=sum(schema.record_count for schema in own),
         error_count=sum(schema.error_count for schema in own),
         warning_count=sum(schema.warning_count for schema in own),
         schemas=own,
     )
-    begins = [schema.started_at for schema in own if schema.started_at]
-    return replace(Execution.of_bulk_sync(run.sync_id, told), started_at=min(begins, default=None))
+    starts = [schema.started_at for schema in own if schema.started_at]
+    return replace(Execution.of_bulk_sync(ref.sync_id, answer), started_at=min(starts, default=None))

@@ -1,29 +1,29 @@
-"""Whether Polytomic can be asked at the moment, judged by how it has answered."""
+"""Stop the requests of all waits while Polytomic does not answer or limits requests."""
 
 from __future__ import annotations
 
 import logging
 
+from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import PolytomicError, PolytomicRateLimitError
 
 log = logging.getLogger(__name__)
 
-FAILURES_TO_CLOSE = 5
-"""Requests in a row without a usable answer after which only a single one at a time tries whether there is one."""
+FAILURES_TO_OPEN = 5
+"""Failed requests in a row that open the circuit breaker."""
 
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
-"""Seconds between two tries; also the most of what a 429 asks for that is granted."""
+BREAKER_BACKOFF = Backoff(first=1.0, maximum=60.0)
+"""Pauses between two trial requests. Its bounds also hold for the pause that a 429 asks for."""
 
-CALM = 120.0
+RATE_LIMIT_RESET = 120.0
 """Seconds without a 429 after which the next one counts as the first."""
 
 
 class CircuitBreaker:
-    """Closes while nothing is to be asked, and opens when an answer comes.
+    """Open when requests fail, and close when one is answered.
 
-    A 429 closes it at once, for as long as it asks or longer each time; no usable answers close it after a few. While
-    it is closed, a single request may try from :attr:`retry_at` on.
+    A 429 opens it at once: for as long as it asks, or longer each time. Other failures open it after a few in a row.
+    While it is open, a single trial request may be sent from :attr:`retry_at` on.
     """
 
     def __init__(self) -> None:
@@ -31,68 +31,66 @@ class CircuitBreaker:
         self.retry_at = 0.0
         self.error: PolytomicError | None = None
         self.failed_at = float("-inf")
-        self._closed_at = 0.0
+        self._opened_at = 0.0
         self._failures = 0
-        self._tries = 0
-        self._throttles = 0
-        self._throttled_at = float("-inf")
+        self._trials = 0
+        self._limits = 0
+        self._limited_at = float("-inf")
 
     @property
     def rate_limited(self) -> bool:
-        """Tell whether it was Polytomic's wish to be left alone."""
+        """Tell whether a 429 opened the circuit breaker."""
         return isinstance(self.error, PolytomicRateLimitError)
 
     def answered(self, now: float, began: float) -> bool:
-        """Note a usable answer, and tell whether it opens what was closed.
+        """Record an answer; return True if it closes the circuit breaker.
 
-        :param began: when it was asked for; what was in flight when a 429 came does not end the pause
+        :param began: time of the request: one that was in flight when a 429 came does not end the pause
         """
-        if self.rate_limited and began <= self._throttled_at:
+        if self.rate_limited and began <= self._limited_at:
             return False
-        self._failures = self._tries = 0
-        opens, self.open, self.error = self.open, False, None
-        if opens:
-            log.info("Polytomic answers again after %.0f s", now - self._closed_at)
-        return opens
+        self._failures = self._trials = 0
+        closes, self.open, self.error = self.open, False, None
+        if closes:
+            log.info("Resuming all waits: Polytomic answers again after %.0f s", now - self._opened_at)
+        return closes
 
-    def failed(self, error: PolytomicError, now: float, longest: float) -> None:
-        """Note that there was no usable answer.
+    def failed(self, error: PolytomicError, now: float, max_pause: float) -> None:
+        """Record a failed request.
 
-        :param longest: seconds; the most between two tries
+        :param max_pause: maximum of seconds between two trial requests after failures other than 429
         """
         self.failed_at = now
         if isinstance(error, PolytomicRateLimitError):
-            self._throttle(error, now)
+            self._limit(error, now)
             return
         self._failures += 1
         pausing = self.open and now < self.retry_at
         if pausing and self.rate_limited:
             return
-        if self.open or self._failures >= FAILURES_TO_CLOSE:
-            self._close(error, now)
+        if self.open or self._failures >= FAILURES_TO_OPEN:
+            self._open(error, now)
             if not pausing:
-                self.retry_at = now + min(FIRST_PAUSE * 2.0 ** min(self._tries, 16), longest, LONGEST_PAUSE)
-                self._tries += 1
+                self.retry_at = now + min(BREAKER_BACKOFF.delay(self._trials), max_pause)
+                self._trials += 1
 
-    def _throttle(self, error: PolytomicRateLimitError, now: float) -> None:
+    def _limit(self, error: PolytomicRateLimitError, now: float) -> None:
         if self.open and now < self.retry_at:
             return
-        self._throttles = 1 if now - self._throttled_at > CALM else self._throttles + 1
-        self._throttled_at = now
-        asked = (
-            error.retry_after if error.retry_after is not None else FIRST_PAUSE * 2.0 ** min(self._throttles - 1, 16)
-        )
-        self._close(error, now)
-        self.retry_at = now + min(max(asked, FIRST_PAUSE), LONGEST_PAUSE)
-        if not self._throttles & (self._throttles - 1):
+        self._limits = 1 if now - self._limited_at > RATE_LIMIT_RESET else self._limits + 1
+        self._limited_at = now
+        pause = BREAKER_BACKOFF.delay(self._limits - 1) if error.retry_after is None else error.retry_after
+        self._open(error, now)
+        self.retry_at = now + min(max(pause, BREAKER_BACKOFF.first), BREAKER_BACKOFF.maximum)
+        if not self._limits & (self._limits - 1):
             log.warning(
-                "Polytomic asks for fewer requests: all waits of this connection pause for %.0f s (%d in succession)",
-                self.retry_at - now, self._throttles,
+                "Pausing all waits of this connection for %.0f s: Polytomic limits requests (%d in succession)",
+                self.retry_at - now, self._limits,
             )  # fmt: skip
 
-    def _close(self, error: PolytomicError, now: float) -> None:
+    def _open(self, error: PolytomicError, now: float) -> None:
         if not self.open:
-            self._closed_at = now
+            self._opened_at = now
         if not isinstance(error, PolytomicRateLimitError) and (self.rate_limited or not self.open):
-            log.warning("Polytomic does not answer; waits go on when it does: %s", error)
+            log.warning("Pausing all waits of this connection until Polytomic answers: %s", error)
         self.open, self.error = True, error

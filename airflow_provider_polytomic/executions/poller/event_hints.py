@@ -1,171 +1,147 @@
-"""When Polytomic's events are asked for ends, and how far they are trusted."""
+"""Poll Polytomic's events for hints at ended executions, as often as it pays, and decide whether to trust them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Any
 
+from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import PolytomicError
-from airflow_provider_polytomic.api.flow import Flow
+from airflow_provider_polytomic.api.flow import Flow, FlowStep, wrap_steps
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.event_feed import Ended, Feed
 from airflow_provider_polytomic.executions.poller.polled_execution import NEVER
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-FEED_INTERVAL = 8.0
-"""Seconds between two readings of the events, where they pay."""
+EVENTS_INTERVAL = 8.0
+"""Seconds between two polls of the events, where they pay."""
 
-FEED_SHARE = 0.1
-"""How much of what asking for each execution by itself costs the events may cost besides."""
+MAX_EVENTS_SHARE = 0.1
+"""Requests for events, as a share of those that polling each execution takes."""
 
-FIRST_PAUSE = 10.0
-REFUSAL_PAUSE = 300.0
-"""Seconds without events after a failure, doubled for each further one up to this; after a refusal at once."""
+EVENTS_BACKOFF = Backoff(first=10.0, maximum=300.0)
+"""Pauses after failures; the maximum also holds after a refusal, and between any two polls."""
 
-STALE = 900.0
-"""Seconds unread after which beginning anew takes less reading than going on."""
+STALE_AFTER = 900.0
+"""Seconds without a poll after which a new feed takes fewer requests than going on with the old one."""
 
-GRACE = 60.0
-"""Seconds within which the event of an end that was found without it must be listed."""
+EVENT_DELAY = 60.0
+"""Seconds after which the event of an ended execution must be listed."""
 
 
-def feed_interval(looks: float, waits: int, requests: int = 1) -> float:
-    """Return the seconds between two readings of the events; infinity where they do not pay.
+def events_interval(polls: float, waits: int, requests: int = 1) -> float:
+    """Return the seconds between two polls of the events; infinity where they do not pay.
 
-    They pay where they take at most :data:`FEED_SHARE` of the requests that plain polling takes, and still come at
-    least twice as often as the look that they are to forestall. At a poll interval of 30 seconds that is from 20 waits
-    on; from 38 waits on they are read every 8 seconds.
+    They pay where they take at most :data:`MAX_EVENTS_SHARE` of the requests for executions, and come at least twice as
+    often as the poll that they are to forestall. With a poll interval of 30 seconds, that is the case from 20 waits on;
+    from 38 waits on, events are polled every 8 seconds.
 
-    :param looks: how many looks a second plain polling takes
-    :param waits: how many executions are waited for
-    :param requests: how many requests one reading takes
+    :param polls: polls of executions per second
+    :param waits: number of executions that are waited for
+    :param requests: requests that one poll of the events takes
     """
     if not waits:
         return NEVER
-    interval = max(FEED_INTERVAL, requests / (FEED_SHARE * looks))
-    return interval if interval <= waits / looks / 2 else NEVER
+    interval = max(EVENTS_INTERVAL, requests / (MAX_EVENTS_SHARE * polls))
+    return interval if interval <= waits / polls / 2 else NEVER
 
 
 class EventHints:
-    """Reads the events, and keeps account of whether ends are found that they did not tell of.
+    """Poll the events, and check whether they announce all ends.
 
-    :param may_trust: whether the absence of an event may be taken for news at all
-    :param awaited: tells whether somebody waits for this end
-    :param wall: seconds since the epoch
+    :param may_trust: whether an execution without an event may be taken to be running
+    :param matching: function that returns what waits for an end
+    :param wall_clock: function that returns the seconds since the epoch
     """
 
-    def __init__(self, may_trust: bool, target: Callable[[Ended], object], wall: Callable[[], float]) -> None:
+    def __init__(self, may_trust: bool, matching: Callable[[Ended], object], wall_clock: Callable[[], float]) -> None:
         self._may_trust = may_trust
-        self._awaited = target
-        self._wall = wall
+        self._matching = matching
+        self._wall_clock = wall_clock
         self._feed: Feed | None = None
-        self._reading = False
-        self._left_at = 0.0
-        self._looks = 0.0
+        self._enabled = False
+        self._disabled_at = 0.0
+        self._polls = 0.0
         self._waits = 0
         self._next_at = NEVER
         self._failures = 0
-        self._good_since: float | None = None
-        self._unannounced: dict[str, float] = {}
+        self._complete_since: float | None = None
+        self._without_event: dict[str, float] = {}
 
     @property
     def next_at(self) -> float:
-        """When the events are to be read next; infinity for never."""
-        return self._next_at if self._reading else NEVER
+        """The time of the next poll; infinity for none."""
+        return self._next_at if self._enabled else NEVER
 
     @property
     def trusted(self) -> bool:
-        """Tell whether an execution without an event may be taken to run on."""
-        return self._may_trust and self._good_since is not None
+        """Tell whether an execution without an event may be taken to be running."""
+        return self._may_trust and self._complete_since is not None
 
-    def adapt(self, looks: float, waits: int, now: float) -> None:
-        """Decide anew how often to read them; see :func:`feed_interval`."""
-        self._looks, self._waits = looks, waits
-        reading, self._reading = self._reading, feed_interval(looks, waits) != NEVER
-        if reading and not self._reading:
-            self._left_at, self._good_since = now, None
-        elif self._reading and self._feed is None:
+    def adapt(self, polls: float, waits: int, now: float) -> None:
+        """Decide anew whether polling the events pays; see :func:`events_interval`."""
+        self._polls, self._waits = polls, waits
+        was_enabled, self._enabled = self._enabled, events_interval(polls, waits) != NEVER
+        if was_enabled and not self._enabled:
+            self._disabled_at, self._complete_since = now, None
+        elif self._enabled and self._feed is None:
             self._feed, self._next_at = self._new_feed(), now
-        elif self._reading and not reading and now - self._left_at > STALE:
+        elif self._enabled and not was_enabled and now - self._disabled_at > STALE_AFTER:
             self._feed = self._new_feed()
 
-    def fresh(self, now: float) -> Flow[list[Ended]]:
-        """Return the ends that have not been told yet.
+    def poll(self, now: float) -> Flow[list[Ended]]:
+        """Return the ends since the last poll.
 
-        :raises PolytomicError: if they cannot be had; :meth:`failed` notes what follows from it
+        :raises PolytomicError: if a request fails; then call :meth:`failed`
         """
         assert self._feed is not None
         self._next_at = NEVER
-        counted = Counted(self._feed.fresh())
-        ends = yield from counted.run()
+        requests = 0
+
+        def count(step: FlowStep) -> Flow[Any]:
+            nonlocal requests
+            requests += 1
+            return (yield step)
+
+        ends = yield from wrap_steps(self._feed.fresh(), count)
         self._failures = 0
         for ended in ends:
-            self._unannounced.pop(ended.execution_id, None)
-        self._check_trust(now)
-        catching_up = self._good_since is None
-        interval = feed_interval(self._looks, self._waits, 1 if catching_up else counted.requests)
-        self._next_at = now + min(interval, REFUSAL_PAUSE)
+            self._without_event.pop(ended.execution_id, None)
+        if any(now - found_at > EVENT_DELAY for found_at in self._without_event.values()):
+            self._may_trust = False
+            self._without_event.clear()
+            log.warning("Ignoring trust_events: an execution ended without an event")
+        catching_up = self._complete_since is None
+        interval = events_interval(self._polls, self._waits, 1 if catching_up else requests)
+        self._next_at = now + min(interval, EVENTS_BACKOFF.maximum)
         if interval == NEVER:
-            self._good_since = None
+            self._complete_since = None
         elif catching_up:
-            self._good_since = now
+            self._complete_since = now
         return ends
 
     def failed(self, error: PolytomicError, now: float) -> None:
-        """Note that the events cannot be had for now; each execution is asked for as if there were none."""
-        pause = FIRST_PAUSE * 2.0 ** min(self._failures, 16) if is_transient(error) else REFUSAL_PAUSE
-        self._next_at = now + min(pause, REFUSAL_PAUSE)
-        self._good_since = None
+        """Record a failed poll. Until the next one that succeeds, all executions are polled at their intervals."""
+        pause = EVENTS_BACKOFF.delay(self._failures) if is_transient(error) else EVENTS_BACKOFF.maximum
+        self._next_at = now + pause
+        self._complete_since = None
         if not self._failures:
-            log.warning("Polytomic's events cannot be had, which does waits no harm: %s", error)
+            log.warning("Polling each execution by itself: Polytomic's events could not be read: %s", error)
         self._failures += 1
 
-    def found(self, execution_id: str, seen_running_at: float, now: float) -> None:
-        """Note an end that was found without an event.
+    def ended_without_event(self, execution_id: str, seen_running_at: float, now: float) -> None:
+        """Record an end that a poll found before an event announced it.
 
-        :param seen_running_at: when it had certainly not ended yet
+        :param seen_running_at: time of the last poll that showed the execution running
         """
-        if self.trusted and self._good_since is not None and seen_running_at >= self._good_since:
-            self._unannounced[execution_id] = now
-
-    def _check_trust(self, now: float) -> None:
-        if any(now - found_at > GRACE for found_at in self._unannounced.values()):
-            self._may_trust = False
-            self._unannounced.clear()
-            log.warning("An execution has ended without an event: ends are no longer left to Polytomic's events")
+        if self.trusted and self._complete_since is not None and seen_running_at >= self._complete_since:
+            self._without_event[execution_id] = now
 
     def _new_feed(self) -> Feed:
-        return Feed(wanted=self._wanted, clock=self._wall, overlap=timedelta(seconds=GRACE))
+        def wanted(ended: Ended) -> bool:
+            return ended.execution_id in self._without_event or bool(self._matching(ended))
 
-    def _wanted(self, ended: Ended) -> bool:
-        return ended.execution_id in self._unannounced or bool(self._awaited(ended))
-
-
-class Counted(Generic[T]):
-    """A protocol whose requests are counted."""
-
-    def __init__(self, protocol: Flow[T]) -> None:
-        self._protocol = protocol
-        self.requests = 0
-
-    def run(self) -> Flow[T]:
-        """Run it to its result."""
-        try:
-            step = next(self._protocol)
-            while True:
-                self.requests += 1
-                try:
-                    answer = yield step
-                except PolytomicError as error:
-                    step = self._protocol.throw(error)
-                else:
-                    step = self._protocol.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        finally:
-            self._protocol.close()
+        return Feed(wanted=wanted, clock=self._wall_clock, overlap=timedelta(seconds=EVENT_DELAY))

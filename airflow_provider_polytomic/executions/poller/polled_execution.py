@@ -1,4 +1,4 @@
-"""One execution that is watched, and those who wait for it."""
+"""One execution that is polled, and the waits that subscribe to it."""
 
 from __future__ import annotations
 
@@ -7,107 +7,107 @@ from copy import copy
 
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.executions.events import Ended
-from airflow_provider_polytomic.executions.ref import ExecutionRef
+from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.targets import CompletedSince
 from airflow_provider_polytomic.executions.wait import PollResult
 
 NEVER = float("inf")
-BEFORE = float("-inf")
+LONG_AGO = float("-inf")
 
-SLOWEST = 8.0
-"""How many intervals lie at most between two looks where the absence of an event is trusted."""
+MAX_TRUSTED_INTERVALS = 8.0
+"""Poll intervals between two polls, at most, while events are trusted."""
 
 
 class Subscription:
-    """One who waits: the watcher leaves it the news, and it judges and logs them in its own task.
+    """The subscription of one wait, which receives the poll results and evaluates and logs them in its own task.
 
-    :param poll_interval: seconds within which it wants to know of the end
-    :param deadline: when it gives up, by the watcher's clock
+    :param poll_interval: maximum of seconds between an end and the poll that finds it
+    :param deadline: end of the wait, by the poller's clock
     """
 
-    __slots__ = ("_news", "_wake", "deadline", "poll_interval")
+    __slots__ = ("_results", "_wakeup", "deadline", "poll_interval")
 
     def __init__(self, poll_interval: float, deadline: float) -> None:
         self.poll_interval = poll_interval
         self.deadline = deadline
-        self._news: tuple[PollResult | Exception, ...] = ()
-        self._wake: asyncio.Future[None] | None = None
+        self._results: tuple[PollResult | Exception, ...] = ()
+        self._wakeup: asyncio.Future[None] | None = None
 
-    def publish(self, news: PollResult | Exception) -> None:
-        """Leave it a piece of news."""
-        self._news += (news,)
-        if self._wake and not self._wake.done():
-            self._wake.set_result(None)
+    def publish(self, result: PollResult | Exception) -> None:
+        """Add a poll result, or an error that ends the wait."""
+        self._results += (result,)
+        if self._wakeup and not self._wakeup.done():
+            self._wakeup.set_result(None)
 
     async def receive(self) -> PollResult:
-        """Wait for the next piece of news.
+        """Wait for the next poll result and return it.
 
-        :raises Exception: if it is that the watcher has failed
+        :raises Exception: if the poller failed
         """
-        if not self._news:
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-            self._wake = None
-        news, self._news = self._news[0], self._news[1:]
-        if isinstance(news, Exception) and not isinstance(news, PolytomicError):
-            raise news
-        return news
+        if not self._results:
+            self._wakeup = asyncio.get_running_loop().create_future()
+            await self._wakeup
+            self._wakeup = None
+        result, self._results = self._results[0], self._results[1:]
+        if isinstance(result, Exception) and not isinstance(result, PolytomicError):
+            raise result
+        return result
 
 
 class PolledExecution:
-    """One execution, asked for on behalf of all who wait for it; all times are by the watcher's clock.
+    """One execution that is polled for all of its subscriptions. All times are by the poller's clock.
 
-    :param began: since when the execution is known to run
+    :param target: execution to poll
+    :param running_since: time from which on the execution is known to run
     """
 
     __slots__ = (
-        "asking", "target", "batched", "began", "due", "poll_interval", "hinted_at", "in_batches", "listeners", "looked_at",
-        "ran_at",
+        "batch_polls", "batched", "due", "hinted_at", "poll_interval", "polled_at", "polling", "running_since",
+        "seen_running_at", "subscriptions", "target",
     )  # fmt: skip
 
-    def __init__(self, target: ExecutionRef | CompletedSince, began: float) -> None:
+    def __init__(self, target: ExecutionRef | CompletedSince, running_since: float) -> None:
         self.target = target
         self.batched = isinstance(target, ExecutionRef) and target.kind == "bulk"
-        self.began = began
+        self.running_since = running_since
         self.poll_interval = NEVER
         self.due = NEVER
-        self.looked_at = self.ran_at = self.hinted_at = BEFORE
-        self.in_batches = 0
-        self.asking = False
-        self.listeners: list[Subscription] = []
+        self.polled_at = self.seen_running_at = self.hinted_at = LONG_AGO
+        self.batch_polls = 0
+        self.polling = False
+        self.subscriptions: list[Subscription] = []
 
     @property
     def hinted(self) -> bool:
-        """Tell whether an event has told of an end since it was last looked at."""
-        return self.hinted_at > self.looked_at
+        """Tell whether an event announced an end since the last poll."""
+        return self.hinted_at > self.polled_at
 
-    def concerned_by(self, ended: Ended) -> bool:
-        """Tell whether this end may be the awaited one, given that it is of the same sync."""
+    def matches(self, ended: Ended) -> bool:
+        """Tell whether an end of the same sync may be the end that is waited for."""
         return isinstance(self.target, CompletedSince) or self.target.execution_id == ended.execution_id
 
     def expired(self, now: float) -> bool:
-        """Tell whether somebody's time has passed since it was last looked at."""
-        return any(self.looked_at < listener.deadline <= now for listener in self.listeners)
+        """Tell whether a deadline has passed since the last poll."""
+        return any(self.polled_at < each.deadline <= now for each in self.subscriptions)
 
     @property
     def next_deadline(self) -> float:
-        """The first deadline since it was last looked at; infinity where there is none."""
-        later = (listener.deadline for listener in self.listeners if listener.deadline > self.looked_at)
-        return min(later, default=NEVER)
+        """The first deadline after the last poll; infinity if there is none."""
+        return min((each.deadline for each in self.subscriptions if each.deadline > self.polled_at), default=NEVER)
 
-    def publish(self, news: PollResult | Exception) -> None:
-        """Leave all who wait a piece of news; each gets an error of its own, since raising one changes it."""
-        for listener in self.listeners:
-            listener.publish(copy(news) if isinstance(news, Exception) else news)
+    def publish(self, result: PollResult | Exception) -> None:
+        """Publish a result to all subscriptions. Each gets an error of its own, since raising an error changes it."""
+        for subscription in self.subscriptions:
+            subscription.publish(copy(result) if isinstance(result, Exception) else result)
 
-    def next_look(self, trusting: bool) -> float:
-        """Return when to look again: an interval after the last look, or at the first deadline since.
+    def next_poll(self, trusting: bool) -> float:
+        """Return the time of the next poll: an interval after the last one, or the first deadline since.
 
-        :param trusting: the absence of an event is news, so that one that has run for long is looked at less often
+        :param trusting: poll an execution without an event less often the longer it runs
         """
         if self.hinted:
-            return self.looked_at
+            return self.polled_at
         interval = self.poll_interval
-        if trusting and not self.batched and self.hinted_at == BEFORE:
-            interval = min(max(interval, self.looked_at - self.began), SLOWEST * interval)
-        return min(self.looked_at + interval, self.next_deadline)
+        if trusting and not self.batched and self.hinted_at == LONG_AGO:
+            interval = min(max(interval, self.polled_at - self.running_since), MAX_TRUSTED_INTERVALS * interval)
+        return min(self.polled_at + interval, self.next_deadline)

@@ -1,8 +1,41 @@
-"""Waiting for many executions at the price of a few.
+"""Poll many executions over one connection in one task: the theory of operation.
 
-All that is waited for over one connection is asked for by one task: bulk syncs many at a time, model syncs one by one,
-and both at once when an event tells of their end. A wait only listens, so that it costs next to nothing; it judges and
-logs what it hears in its own task, and can be canceled without anybody else taking notice.
+A wait subscribes to a :class:`PolledExecution`, which all waits for the same execution share. The poller's task polls
+it and publishes each :data:`PollResult` to its subscriptions. A wait evaluates and logs the results in its own task, so
+it costs next to nothing and can be canceled without effect on the others.
+
+A polled execution is in one of these states:
+
+* *scheduled*: it is in one queue of the :class:`PollSchedule`, with a time at which it is ``due``: in the bulk queue if
+  a :class:`Batch` may poll it, else in the single queue
+* *polling*: a request for it is in flight; it is in no queue
+* *removed*: it has ended, was refused, or has no subscription left; it is in no queue, and never comes back
+
+These events move it:
+
+* its time comes: *scheduled* to *polling*. Waits for bulk syncs that are due soon are polled in the same request
+* the answer shows it running, or the request failed: *polling* to *scheduled*, one poll interval later, or at the first
+  deadline of a subscription if that is earlier
+* a batch does not certainly show it running: *polling* to *scheduled*, now, in the single queue
+* an event announces its end (:class:`EventHints`): its time is now, in the single queue
+* the answer shows its end, or a refusal that no later poll would change: *polling* to *removed*
+* its last subscription leaves: *removed*
+* a 401, or an error in the poller itself: all are *removed*, and all waits fail
+
+The :class:`CircuitBreaker` stops all polls while requests fail, except for one trial request at a time. Executions
+whose time comes meanwhile are *skipped*: they stay scheduled, and after the next answer their polls are spread over
+their intervals, so that no burst follows an outage.
+
+Invariants:
+
+* Only an answer about the execution itself ends a wait. Neither a batch nor an event does.
+* While Polytomic answers, an execution is polled within the shortest poll interval of its subscriptions, unless events
+  are trusted: then the interval grows with its age, up to eightfold.
+* A deadline passes only after a poll that was sent at or after it, or that could not be answered.
+* While the circuit breaker is open, no request begins beside another and, except for a passed deadline, none before
+  ``retry_at``. For a rate limit there is no exception.
+* An error of one request ends its own wait at most, except for a 401 and errors in the poller itself.
+* No request outlives the task.
 """
 
 from __future__ import annotations
@@ -21,359 +54,347 @@ from airflow_provider_polytomic.api.errors import PolytomicAuthError, PolytomicE
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.api.sharing import RefCounted, shared_client
 from airflow_provider_polytomic.executions.execution import Execution
+from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.poller.batch import Batch
 from airflow_provider_polytomic.executions.poller.circuit_breaker import CircuitBreaker
 from airflow_provider_polytomic.executions.poller.event_hints import EventHints
-from airflow_provider_polytomic.executions.poller.polled_execution import BEFORE, NEVER, PolledExecution, Subscription
+from airflow_provider_polytomic.executions.poller.polled_execution import LONG_AGO, NEVER, PolledExecution, Subscription
 from airflow_provider_polytomic.executions.poller.schedule import PollSchedule
 from airflow_provider_polytomic.executions.progress import ProgressLogger
-from airflow_provider_polytomic.executions.ref import ExecutionRef
 from airflow_provider_polytomic.executions.targets import CompletedSince
-from airflow_provider_polytomic.executions.wait import HOPELESS, PollResult, WaitState
+from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, PollResult, WaitState
 
 log = logging.getLogger(__name__)
 
-SHORTEST_INTERVAL = 0.01
+MIN_POLL_INTERVAL = 0.01
 
-MOST_IN_BATCHES = 60
-"""Looks in a row that a run may be shown by batches alone, which never tell of an end themselves."""
+MAX_BATCH_POLLS = 60
+"""Polls of an execution in a row by batches alone, which never show its end."""
 
-TRIES_PER_INTERVAL = 8
-"""How often Polytomic is tried within the shortest interval while it gives no answer: all waits share one such try."""
+TRIALS_PER_INTERVAL = 8
+"""Trial requests within the shortest poll interval, while the circuit breaker is open."""
 
 
-async def rest(stirred: asyncio.Event, seconds: float | None) -> None:
-    """Let seconds pass, or fewer if something stirs; None: as long as nothing does."""
-    alarm = None if seconds is None else asyncio.get_running_loop().call_later(seconds, stirred.set)
+async def wait_for_wakeup(wakeup: asyncio.Event, seconds: float | None) -> None:
+    """Wait until the event is set or the seconds have passed; None for no limit."""
+    timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, wakeup.set)
     try:
-        await stirred.wait()
+        await wakeup.wait()
     finally:
-        if alarm:
-            alarm.cancel()
-    stirred.clear()
+        if timer:
+            timer.cancel()
+    wakeup.clear()
 
 
-def failure(mistake: BaseException) -> RuntimeError:
-    """Build what those hear whose wait ends by a mistake; it can be copied, whatever the mistake is."""
-    return RuntimeError(f"waiting has failed: {mistake!r}")
+def poller_error(error: BaseException) -> RuntimeError:
+    """Return the error of waits that end since the poller failed; unlike ``error``, it can always be copied."""
+    return RuntimeError(f"waiting has failed: {error!r}")
 
 
 class ExecutionPoller:
-    """Waits for the ends of executions, for all who ask on one event loop over one connection.
+    """Wait for the ends of executions, for all waits on one event loop over one connection.
 
-    Use :data:`shared_poller`: its first user begins it, and its last one ends it.
+    Use :data:`shared_poller`, which builds it for the first user and closes it after the last.
 
-    :param lend: lends the client
-    :param clock: seconds that only ever grow; default: the event loop's
-    :param wall: seconds since the epoch
-    :param rest: how a pause is spent
+    :param config: settings of the connection
+    :param acquire_client: function that returns an async context manager of the client
+    :param clock: function that returns seconds that never decrease; default: the time of the event loop
+    :param wall_clock: function that returns the seconds since the epoch
+    :param wait: function that waits for an event or for seconds to pass
     """
 
     def __init__(
         self,
         config: ClientConfig,
         *,
-        lend: Callable[[ClientConfig], AbstractAsyncContextManager[AsyncPolytomicClient]] = shared_client,
+        acquire_client: Callable[[ClientConfig], AbstractAsyncContextManager[AsyncPolytomicClient]] = shared_client,
         clock: Callable[[], float] | None = None,
-        wall: Callable[[], float] = time.time,
-        rest: Callable[[asyncio.Event, float | None], Awaitable[None]] = rest,
+        wall_clock: Callable[[], float] = time.time,
+        wait: Callable[[asyncio.Event, float | None], Awaitable[None]] = wait_for_wakeup,
     ) -> None:
         self._config = config
-        self._lend = lend
+        self._acquire_client = acquire_client
         self._loop = asyncio.get_running_loop()
         self._clock = clock or self._loop.time
-        self._wall = wall
-        self._rest = rest
-        self._stirred = asyncio.Event()
+        self._wall_clock = wall_clock
+        self._wait = wait
+        self._wakeup = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._asking: set[asyncio.Task[None]] = set()
-        self._watches = PollSchedule()
-        self._missed: dict[PolledExecution, None] = {}
+        self._requests: set[asyncio.Task[None]] = set()
+        self._schedule = PollSchedule()
+        self._skipped: dict[PolledExecution, None] = {}
         self._batch = Batch()
-        self._health = CircuitBreaker()
-        self._hints = EventHints(config.trust_events, self._watches.concerned_by, wall)
+        self._breaker = CircuitBreaker()
+        self._hints = EventHints(config.trust_events, self._schedule.matching, wall_clock)
         self._warned = False
 
-    # ---- those who wait
+    # ---- subscriptions
 
     async def wait_for_end(
         self, target: ExecutionRef | CompletedSince, *, poll_interval: float, deadline: float | None = None
     ) -> Execution:
-        """Wait for an end, as :func:`~airflow_provider_polytomic.executions.wait.wait_for_end` does; it has just been asked.
+        """Wait for the end of an execution whose status has just been requested, and return it.
 
-        :param target: the execution; or the latest that has ended since a moment, as soon as there is one
-        :param poll_interval: seconds; the longest time that an end goes unnoticed while Polytomic answers
-        :param deadline: when to give up, in seconds since the epoch; the status is asked before it is applied
-        :raises DeadlinePassed: if it has not ended by then
-        :raises PolytomicError: 400, 401, 403, 404 or 422, which no waiting mends
+        :param target: the execution; or the latest one that completed since a moment, as soon as there is one
+        :param poll_interval: maximum of seconds between the end and the poll that finds it, while Polytomic answers
+        :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
+        :raises DeadlinePassed: if the execution has not ended by then
+        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422)
         """
-        latest = NEVER if deadline is None else self._clock() + deadline - self._wall()
-        listener = Subscription(max(poll_interval, SHORTEST_INTERVAL), latest)
-        vigil = WaitState(target, latest, self._clock, ProgressLogger(target, self._wall))
-        watch = self._watches.join(target, listener, self._clock())
+        latest = NEVER if deadline is None else self._clock() + deadline - self._wall_clock()
+        subscription = Subscription(max(poll_interval, MIN_POLL_INTERVAL), latest)
+        state = WaitState(target, latest, self._clock, ProgressLogger(target, self._wall_clock))
+        polled = self._schedule.subscribe(target, subscription, self._clock())
         try:
             self._adapt()
             if self._task is None or self._task.done():
                 self._task = Context().run(self._loop.create_task, self._run())
-            self._stirred.set()
+            self._wakeup.set()
             while True:
-                ended = vigil.take(await listener.receive())
-                if ended:
+                if ended := state.update(await subscription.receive()):
                     return ended
         finally:
-            self._watches.leave(watch, listener)
-            if watch not in self._watches:
-                self._missed.pop(watch, None)
+            self._schedule.unsubscribe(polled, subscription)
+            if polled not in self._schedule:
+                self._skipped.pop(polled, None)
             self._adapt()
 
     async def aclose(self) -> None:
-        """End the task, and what it has asked."""
+        """End the task and its requests."""
         if self._task:
             self._task.cancel()
             await asyncio.wait({self._task})
 
     def _adapt(self) -> None:
-        """Decide anew what pays, now that there are more or fewer waits."""
+        """Adapt to a changed number of waits."""
         trusted = self._hints.trusted
-        self._hints.adapt(self._watches.looks, len(self._watches), self._clock())
-        self._hasten_unless_trusted(trusted)
+        self._hints.adapt(self._schedule.polls_per_second, len(self._schedule), self._clock())
+        self._poll_sooner_unless_trusted(trusted)
         limit, needed = self._config.max_requests_per_minute, self._needed * 60
         if limit and needed > limit and not self._warned:
             self._warned = True
             log.warning(
-                "%d waits need about %.0f requests a minute, and the connection allows %d: ends are noticed later than "
-                "their poll intervals promise", len(self._watches), needed, limit,
+                "Polling less often than the poll intervals require: %d waits need about %.0f requests a minute, and "
+                "the connection allows %d", len(self._schedule), needed, limit,
             )  # fmt: skip
 
     @property
     def _needed(self) -> float:
-        """Requests a second that looking at everything in time takes."""
-        return self._watches.requests(self._batch.size)
+        """The number of requests per second that polling everything in time takes."""
+        return self._schedule.requests_per_second(self._batch.size)
 
     # ---- the task
 
     async def _run(self) -> None:
         try:
-            async with self._lend(self._config) as self._client:
+            async with self._acquire_client(self._config) as self._client:
                 try:
                     while True:
                         if self._begin(self._clock()):
                             await asyncio.sleep(0)
                         else:
-                            await self._rest(self._stirred, self._until_next(self._clock()))
+                            await self._wait(self._wakeup, self._until_next(self._clock()))
                 finally:
-                    for task in self._asking:
+                    for task in self._requests:
                         task.cancel()
-                    await asyncio.gather(*self._asking, return_exceptions=True)
+                    await asyncio.gather(*self._requests, return_exceptions=True)
         except Exception as error:
-            self._give_up(error)
+            self._fail(error)
 
     def _begin(self, now: float) -> bool:
-        """Begin what is due next, and tell whether there was anything."""
-        if self._health.open:
-            return self._begin_while_closed(now)
-        if len(self._asking) >= MOST_CONNECTIONS:
+        """Begin the next request that is due; return False if there is none."""
+        if self._breaker.open:
+            return self._begin_while_open(now)
+        if len(self._requests) >= MOST_CONNECTIONS:
             return False
         if self._hints.next_at <= now:
-            self._ask(self._ask_events(now))
+            self._request(self._poll_events(now))
             return True
-        together = self._watches.bulk_is_next
-        watch = self._watches.pop(now)
-        if watch is None:
+        may_batch = self._schedule.bulk_is_next
+        polled = self._schedule.pop(now)
+        if polled is None:
             return False
-        others = self._others_for_a_batch(watch, now) if together else []
-        self._ask(self._look_at_all([watch, *others]) if others else self._look(watch), watch, *others)
-        return True
-
-    def _others_for_a_batch(self, first: PolledExecution, now: float) -> list[PolledExecution]:
-        """Take those that would be due next anyway."""
         others: list[PolledExecution] = []
-        while self._batch.usable(now) and len(others) + 1 < self._batch.size:
-            watch = self._watches.pop_bulk(now + first.poll_interval)
-            if watch is None:
-                break
-            others.append(watch)
-        return others
-
-    def _begin_while_closed(self, now: float) -> bool:
-        """Let one look try whether there is an answer again; the others pass, and those who wait hear why."""
-        may_try = not self._asking and now >= self._health.retry_at
-        watch = self._watches.pop(NEVER if may_try else now)
-        if watch is None:
-            return False
-        if may_try or (not self._asking and watch.expired(now) and not self._health.rate_limited):
-            self._ask(self._look(watch), watch)
-        else:
-            self._pass_over(watch, now)
+        if may_batch and self._batch.usable(now):
+            others = self._schedule.pop_bulk(now + polled.poll_interval, self._batch.size - 1)
+        self._request(self._poll_batch([polled, *others]) if others else self._poll(polled), polled, *others)
         return True
 
-    def _pass_over(self, watch: PolledExecution, now: float) -> None:
-        """Leave a look out; where somebody's time is up, only for as long as nobody has asked since."""
-        self._missed.setdefault(watch)
-        if watch.expired(now) and not watch.expired(self._health.failed_at):
-            self._watches.put(watch, max(self._health.retry_at, now + 1) if self._health.rate_limited else now + 1)
-        elif self._health.rate_limited and not watch.expired(now):
-            self._watches.put(watch, min(now + watch.poll_interval, watch.next_deadline))
+    def _begin_while_open(self, now: float) -> bool:
+        """Send a trial request, or skip the execution that is due; return False if there is none."""
+        may_try = not self._requests and now >= self._breaker.retry_at
+        polled = self._schedule.pop(NEVER if may_try else now)
+        if polled is None:
+            return False
+        if may_try or (not self._requests and polled.expired(now) and not self._breaker.rate_limited):
+            self._request(self._poll(polled), polled)
         else:
-            assert self._health.error is not None
-            self._looked(watch, self._health.error, now)
+            self._skip(polled, now)
+        return True
+
+    def _skip(self, polled: PolledExecution, now: float) -> None:
+        """Skip a poll; after a deadline, only until another request has been tried since."""
+        self._skipped.setdefault(polled)
+        if polled.expired(now) and not polled.expired(self._breaker.failed_at):
+            self._schedule.put(polled, max(self._breaker.retry_at, now + 1) if self._breaker.rate_limited else now + 1)
+        elif self._breaker.rate_limited and not polled.expired(now):
+            self._schedule.put(polled, min(now + polled.poll_interval, polled.next_deadline))
+        else:
+            assert self._breaker.error is not None
+            self._polled(polled, self._breaker.error, now)
 
     def _until_next(self, now: float) -> float | None:
-        """Return the seconds until something is due; None: until something happens."""
-        if self._health.open:
-            may_try = self._watches and not self._asking
-            next_at = min(self._watches.next_at, self._health.retry_at if may_try else NEVER)
-        elif len(self._asking) >= MOST_CONNECTIONS:
+        """Return the seconds until something is due; None if nothing is."""
+        if self._breaker.open:
+            may_try = self._schedule and not self._requests
+            next_at = min(self._schedule.next_at, self._breaker.retry_at if may_try else NEVER)
+        elif len(self._requests) >= MOST_CONNECTIONS:
             return None
         else:
-            next_at = min(self._watches.next_at, self._hints.next_at)
+            next_at = min(self._schedule.next_at, self._hints.next_at)
         return None if next_at == NEVER else max(0.0, next_at - now)
 
     # ---- requests
 
-    def _ask(self, request: Coroutine[Any, Any, None], *watches: PolledExecution) -> None:
-        for watch in watches:
-            watch.asking = True
+    def _request(self, request: Coroutine[Any, Any, None], *executions: PolledExecution) -> None:
+        for polled in executions:
+            polled.polling = True
         task = self._loop.create_task(request)
-        self._asking.add(task)
-        task.add_done_callback(self._asked)
+        self._requests.add(task)
+        task.add_done_callback(self._request_done)
 
-    def _asked(self, task: asyncio.Task[None]) -> None:
-        self._asking.discard(task)
-        self._stirred.set()
+    def _request_done(self, task: asyncio.Task[None]) -> None:
+        self._requests.discard(task)
+        self._wakeup.set()
         if not task.cancelled() and (error := task.exception()):
-            self._give_up(error)
+            self._fail(error)
 
-    async def _look(self, watch: PolledExecution) -> None:
-        """Ask for one execution."""
+    async def _poll(self, polled: PolledExecution) -> None:
+        """Poll one execution."""
         began = self._clock()
-        news: PollResult
+        result: PollResult
         try:
-            news = await self._client.run(watch.target.fetch(without_retries=True))
+            result = await self._client.run(polled.target.fetch(without_retries=True))
         except PolytomicError as error:
-            news = error
-            self._note_failure(error, began)
+            result = error
+            self._record_failure(error, began)
         except Exception as error:
-            log.error("An execution cannot be asked for: its wait ends", exc_info=error)
-            watch.publish(failure(error))
-            self._drop(watch)
+            log.error("Ending the wait for an execution that cannot be polled", exc_info=error)
+            polled.publish(poller_error(error))
+            self._remove(polled)
             return
         else:
-            self._note_answer(began)
-            self._batch.others_answered(self._clock())
-            watch.in_batches = 0
+            self._record_answer(began)
+            self._batch.single_answered(self._clock())
+            polled.batch_polls = 0
         finally:
-            watch.asking = False
-        self._looked(watch, news, began)
+            polled.polling = False
+        self._polled(polled, result, began)
 
-    async def _look_at_all(self, watches: list[PolledExecution]) -> None:
-        """Ask for many bulk runs at once, and one by one for those that this does not show running."""
+    async def _poll_batch(self, executions: list[PolledExecution]) -> None:
+        """Poll executions of bulk syncs at once, and then singly those that are not shown running."""
         began = self._clock()
         running: Mapping[Any, Execution] = {}
-        runs = [watch.target for watch in watches if isinstance(watch.target, ExecutionRef)]
+        refs = [polled.target for polled in executions if isinstance(polled.target, ExecutionRef)]
         try:
-            running = await self._client.run(self._batch.running(runs))
+            running = await self._client.run(self._batch.running(refs))
         except PolytomicError as error:
-            self._note_failure(error, began)
-            self._batch.failed(error, len(watches), self._clock())
+            self._record_failure(error, began)
+            self._batch.failed(error, len(executions), self._clock())
         else:
-            self._note_answer(began)
+            self._record_answer(began)
         finally:
-            for watch in watches:
-                watch.asking = False
-        for watch in watches:
-            execution = running.get(watch.target)
-            if execution and watch.in_batches < MOST_IN_BATCHES:
-                watch.in_batches += 1
-                self._looked(watch, execution, began)
+            for polled in executions:
+                polled.polling = False
+        for polled in executions:
+            execution = running.get(polled.target)
+            if execution and polled.batch_polls < MAX_BATCH_POLLS:
+                polled.batch_polls += 1
+                self._polled(polled, execution, began)
             else:
-                self._watches.put(watch, began, singly=True)
+                self._schedule.put(polled, began, singly=True)
 
-    async def _ask_events(self, now: float) -> None:
-        """Look at once at what the events say has ended."""
+    async def _poll_events(self, now: float) -> None:
+        """Poll the events, and make the executions due whose end they announce."""
         trusted = self._hints.trusted
         try:
-            ends = await self._client.run(self._hints.fresh(now))
+            ends = await self._client.run(self._hints.poll(now))
         except PolytomicError as error:
             ends = []
             self._hints.failed(error, self._clock())
             if isinstance(error, PolytomicRateLimitError):
-                self._note_failure(error, now)
-        for watch in [watch for ended in ends for watch in self._watches.concerned_by(ended)]:
-            watch.hinted_at = self._clock()
-            if not watch.asking:
-                self._watches.put(watch, watch.hinted_at, singly=True)
-        self._hasten_unless_trusted(trusted)
+                self._record_failure(error, now)
+        for polled in [polled for ended in ends for polled in self._schedule.matching(ended)]:
+            polled.hinted_at = self._clock()
+            if not polled.polling:
+                self._schedule.put(polled, polled.hinted_at, singly=True)
+        self._poll_sooner_unless_trusted(trusted)
 
-    # ---- what follows from the answers
+    # ---- results
 
-    def _looked(self, watch: PolledExecution, news: PollResult, began: float) -> None:
-        """Tell those who wait, and decide when to look again.
-
-        :param began: when the look began
-        """
-        expired = watch.expired(began)
-        watch.looked_at = max(watch.looked_at, began)
-        if isinstance(news, PolytomicAuthError):
-            self._end_all(news)
+    def _polled(self, polled: PolledExecution, result: PollResult, began: float) -> None:
+        """Publish the result of a poll that began at a time, and schedule the next one."""
+        expired = polled.expired(began)
+        polled.polled_at = max(polled.polled_at, began)
+        if isinstance(result, PolytomicAuthError):
+            self._end_all(result)
             return
-        if expired or not isinstance(news, PolytomicRateLimitError):
-            watch.publish(news)
-        if isinstance(news, HOPELESS) or (isinstance(news, Execution) and news.outcome.final):
-            self._ended(watch, news, began)
+        if expired or not isinstance(result, PolytomicRateLimitError):
+            polled.publish(result)
+        ended = isinstance(result, Execution) and result.outcome.final
+        if isinstance(result, Execution) and ended and polled.hinted_at == LONG_AGO:
+            self._hints.ended_without_event(result.id, polled.seen_running_at, began)
+        if ended or isinstance(result, FINAL_ERRORS):
+            self._remove(polled)
             return
-        if not isinstance(news, PolytomicError):
-            self._missed.pop(watch, None)
-            watch.ran_at = began
-        elif watch in self._watches:
-            self._missed.setdefault(watch)
-        if isinstance(news, Execution) and news.created_at:
-            watch.began = min(watch.began, began - self._wall() + news.created_at.timestamp())
-        self._watches.put(watch, watch.next_look(self._hints.trusted), singly=watch.hinted)
+        if not isinstance(result, PolytomicError):
+            self._skipped.pop(polled, None)
+            polled.seen_running_at = began
+        elif polled in self._schedule:
+            self._skipped.setdefault(polled)
+        if isinstance(result, Execution) and result.created_at:
+            created_at = began - self._wall_clock() + result.created_at.timestamp()
+            polled.running_since = min(polled.running_since, created_at)
+        self._schedule.put(polled, polled.next_poll(self._hints.trusted), singly=polled.hinted)
 
-    def _ended(self, watch: PolledExecution, news: PollResult, now: float) -> None:
-        if isinstance(news, Execution) and watch.hinted_at == BEFORE:
-            self._hints.found(news.id, watch.ran_at, now)
-        self._drop(watch)
+    def _remove(self, polled: PolledExecution) -> None:
+        self._skipped.pop(polled, None)
+        self._schedule.remove(polled)
 
-    def _drop(self, watch: PolledExecution) -> None:
-        self._missed.pop(watch, None)
-        self._watches.drop(watch)
+    def _record_answer(self, began: float) -> None:
+        if self._breaker.answered(self._clock(), began):
+            self._schedule.spread(self._skipped, self._clock(), self._trial_interval)
 
-    def _note_answer(self, began: float) -> None:
-        if self._health.answered(self._clock(), began):
-            self._watches.spread(self._missed, self._clock(), self._try_interval)
-
-    def _note_failure(self, error: PolytomicError, began: float) -> None:
-        """Note what it says about Polytomic: a refusal of what was asked for is an answer, too."""
+    def _record_failure(self, error: PolytomicError, began: float) -> None:
+        """Record a failed request; a refusal is an answer, too."""
         if is_transient(error):
-            self._health.failed(error, self._clock(), self._try_interval)
+            self._breaker.failed(error, self._clock(), self._trial_interval)
         else:
-            self._note_answer(began)
+            self._record_answer(began)
 
     @property
-    def _try_interval(self) -> float:
-        """Seconds between two tries while there are no answers: never more requests than the waits need."""
-        shortest = self._watches.shortest
-        return min(shortest, max(shortest / TRIES_PER_INTERVAL, 1.0 / self._needed)) if self._watches else NEVER
+    def _trial_interval(self) -> float:
+        """The seconds between two trial requests: together they are not more than the waits need."""
+        shortest = self._schedule.shortest_interval
+        return min(shortest, max(shortest / TRIALS_PER_INTERVAL, 1.0 / self._needed)) if self._schedule else NEVER
 
-    def _hasten_unless_trusted(self, before: bool) -> None:
-        """Where events are trusted no more, look within an interval from now at what was left to them."""
-        if before and not self._hints.trusted:
-            left = [watch for watch in self._watches if watch.due > watch.looked_at + watch.poll_interval]
-            self._watches.spread(left, self._clock(), only_sooner=True)
+    def _poll_sooner_unless_trusted(self, was_trusted: bool) -> None:
+        """If events are no longer trusted, poll the executions that were left to them within an interval from now."""
+        if was_trusted and not self._hints.trusted:
+            late = [polled for polled in self._schedule if polled.due > polled.polled_at + polled.poll_interval]
+            self._schedule.spread(late, self._clock(), only_sooner=True)
 
     def _end_all(self, error: Exception) -> None:
-        for watch in self._watches:
-            watch.publish(error)
-            self._watches.drop(watch)
-        self._missed.clear()
+        for polled in self._schedule:
+            polled.publish(error)
+            self._schedule.remove(polled)
+        self._skipped.clear()
 
-    def _give_up(self, error: BaseException) -> None:
-        """End all waits after a mistake in here: better than to leave them waiting for nothing."""
-        log.error("Waiting for executions has failed", exc_info=error)
-        self._end_all(failure(error))
+    def _fail(self, error: BaseException) -> None:
+        """End all waits after an error in the poller, which would otherwise last forever."""
+        log.error("Ending all waits of this connection: the poller failed", exc_info=error)
+        self._end_all(poller_error(error))
 
 
 shared_poller: RefCounted[ExecutionPoller] = RefCounted(ExecutionPoller, ExecutionPoller.aclose)
-"""The watcher for these settings on this event loop."""
+"""The poller of a connection on the running event loop."""

@@ -1,29 +1,66 @@
-"""All that is watched over one connection: by what, when each is due, and how much asking that takes."""
+"""Schedule the polls of all executions that are waited for over one connection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 from airflow_provider_polytomic.executions.events import Ended
+from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.poller.polled_execution import NEVER, PolledExecution, Subscription
-from airflow_provider_polytomic.executions.poller.timer_queue import TimerQueue
-from airflow_provider_polytomic.executions.ref import ExecutionRef
 from airflow_provider_polytomic.executions.targets import CompletedSince
 
-SPREAD = 0.618034
-"""The golden section: multiples of it fall into the gaps between those before, however many there are."""
+GOLDEN_RATIO = 0.618034
+"""Multiples of it, modulo 1, fall into the largest gaps between those before, however many there are."""
+
+
+class TimerQueue:
+    """Queue executions by the time at which each is due, in logarithmic time."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, PolledExecution]] = []
+        self._numbers: dict[PolledExecution, int] = {}
+        self._count = count()
+
+    def put(self, polled: PolledExecution, due: float) -> None:
+        """Make the execution due at a time, instead of at any other."""
+        number = self._numbers[polled] = next(self._count)
+        heappush(self._heap, (due, number, polled))
+        if len(self._heap) > 2 * len(self._numbers) + 8:
+            self._heap = [entry for entry in self._heap if self._numbers.get(entry[2]) == entry[1]]
+            heapify(self._heap)
+
+    def discard(self, polled: PolledExecution) -> None:
+        """Remove the execution, if it is in the queue."""
+        self._numbers.pop(polled, None)
+
+    @property
+    def next_at(self) -> float:
+        """The time at which the next execution is due; infinity if there is none."""
+        while self._heap and self._numbers.get(self._heap[0][2]) != self._heap[0][1]:
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else NEVER
+
+    def pop(self, until: float = NEVER) -> PolledExecution | None:
+        """Remove and return the next execution that is due by then; None if there is none."""
+        if self.next_at > until or not self._numbers:
+            return None
+        polled = heappop(self._heap)[2]
+        del self._numbers[polled]
+        return polled
 
 
 class PollSchedule:
-    """What is watched. Bulk runs are due apart from the others, since they are asked for together."""
+    """Hold the executions that are polled. Those of bulk syncs have a queue of their own, since batches poll them."""
 
     def __init__(self) -> None:
         self._all: dict[ExecutionRef | CompletedSince, PolledExecution] = {}
         self._of_sync: dict[tuple[str, str], set[PolledExecution]] = {}
-        self._single: TimerQueue[PolledExecution] = TimerQueue()
-        self._bulk: TimerQueue[PolledExecution] = TimerQueue()
-        self._looks = 0.0
-        self._bulk_looks = 0.0
+        self._single = TimerQueue()
+        self._bulk = TimerQueue()
+        self._polls = 0.0
+        self._bulk_polls = 0.0
 
     def __len__(self) -> int:
         return len(self._all)
@@ -31,114 +68,119 @@ class PollSchedule:
     def __iter__(self) -> Iterator[PolledExecution]:
         return iter(list(self._all.values()))
 
-    def __contains__(self, watch: object) -> bool:
-        return isinstance(watch, PolledExecution) and self._all.get(watch.target) is watch
+    def __contains__(self, polled: object) -> bool:
+        return isinstance(polled, PolledExecution) and self._all.get(polled.target) is polled
 
     @property
-    def looks(self) -> float:
-        """How many looks a second are needed where each is a request."""
-        return self._looks
+    def polls_per_second(self) -> float:
+        """The number of polls per second that the poll intervals require."""
+        return self._polls
 
-    def requests(self, batch_size: int) -> float:
-        """Return how many requests a second are needed where so many bulk runs are asked for in one."""
-        return self._looks - self._bulk_looks + self._bulk_looks / batch_size
+    def requests_per_second(self, batch_size: int) -> float:
+        """Return the number of requests per second that these polls take with batches of a size."""
+        return self._polls - self._bulk_polls + self._bulk_polls / batch_size
 
     @property
-    def shortest(self) -> float:
-        """The shortest interval; infinity where nothing is watched."""
-        return min((watch.poll_interval for watch in self._all.values()), default=NEVER)
+    def shortest_interval(self) -> float:
+        """The shortest poll interval; infinity if nothing is polled."""
+        return min((polled.poll_interval for polled in self._all.values()), default=NEVER)
 
-    def join(self, target: ExecutionRef | CompletedSince, listener: Subscription, now: float) -> PolledExecution:
-        """Watch for one more who waits; first looks are spread, so that those who come together are not asked so."""
-        watch = self._all.get(target)
-        if watch is None:
-            watch = self._all[target] = PolledExecution(target, now)
-            self._of_sync.setdefault((target.kind, target.sync_id), set()).add(watch)
-        watch.listeners.append(listener)
-        self._adjust(watch)
-        if not watch.asking:
-            place = SPREAD * (len(self._all) - 1) % 1.0
-            self.put(watch, min(watch.due, now + watch.poll_interval * (1.0 - place), listener.deadline))
-        return watch
+    def subscribe(
+        self, target: ExecutionRef | CompletedSince, subscription: Subscription, now: float
+    ) -> PolledExecution:
+        """Poll an execution for one more subscription; spread the first polls of those that come together."""
+        polled = self._all.get(target)
+        if polled is None:
+            polled = self._all[target] = PolledExecution(target, now)
+            self._of_sync.setdefault((target.kind, target.sync_id), set()).add(polled)
+        polled.subscriptions.append(subscription)
+        self._update_interval(polled)
+        if not polled.polling:
+            place = GOLDEN_RATIO * (len(self._all) - 1) % 1.0
+            self.put(polled, min(polled.due, now + polled.poll_interval * (1.0 - place), subscription.deadline))
+        return polled
 
-    def leave(self, watch: PolledExecution, listener: Subscription) -> None:
-        """Watch for one fewer."""
-        watch.listeners.remove(listener)
-        if not watch.listeners:
-            self.drop(watch)
-        elif watch in self:
-            self._adjust(watch)
+    def unsubscribe(self, polled: PolledExecution, subscription: Subscription) -> None:
+        """Remove a subscription and, with the last one, the execution."""
+        polled.subscriptions.remove(subscription)
+        if not polled.subscriptions:
+            self.remove(polled)
+        elif polled in self:
+            self._update_interval(polled)
 
-    def drop(self, watch: PolledExecution) -> None:
-        """Watch it no more, if it still is; those who wait hear what they have been told."""
-        if watch not in self:
+    def remove(self, polled: PolledExecution) -> None:
+        """Stop polling an execution; its subscriptions still receive what was published."""
+        if polled not in self:
             return
-        del self._all[watch.target]
-        sync = watch.target.kind, watch.target.sync_id
-        self._of_sync[sync].discard(watch)
+        del self._all[polled.target]
+        sync = polled.target.kind, polled.target.sync_id
+        self._of_sync[sync].discard(polled)
         if not self._of_sync[sync]:
             del self._of_sync[sync]
-        self._single.discard(watch)
-        self._bulk.discard(watch)
-        self._count(watch, -1.0)
+        self._single.discard(polled)
+        self._bulk.discard(polled)
+        self._count(polled, -1.0)
 
-    def put(self, watch: PolledExecution, due: float, *, singly: bool = False) -> None:
-        """Look at it then, if it is still watched.
+    def put(self, polled: PolledExecution, due: float, *, singly: bool = False) -> None:
+        """Set the time of the next poll, unless the execution was removed.
 
-        :param singly: ask for it by itself, also where it is a bulk run
+        :param singly: poll it by itself, even if it belongs to a bulk sync
         """
-        if watch not in self:
+        if polled not in self:
             return
-        watch.due = due
-        chosen, other = (self._bulk, self._single) if watch.batched and not singly else (self._single, self._bulk)
-        other.discard(watch)
-        chosen.put(watch, due)
+        polled.due = due
+        queue, other = (self._bulk, self._single) if polled.batched and not singly else (self._single, self._bulk)
+        other.discard(polled)
+        queue.put(polled, due)
 
     def spread(
-        self, watches: Iterable[PolledExecution], now: float, gone: float = 0.0, *, only_sooner: bool = False
+        self, executions: Iterable[PolledExecution], now: float, elapsed: float = 0.0, *, only_sooner: bool = False
     ) -> None:
-        """Look at all of these within their intervals, one after the other, or when a deadline comes before.
+        """Spread the next polls of these executions over their intervals, but not beyond their deadlines.
 
-        :param gone: seconds of the intervals that have passed already
-        :param only_sooner: leave what is due before that as it is
+        :param elapsed: seconds of the intervals that have passed
+        :param only_sooner: leave the executions that are due before as they are
         """
-        waiting = [watch for watch in watches if not watch.asking]
-        for place, watch in enumerate(waiting, 1):
-            share = 0.0 if watch.expired(now) else place / len(waiting)
-            due = min(now + share * max(0.0, watch.poll_interval - gone), watch.next_deadline)
-            if due < watch.due or not only_sooner:
-                self.put(watch, due)
+        idle = [polled for polled in executions if not polled.polling]
+        for place, polled in enumerate(idle, 1):
+            share = 0.0 if polled.expired(now) else place / len(idle)
+            due = min(now + share * max(0.0, polled.poll_interval - elapsed), polled.next_deadline)
+            if due < polled.due or not only_sooner:
+                self.put(polled, due)
 
     def pop(self, until: float = NEVER) -> PolledExecution | None:
-        """Take the next that is due by then."""
+        """Remove the next execution that is due by then from its queue, and return it."""
         return (self._bulk if self.bulk_is_next else self._single).pop(until)
 
-    def pop_bulk(self, until: float = NEVER) -> PolledExecution | None:
-        """Take the next bulk run that is due by then."""
-        return self._bulk.pop(until)
+    def pop_bulk(self, until: float, limit: int) -> list[PolledExecution]:
+        """Do as :meth:`pop` does with several executions that a batch may poll."""
+        popped: list[PolledExecution] = []
+        while len(popped) < limit and (polled := self._bulk.pop(until)):
+            popped.append(polled)
+        return popped
 
     @property
     def bulk_is_next(self) -> bool:
-        """Tell whether the next that is due may be asked for together with others."""
+        """Tell whether a batch may poll the next execution that is due."""
         return self._bulk.next_at < self._single.next_at
 
     @property
     def next_at(self) -> float:
-        """When the next is due; infinity where none is."""
+        """The time of the next poll; infinity if there is none."""
         return min(self._single.next_at, self._bulk.next_at)
 
-    def concerned_by(self, ended: Ended) -> list[PolledExecution]:
-        """Return those whose end this may be."""
+    def matching(self, ended: Ended) -> list[PolledExecution]:
+        """Return the executions whose end this may be."""
         of_sync = self._of_sync.get((ended.kind, ended.sync_id), ())
-        return [watch for watch in of_sync if watch.concerned_by(ended)]
+        return [polled for polled in of_sync if polled.matches(ended)]
 
-    def _adjust(self, watch: PolledExecution) -> None:
-        """Look at it as often as the one wants who wants to know soonest."""
-        self._count(watch, -1.0)
-        watch.poll_interval = min(listener.poll_interval for listener in watch.listeners)
-        self._count(watch, 1.0)
+    def _update_interval(self, polled: PolledExecution) -> None:
+        """Set the poll interval to the shortest of the subscriptions."""
+        self._count(polled, -1.0)
+        polled.poll_interval = min(each.poll_interval for each in polled.subscriptions)
+        self._count(polled, 1.0)
 
-    def _count(self, watch: PolledExecution, sign: float) -> None:
-        self._looks += sign / watch.poll_interval
-        if watch.batched:
-            self._bulk_looks += sign / watch.poll_interval
+    def _count(self, polled: PolledExecution, sign: float) -> None:
+        self._polls += sign / polled.poll_interval
+        if polled.batched:
+            self._bulk_polls += sign / polled.poll_interval

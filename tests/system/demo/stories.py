@@ -11,8 +11,7 @@ from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.emulator import Emulator
 from airflow_provider_polytomic.emulator.domain.syncs import Sync
 from airflow_provider_polytomic.emulator.samples import FAILING_MODEL_SYNC_ID, MODEL_SYNC_ID
-from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import sync_kind
+from airflow_provider_polytomic.executions import Execution, sync_kind
 from tests.system.cluster import Cluster
 from tests.system.logs import last_error
 from tests.system.processes import is_running
@@ -72,7 +71,7 @@ class Story:
         if not started:
             return False
         kind = sync_kind(self.sync.kind)
-        self.execution = kind.read(self.sync.id, client.send(kind.get(self.sync.id, started[-1].id)))
+        self.execution = kind.read(self.sync.id, client.send(kind.api.get_execution(self.sync.id, started[-1].id)))
         return self._note(self.statuses, self.execution.status)
 
     def _note(self, seen: list[str], word: str | None) -> bool:

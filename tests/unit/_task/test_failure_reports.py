@@ -413,9 +413,7 @@ def some_of_many_have_not_ended(world):
 @case(AirflowSensorTimeout)
 def not_fresh(world):
     world.model_sync()
-    return PolytomicFreshnessSensor(
-        task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0
-    )
+    return PolytomicFreshnessSensor(task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0)
 
 
 @case(exceptions.PolytomicRunTimeout)
@@ -462,7 +460,7 @@ def test_the_message(world, task_instance, name):
         file.write_text(text)
     assert text == file.read_text()
     assert len(text.splitlines()) <= 30
-    assert "Next: " in text
+    assert "Next:" in text
     assert raised.value.__cause__ is None
 
 

@@ -15,11 +15,11 @@ from airflow_provider_polytomic.executions import (
     ConsoleLogReader,
     DeadlinePassed,
     ExecutionRef,
-    follow,
+    follow_console_log,
     wait_for_end,
     wait_with_console_log,
 )
-from airflow_provider_polytomic.executions.console import INTERVAL, in_one_line, in_order, newest_first
+from airflow_provider_polytomic.executions.console import CONSOLE_POLL_INTERVAL, in_one_line, in_order, newest_first
 
 READINGS = list(product(("oldest_first", "newest_first"), ("repeat", "absent", "null"), ("info", "LOG")))
 
@@ -50,9 +50,7 @@ def messages(shown: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(("order", "end", "level"), READINGS)
-def test_each_line_is_shown_once_oldest_first_however_the_api_gives_them(
-    emulator, client, run, shown, order, end, level
-):
+def test_each_line_is_shown_once_oldest_first(emulator, client, run, shown, order, end, level):
     for name, value in (("console_order", order), ("console_end", end), ("console_level", level)):
         emulator.set_switch(name, value)
     waiting = wait_for_end(run, poll_interval=15, pause_first=True, clock=emulator.clock)
@@ -65,13 +63,13 @@ def test_each_line_is_shown_once_oldest_first_however_the_api_gives_them(
     assert len(told) == len(set(told))
 
 
-def test_the_lines_of_a_look_fold(client, run, shown):
+def test_the_lines_of_a_poll_are_a_group(client, run, shown):
     client.run(ConsoleLogReader(run, shown.append).fetch())
     assert shown[0] == "::group::Polytomic console log, 1 new lines"
     assert shown[-1] == "::endgroup::"
 
 
-def test_the_wait_takes_no_longer_with_it(emulator, client, run):
+def test_the_console_log_does_not_delay_polls(emulator, client, run):
     def polls(run: ExecutionRef, waiting: Any) -> list[float]:
         began = emulator.clock()
         client.run(waiting)
@@ -87,7 +85,7 @@ def test_the_wait_takes_no_longer_with_it(emulator, client, run):
     assert beside == pytest.approx(alone)
 
 
-def test_what_a_look_takes_is_taken_from_the_pause(run):
+def test_the_time_of_a_request_is_taken_off_the_pause(run):
     def waiting():
         yield Pause(8)
         return "ended"
@@ -98,7 +96,7 @@ def test_what_a_look_takes_is_taken_from_the_pause(run):
     assert steps.throw(PolytomicServerError(500, method="GET", path="/")) == Pause(2.0)
 
 
-def test_no_answer_costs_nothing_and_is_asked_for_less_and_less(emulator, client, run, shown, caplog):
+def test_failed_requests_are_not_logged_and_become_rarer(emulator, client, run, shown, caplog):
     emulator.fault("status", status=500, count=None, path="/**/consolelog")
     waiting = wait_for_end(run, poll_interval=10, pause_first=True, clock=emulator.clock)
     with caplog.at_level(logging.INFO):
@@ -108,7 +106,7 @@ def test_no_answer_costs_nothing_and_is_asked_for_less_and_less(emulator, client
     assert len([one for one in emulator.requests if one.path.endswith("consolelog")]) == 3
 
 
-def test_a_wait_that_fails_fails_as_it_does_alone(emulator, client, run, shown):
+def test_the_error_of_the_wait_is_raised(emulator, client, run, shown):
     waiting = wait_for_end(
         run, poll_interval=10, deadline=emulator.clock() + 20, pause_first=True, clock=emulator.clock
     )
@@ -117,20 +115,20 @@ def test_a_wait_that_fails_fails_as_it_does_alone(emulator, client, run, shown):
     assert "Working, part 6." in messages(shown)
 
 
-def test_a_request_for_it_is_given_up_soon(run):
+def test_the_request_has_a_short_timeout(run):
     call = next(ConsoleLogReader(run, print).fetch())
     assert call.timeout <= 5
     assert not call.repeatable
 
 
-def test_following_pauses_between_looks(run):
-    steps = follow(ConsoleLogReader(run, print))
+def test_following_pauses_between_polls(run):
+    steps = follow_console_log(ConsoleLogReader(run, print))
     assert "consolelog" in next(steps).path
-    assert steps.throw(PolytomicServerError(500, method="GET", path="/")) == Pause(INTERVAL)
-    assert next(steps) == Pause(INTERVAL)
+    assert steps.throw(PolytomicServerError(500, method="GET", path="/")) == Pause(CONSOLE_POLL_INTERVAL)
+    assert next(steps) == Pause(CONSOLE_POLL_INTERVAL)
 
 
-def test_many_new_lines_may_have_lost_some_before(emulator, client, shown):
+def test_many_new_lines_may_lack_earlier_ones(emulator, client, shown):
     sync = emulator.add_model_sync(duration=10**6)
     console = ConsoleLogReader(ExecutionRef("model", sync.id, emulator.start(sync.id).id), shown.append)
     client.run(console.fetch())

@@ -134,7 +134,7 @@ def tokens(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MOST_ROWS", 3)
+    monkeypatch.setattr(events, "MAX_ROWS", 3)
 
 
 def made(listing: Listing, **options: Any) -> Feed:
@@ -179,8 +179,8 @@ def histories(draw: st.DrawFn) -> list[Row]:
 def test_each_end_is_given_once_and_in_order(
     rows: list[Row], order: str, tokens: bool, precision: timedelta, polls: list[int], stored: bool
 ) -> None:
-    before = events.MOST_ROWS
-    events.MOST_ROWS = 3
+    before = events.MAX_ROWS
+    events.MAX_ROWS = 3
     try:
         listing = Listing(rows, order, tokens, precision, now=NOW - timedelta(minutes=1))
         one = made(listing)
@@ -193,7 +193,7 @@ def test_each_end_is_given_once_and_in_order(
             if stored:
                 one = Feed(json.loads(json.dumps(one.cursor)), clock=listing.clock)
     finally:
-        events.MOST_ROWS = before
+        events.MAX_ROWS = before
     assert sorted(names(given)) == sorted({row.execution_id for row in rows if "running" not in row.type})
 
 
@@ -210,7 +210,7 @@ def test_hundreds_of_ends_between_two_polls(order: str, tokens: bool) -> None:
     assert len(listing.requests) < (10 if tokens else 60)
 
 
-def test_one_request_where_little_happens(tokens: bool) -> None:
+def test_a_page_that_is_not_full_takes_one_request(tokens: bool) -> None:
     listing = Listing(tokens=tokens)
     one = made(listing)
     listing.rows = [Row(NOW + timedelta(seconds=number), f"e{number}") for number in range(99)]
@@ -221,7 +221,7 @@ def test_one_request_where_little_happens(tokens: bool) -> None:
     assert not [query for query in listing.requests if "type" in query]
 
 
-def test_what_shares_one_instant_is_asked_for_by_type(short_pages: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_events_of_one_instant_are_listed_by_type(short_pages: None, caplog: pytest.LogCaptureFixture) -> None:
     listing = Listing()
     one = made(listing)
     instant = NOW + timedelta(seconds=5)
@@ -232,11 +232,11 @@ def test_what_shares_one_instant_is_asked_for_by_type(short_pages: None, caplog:
     listing.rows += [Row(instant, f"more{number}", "sync.failed") for number in range(2)]
     listing.run(one.fresh())
     listing.run(one.fresh())
-    assert caplog.text.count("some are not seen") == 1
+    assert caplog.text.count("Missed some of") == 1
 
 
 @pytest.mark.parametrize("order", ["newest_first", "shuffled"])
-def test_a_list_that_does_not_heed_times_is_given_up(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_ignores_times_is_an_error(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = Listing(order=order)
     one = made(listing)
     monkeypatch.setattr(listing, "answer", lambda call, answer=listing.answer: answer(replace(call, query=timeless)))
@@ -252,7 +252,7 @@ def test_a_list_that_does_not_heed_times_is_given_up(order: str, monkeypatch: py
 # ---- time
 
 
-def test_what_ended_before_is_not_given() -> None:
+def test_earlier_ends_are_not_given() -> None:
     listing = Listing([Row(NOW - timedelta(seconds=1), "old")])
     one = made(listing)
     listing.rows.append(Row(NOW + timedelta(seconds=1), "new"))
@@ -260,12 +260,12 @@ def test_what_ended_before_is_not_given() -> None:
     assert names(listing.run(one.fresh())) == ["new"]
 
 
-def test_a_look_back_gives_what_ended_shortly_before() -> None:
+def test_a_lookback_gives_ends_shortly_before() -> None:
     listing = Listing([Row(NOW - timedelta(seconds=ago), f"{ago} s ago") for ago in (1, 59, 61)])
     assert names(listing.run(Feed(clock=listing.clock).fresh())) == ["59 s ago", "1 s ago"]
 
 
-def test_what_ends_before_the_first_answer_is_given() -> None:
+def test_ends_before_the_first_answer_are_given() -> None:
     listing = Listing(fail_at=1)
     one = Feed(lookback=0, clock=listing.clock)
     with pytest.raises(PolytomicServerError):
@@ -289,7 +289,7 @@ def test_the_clock_of_polytomic_may_differ(skew: int, quiet: bool) -> None:
         assert names(listing.run(one.fresh())) == [f"e{number}"]
 
 
-def test_an_event_from_the_future_does_not_silence_the_feed() -> None:
+def test_an_event_from_the_future_hides_no_other() -> None:
     listing = Listing()
     one = made(listing)
     listing.rows.append(Row(NOW + timedelta(days=8), "future", seen_at=NOW))
@@ -313,7 +313,7 @@ def test_a_cursor_from_the_future_begins_anew(caplog: pytest.LogCaptureFixture) 
     assert names(listing.run(one.fresh())) == ["e"]
 
 
-def test_a_silent_feed_is_no_gap(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_feed_without_events_has_no_gap(caplog: pytest.LogCaptureFixture) -> None:
     listing = Listing([Row(NOW - timedelta(seconds=1), "old")])
     one = made(listing)
     for _ in range(60):
@@ -324,7 +324,7 @@ def test_a_silent_feed_is_no_gap(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text == ""
 
 
-def test_a_cursor_older_than_what_is_kept_is_logged_once_and_gone_on_from(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cursor_older_than_the_retention_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     listing = Listing()
     cursor = made(listing).cursor
     listing.now += timedelta(days=5)
@@ -337,7 +337,7 @@ def test_a_cursor_older_than_what_is_kept_is_logged_once_and_gone_on_from(caplog
     assert "last read at 2026-03-01T12:00:00+00:00" in caplog.text
 
 
-def test_catching_up_goes_by_stretches(tokens: bool) -> None:
+def test_a_feed_catches_up_period_by_period(tokens: bool) -> None:
     listing = Listing(tokens=tokens)
     one = made(listing)
     listing.rows = [Row(NOW + timedelta(minutes=number), f"e{number}") for number in range(1, 1400)]
@@ -345,7 +345,7 @@ def test_catching_up_goes_by_stretches(tokens: bool) -> None:
     assert names(listing.run(one.fresh())) == [row.execution_id for row in listing.rows]
 
 
-def test_a_failure_on_the_way_keeps_what_was_read_and_loses_nothing() -> None:
+def test_a_failure_while_catching_up_loses_no_end() -> None:
     listing = Listing()
     one = made(listing)
     listing.rows = [Row(NOW + timedelta(hours=number), f"e{number}") for number in range(1, 24)]
@@ -359,7 +359,7 @@ def test_a_failure_on_the_way_keeps_what_was_read_and_loses_nothing() -> None:
 # ---- what one event says
 
 
-def test_one_end_of_an_execution_where_two_are_told() -> None:
+def test_two_events_of_one_execution_give_one_end() -> None:
     listing = Listing()
     poll_interval = made(listing)
     careless = made(listing, wanted=lambda ended: ended.event == "completed")
@@ -370,7 +370,7 @@ def test_one_end_of_an_execution_where_two_are_told() -> None:
     assert listing.run(careless.fresh()) == []
 
 
-def test_errors_that_are_told_of_later_do_not_end_it_again() -> None:
+def test_a_later_event_with_errors_does_not_give_the_end_again() -> None:
     listing = Listing()
     poll_interval = made(listing)
     strict = made(listing, wanted=lambda ended: ended.event == "completed_with_errors")
@@ -383,7 +383,7 @@ def test_errors_that_are_told_of_later_do_not_end_it_again() -> None:
     assert [ended.event for ended in listing.run(strict.fresh())] == ["completed_with_errors"]
 
 
-def test_facts_of_an_end() -> None:
+def test_the_fields_of_an_end() -> None:
     listing = Listing()
     one = made(listing)
     numbers = {"record_count": 9, "inserted_count": 5, "error_count": 1, "warning_count": None}
@@ -405,7 +405,7 @@ def test_facts_of_an_end() -> None:
     assert (failed.event, failed.error, failed.counts) == ("failed", "no login", None)
 
 
-def test_what_cannot_be_read_is_skipped_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_event_that_cannot_be_read_is_skipped_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     listing = Listing()
     one = made(listing)
     good = Row(NOW + timedelta(seconds=1), "e")
@@ -463,20 +463,20 @@ def test_a_cursor_that_cannot_be_read_begins_anew(broken: dict[str, Any], caplog
 # ---- one window for many feeds
 
 
-def test_a_window_that_begins_too_late_is_left_aside() -> None:
+def test_a_window_that_begins_too_late_is_ignored() -> None:
     listing = Listing()
     behind, ahead = made(listing), made(listing)
     listing.rows = [Row(NOW + timedelta(minutes=number), f"e{number}") for number in range(1, 31)]
     listing.now += timedelta(minutes=30)
     listing.run(ahead.fresh())
-    late = listing.run(events.EventReader().window(*ahead.stretch))
+    late = listing.run(events.EventReader().window(*ahead.period))
     assert behind.take(late) == []
-    whole = listing.run(events.EventReader().window(*behind.stretch))
+    whole = listing.run(events.EventReader().window(*behind.period))
     assert names(behind.take(whole)) == [f"e{number}" for number in range(1, 31)]
     assert ahead.take(whole) == []
 
 
-def test_a_feed_that_begins_anew_is_not_disturbed_by_one_that_lies_behind() -> None:
+def test_a_new_feed_ignores_the_windows_of_one_that_lies_behind() -> None:
     listing = Listing()
     behind = made(listing)
     listing.rows = [Row(NOW + timedelta(minutes=10 * number), f"e{number}") for number in range(1, 143)]
@@ -484,13 +484,13 @@ def test_a_feed_that_begins_anew_is_not_disturbed_by_one_that_lies_behind() -> N
     new, reader = Feed(lookback=0, clock=listing.clock), events.EventReader()
     caught_up = []
     for _ in range(20):
-        window = listing.run(reader.window(*behind.stretch))
+        window = listing.run(reader.window(*behind.period))
         caught_up += behind.take(window)
         assert new.take(window) == []
     assert names(caught_up) == [row.execution_id for row in listing.rows]
     listing.rows.append(Row(listing.now + timedelta(seconds=1), "last"))
     listing.now += timedelta(seconds=15)
-    window = listing.run(reader.window(*min(new.stretch, behind.stretch)))
+    window = listing.run(reader.window(*min(new.period, behind.period)))
     assert names(new.take(window)) == names(behind.take(window)) == ["last"]
 
 
@@ -506,7 +506,7 @@ def client(emulator: Any) -> Iterator[PolytomicClient]:
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
 @pytest.mark.parametrize("paging", ["token", "none"])
 @pytest.mark.parametrize("name", ["sync_name", "name"])
-def test_the_emulator_in_every_reading(
+def test_each_behavior_of_the_emulator(
     emulator: Any, client: PolytomicClient, order: str, paging: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = Feed(lookback=0, clock=emulator.clock)
@@ -538,7 +538,7 @@ def test_the_emulator_in_every_reading(
 
 
 @pytest.mark.parametrize("paging", ["token", "none"])
-def test_the_emulator_with_more_than_a_page(emulator: Any, client: PolytomicClient, paging: str) -> None:
+def test_more_than_a_page_of_the_emulator(emulator: Any, client: PolytomicClient, paging: str) -> None:
     emulator.clock.freeze()
     emulator.set_switch("event_paging", paging)
     one = Feed(lookback=0, clock=emulator.clock)
@@ -551,7 +551,7 @@ def test_the_emulator_with_more_than_a_page(emulator: Any, client: PolytomicClie
     assert sorted(names(client.run(one.fresh()))) == sorted(started)
 
 
-def test_the_emulator_forgets_after_two_days(
+def test_the_retention_of_the_emulator(
     emulator: Any, client: PolytomicClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = Feed(lookback=0, clock=emulator.clock)
@@ -565,7 +565,7 @@ def test_the_emulator_forgets_after_two_days(
     assert gone.id not in caplog.text
 
 
-def test_errors_come_as_they_were_sent(emulator: Any, client: PolytomicClient) -> None:
+def test_a_failed_request_is_not_retried(emulator: Any, client: PolytomicClient) -> None:
     emulator.fault("status", status=500, path="/api/events")
     with pytest.raises(PolytomicServerError):
         client.run(Feed().fresh())

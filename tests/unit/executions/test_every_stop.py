@@ -1,7 +1,6 @@
-"""Start, wait and cancel, stopped at every step, before and after the server acted, and taken up again.
+"""Start, wait and cancel with a process that dies at any step, before or after the server acted, and one that follows.
 
-What must have been started is told by the server's own account of the moment at which the second process begins, never
-by what the first one has heard.
+The server knows what the second process must start; what the first one was answered does not count.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from itertools import product
 import pytest
 
 from airflow_provider_polytomic.executions import AlreadyRunning, DeadlinePassed, IfRunning, Ownership
-from tests.support.simulated_api import KINDS, Plan, Server, Stop
+from tests.support.simulated_api import KINDS, Plan, SimulatedApi, Stop
 from tests.support.simulated_task import WAYS, Task
 
 pytestmark = pytest.mark.parametrize("way", WAYS)
@@ -35,37 +34,37 @@ def stops() -> Iterator[Stop]:
 
 
 def check(task: Task) -> None:
-    """What holds at any time: nothing foreign is owned or canceled, and an attempt starts one execution at most."""
-    ours = {made.id for _, made in task.starts}
-    assert set(task.owned) <= ours
-    assert task.server.canceled_ids <= ours
+    """Check that no other party's execution is owned or canceled, and that an attempt started one execution at most."""
+    owned_executions = {execution.id for _, execution in task.starts}
+    assert set(task.owned) <= owned_executions
+    assert task.api.canceled_ids <= owned_executions
     attempts = [attempt for attempt, _ in task.starts]
     assert len(attempts) == len(set(attempts))
 
 
 def follow(task: Task, follower: str) -> None:
-    """Let another process take over and go to its end; it starts what is needed and nothing else."""
+    """Run another process to its end, and check that it starts what is needed and nothing else."""
     if follower == "resume" and not task.found:
         return
     expected = task.needs(follower)
-    others = [one for one in task.server.made if one.live and one not in task.ours()]
+    others = [one for one in task.api.executions if one.live and one not in task.owned_executions()]
     if follower == "clear":
         canceled = task.found.execution.id if task.found and task.found.ownership is Ownership.OWNED else None
-        others = [one for one in task.server.made if one.live and one.id != canceled]
-    had, there = len(task.starts), list(task.server.made)
+        others = [one for one in task.api.executions if one.live and one.id != canceled]
+    had, there = len(task.starts), list(task.api.executions)
     began = {"retry": task.retry, "again": task.begin, "clear": task.clear, "resume": task.resume}[follower]()
     assert began is not None
     process = began.run()
-    started = [made for _, made in task.starts[had:]]
+    started = [execution for _, execution in task.starts[had:]]
     check(task)
     if isinstance(process.error, AlreadyRunning):
         assert task.if_running in ("fail", "skip")
         assert started == []
-        running = next(one for one in task.server.made if one.id == process.error.execution.id)
+        running = next(one for one in task.api.executions if one.id == process.error.execution.id)
         assert running in there
-        assert follower == "again" or running not in task.ours() or not task.attempts_before
+        assert follower == "again" or running not in task.owned_executions() or not task.attempts_before
         return
-    if others and task.if_running != "wait" and started and task.server.when_busy == "conflict":
+    if others and task.if_running != "wait" and started and task.api.when_busy == "conflict":
         assert all(one.completed and one.completed <= started[0].created for one in others)
     elif others and task.if_running != "wait":
         expected *= len(started)
@@ -74,23 +73,23 @@ def follow(task: Task, follower: str) -> None:
         return
     assert process.error is None
     found = process.result
-    truth = next(one for one in task.server.made if one.id == found.execution.id)
+    truth = next(one for one in task.api.executions if one.id == found.execution.id)
     assert found.execution.outcome.final
     assert (found.ownership is Ownership.JOINED) <= (task.if_running == "join")
     if found.ownership is Ownership.OWNED:
-        assert truth in task.ours()
+        assert truth in task.owned_executions()
     if started and follower != "resume":
         assert truth is started[-1]
     if not started and follower == "retry" and found.ownership is Ownership.OWNED and truth.status != "completed":
-        assert truth in there, "a failure that is not news"
+        assert truth in there, "the failure of an earlier attempt"
 
 
-def play(server: Server, task: Task, stop: Stop, later: float, follower: str) -> bool:
-    """Run one sequence; tell whether the stop lay within it."""
+def play(api: SimulatedApi, task: Task, stop: Stop, later: float, follower: str) -> bool:
+    """Run one sequence; return whether the process died in it."""
     first = task.begin(stop).run()
     check(task)
     assert len(task.starts) <= 1
-    server.advance(later)
+    api.advance(later)
     follow(task, follower)
     return first.died
 
@@ -101,24 +100,24 @@ def play(server: Server, task: Task, stop: Stop, later: float, follower: str) ->
 def test_alone(kind: str, follower: str, timeout: float | None, way: str) -> None:
     for fate, later, remembers in product(FATES, LATER, (False, True)):
         for stop in stops():
-            server = Server(kind, whole_seconds=remembers, plans=[Plan(fate)])
-            task = Task(server, remembers=remembers, timeout=timeout, way=way)
-            if not play(server, task, stop, later, follower):
+            api = SimulatedApi(kind, whole_seconds=remembers, plans=[Plan(fate)])
+            task = Task(api, remembers=remembers, timeout=timeout, way=way)
+            if not play(api, task, stop, later, follower):
                 break
         else:
-            pytest.fail("the protocol has more steps than were tried")
+            pytest.fail("the flow has more steps than were tried")
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("follower", FOLLOWERS)
 @pytest.mark.parametrize("when_busy", ["conflict", "queue"])
-def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: str, way: str) -> None:
+def test_while_another_party_runs_an_execution(policy: IfRunning, follower: str, when_busy: str, way: str) -> None:
     for kind, later, records in product(KINDS, LATER, (False, True)):
         for stop in stops():
-            server = Server(kind, when_busy=when_busy, records_conflicts=records)
-            other = server.others_start(Plan(after=80.0))
-            task = Task(server, policy, way=way)
-            if not play(server, task, stop, later, follower):
+            api = SimulatedApi(kind, when_busy=when_busy, records_conflicts=records)
+            other = api.others_start(Plan(after=80.0))
+            task = Task(api, policy, way=way)
+            if not play(api, task, stop, later, follower):
                 break
             assert other
             assert not other.cancels
@@ -126,18 +125,18 @@ def test_while_somebody_else_runs(policy: IfRunning, follower: str, when_busy: s
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(("kind", "records"), [("model", True), ("bulk", False)])
-def test_somebody_else_comes_between_look_and_start(policy: IfRunning, kind: str, records: bool, way: str) -> None:
+def test_another_party_starts_between_status_and_start(policy: IfRunning, kind: str, records: bool, way: str) -> None:
     for later, follower in product(LATER, FOLLOWERS):
         for stop in stops():
-            server = Server(kind, records_conflicts=records)
-            task = Task(server, policy, way=way)
+            api = SimulatedApi(kind, records_conflicts=records)
+            task = Task(api, policy, way=way)
             first = task.begin(stop)
             if not first.ended:
                 first.step()
-            other = server.others_start(Plan(after=50.0))
+            other = api.others_start(Plan(after=50.0))
             first.run()
             check(task)
-            server.advance(later)
+            api.advance(later)
             follow(task, follower)
             assert other is None or not other.cancels
             if not first.died:

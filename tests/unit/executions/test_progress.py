@@ -18,25 +18,25 @@ RUN = ExecutionRef("bulk", "s", "e")
 BEGAN = 1_700_000_000.0
 
 
-class Told:
+class LoggedProgress:
     """A journal, and the lines that it has written."""
 
     def __init__(self, log: pytest.LogCaptureFixture) -> None:
         self.now = BEGAN
         self.log = log
-        self.journal = ProgressLogger(RUN, lambda: self.now)
+        self.progress = ProgressLogger(RUN, lambda: self.now)
 
     def at(self, seconds: float, execution: Execution) -> list[str]:
         self.log.clear()
         self.now = BEGAN + seconds
-        self.journal.heard(execution)
-        return [record.getMessage().removeprefix(f"{RUN}: ") for record in self.log.records]
+        self.progress.polled(execution)
+        return [record.getMessage().removesuffix(f" ({RUN})") for record in self.log.records]
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[Told]:
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[LoggedProgress]:
     caplog.set_level(logging.INFO, "airflow_provider_polytomic.executions")
-    return Told(caplog)
+    return LoggedProgress(caplog)
 
 
 def execution(total: int, *words: str, status: str = "running", **more: Any) -> Execution:
@@ -49,7 +49,7 @@ def execution(total: int, *words: str, status: str = "running", **more: Any) -> 
     )  # fmt: skip
 
 
-def test_progress_has_counts_rate_schemas_and_time(told: Told):
+def test_progress_has_counts_rate_schemas_and_time(told: LoggedProgress):
     assert told.at(10, execution(200, "running", "created")) == [
         "running, 200 records (20/s), 0 of 2 schemas, after 10 s"
     ]
@@ -58,22 +58,22 @@ def test_progress_has_counts_rate_schemas_and_time(told: Told):
     ]
 
 
-def test_what_has_not_changed_is_not_repeated(told: Told):
+def test_an_unchanged_execution_is_not_logged_again(told: LoggedProgress):
     told.at(0, execution(5))
     assert [told.at(seconds, execution(5)) for seconds in (30, 90, 600)] == [[], [], []]
 
 
-def test_what_changes_often_is_told_once_a_minute(told: Told):
+def test_counts_are_logged_once_a_minute(told: LoggedProgress):
     lines = [told.at(second, execution(second * 10, "running")) for second in range(0, 301, 5)]
     assert [bool(line) for line in lines] == [second % 60 == 0 for second in range(0, 301, 5)]
 
 
-def test_a_status_is_told_at_once(told: Told):
+def test_a_changed_status_is_logged_at_once(told: LoggedProgress):
     told.at(0, execution(0))
     assert told.at(1, execution(0, status="canceling")) == ["canceling, 0 records, after 1 s"]
 
 
-def test_the_end_tells_the_rate_of_the_whole(told: Told):
+def test_the_last_line_has_the_rate_of_the_whole_execution(told: LoggedProgress):
     told.at(0, execution(0))
     told.at(90, execution(1))
     counts = {**dict.fromkeys(COUNTS, 0), "total": 7300, "error": 3}
@@ -87,10 +87,10 @@ def test_the_end_tells_the_rate_of_the_whole(told: Told):
     assert told.at(9999, ended) == ["completed, 7,300 records (1/s), 3 with errors, after 2 h 1 min"]
 
 
-def test_a_clock_that_is_off_gives_no_nonsense(told: Told):
+def test_a_clock_that_is_off_gives_no_duration(told: LoggedProgress):
     assert told.at(-500, execution(100)) == ["running, 100 records"]
 
 
-def test_where_there_is_no_execution_yet_nothing_is_told(told: Told):
-    told.journal.heard(None)
+def test_nothing_is_logged_without_an_execution(told: LoggedProgress):
+    told.progress.polled(None)
     assert told.log.records == []

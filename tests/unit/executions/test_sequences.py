@@ -1,7 +1,7 @@
-"""Longer sequences, drawn at random: processes that die, answers that are lost, keys that expire, others who interfere.
+"""Start, wait and cancel in random sequences: processes die, answers are lost, keys expire, other parties interfere.
 
-The invariants are counted at the server. Each exception to them is one in which no client could do better, and stands
-with its reason in :meth:`Sequences.excuse`.
+The invariants are checked at the server. Each exception to them is one in which no client could do better, and has its
+reason in :meth:`Sequences.excuse`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.executions import AlreadyRunning, IfRunning, Ownership, StartResult
-from airflow_provider_polytomic.executions.start import CONFLICT_PAUSES
-from tests.support.simulated_api import KINDS, Made, Plan, Process, Server
+from tests.support.simulated_api import CONFLICT_PAUSES, KINDS, Plan, Process, SimulatedApi, SimulatedExecution
 from tests.support.simulated_task import WAYS, Task
 
 FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "403")
@@ -24,8 +23,8 @@ PLANS = st.builds(Plan, ends=st.sampled_from(ENDS), after=st.sampled_from([0.0, 
 
 class Sequences(RuleBasedStateMachine):
     @initialize(
-        server=st.builds(
-            Server,
+        api=st.builds(
+            SimulatedApi,
             kind=st.sampled_from(KINDS),
             when_busy=st.sampled_from(["conflict", "conflict", "queue"]),
             records_conflicts=st.booleans(),
@@ -39,12 +38,12 @@ class Sequences(RuleBasedStateMachine):
         remembers=st.booleans(),
         way=st.sampled_from(list(WAYS)),
     )
-    def prepare(self, server: Server, policy: IfRunning, remembers: bool, way: str) -> None:
-        self.server = server
-        self.task = Task(server, policy, remembers, way=way)
-        server.on_start = self.count
+    def prepare(self, api: SimulatedApi, policy: IfRunning, remembers: bool, way: str) -> None:
+        self.api = api
+        self.task = Task(api, policy, remembers, way=way)
+        api.on_start = self.count
         self.excused: set[int] = set()
-        self.starts: dict[int, list[Made]] = {}
+        self.starts: dict[int, list[SimulatedExecution]] = {}
         self.acting = 0
         self.follower = "begin"
         self.broken = False
@@ -52,41 +51,41 @@ class Sequences(RuleBasedStateMachine):
 
     # ---- counting
 
-    def count(self, made: Made) -> None:
+    def count(self, execution: SimulatedExecution) -> None:
         """Check an execution the moment it is started."""
-        if made.key is None:
+        if execution.key is None:
             return
-        generation, number = self.place(made)
-        for rival in self.task.ours(generation):
+        generation, number = self.place(execution)
+        for rival in self.task.owned_executions(generation):
             if rival.status in ("running", "queued", "completed"):
-                excuse = self.excuse(made, number, rival, self.place(rival)[1])
-                assert excuse, f"{made} while there is {rival}"
+                excuse = self.excuse(execution, number, rival, self.place(rival)[1])
+                assert excuse, f"{execution} while there is {rival}"
                 self.excused.add(generation)
         if (
-            not made.heard
-            or made.flew >= sum(CONFLICT_PAUSES)
-            or self.server.forgotten & set(self.task.keys(generation))
+            not execution.answered
+            or execution.in_flight_for >= sum(CONFLICT_PAUSES)
+            or self.api.forgotten & set(self.task.keys(generation))
         ):
             self.excused.add(generation)
-        if self.server.delivering is None and made.heard:
-            self.starts.setdefault(self.acting, []).append(made)
+        if self.api.delivering is None and execution.answered:
+            self.starts.setdefault(self.acting, []).append(execution)
             assert len(self.starts[self.acting]) == 1 or generation in self.excused, "a process started two"
         if generation == self.task.generation and generation not in self.excused:
-            assert len(self.task.ours()) <= self.task.attempts_before, "more executions than attempts"
+            assert len(self.task.owned_executions()) <= self.task.attempts_before, "more executions than attempts"
 
-    def excuse(self, made: Made, number: int, rival: Made, rivals_number: int) -> str:
-        """Say why no client could have known of the rival, or "" if it could."""
-        if not rival.heard:
-            return "its key stands for a 500, and nothing else tells that it is ours"
-        if max(made.flew, rival.flew) >= sum(CONFLICT_PAUSES):
+    def excuse(self, execution: SimulatedExecution, number: int, rival: SimulatedExecution, rivals_number: int) -> str:
+        """Return why no client could have known of the rival; "" if it could."""
+        if not rival.answered:
+            return "its key is answered 500, and nothing else shows who started it"
+        if max(execution.in_flight_for, rival.in_flight_for) >= sum(CONFLICT_PAUSES):
             return "a start in flight for so long cannot be told from a recorded 409"
         if self.task.remembers and self.task.memory == (rival.id, self.task.generation):
             return ""
-        assert made.key
+        assert execution.key
         assert rival.key
-        if {made.key, rival.key} & self.server.forgotten:
+        if {execution.key, rival.key} & self.api.forgotten:
             return "a key has expired, and nothing is remembered"
-        if number < rivals_number and self.skippable(made.key):
+        if number < rivals_number and self.skippable(execution.key):
             return (
                 "its key was refused over and over, as if that were recorded, and was not. To the next attempt this "
                 "looks as if the later key had never been used: whichever key it sends first, it starts in one of the "
@@ -96,22 +95,22 @@ class Sequences(RuleBasedStateMachine):
 
     def skippable(self, key: str) -> bool:
         """Tell whether a key met the same unrecorded refusal as often as only a recorded one should."""
-        statuses = self.server.refused.get(key, [])
+        statuses = self.api.refused.get(key, [])
         return any(statuses.count(status) >= (2 if status == 403 else 4) for status in statuses if status != 409)
 
-    def place(self, made: Made) -> tuple[int, int]:
+    def place(self, execution: SimulatedExecution) -> tuple[int, int]:
         for generation in range(self.task.generation + 1):
             keys = self.task.keys(generation)
-            if made.key in keys:
-                return generation, keys.index(made.key)
+            if execution.key in keys:
+                return generation, keys.index(execution.key)
         raise AssertionError("a key that is not of this task")
 
-    # ---- what Airflow does
+    # ---- Airflow
 
     def begin(self, follower: str) -> None:
         self.acting += 1
-        self.there = [one.id for one in self.server.made if not one.live]
-        self.existed = {one.id for one in self.server.made}
+        self.there = [one.id for one in self.api.executions if not one.live]
+        self.existed = {one.id for one in self.api.executions}
         self.follower = follower
         begins = {"begin": "begin", "again": "begin", "retry": "retry", "clear": "clear", "resume": "resume"}
         began = getattr(self.task, begins[follower])()
@@ -154,7 +153,7 @@ class Sequences(RuleBasedStateMachine):
         for _ in range(times):
             if not self.process.ended:
                 self.process.step()
-        self.judge()
+        self.check()
 
     @precondition(lambda self: not self.process.ended)
     @rule(fault=st.sampled_from(FAULTS), times=st.sampled_from([1, 2, 4, 6]))
@@ -163,7 +162,7 @@ class Sequences(RuleBasedStateMachine):
         for _ in range(times):
             if not self.process.ended:
                 self.process.step(fault)
-        self.judge()
+        self.check()
 
     @precondition(lambda self: not self.process.ended)
     @rule(fault=st.sampled_from(["429", "500", "503", "403"]), times=st.sampled_from([2, 4, 6]))
@@ -176,41 +175,41 @@ class Sequences(RuleBasedStateMachine):
             starting = getattr(self.process.waiting, "idempotency_key", None)
             self.process.step(fault if starting else "")
             times -= bool(starting)
-        self.judge()
+        self.check()
 
-    # ---- what happens by itself, or by others
+    # ---- what happens without the task
 
     @rule(seconds=st.sampled_from([0.3, 10.0, 70.0, 400.0, 2000.0]))
     def wait(self, seconds: float) -> None:
-        self.server.advance(seconds)
+        self.api.advance(seconds)
 
-    @precondition(lambda self: self.server.keys)
+    @precondition(lambda self: self.api.keys)
     @rule()
     def keys_expire(self) -> None:
-        self.server.advance(25 * 3600.0)
+        self.api.advance(25 * 3600.0)
 
     @rule(plan=PLANS)
     def others_start(self, plan: Plan) -> None:
-        self.server.others_start(plan)
+        self.api.others_start(plan)
 
-    @precondition(lambda self: self.server.busy)
+    @precondition(lambda self: self.api.busy)
     @rule(status=st.sampled_from([*ENDS, "canceling"]))
     def end(self, status: str) -> None:
-        one = next(one for one in self.server.made if one.live)
+        one = next(one for one in self.api.executions if one.live)
         if status != "canceling":
-            self.server.end(one, status)
+            self.api.end(one, status)
         elif one.status != "canceling":
-            one.status, one.canceled_at = status, self.server.now
+            one.status, one.canceled_at = status, self.api.now
 
-    @precondition(lambda self: self.server.in_flight)
+    @precondition(lambda self: self.api.in_flight)
     @rule()
     def deliver(self) -> None:
-        self.server.deliver(next(iter(self.server.in_flight)))
+        self.api.deliver(next(iter(self.api.in_flight)))
 
-    # ---- what must hold
+    # ---- invariants
 
-    def judge(self) -> None:
-        """Check the verdict of a process that has come to its end."""
+    def check(self) -> None:
+        """Check the result of a process that has ended."""
         process = self.process
         if process.error:
             assert isinstance(process.error, (AlreadyRunning, PolytomicError)), process.error
@@ -219,45 +218,45 @@ class Sequences(RuleBasedStateMachine):
         if not isinstance(process.result, StartResult):
             return
         found = process.result
-        truth = next(one for one in self.server.made if one.id == found.execution.id)
+        truth = next(one for one in self.api.executions if one.id == found.execution.id)
         assert found.execution.outcome.final
         assert found.execution.status == truth.status
         if found.ownership is Ownership.OWNED:
-            assert truth in self.task.ours()
+            assert truth in self.task.owned_executions()
             if self.follower == "retry" and self.task.generation not in self.excused and truth.status != "completed":
                 assert truth.id not in self.there, "the failure of an earlier attempt, taken for its own"
         elif self.task.if_running != "join" and self.follower != "resume":
             assert self.broken, "joined without a reason"
-            assert truth.id not in self.existed or self.server.status_lags
+            assert truth.id not in self.existed or self.api.status_lags
 
     @invariant()
-    def only_ours_is_owned_and_canceled(self) -> None:
+    def only_owned_executions_are_canceled(self) -> None:
         if not hasattr(self, "server"):
             return
-        ours = {one.id for one in self.server.made if one.key}
-        assert set(self.task.owned) <= ours
-        assert self.server.canceled_ids <= ours
+        owned_executions = {one.id for one in self.api.executions if one.key}
+        assert set(self.task.owned) <= owned_executions
+        assert self.api.canceled_ids <= owned_executions
 
     def teardown(self) -> None:
-        """Come to rest: a last undisturbed retry starts what is needed, and nothing else."""
+        """Check that a last undisturbed retry starts what is needed, and nothing else."""
         if not hasattr(self, "server"):
             return
-        for key in list(self.server.in_flight):
-            self.server.deliver(key)
+        for key in list(self.api.in_flight):
+            self.api.deliver(key)
         if not self.process.ended:
             self.process.die(acted=True)
-        for one in self.server.made:
-            if one.live and one not in self.task.ours():
-                self.server.end(one, "completed")
-        self.server.advance(100.0)
+        for one in self.api.executions:
+            if one.live and one not in self.task.owned_executions():
+                self.api.end(one, "completed")
+        self.api.advance(100.0)
         if self.is_success:
             return
-        needs, had = self.task.needs("retry"), len(self.server.made)
+        needs, had = self.task.needs("retry"), len(self.api.executions)
         self.begin("retry")
         self.process.run()
-        self.judge()
+        self.check()
         if self.task.generation not in self.excused:
-            started = len(self.server.made) - had
+            started = len(self.api.executions) - had
             assert started == needs or (isinstance(self.process.error, PolytomicError) and not started)
 
 

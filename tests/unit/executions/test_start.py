@@ -19,27 +19,37 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicValidationError,
 )
 from airflow_provider_polytomic.executions import AlreadyRunning, IfRunning, Ownership, StartRequest
-from airflow_provider_polytomic.executions.start import CONFLICT_PAUSES, MOST_RECORDED_CONFLICTS, MOST_REPETITIONS
-from tests.support.simulated_api import EPOCH, KINDS, SYNC, Made, Plan, Process, Recorded, Server
+from airflow_provider_polytomic.executions.start import MAX_RECORDED_CONFLICTS, MAX_START_REPETITIONS
+from tests.support.simulated_api import (
+    CONFLICT_PAUSES,
+    EPOCH,
+    KINDS,
+    SYNC,
+    Plan,
+    Process,
+    RecordedAnswer,
+    SimulatedApi,
+    SimulatedExecution,
+)
 from tests.support.simulated_task import Task
 
 NEVER_ENDS = Plan(after=float("inf"))
 
 
 @pytest.fixture(params=KINDS)
-def server(request: pytest.FixtureRequest) -> Server:
-    return Server(request.param)
+def api(request: pytest.FixtureRequest) -> SimulatedApi:
+    return SimulatedApi(request.param)
 
 
 def until_started(process: Process, executions: int = 1) -> None:
     """Go on until so many executions have been started, and the first of the last has been heard of."""
-    while len(process.server.made) < executions:
+    while len(process.api.executions) < executions:
         process.step()
     process.step()
 
 
-def starts(server: Server) -> list[str]:
-    return [call.idempotency_key for call, _ in server.requests if call.idempotency_key]
+def starts(api: SimulatedApi) -> list[str]:
+    return [call.idempotency_key for call, _ in api.requests if call.idempotency_key]
 
 
 def fail_starts(process: Process, fault: str, times: int) -> None:
@@ -58,167 +68,167 @@ def fail_calls(process: Process, method: str, ending: str, fault: str, times: in
 
 # ---- the key
 
-ORDER = StartRequest("model", "S", ("dag", "run", "task", -1))
+REQUEST = StartRequest("model", "S", ("dag", "run", "task", -1))
 
 
-def test_the_key_is_what_it_was() -> None:
+def test_the_key_is_the_same_in_every_release() -> None:
     """A release that changes it would run twice what an upgrade interrupts."""
-    assert ORDER.key(0) == "48b6523f97a8cef84b63b0821fa30b9e7acfd8fbde9133003734b34a0c24be30"
+    assert REQUEST.key(0) == "48b6523f97a8cef84b63b0821fa30b9e7acfd8fbde9133003734b34a0c24be30"
 
 
-def test_every_fact_changes_the_key() -> None:
+def test_each_field_of_the_identity_changes_the_key() -> None:
     others = [
-        replace(ORDER, kind="bulk"),
-        replace(ORDER, sync_id="T"),
-        replace(ORDER, generation=1),
-        *(replace(ORDER, identity=identity) for identity in [
+        replace(REQUEST, kind="bulk"),
+        replace(REQUEST, sync_id="T"),
+        replace(REQUEST, generation=1),
+        *(replace(REQUEST, identity=identity) for identity in [
             ("other", "run", "task", -1), ("dag", "other", "task", -1), ("dag", "run", "other", -1),
             ("dag", "run", "task", 0), ("dag", "run", "task", 1),
         ]),
     ]  # fmt: skip
-    keys = {order.key(number) for order in [ORDER, *others] for number in range(3)}
+    keys = {request.key(number) for request in [REQUEST, *others] for number in range(3)}
     assert len(keys) == 3 * (1 + len(others))
     for same in (
-        replace(ORDER, attempts_before=3),
-        replace(ORDER, if_running="skip"),
-        replace(ORDER, known_execution_id="E"),
+        replace(REQUEST, attempts_before=3),
+        replace(REQUEST, if_running="skip"),
+        replace(REQUEST, known_execution_id="E"),
     ):
-        assert same.key(2) == ORDER.key(2)
+        assert same.key(2) == REQUEST.key(2)
 
 
 # ---- what an attempt finds
 
 
-def test_a_first_attempt_looks_and_starts(server: Server) -> None:
-    task = Task(server)
+def test_a_first_attempt_requests_the_status_and_starts(api: SimulatedApi) -> None:
+    task = Task(api)
     found = task.begin().run().result
     assert (found.ownership, found.adopted, found.previous_executions) == (Ownership.OWNED, False, ())
-    assert [one.key for one in server.made] == [task.keys()[0]]
-    assert [call.method for call, _ in server.requests][:3] == ["GET", "POST", "GET"]
+    assert [one.key for one in api.executions] == [task.keys()[0]]
+    assert [call.method for call, _ in api.requests][:3] == ["GET", "POST", "GET"]
 
 
-def test_a_retry_adopts_what_runs(server: Server) -> None:
-    task = Task(server)
+def test_a_retry_adopts_what_runs(api: SimulatedApi) -> None:
+    task = Task(api)
     first = task.begin()
     until_started(first)
     first.die(acted=False)
     found = task.retry().run().result
-    assert (found.ownership, found.adopted, len(server.made)) == (Ownership.OWNED, True, 1)
+    assert (found.ownership, found.adopted, len(api.executions)) == (Ownership.OWNED, True, 1)
 
 
-def test_a_retry_knows_the_failures_before_it(server: Server) -> None:
-    server.plans = [Plan("failed"), Plan("canceled"), Plan()]
-    task = Task(server)
+def test_a_retry_knows_the_failures_before_it(api: SimulatedApi) -> None:
+    api.plans = [Plan("failed"), Plan("canceled"), Plan()]
+    task = Task(api)
     task.begin().run()
     task.retry().run()
     found = task.retry().run().result
-    assert [one.id for one in found.previous_executions] == [one.id for one in server.made[:2]]
-    assert [one.key for one in server.made] == task.keys()[:3]
-    bodies = [dict(call.body or {}) for call, _ in server.requests if call.method == "POST"]
+    assert [one.id for one in found.previous_executions] == [one.id for one in api.executions[:2]]
+    assert [one.key for one in api.executions] == task.keys()[:3]
+    bodies = [dict(call.body or {}) for call, _ in api.requests if call.method == "POST"]
     assert bodies[-3:] == [{"test": False}, {"test": True}, {"test": True}], "a key is always sent with the same body"
 
 
-def test_a_canceling_execution_of_ours_is_waited_for_and_replaced(server: Server) -> None:
-    task = Task(server)
+def test_an_owned_execution_that_is_being_canceled_is_waited_for_and_replaced(api: SimulatedApi) -> None:
+    task = Task(api)
     first = task.begin()
     until_started(first)
     first.die(acted=False)
-    server.made[0].status, server.made[0].canceled_at = "canceling", server.now
+    api.executions[0].status, api.executions[0].canceled_at = "canceling", api.now
     found = task.retry().run().result
-    assert found.execution.id == server.made[1].id
-    assert [one.status for one in server.made] == ["canceled", "completed"]
+    assert found.execution.id == api.executions[1].id
+    assert [one.status for one in api.executions] == ["canceled", "completed"]
 
 
 @pytest.mark.parametrize("remembers", [False, True])
-def test_the_same_try_takes_its_own_failure_for_its_result(server: Server, remembers: bool) -> None:
+def test_the_same_try_takes_its_own_failure_for_its_result(api: SimulatedApi, remembers: bool) -> None:
     """Shown by a worker that died in its first attempt, was run again, and started again after the failure."""
-    server.plans = [Plan("failed")]
-    task = Task(server, remembers=remembers)
+    api.plans = [Plan("failed")]
+    task = Task(api, remembers=remembers)
     first = task.begin()
     until_started(first)
     first.die(acted=False)
-    server.advance(100.0)
+    api.advance(100.0)
     found = task.begin().run().result
-    assert (found.ownership, found.execution.status, len(server.made)) == (Ownership.OWNED, "failed", 1)
+    assert (found.ownership, found.execution.status, len(api.executions)) == (Ownership.OWNED, "failed", 1)
     assert task.retry().run().result.execution.status == "completed"
 
 
-def test_the_same_try_takes_the_success_it_has_not_heard_of(server: Server) -> None:
-    task = Task(server)
+def test_the_same_try_adopts_its_success_after_a_lost_answer(api: SimulatedApi) -> None:
+    task = Task(api)
     first = task.begin()
     first.step()
     first.die(acted=True)
-    server.advance(100.0)
+    api.advance(100.0)
     found = task.begin().run().result
-    assert (found.execution.status, len(server.made)) == ("completed", 1)
+    assert (found.execution.status, len(api.executions)) == ("completed", 1)
 
 
 # ---- timestamps and a status that lags
 
 
-def test_an_execution_started_in_the_second_of_the_last_one_is_new() -> None:
-    server = Server(whole_seconds=True, plans=[Plan("failed", after=0.0), Plan("failed", after=0.0)])
-    server.others_start(Plan(after=0.0))
-    task = Task(server)
+def test_an_execution_created_in_the_same_second_as_the_last_one_is_new() -> None:
+    api = SimulatedApi(whole_seconds=True, plans=[Plan("failed", after=0.0), Plan("failed", after=0.0)])
+    api.others_start(Plan(after=0.0))
+    task = Task(api)
     found = task.begin().run().result
-    assert (found.adopted, len(server.made)) == (False, 2)
-    assert {server._moment(one.created) for one in server.made} == {"2023-11-14T22:13:20+00:00"}
+    assert (found.adopted, len(api.executions)) == (False, 2)
+    assert {api._moment(one.created) for one in api.executions} == {"2023-11-14T22:13:20+00:00"}
     assert task.retry().run().result.adopted is False
-    assert len(server.made) == 3
+    assert len(api.executions) == 3
 
 
 @pytest.mark.parametrize("whole_seconds", [False, True])
-def test_an_old_failure_is_not_taken_for_a_new_one_where_another_came_in_the_same_second(whole_seconds: bool) -> None:
+def test_an_old_failure_is_not_new_if_another_execution_was_created_in_the_same_second(whole_seconds: bool) -> None:
     """The status then shows the other one only, and the times are equal."""
-    server = Server(whole_seconds=whole_seconds, plans=[Plan("failed", after=0.0)])
-    task = Task(server)
+    api = SimulatedApi(whole_seconds=whole_seconds, plans=[Plan("failed", after=0.0)])
+    task = Task(api)
     task.begin().run()
-    server.others_start(Plan(after=0.0))
+    api.others_start(Plan(after=0.0))
     found = task.retry().run().result
     assert (found.adopted, found.execution.status) == (False, "completed")
-    assert len(task.ours()) == 2
+    assert len(task.owned_executions()) == 2
 
 
-def test_an_old_failure_is_not_taken_for_a_new_one_where_the_status_lags(server: Server) -> None:
+def test_an_old_failure_is_not_new_if_the_status_lags(api: SimulatedApi) -> None:
     """The status shows neither it nor anything later, so that it seems to have just been started."""
-    server.plans = [Plan("failed")]
-    server.status_lags = 1000.0
-    task = Task(server)
+    api.plans = [Plan("failed")]
+    api.status_lags = 1000.0
+    task = Task(api)
     task.begin().run()
     assert task.retry().run().result.execution.status == "completed"
-    assert len(server.made) == 2
+    assert len(api.executions) == 2
 
 
-def test_an_old_failure_that_cannot_be_looked_at_is_known_from_the_history(server: Server) -> None:
-    server.plans = [Plan("failed")]
-    task = Task(server)
+def test_an_old_failure_that_cannot_be_requested_is_found_in_the_history(api: SimulatedApi) -> None:
+    api.plans = [Plan("failed")]
+    task = Task(api)
     task.begin().run()
     retry = task.retry()
     fail_calls(retry, "GET", "/execution-1", "503", 2)
     assert retry.run().result.execution.status == "completed"
-    assert len(server.made) == 2
+    assert len(api.executions) == 2
 
 
-def test_a_last_execution_that_never_ends_by_its_word_blocks_nothing(server: Server) -> None:
+def test_a_last_execution_with_an_unknown_status_does_not_block_a_start(api: SimulatedApi) -> None:
     """Shown by a word that is new: as running it would have every later start wait for ever."""
-    other = server.others_start()
+    other = api.others_start()
     assert other
-    server.end(other, "a new word")
-    assert Task(server).begin().run().result.ownership is Ownership.OWNED
+    api.end(other, "a new word")
+    assert Task(api).begin().run().result.ownership is Ownership.OWNED
 
 
 # ---- conflicts
 
 
 @pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
-def test_the_policies(server: Server, policy: IfRunning) -> None:
-    other = server.others_start(Plan(after=70.0))
+def test_each_policy_while_another_party_runs_an_execution(api: SimulatedApi, policy: IfRunning) -> None:
+    other = api.others_start(Plan(after=70.0))
     assert other
-    task = Task(server, policy)
+    task = Task(api, policy)
     process = task.begin().run()
     if policy == "wait":
         assert process.result.ownership is Ownership.OWNED
-        assert server.made[1].created > EPOCH + 70.0
+        assert api.executions[1].created > EPOCH + 70.0
     elif policy == "join":
         assert process.result.ownership is Ownership.JOINED
         assert process.result.execution.id == other.id
@@ -226,351 +236,353 @@ def test_the_policies(server: Server, policy: IfRunning) -> None:
         assert isinstance(process.error, AlreadyRunning)
         assert process.error.execution.id == other.id
         assert str(process.error) == f"execution {other.id} is running"
-    assert len(task.ours()) == (policy == "wait")
-    assert len(starts(server)) == (policy == "wait")
+    assert len(task.owned_executions()) == (policy == "wait")
+    assert len(starts(api)) == (policy == "wait")
     assert other.cancels == 0
 
 
 @pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
-def test_one_that_is_being_canceled_is_waited_for_under_every_policy(server: Server, policy: IfRunning) -> None:
+def test_every_policy_waits_for_an_execution_that_is_being_canceled(api: SimulatedApi, policy: IfRunning) -> None:
     """After a clear it is our own, and a clear always runs again."""
-    task = Task(server, policy)
+    task = Task(api, policy)
     first = task.begin()
     until_started(first)
     first.step()
     first.die(acted=False)
     found = task.clear().run().result
-    assert [one.status for one in server.made] == ["canceled", "completed"]
-    assert found.execution.id == server.made[1].id
+    assert [one.status for one in api.executions] == ["canceled", "completed"]
+    assert found.execution.id == api.executions[1].id
 
 
 @pytest.mark.parametrize("records", [False, True])
-def test_a_conflict_whose_cause_has_gone_uses_the_key_up_only_if_it_is_recorded(server: Server, records: bool) -> None:
+def test_a_conflict_that_is_over_uses_the_key_up_only_if_it_was_recorded(api: SimulatedApi, records: bool) -> None:
     """Shown by another execution that ends between the last 409 and the look after it: key 0 was left as a hole,
     a worker that was lost then under key 1, and the retry found key 0 fresh."""
-    server.records_conflicts = records
-    task = Task(server)
+    api.records_conflicts = records
+    task = Task(api)
     first = task.begin()
     first.step()
-    other = server.others_start(NEVER_ENDS)
+    other = api.others_start(NEVER_ENDS)
     assert other
-    while server.now < EPOCH + sum(CONFLICT_PAUSES[:3]):
+    while api.now < EPOCH + sum(CONFLICT_PAUSES[:3]):
         first.step()
-    server.end(other, "completed")
+    api.end(other, "completed")
     until_started(first, 2)
     first.die(acted=False)
-    assert server.made[1].key == task.keys()[int(records)]
-    server.advance(100.0)
+    assert api.executions[1].key == task.keys()[int(records)]
+    api.advance(100.0)
     task.retry().run()
-    assert len(task.ours()) == 1
+    assert len(task.owned_executions()) == 1
 
 
-def test_executions_of_others_that_come_and_go_prove_nothing(server: Server) -> None:
+def test_a_conflict_is_not_recorded_if_something_ran_between_two_status_requests(api: SimulatedApi) -> None:
     """A 409 is a recorded one only if nothing has run between two looks."""
-    server.records_conflicts = False
-    task = Task(server)
+    api.records_conflicts = False
+    task = Task(api)
     first = task.begin()
-    for _ in range(MOST_REPETITIONS - 2):
+    for _ in range(MAX_START_REPETITIONS - 2):
         while not getattr(first.waiting, "idempotency_key", None):
             first.step()
-        other = server.others_start(NEVER_ENDS)
+        other = api.others_start(NEVER_ENDS)
         assert other
         first.step()
-        server.end(other, "completed")
-    assert set(starts(server)) == {task.keys()[0]}
+        api.end(other, "completed")
+    assert set(starts(api)) == {task.keys()[0]}
     first.run()
-    assert [one.key for one in task.ours()] == task.keys()[:1]
+    assert [one.key for one in task.owned_executions()] == task.keys()[:1]
 
 
-def test_a_start_in_flight_is_waited_for(server: Server) -> None:
+def test_a_start_in_flight_is_waited_for(api: SimulatedApi) -> None:
     """Shown by a slow server: the next key overtook the start that a dead worker had left in flight."""
-    task = Task(server)
+    task = Task(api)
     first = task.begin()
     first.step()
     first.step("flies")
     first.die(acted=False)
     retry = task.retry()
-    while server.now < EPOCH + sum(CONFLICT_PAUSES) - 1.0:
+    while api.now < EPOCH + sum(CONFLICT_PAUSES) - 1.0:
         retry.step()
-    assert set(starts(server)) == {task.keys()[0]}
-    server.deliver(task.keys()[0])
+    assert set(starts(api)) == {task.keys()[0]}
+    api.deliver(task.keys()[0])
     found = retry.run().result
-    assert (found.ownership, len(server.made)) == (Ownership.OWNED, 1)
+    assert (found.ownership, len(api.executions)) == (Ownership.OWNED, 1)
 
 
-def test_our_own_start_in_flight_is_not_taken_for_somebody_elses(server: Server) -> None:
+def test_an_owned_start_in_flight_is_not_taken_for_another_partys(api: SimulatedApi) -> None:
     """The execution is to be seen before the first request is answered; under ``skip`` it would be an orphan."""
-    task = Task(server, "skip")
+    task = Task(api, "skip")
     first = task.begin()
     first.step()
     first.step("flies")
     first.die(acted=False)
     key = task.keys()[0]
-    server._make(key)
+    api._make(key)
     retry = task.retry()
     for _ in range(6):
         retry.step()
-    server.in_flight.clear()
-    server.keys[key] = Recorded(server.now, 200, {"data": server._told(server.made[0])})
+    api.in_flight.clear()
+    api.keys[key] = RecordedAnswer(api.now, 200, {"data": api._shown(api.executions[0])})
     found = retry.run().result
-    assert (found.ownership, len(server.made)) == (Ownership.OWNED, 1)
+    assert (found.ownership, len(api.executions)) == (Ownership.OWNED, 1)
 
 
-def test_conflicts_without_end_are_an_error(server: Server) -> None:
-    task = Task(server)
-    server.in_flight = dict.fromkeys(task.keys(), EPOCH)
+def test_a_conflict_under_every_key_is_raised(api: SimulatedApi) -> None:
+    task = Task(api)
+    api.in_flight = dict.fromkeys(task.keys(), EPOCH)
     process = task.begin().run()
     assert isinstance(process.error, PolytomicConflictError)
-    assert len(set(starts(server))) == MOST_RECORDED_CONFLICTS + 1
-    assert server.made == []
+    assert len(set(starts(api))) == MAX_RECORDED_CONFLICTS + 1
+    assert api.executions == []
 
 
 # ---- refusals
 
 
-def test_a_recorded_500_leads_to_the_next_key(server: Server) -> None:
-    task = Task(server)
+def test_a_recorded_500_leads_to_the_next_key(api: SimulatedApi) -> None:
+    task = Task(api)
     first = task.begin()
     fail_starts(first, "500", 1)
     until_started(first)
     first.die(acted=False)
-    assert [one.key for one in server.made] == task.keys()[1:2]
+    assert [one.key for one in api.executions] == task.keys()[1:2]
     found = task.retry().run().result
-    assert (found.adopted, len(server.made)) == (True, 1)
+    assert (found.adopted, len(api.executions)) == (True, 1)
 
 
-def test_recorded_500s_do_not_lead_on_for_ever(server: Server) -> None:
-    task = Task(server)
+def test_recorded_500s_use_up_a_limited_number_of_keys(api: SimulatedApi) -> None:
+    task = Task(api)
     for attempt in range(3):
         process = task.begin() if attempt == 0 else task.retry()
         while not process.ended:
             process.step("500" if getattr(process.waiting, "idempotency_key", None) else "")
         assert isinstance(process.error, PolytomicServerError)
-        assert len(set(starts(server))) == 2 + attempt
+        assert len(set(starts(api))) == 2 + attempt
     assert task.retry().run().result.execution.status == "completed"
-    assert len(server.made) == 1
+    assert len(api.executions) == 1
 
 
 @pytest.mark.parametrize("fault", ["429", "502", "503"])
-def test_a_first_attempt_goes_on_from_no_failure_in_front_of_the_application(server: Server, fault: str) -> None:
+def test_a_first_attempt_keeps_its_key_after_a_failure_in_front_of_the_application(
+    api: SimulatedApi, fault: str
+) -> None:
     """Shown by a limit on starts that ended just then: key 0 was left as a hole, and found fresh by the retry."""
-    server.records_failures = False
-    task = Task(server)
+    api.records_failures = False
+    task = Task(api)
     first = task.begin()
     fail_starts(first, fault, 2)
     assert first.ended
     assert isinstance(first.error, PolytomicError)
     assert task.retry().run().result.execution.status == "completed"
-    assert [one.key for one in server.made] == task.keys()[:1]
+    assert [one.key for one in api.executions] == task.keys()[:1]
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "429", "403"])
-def test_a_failure_that_ends_before_it_comes_again_leaves_no_hole(server: Server, fault: str) -> None:
+def test_a_failure_that_is_not_repeated_leaves_no_unused_key(api: SimulatedApi, fault: str) -> None:
     """Shown by an outage that ended during the look after it."""
-    server.records_failures = False
-    task = Task(server)
+    api.records_failures = False
+    task = Task(api)
     if fault != "500":
         task.begin().die(acted=False)
     process = task.begin() if fault == "500" else task.retry()
     fail_starts(process, fault, 1 if fault == "403" else 2)
     process.run()
-    assert [one.key for one in server.made] == task.keys()[:1]
+    assert [one.key for one in api.executions] == task.keys()[:1]
     assert process.result.ownership is Ownership.OWNED
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
-def test_a_retry_goes_on_from_what_is_still_refused(server: Server, fault: str) -> None:
-    task = Task(server)
+def test_a_retry_tries_the_next_key_after_a_repeated_refusal(api: SimulatedApi, fault: str) -> None:
+    task = Task(api)
     first = task.begin()
     fail_starts(first, "429", 1)
     first.run()
-    assert server.made == []
+    assert api.executions == []
     assert task.retry().run().result.execution.status == "completed"
-    assert [one.key for one in server.made] == task.keys()[1:2]
+    assert [one.key for one in api.executions] == task.keys()[1:2]
 
 
 @pytest.mark.parametrize(
     ("fault", "error"),
     [("403", PolytomicPermissionError), ("404", PolytomicNotFoundError), ("422", PolytomicValidationError)],
 )
-def test_a_first_refusal_is_final(server: Server, fault: str, error: type[PolytomicError]) -> None:
-    task = Task(server)
+def test_a_first_refusal_is_final(api: SimulatedApi, fault: str, error: type[PolytomicError]) -> None:
+    task = Task(api)
     process = task.begin()
     fail_starts(process, fault, 1)
     assert isinstance(process.error, error)
-    assert len(server.requests) == 2
+    assert len(api.requests) == 2
 
 
 @pytest.mark.parametrize(
     ("fault", "error"),
     [("lost", PolytomicTransportError), ("never", PolytomicTransportError), ("garbled", PolytomicResponseError)],
 )
-def test_no_answer_repeats_the_same_key(server: Server, fault: str, error: type[PolytomicError]) -> None:
-    task = Task(server)
+def test_no_answer_repeats_the_same_key(api: SimulatedApi, fault: str, error: type[PolytomicError]) -> None:
+    task = Task(api)
     process = task.begin()
     fail_starts(process, fault, 2)
     assert isinstance(process.error, error)
     assert task.retry().run().result.execution.status == "completed"
-    assert set(starts(server)) == {task.keys()[0]}
-    assert len(server.made) == 1
+    assert set(starts(api)) == {task.keys()[0]}
+    assert len(api.executions) == 1
 
 
-def test_answers_that_are_ever_others_are_an_error(server: Server) -> None:
-    task = Task(server)
+def test_ever_changing_answers_are_raised(api: SimulatedApi) -> None:
+    task = Task(api)
     task.begin().die(acted=False)
     process = task.retry()
-    faults = ["422", "403"] * MOST_REPETITIONS
+    faults = ["422", "403"] * MAX_START_REPETITIONS
     while not process.ended:
         process.step(faults.pop() if getattr(process.waiting, "idempotency_key", None) else "")
     assert isinstance(process.error, PolytomicError)
-    assert set(starts(server)) == {task.keys()[0]}
+    assert set(starts(api)) == {task.keys()[0]}
 
 
 # ---- a 500 that acted
 
 
 @pytest.mark.parametrize("after", [0.0, 70.0])
-def test_what_appeared_behind_a_500_is_waited_for_and_not_owned(server: Server, after: float) -> None:
+def test_an_execution_that_appears_after_a_500_is_joined_and_not_owned(api: SimulatedApi, after: float) -> None:
     """Shown, where it ends at once, by a look for running executions only: it was started a second time."""
-    server.plans = [Plan(after=after)]
-    task = Task(server)
+    api.plans = [Plan(after=after)]
+    task = Task(api)
     process = task.begin()
     fail_starts(process, "500 acted", 1)
     process.run()
     assert process.result.ownership is Ownership.JOINED
     assert process.result.execution.status == "completed"
-    assert (len(server.made), task.owned) == (1, [])
+    assert (len(api.executions), task.owned) == (1, [])
 
 
-def test_what_was_there_before_a_500_is_not_joined(server: Server) -> None:
-    other = server.others_start(Plan(after=0.0))
+def test_an_execution_from_before_a_500_is_not_joined(api: SimulatedApi) -> None:
+    other = api.others_start(Plan(after=0.0))
     assert other
-    task = Task(server)
+    task = Task(api)
     process = task.begin()
     fail_starts(process, "500", 1)
     process.run()
     assert process.result.ownership is Ownership.OWNED
-    assert [one.key for one in server.made] == [None, task.keys()[1]]
+    assert [one.key for one in api.executions] == [None, task.keys()[1]]
 
 
-def test_what_appears_behind_a_429_is_not_joined(server: Server) -> None:
+def test_an_execution_that_appears_after_a_429_is_not_joined(api: SimulatedApi) -> None:
     """Shown by a recorded 429 and somebody else's start: the task ended well and had run nothing."""
-    task = Task(server)
+    task = Task(api)
     first = task.begin()
     fail_starts(first, "429", 1)
     first.run()
     retry = task.retry()
     retry.step()
     retry.step()
-    server.others_start(Plan(after=0.0))
+    api.others_start(Plan(after=0.0))
     assert retry.run().result.ownership is Ownership.OWNED
-    assert len(task.ours()) == 1
+    assert len(task.owned_executions()) == 1
 
 
 # ---- memory
 
 
-def lost_worker(server: Server, task: Task) -> Made:
+def lost_worker(api: SimulatedApi, task: Task) -> SimulatedExecution:
     first = task.begin()
     until_started(first)
     first.die(acted=False)
-    server.advance(25 * 3600.0)
-    return server.made[0]
+    api.advance(25 * 3600.0)
+    return api.executions[0]
 
 
-def test_what_is_remembered_outlives_its_key(server: Server) -> None:
-    task = Task(server, remembers=True)
-    made = lost_worker(server, task)
+def test_a_saved_execution_is_found_after_its_key_expired(api: SimulatedApi) -> None:
+    task = Task(api, remembers=True)
+    execution = lost_worker(api, task)
     found = task.retry().run().result
-    assert (found.execution.id, found.ownership, len(server.made)) == (made.id, Ownership.OWNED, 1)
-    assert starts(server) == [made.key]
-    assert task.owned == [made.id] * 2, "the process that goes on must know what to cancel"
+    assert (found.execution.id, found.ownership, len(api.executions)) == (execution.id, Ownership.OWNED, 1)
+    assert starts(api) == [execution.key]
+    assert task.owned == [execution.id] * 2, "the process that goes on must know what to cancel"
 
 
-def test_a_remembered_failure_is_followed_by_one_start(server: Server) -> None:
-    server.plans = [Plan("failed")]
-    task = Task(server, remembers=True)
-    lost_worker(server, task)
+def test_a_retry_after_a_saved_failure_starts_once(api: SimulatedApi) -> None:
+    api.plans = [Plan("failed")]
+    task = Task(api, remembers=True)
+    lost_worker(api, task)
     assert task.retry().run().result.execution.status == "completed"
-    assert len(server.made) == 2
+    assert len(api.executions) == 2
 
 
-def test_a_remembered_failure_is_the_result_of_the_same_try(server: Server) -> None:
-    server.plans = [Plan("failed")]
-    task = Task(server, remembers=True)
-    lost_worker(server, task)
+def test_a_saved_failure_is_the_result_of_the_same_try(api: SimulatedApi) -> None:
+    api.plans = [Plan("failed")]
+    task = Task(api, remembers=True)
+    lost_worker(api, task)
     assert task.begin().run().result.execution.status == "failed"
-    assert len(server.made) == 1
+    assert len(api.executions) == 1
 
 
-def test_what_is_remembered_of_another_generation_counts_for_nothing(server: Server) -> None:
-    task = Task(server, remembers=True)
-    lost_worker(server, task)
-    assert task.clear().run().result.execution.id == server.made[1].id
+def test_a_saved_execution_of_another_generation_is_ignored(api: SimulatedApi) -> None:
+    task = Task(api, remembers=True)
+    lost_worker(api, task)
+    assert task.clear().run().result.execution.id == api.executions[1].id
 
 
-def test_what_is_remembered_and_no_longer_there_is_looked_for_by_its_key(server: Server) -> None:
-    task = Task(server, remembers=True)
+def test_a_saved_execution_that_is_gone_is_searched_by_key(api: SimulatedApi) -> None:
+    task = Task(api, remembers=True)
     task.memory = ("execution-0", 0)
-    assert task.begin().run().result.execution.id == server.made[0].id
+    assert task.begin().run().result.execution.id == api.executions[0].id
 
 
-def test_a_remembered_execution_that_is_being_canceled_is_not_adopted(server: Server) -> None:
-    task = Task(server, remembers=True)
+def test_a_saved_execution_that_is_being_canceled_is_not_adopted(api: SimulatedApi) -> None:
+    task = Task(api, remembers=True)
     first = task.begin()
     until_started(first)
     first.die(acted=False)
-    server.made[0].status, server.made[0].canceled_at = "canceling", server.now
-    assert task.retry().run().result.execution.id == server.made[1].id
+    api.executions[0].status, api.executions[0].canceled_at = "canceling", api.now
+    assert task.retry().run().result.execution.id == api.executions[1].id
 
 
-def test_without_memory_an_expired_key_starts_again(server: Server) -> None:
+def test_an_expired_key_starts_again_if_nothing_was_saved(api: SimulatedApi) -> None:
     """No client could do better: nothing at the server ties the old execution to the task any longer."""
-    task = Task(server, remembers=False)
-    lost_worker(server, task)
+    task = Task(api, remembers=False)
+    lost_worker(api, task)
     task.retry().run()
-    assert len(server.made) == 2
+    assert len(api.executions) == 2
 
 
-def test_a_key_refused_over_and_over_without_being_recorded_is_found_fresh_later(server: Server) -> None:
+def test_a_repeated_refusal_that_is_not_recorded_leaves_an_unused_key(api: SimulatedApi) -> None:
     """No client could do better and still pass a recorded 500: to the retry, a used key 1 behind a fresh key 0 and a
     used key 0 before a fresh key 1 look the same, and whichever it sends first starts something in one of them."""
-    server.records_failures = False
-    task = Task(server)
+    api.records_failures = False
+    task = Task(api)
     first = task.begin()
     fail_starts(first, "500", 4)
     until_started(first)
     first.die(acted=False)
-    server.advance(100.0)
+    api.advance(100.0)
     task.retry().run()
-    assert [one.key for one in server.made] == [task.keys()[1], task.keys()[0]]
+    assert [one.key for one in api.executions] == [task.keys()[1], task.keys()[0]]
 
 
-def test_where_it_is_remembered_a_hole_does_no_harm(server: Server) -> None:
-    server.records_failures = False
-    task = Task(server, remembers=True)
+def test_an_unused_key_does_no_harm_if_the_execution_was_saved(api: SimulatedApi) -> None:
+    api.records_failures = False
+    task = Task(api, remembers=True)
     first = task.begin()
     fail_starts(first, "500", 4)
     until_started(first)
     first.die(acted=False)
-    server.advance(100.0)
-    assert task.retry().run().result.execution.id == server.made[0].id
-    assert len(server.made) == 1
+    api.advance(100.0)
+    assert task.retry().run().result.execution.id == api.executions[0].id
+    assert len(api.executions) == 1
 
 
-def test_a_500_that_acted_is_not_found_by_a_retry(server: Server) -> None:
+def test_a_500_that_acted_is_not_found_by_a_retry(api: SimulatedApi) -> None:
     """No client could do better: the key stands for the 500, so that nothing tells the execution from another's."""
-    task = Task(server)
+    task = Task(api)
     first = task.begin()
     first.step()
     first.step("500 acted")
     first.die(acted=False)
     found = task.retry().run().result
-    assert len(server.made) == 2
+    assert len(api.executions) == 2
     assert found.ownership is Ownership.OWNED
-    assert server.made[0].cancels == 0
+    assert api.executions[0].cancels == 0
 
 
-def test_the_model_is_of_one_sync() -> None:
+def test_the_simulation_has_one_sync() -> None:
     with pytest.raises(AssertionError):
-        Server("bulk").handle(syncs.get_status(SYNC))
+        SimulatedApi("bulk").handle(syncs.get_status(SYNC))

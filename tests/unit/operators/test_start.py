@@ -70,7 +70,7 @@ def test_an_unsuccessful_end_hands_the_result_on_and_says_why(kind, task_instanc
     [execution] = kind.emulator.executions(sync_id)
     assert task.xcoms["return_value"] == raised.value.result
     assert raised.value.result["outcome"] == outcome
-    assert all(each in str(raised.value) for each in (sync_id, execution.id, repr(outcome), "Next: "))
+    assert all(each in str(raised.value) for each in (sync_id, execution.id, repr(outcome), "Next:"))
     if outcome == "failed":
         assert "the target is full" in str(raised.value)
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
-from airflow_provider_polytomic.executions.freshness import Freshness
+from airflow_provider_polytomic.executions import Freshness
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.triggers.freshness import PolytomicFreshnessTrigger
 

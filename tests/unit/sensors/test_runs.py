@@ -71,7 +71,7 @@ def test_those_that_failed_stand_in_a_table_and_all_results_in_xcom(sense, start
     headline, header, *rows, advice = str(failed.value).splitlines()
     assert advice.startswith("  Next: ")
     assert headline == "1 of 2 executions have not ended as they should:"
-    assert header.split() == ["sync", "execution", "status", "records", "errors", "cause"]
+    assert header.split() == ["sync", "execution", "status", "records", "errors", "message"]
     assert [row.split(None, 4)[:4] for row in rows] == [["model", bad["sync_id"], bad["execution_id"], "failed"]]
     assert rows[0].endswith("no such field")
     assert [result["outcome"] for result in task.xcoms["return_value"]] == ["success", "failed"]

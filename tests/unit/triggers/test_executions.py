@@ -150,7 +150,7 @@ class TestEvents:
         emulator.fault("malformed", malformed="html", count=1)
         with caplog.at_level("INFO"):
             assert (await wait_for_event(started()))["status"] == "ended"
-        assert "failed polls, last good status none yet" in caplog.text
+        assert "failed polls, last status unknown" in caplog.text
 
     async def test_a_poll_is_one_request(self, emulator, started, wait_for_event):
         emulator.fault("status", status=503, count=2)

@@ -15,7 +15,7 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.executions import ExecutionRef
-from airflow_provider_polytomic.executions.poller.batch import GROWTH_PAUSE, MOST_SYNCS, PATIENCE, Batch
+from airflow_provider_polytomic.executions.poller.batch import BATCH_GROWTH_INTERVAL, BATCH_TIMEOUT, MAX_SYNCS, Batch
 
 OWNED = ExecutionRef("bulk", "sync", "owned")
 
@@ -29,11 +29,11 @@ def shown(status: str | None, *schemas: tuple[str | None, str | None], sync_id: 
 
 
 def ask(batch: Batch, runs: list[ExecutionRef], *rows: BulkSyncSummary) -> Any:
-    asking = batch.running(runs)
-    call = next(asking)
-    assert (call.path, call.repeatable, call.timeout) == ("/api/bulk/syncs/status", False, PATIENCE)
+    polling = batch.running(runs)
+    call = next(polling)
+    assert (call.path, call.repeatable, call.timeout) == ("/api/bulk/syncs/status", False, BATCH_TIMEOUT)
     with pytest.raises(StopIteration) as stop:
-        asking.send(Page[BulkSyncSummary](rows=list(rows)))
+        polling.send(Page[BulkSyncSummary](rows=list(rows)))
     return stop.value.value
 
 
@@ -73,7 +73,7 @@ def test_not_certainly_running(row: BulkSyncSummary):
     assert ask(Batch(), [OWNED], row) == {}
 
 
-def test_two_executions_of_one_sync_are_told_apart():
+def test_two_executions_of_one_sync():
     after = ExecutionRef("bulk", "sync", "after")
     assert list(ask(Batch(), [OWNED, after], shown("running", ("after", "running")))) == [after]
 
@@ -89,10 +89,10 @@ def test_syncs_with_many_schemas_are_asked_for_in_smaller_batches():
     ask(batch, [OWNED], shown("running", *many))
     assert batch.size == 5
     ask(batch, [OWNED], shown("running", ("owned", "running")))
-    assert batch.size == MOST_SYNCS
+    assert batch.size == MAX_SYNCS
 
 
-def test_it_is_left_alone_for_a_while_after_two_refusals_in_a_row():
+def test_batches_pause_after_two_refusals_in_a_row():
     batch, refusal = Batch(), class_of_status(403)(403, method="GET", path="/")
     batch.failed(refusal, 50, now=0.0)
     assert batch.usable(1.0)
@@ -102,20 +102,20 @@ def test_it_is_left_alone_for_a_while_after_two_refusals_in_a_row():
     batch.failed(refusal, 50, now=4.0)
     assert not batch.usable(5.0)
     assert batch.usable(305.0)
-    assert batch.size == MOST_SYNCS
+    assert batch.size == MAX_SYNCS
 
 
 @pytest.mark.parametrize("status", [400, 413, 414, 422, 431])
-def test_fewer_are_asked_for_where_so_many_may_be_too_much(status: int):
+def test_a_batch_that_may_be_too_large_becomes_smaller(status: int):
     batch = Batch()
     for _ in range(10):
         batch.failed(class_of_status(status)(status, method="GET", path="/"), batch.size, now=0.0)
     assert batch.size == 1
-    assert not batch.usable(GROWTH_PAUSE - 1), "one by one is what it is instead of"
+    assert not batch.usable(BATCH_GROWTH_INTERVAL - 1), "one by one is what it is instead of"
     sizes = []
     for hour in range(1, 8):
-        assert batch.usable(hour * GROWTH_PAUSE)
-        assert batch.usable(hour * GROWTH_PAUSE + 1)
+        assert batch.usable(hour * BATCH_GROWTH_INTERVAL)
+        assert batch.usable(hour * BATCH_GROWTH_INTERVAL + 1)
         sizes.append(batch.size)
     assert sizes == [2, 4, 8, 16, 32, 50, 50]
 
@@ -128,16 +128,16 @@ def test_fewer_are_asked_for_where_so_many_may_be_too_much(status: int):
         class_of_status(500)(500, method="GET", path="/"),
     ],
 )
-def test_no_answer_is_a_refusal_only_where_others_have_answers(error: PolytomicError):
+def test_an_unanswered_batch_counts_as_refused_if_single_polls_are_answered(error: PolytomicError):
     batch = Batch()
     for _ in range(5):
         batch.failed(error, 50, now=0.0)
     assert batch.usable(1.0)
-    batch.others_answered(2.0)
-    batch.others_answered(3.0)
+    batch.single_answered(2.0)
+    batch.single_answered(3.0)
     assert batch.usable(4.0), "one failure is one refusal, however many others have answers"
     batch.failed(error, 50, now=5.0)
-    batch.others_answered(6.0)
+    batch.single_answered(6.0)
     assert not batch.usable(7.0)
 
 
@@ -145,5 +145,5 @@ def test_a_429_is_no_refusal():
     batch = Batch()
     for _ in range(5):
         batch.failed(class_of_status(429)(429, method="GET", path="/"), 50, now=0.0)
-        batch.others_answered(1.0)
+        batch.single_answered(1.0)
     assert batch.usable(2.0)

@@ -12,10 +12,10 @@ import pytest
 
 from airflow_provider_polytomic.api import ClientConfig, PolytomicRateLimitError
 from airflow_provider_polytomic.executions import CompletedSince, DeadlinePassed, ExecutionRef
+from airflow_provider_polytomic.executions.poller import ExecutionPoller, shared_poller
 from airflow_provider_polytomic.executions.poller.polled_execution import NEVER, Subscription
-from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller, shared_poller
 from airflow_provider_polytomic.executions.poller.schedule import PollSchedule
-from tests.support.simulated_triggerer import EPOCH, LATENCY, World
+from tests.support.simulated_triggerer import EPOCH, LATENCY, SimulatedTriggerer
 from tests.support.virtual_time import in_virtual_time
 
 MOMENT = 5 * LATENCY
@@ -25,12 +25,12 @@ MOMENT = 5 * LATENCY
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
 async def test_an_end_is_noticed_within_the_interval(kind: str) -> None:
-    async with World() as world:
-        run = world.start(kind)
-        wait = world.wait(run)
-        await world.until(100.0)
-        assert world.asked() == [pytest.approx(each + LATENCY) for each in (30.0, 60.0, 90.0)]
-        world.polytomic.finish(run.execution_id, "failed")
+    async with SimulatedTriggerer() as triggerer:
+        run = triggerer.start(kind)
+        wait = triggerer.wait(run)
+        await triggerer.until(100.0)
+        assert triggerer.asked() == [pytest.approx(each + LATENCY) for each in (30.0, 60.0, 90.0)]
+        triggerer.polytomic.finish(run.execution_id, "failed")
         execution = await wait
         assert (execution.id, execution.status) == (run.execution_id, "failed")
         assert wait.ended_at <= 120.0 + MOMENT
@@ -38,74 +38,74 @@ async def test_an_end_is_noticed_within_the_interval(kind: str) -> None:
 
 @in_virtual_time
 async def test_a_completion_is_waited_for() -> None:
-    async with World() as world:
-        run = world.start()
+    async with SimulatedTriggerer() as triggerer:
+        run = triggerer.start()
         target = CompletedSince("model", run.sync_id, datetime.fromtimestamp(EPOCH, timezone.utc))
-        wait = world.wait(target)
-        await world.until(100.0)
-        world.polytomic.finish(run.execution_id)
+        wait = triggerer.wait(target)
+        await triggerer.until(100.0)
+        triggerer.polytomic.finish(run.execution_id)
         assert (await wait).id == run.execution_id
         assert wait.ended_at <= 120.0 + MOMENT
 
 
 @in_virtual_time
-async def test_waits_that_begin_together_are_asked_for_one_after_the_other() -> None:
-    async with World() as world:
+async def test_waits_that_begin_together_are_polled_one_after_the_other() -> None:
+    async with SimulatedTriggerer() as triggerer:
         for _ in range(15):
-            world.wait(world.start())
-        await world.until(30.0 + MOMENT)
-        first = world.asked()
+            triggerer.wait(triggerer.start())
+        await triggerer.until(30.0 + MOMENT)
+        first = triggerer.asked()
         assert len(first) == 15
         assert min(later - previous_executions for previous_executions, later in zip(first, first[1:])) > 1.0
-        await world.until(60.0 + MOMENT)
-        assert world.asked(since=30.0 + MOMENT) == [pytest.approx(each + 30.0, abs=MOMENT) for each in first]
+        await triggerer.until(60.0 + MOMENT)
+        assert triggerer.asked(since=30.0 + MOMENT) == [pytest.approx(each + 30.0, abs=MOMENT) for each in first]
 
 
 @in_virtual_time
 async def test_each_wait_has_its_own_interval() -> None:
-    async with World() as world:
-        slow, fast = world.start(), world.start()
-        world.wait(slow, poll_interval=60.0)
-        world.wait(fast, poll_interval=10.0)
-        await world.until(121.0)
-        assert len(world.asked(slow.execution_id)) == 2
-        assert len(world.asked(fast.execution_id)) == 12
+    async with SimulatedTriggerer() as triggerer:
+        slow, fast = triggerer.start(), triggerer.start()
+        triggerer.wait(slow, poll_interval=60.0)
+        triggerer.wait(fast, poll_interval=10.0)
+        await triggerer.until(121.0)
+        assert len(triggerer.asked(slow.execution_id)) == 2
+        assert len(triggerer.asked(fast.execution_id)) == 12
 
 
 @in_virtual_time
-async def test_one_execution_is_asked_for_once_however_many_wait_for_it() -> None:
-    async with World() as world:
-        run = world.start()
-        slow, fast = world.wait(run, poll_interval=60.0), world.wait(run, poll_interval=20.0)
-        await world.until(61.0)
-        assert len(world.asked()) == 3
-        world.polytomic.finish(run.execution_id)
+async def test_waits_for_one_execution_share_its_polls() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        run = triggerer.start()
+        slow, fast = triggerer.wait(run, poll_interval=60.0), triggerer.wait(run, poll_interval=20.0)
+        await triggerer.until(61.0)
+        assert len(triggerer.asked()) == 3
+        triggerer.polytomic.finish(run.execution_id)
         assert await slow == await fast
 
 
 @in_virtual_time
-async def test_who_goes_takes_nothing_along() -> None:
-    async with World() as world:
-        run, other = world.start(), world.start()
-        gone, stays, elsewhere = world.wait(run, poll_interval=5.0), world.wait(run), world.wait(other)
-        await world.until(5.0 + LATENCY / 2)
+async def test_a_canceled_wait_does_not_affect_others() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        run, other = triggerer.start(), triggerer.start()
+        gone, stays, elsewhere = triggerer.wait(run, poll_interval=5.0), triggerer.wait(run), triggerer.wait(other)
+        await triggerer.until(5.0 + LATENCY / 2)
         await gone.cancel()
-        await world.until(70.0)
-        assert len(world.asked(run.execution_id, since=6.0)) == 2, "the shorter interval has gone too"
+        await triggerer.until(70.0)
+        assert len(triggerer.asked(run.execution_id, since=6.0)) == 2, "the shorter interval has gone too"
         for one in (run, other):
-            world.polytomic.finish(one.execution_id)
+            triggerer.polytomic.finish(one.execution_id)
         assert (await stays).id == run.execution_id
         assert (await elsewhere).id == other.execution_id
 
 
 @in_virtual_time
-async def test_one_who_comes_while_the_end_is_being_told_hears_of_it_too() -> None:
-    async with World() as world:
-        run = world.start(duration=20.0)
-        waits = [world.wait(run)]
-        await world.until(30.0 - LATENCY)
+async def test_a_wait_that_begins_while_the_end_is_published_ends_too() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        run = triggerer.start(duration=20.0)
+        waits = [triggerer.wait(run)]
+        await triggerer.until(30.0 - LATENCY)
         for _ in range(30):
-            waits.append(world.wait(run))
+            waits.append(triggerer.wait(run))
             await asyncio.sleep(LATENCY / 10)
         assert waits[0].task.done()
         assert {(await wait).status for wait in waits} == {"completed"}
@@ -116,39 +116,39 @@ async def test_one_who_comes_while_the_end_is_being_told_hears_of_it_too() -> No
 
 
 @in_virtual_time
-async def test_bulk_syncs_are_asked_for_together() -> None:
-    async with World() as world:
-        runs = [world.start("bulk") for _ in range(120)]
-        waits = [world.wait(run) for run in runs]
-        await world.until(300.0)
-        assert len(world.asked("/bulk/syncs/status", since=60.0)) <= 3 * 8 + 2
-        assert world.asked("/executions/", since=60.0) == []
+async def test_bulk_syncs_are_polled_together() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        runs = [triggerer.start("bulk") for _ in range(120)]
+        waits = [triggerer.wait(run) for run in runs]
+        await triggerer.until(300.0)
+        assert len(triggerer.asked("/bulk/syncs/status", since=60.0)) <= 3 * 8 + 2
+        assert triggerer.asked("/executions/", since=60.0) == []
         for run in runs:
-            world.polytomic.finish(run.execution_id)
+            triggerer.polytomic.finish(run.execution_id)
         await asyncio.gather(*waits)
         assert all(wait.ended_at <= 330.0 + 1.0 for wait in waits)
-        assert len(world.asked("/executions/", since=60.0)) == len(runs), "the execution alone decides its end"
+        assert len(triggerer.asked("/executions/", since=60.0)) == len(runs), "the execution alone decides its end"
 
 
 @in_virtual_time
-async def test_what_a_batch_does_not_show_running_is_asked_for_by_itself() -> None:
-    async with World() as world:
-        replaced, ended, running = (world.start("bulk") for _ in range(3))
-        waits = [world.wait(run) for run in (replaced, ended, running)]
-        await world.until(31.0)
+async def test_an_execution_that_a_batch_does_not_show_running_is_polled_singly() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        replaced, ended, running = (triggerer.start("bulk") for _ in range(3))
+        waits = [triggerer.wait(run) for run in (replaced, ended, running)]
+        await triggerer.until(31.0)
         for run in (replaced, ended):
-            world.polytomic.finish(run.execution_id)
-        world.polytomic.start(replaced.sync_id)
+            triggerer.polytomic.finish(run.execution_id)
+        triggerer.polytomic.start(replaced.sync_id)
         done, _ = await asyncio.wait({waits[0].task, waits[1].task}, timeout=30.0 + MOMENT)
         assert {task.result().id for task in done} == {replaced.execution_id, ended.execution_id}
         assert not waits[2].task.done()
 
 
 @in_virtual_time
-async def test_a_sync_that_the_batch_misses_is_asked_for_by_itself() -> None:
-    async with World() as world:
-        missing, there = ExecutionRef("bulk", "no-such-sync", "no-such-execution"), world.start("bulk")
-        lost, wait = world.wait(missing), world.wait(there)
+async def test_a_sync_that_a_batch_lacks_is_polled_singly() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        missing, there = ExecutionRef("bulk", "no-such-sync", "no-such-execution"), triggerer.start("bulk")
+        lost, wait = triggerer.wait(missing), triggerer.wait(there)
         with pytest.raises(Exception, match="404"):
             await lost
         assert not wait.task.done()
@@ -157,36 +157,36 @@ async def test_a_sync_that_the_batch_misses_is_asked_for_by_itself() -> None:
 @pytest.mark.parametrize("refusal", [400, 403, 404, 405, 413, 414, 422, 500])
 @in_virtual_time
 async def test_a_refused_batch_is_replaced_by_single_requests(refusal: int) -> None:
-    async with World() as world:
-        world.polytomic.fault("status", status=refusal, path="/api/bulk/syncs/status", count=None)
-        runs = [world.start("bulk") for _ in range(5)]
-        waits = [world.wait(run) for run in runs]
-        await world.until(200.0)
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.polytomic.fault("status", status=refusal, path="/api/bulk/syncs/status", count=None)
+        runs = [triggerer.start("bulk") for _ in range(5)]
+        waits = [triggerer.wait(run) for run in runs]
+        await triggerer.until(200.0)
         for run in runs:
-            assert len(world.asked(run.execution_id)) >= 6
+            assert len(triggerer.asked(run.execution_id)) >= 6
         for run in runs:
-            world.polytomic.finish(run.execution_id)
+            triggerer.polytomic.finish(run.execution_id)
         await asyncio.gather(*waits)
         assert all(wait.ended_at <= 230.0 + MOMENT for wait in waits)
-        batches = world.asked("/bulk/syncs/status")
+        batches = triggerer.asked("/bulk/syncs/status")
         assert len(batches) <= 3, "after two refusals it is left alone for some minutes"
 
 
 @in_virtual_time
-async def test_the_batch_is_tried_again_after_some_minutes() -> None:
-    async with World() as world:
-        world.polytomic.fault("status", status=422, path="/api/bulk/syncs/status", count=2)
+async def test_a_refused_batch_is_sent_again_after_some_minutes() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.polytomic.fault("status", status=422, path="/api/bulk/syncs/status", count=2)
         for _ in range(20):
-            world.wait(world.start("bulk"))
-        await world.until(1000.0)
-        assert len(world.asked("/bulk/syncs/status", since=400.0)) > 10
-        assert world.asked("/executions/", since=420.0) == []
+            triggerer.wait(triggerer.start("bulk"))
+        await triggerer.until(1000.0)
+        assert len(triggerer.asked("/bulk/syncs/status", since=400.0)) > 10
+        assert triggerer.asked("/executions/", since=420.0) == []
 
 
 @in_virtual_time
-async def test_fewer_are_asked_for_at_once_where_that_many_are_refused() -> None:
-    async with World() as world:
-        runs = [world.start("bulk") for _ in range(40)]
+async def test_a_batch_that_is_refused_as_too_large_becomes_smaller() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        runs = [triggerer.start("bulk") for _ in range(40)]
         refused: list[int] = []
 
         def too_many(path: str, ids: int) -> int | None:
@@ -195,35 +195,35 @@ async def test_fewer_are_asked_for_at_once_where_that_many_are_refused() -> None
                 return 414
             return None
 
-        world.refuse = too_many
+        triggerer.refuse = too_many
         for run in runs:
-            world.wait(run)
-        await world.until(3000.0)
+            triggerer.wait(run)
+        await triggerer.until(3000.0)
         assert refused == sorted(refused, reverse=True)
         assert len(refused) < 6
-        assert len(world.asked("/executions/", since=1500.0)) <= len(runs)
+        assert len(triggerer.asked("/executions/", since=1500.0)) <= len(runs)
 
 
 @in_virtual_time
-async def test_a_batch_that_always_says_running_is_not_believed_forever() -> None:
-    async with World() as world:
-        runs = [world.start("bulk") for _ in range(3)]
+async def test_executions_are_polled_singly_now_and_then() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        runs = [triggerer.start("bulk") for _ in range(3)]
         for run in runs:
-            world.wait(run, poll_interval=1.0)
-        await world.until(600.0)
-        assert 5 * 3 <= len(world.asked("/executions/", since=5.0)) <= 12 * 3
+            triggerer.wait(run, poll_interval=1.0)
+        await triggerer.until(600.0)
+        assert 5 * 3 <= len(triggerer.asked("/executions/", since=5.0)) <= 12 * 3
 
 
 @in_virtual_time
-async def test_a_batch_that_is_never_answered_delays_looks_a_few_times_only() -> None:
-    async with World() as world:
-        world.polytomic.fault("delay", path="/api/bulk/syncs/status", delay=3600.0, count=None)
-        runs = [world.start("bulk") for _ in range(5)]
-        waits = [world.wait(run) for run in runs]
-        await world.until(200.0)
-        assert len(world.asked("/bulk/syncs/status")) == 2
+async def test_a_batch_without_an_answer_delays_polls_a_few_times_only() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.polytomic.fault("delay", path="/api/bulk/syncs/status", delay=3600.0, count=None)
+        runs = [triggerer.start("bulk") for _ in range(5)]
+        waits = [triggerer.wait(run) for run in runs]
+        await triggerer.until(200.0)
+        assert len(triggerer.asked("/bulk/syncs/status")) == 2
         for run in runs:
-            world.polytomic.finish(run.execution_id)
+            triggerer.polytomic.finish(run.execution_id)
         await asyncio.gather(*waits)
         assert all(wait.ended_at <= 230.0 + MOMENT for wait in waits)
 
@@ -233,14 +233,14 @@ async def test_a_batch_that_is_never_answered_delays_looks_a_few_times_only() ->
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_the_deadline_is_applied_after_a_last_look(kind: str) -> None:
-    async with World() as world:
+async def test_the_deadline_is_applied_after_a_last_poll(kind: str) -> None:
+    async with SimulatedTriggerer() as triggerer:
         for _ in range(3):
-            world.wait(world.start(kind))
-        run, in_time = world.start(kind), world.start(kind)
-        late, lucky = world.wait(run, deadline=70.0), world.wait(in_time, deadline=70.0)
-        await world.until(69.9)
-        world.polytomic.finish(in_time.execution_id)
+            triggerer.wait(triggerer.start(kind))
+        run, in_time = triggerer.start(kind), triggerer.start(kind)
+        late, lucky = triggerer.wait(run, deadline=70.0), triggerer.wait(in_time, deadline=70.0)
+        await triggerer.until(69.9)
+        triggerer.polytomic.finish(in_time.execution_id)
         assert (await lucky).status == "completed"
         with pytest.raises(DeadlinePassed) as passed:
             await late
@@ -249,55 +249,55 @@ async def test_the_deadline_is_applied_after_a_last_look(kind: str) -> None:
 
 
 @in_virtual_time
-async def test_a_deadline_that_has_passed_gives_time_for_one_look() -> None:
-    async with World() as world:
-        ended = world.start(duration=0.0)
-        assert (await world.wait(ended, deadline=-1000.0)).status == "completed"
+async def test_a_deadline_that_has_passed_allows_one_poll() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        ended = triggerer.start(duration=0.0)
+        assert (await triggerer.wait(ended, deadline=-1000.0)).status == "completed"
         with pytest.raises(DeadlinePassed):
-            await world.wait(world.start(), deadline=-1000.0)
-        assert world.loop.time() < 1.0
+            await triggerer.wait(triggerer.start(), deadline=-1000.0)
+        assert triggerer.loop.time() < 1.0
 
 
 @in_virtual_time
-async def test_a_deadline_in_an_outage_passes_after_another_try() -> None:
-    async with World() as world:
-        waits = [world.wait(world.start(), poll_interval=10.0, deadline=200.0) for _ in range(30)]
-        await world.until(50.0)
-        world.polytomic.fault("status", status=503, count=None)
+async def test_a_deadline_in_an_outage_passes_after_another_request() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        waits = [triggerer.wait(triggerer.start(), poll_interval=10.0, deadline=200.0) for _ in range(30)]
+        await triggerer.until(50.0)
+        triggerer.polytomic.fault("status", status=503, count=None)
         results = await asyncio.gather(*(wait.task for wait in waits), return_exceptions=True)
         assert all(isinstance(result, DeadlinePassed) for result in results)
         assert all(200.0 <= wait.ended_at <= 203.0 for wait in waits)
-        assert len(world.asked(since=199.9)) < 5
+        assert len(triggerer.asked(since=199.9)) < 5
 
 
 @in_virtual_time
-async def test_the_deadline_holds_where_a_look_was_left_out() -> None:
-    async with World() as world:
-        late = world.wait(world.start(), poll_interval=40.0, deadline=70.0)
-        world.wait(world.start(), poll_interval=5.0)
-        await world.until(39.0)
+async def test_the_deadline_holds_after_a_skipped_poll() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        late = triggerer.wait(triggerer.start(), poll_interval=40.0, deadline=70.0)
+        triggerer.wait(triggerer.start(), poll_interval=5.0)
+        await triggerer.until(39.0)
         rate_limited = PolytomicRateLimitError(429, method="GET", path="/", retry_after=25.0)
-        world.watcher._health.failed(rate_limited, 39.0, 1.0)
-        await world.until(50.0)
-        assert world.watcher._watches.next_at <= 64.0
-        [watch] = [watch for watch in world.watcher._watches if watch.poll_interval == 40.0]
-        assert watch.due == 70.0
+        triggerer.poller._breaker.failed(rate_limited, 39.0, 1.0)
+        await triggerer.until(50.0)
+        assert triggerer.poller._schedule.next_at <= 64.0
+        [polled] = [polled for polled in triggerer.poller._schedule if polled.poll_interval == 40.0]
+        assert polled.due == 70.0
         with pytest.raises(DeadlinePassed):
             await late
         assert 70.0 <= late.ended_at <= 70.0 + MOMENT
 
 
-def test_spread_looks_are_not_later_than_a_deadline_or_than_they_were() -> None:
-    watches = PollSchedule()
+def test_spread_polls_are_not_later_than_a_deadline() -> None:
+    schedule = PollSchedule()
     crowd = [
-        watches.join(ExecutionRef("model", str(number), "e"), Subscription(100.0, deadline), 0.0)
+        schedule.subscribe(ExecutionRef("model", str(number), "e"), Subscription(100.0, deadline), 0.0)
         for number, deadline in enumerate([NEVER, 60.0, 5.0, NEVER])
     ]
-    watches.spread(crowd, 10.0)
-    assert [watch.due for watch in crowd] == [35.0, 60.0, 5.0, 110.0]
-    watches.put(crowd[3], 20.0)
-    watches.spread(crowd, 12.0, only_sooner=True)
-    assert [watch.due for watch in crowd] == [35.0, 60.0, 5.0, 20.0]
+    schedule.spread(crowd, 10.0)
+    assert [polled.due for polled in crowd] == [35.0, 60.0, 5.0, 110.0]
+    schedule.put(crowd[3], 20.0)
+    schedule.spread(crowd, 12.0, only_sooner=True)
+    assert [polled.due for polled in crowd] == [35.0, 60.0, 5.0, 20.0]
 
 
 # ---- the log
@@ -311,25 +311,25 @@ async def test_each_wait_logs_in_its_own_context(caplog: pytest.LogCaptureFixtur
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            seen.setdefault(task.get(), set()).add(record.getMessage().partition(":")[0])
+            seen.setdefault(task.get(), set()).add(record.getMessage().rpartition("(")[2].partition(":")[0])
 
     handler = Handler()
     logging.getLogger("airflow_provider_polytomic.executions").addHandler(handler)
     try:
-        async with World() as world:
-            runs = {name: world.start() for name in ("a", "b")}
+        async with SimulatedTriggerer() as triggerer:
+            runs = {name: triggerer.start() for name in ("a", "b")}
             for name, run in runs.items():
                 task.set(name)
-                world.wait(run)
+                triggerer.wait(run)
             task.set("test")
-            await world.until(100.0)
-            world.polytomic.fault("status", status=503, count=None)
-            await world.until(300.0)
+            await triggerer.until(100.0)
+            triggerer.polytomic.fault("status", status=503, count=None)
+            await triggerer.until(300.0)
     finally:
         logging.getLogger("airflow_provider_polytomic.executions").removeHandler(handler)
-    assert seen["a"] == {str(runs["a"])}
-    assert seen["b"] == {str(runs["b"])}
-    assert seen["nobody"] == {"Polytomic does not answer; waits go on when it does"}
+    assert seen["a"] == {f"{runs['a']})"}
+    assert seen["b"] == {f"{runs['b']})"}
+    assert seen["nobody"] == {"Pausing all waits of this connection until Polytomic answers"}
     assert set(seen) == {"a", "b", "nobody"}
 
 
@@ -347,19 +347,19 @@ async def test_each_wait_logs_in_its_own_context(caplog: pytest.LogCaptureFixtur
     ids=["kind", "sync", "execution", "moment"],
 )
 @in_virtual_time
-async def test_what_cannot_be_asked_for_ends_its_wait_alone(impossible: ExecutionRef | CompletedSince) -> None:
-    async with World() as world:
-        world.polytomic.add_model_sync(id="sync", duration=0.0)
-        world.polytomic.start("sync")
-        runs = [world.start(kind) for kind in ("model", "bulk", "bulk")]
-        waits = [world.wait(run) for run in runs]
-        wrong = world.wait(impossible)
-        await world.until(100.0)
+async def test_a_target_that_cannot_be_polled_ends_its_wait_alone(impossible: ExecutionRef | CompletedSince) -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.polytomic.add_model_sync(id="sync", duration=0.0)
+        triggerer.polytomic.start("sync")
+        runs = [triggerer.start(kind) for kind in ("model", "bulk", "bulk")]
+        waits = [triggerer.wait(run) for run in runs]
+        wrong = triggerer.wait(impossible)
+        await triggerer.until(100.0)
         with pytest.raises(RuntimeError, match="waiting has failed"):
             await wrong
         assert wrong.ended_at <= 31.0
         for run in runs:
-            world.polytomic.finish(run.execution_id)
+            triggerer.polytomic.finish(run.execution_id)
         await asyncio.gather(*waits)
 
 
@@ -372,7 +372,7 @@ def config(emulator: Any) -> ClientConfig:
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_waits_share_a_watcher_that_ends_with_the_last(emulator: Any, config: ClientConfig) -> None:
+async def test_waits_share_a_poller_that_ends_with_the_last(emulator: Any, config: ClientConfig) -> None:
     sync = emulator.add_model_sync(duration=100.0)
     run = ExecutionRef("model", sync.id, emulator.start(sync.id).id)
     async with shared_poller(config) as first:
@@ -389,19 +389,19 @@ async def test_waits_share_a_watcher_that_ends_with_the_last(emulator: Any, conf
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_each_event_loop_has_its_own(emulator: Any, config: ClientConfig) -> None:
+def test_each_event_loop_has_a_poller(emulator: Any, config: ClientConfig) -> None:
     sync = emulator.add_model_sync(duration=100.0)
     run = ExecutionRef("model", sync.id, emulator.start(sync.id).id)
     watchers: list[ExecutionPoller] = []
 
     async def wait() -> str:
-        async with shared_poller(config) as watcher:
-            watchers.append(watcher)
-            return (await watcher.wait_for_end(run, poll_interval=30.0)).status
+        async with shared_poller(config) as poller:
+            watchers.append(poller)
+            return (await poller.wait_for_end(run, poll_interval=30.0)).status
 
     async def beside() -> list[str]:
-        async with shared_poller(config) as watcher:
-            watchers.append(watcher)
+        async with shared_poller(config) as poller:
+            watchers.append(poller)
             return [await wait(), await asyncio.get_running_loop().run_in_executor(None, asyncio.run, wait())]
 
     assert asyncio.run(beside()) == ["completed", "completed"]
@@ -409,24 +409,24 @@ def test_each_event_loop_has_its_own(emulator: Any, config: ClientConfig) -> Non
     assert watchers[1] is not watchers[2]
 
 
-async def test_other_settings_have_another(config: ClientConfig) -> None:
+async def test_other_settings_have_another_poller(config: ClientConfig) -> None:
     other = ClientConfig("another-key", base_url=config.base_url)
     async with shared_poller(config) as one, shared_poller(other) as two:
         assert one is not two
 
 
 @in_virtual_time
-async def test_a_mistake_in_the_watcher_ends_waits_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with World() as world:
-        wait = world.wait(world.start())
+async def test_an_error_in_the_poller_ends_its_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with SimulatedTriggerer() as triggerer:
+        wait = triggerer.wait(triggerer.start())
 
         def fail(*arguments: Any) -> None:
             raise LookupError("a bug")
 
-        await world.until(1.0)
-        monkeypatch.setattr(ExecutionPoller, "_looked", fail)
+        await triggerer.until(1.0)
+        monkeypatch.setattr(ExecutionPoller, "_polled", fail)
         with pytest.raises(RuntimeError, match="a bug"):
             await wait
         monkeypatch.undo()
-        run = world.start(duration=10.0)
-        assert (await world.wait(run)).status == "completed", "the next one is waited for all the same"
+        run = triggerer.start(duration=10.0)
+        assert (await triggerer.wait(run)).status == "completed", "the next one is waited for all the same"

@@ -29,16 +29,16 @@ from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
-from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, ExecutionRef, follow
-from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
-from tests.support.simulated_triggerer import EPOCH, FOREVER, LATENCY, World
+from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, ExecutionRef, follow_console_log
+from airflow_provider_polytomic.executions.poller import ExecutionPoller
+from tests.support.simulated_triggerer import EPOCH, FOREVER, LATENCY, SimulatedTriggerer
 from tests.support.virtual_time import in_virtual_time
 
 MOMENT = 5 * LATENCY
 
 
 @dataclass
-class Plain:
+class SimulatedClient:
     """A client whose server is a function of time: light enough for thousands of waits.
 
     :param trouble: what becomes of a request at a moment: None, a status, or seconds after which there is no answer
@@ -48,14 +48,16 @@ class Plain:
     ends: dict[str, float] = field(default_factory=dict)
     requests: list[float] = field(default_factory=list)
     in_flight: int = 0
-    most_in_flight: int = 0
+    max_in_flight: int = 0
 
     def __post_init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.watcher = ExecutionPoller(ClientConfig("key"), lend=self.lend, wall=lambda: EPOCH + self.loop.time())
+        self.poller = ExecutionPoller(
+            ClientConfig("key"), acquire_client=self.acquire_client, wall_clock=lambda: EPOCH + self.loop.time()
+        )
 
     @asynccontextmanager
-    async def lend(self, config: ClientConfig) -> AsyncIterator[Any]:
+    async def acquire_client(self, config: ClientConfig) -> AsyncIterator[Any]:
         yield self
 
     async def run(self, protocol: Any) -> Any:
@@ -68,7 +70,7 @@ class Plain:
                 return stop.value
             self.requests.append(self.loop.time())
             self.in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            self.max_in_flight = max(self.max_in_flight, self.in_flight)
             try:
                 answer, error = await self.answer(call), None
             except PolytomicError as raised:
@@ -102,7 +104,7 @@ class Plain:
 
     def wait(self, number: int, kind: str = "model", poll_interval: float = 30.0) -> list[asyncio.Task[Any]]:
         runs = [ExecutionRef(kind, f"{kind}-{place}", f"{kind}-{place}") for place in range(number)]
-        return [asyncio.ensure_future(self.watcher.wait_for_end(run, poll_interval=poll_interval)) for run in runs]
+        return [asyncio.ensure_future(self.poller.wait_for_end(run, poll_interval=poll_interval)) for run in runs]
 
     async def until(self, moment: float) -> None:
         await asyncio.sleep(moment - self.loop.time())
@@ -114,16 +116,16 @@ class Plain:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await self.watcher.aclose()
+        await self.poller.aclose()
 
 
 @pytest.mark.parametrize("trouble", [30.0, 0.01, 503.0], ids=["no answer", "refused at once", "503"])
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_an_outage_with_a_thousand_waits_is_followed_by_no_stampede(
+async def test_no_burst_follows_an_outage_with_a_thousand_waits(
     kind: str, trouble: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    polytomic = Plain(trouble=lambda now: trouble if 120.0 <= now < 240.0 else None)
+    polytomic = SimulatedClient(trouble=lambda now: trouble if 120.0 <= now < 240.0 else None)
     waits = polytomic.wait(1000, kind)
     await polytomic.until(240.0)
     steady = polytomic.between(60.0, 120.0) / 60.0
@@ -133,26 +135,26 @@ async def test_an_outage_with_a_thousand_waits_is_followed_by_no_stampede(
     for begin in range(240, 390, 5):
         assert polytomic.between(begin, begin + 5.0) <= 2 * steady * 5.0 + 1, begin
     assert polytomic.between(back, back + 30.0 + 5.0) >= steady * 25.0
-    assert polytomic.most_in_flight <= clients.MOST_CONNECTIONS
-    failing = [each for each in caplog.records if "failed polls, last good" in each.getMessage()]
-    assert len({each.getMessage().partition(":")[0] for each in failing}) > 900, "each wait tells of it"
+    assert polytomic.max_in_flight <= clients.MOST_CONNECTIONS
+    failing = [each.getMessage() for each in caplog.records if "failed polls, last" in each.getMessage()]
+    assert len({line.rpartition("(")[2] for line in failing}) > 900, "each wait logs it"
     assert len(failing) < 4000
     polytomic.ends = {f"{kind}-{place}": 400.0 for place in range(1000)}
     await asyncio.wait(waits)
     assert polytomic.loop.time() <= 430.0 + 5.0
-    await polytomic.watcher.aclose()
+    await polytomic.poller.aclose()
 
 
 @pytest.mark.parametrize("trouble", [0.01, 503.0], ids=["refused at once", "503"])
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_an_outage_that_begins_with_a_429_is_no_other(kind: str, trouble: float) -> None:
+async def test_an_outage_that_begins_with_a_429(kind: str, trouble: float) -> None:
     def one_429_first(now: float) -> float | None:
         if not 120.0 <= now < 240.0:
             return None
         return 429.0 if now < 124.0 else trouble
 
-    polytomic = Plain(trouble=one_429_first)
+    polytomic = SimulatedClient(trouble=one_429_first)
     waits = polytomic.wait(20, kind, poll_interval=10.0)
     await polytomic.until(240.0)
     assert max(polytomic.between(begin, begin + 1) for begin in range(120, 240)) <= 3
@@ -160,29 +162,29 @@ async def test_an_outage_that_begins_with_a_429_is_no_other(kind: str, trouble: 
     polytomic.ends = {f"{kind}-{place}": 240.0 for place in range(20)}
     await asyncio.wait(waits)
     assert polytomic.loop.time() <= 250.0 + 10.0 / 8 + MOMENT
-    await polytomic.watcher.aclose()
+    await polytomic.poller.aclose()
 
 
 @in_virtual_time
-async def test_who_goes_while_a_look_fails_leaves_nothing_behind() -> None:
-    async with World() as world:
-        gone = world.start()
-        wait, _ = world.wait(gone, poll_interval=10.0), world.wait(world.start())
-        world.polytomic.fault("status", status=503, path=f"/api/**/{gone.execution_id}", count=None)
-        await world.until(10.0 + LATENCY / 2)
+async def test_a_wait_that_is_canceled_during_a_failing_poll_leaves_nothing_behind() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        gone = triggerer.start()
+        wait, _ = triggerer.wait(gone, poll_interval=10.0), triggerer.wait(triggerer.start())
+        triggerer.polytomic.fault("status", status=503, path=f"/api/**/{gone.execution_id}", count=None)
+        await triggerer.until(10.0 + LATENCY / 2)
         await wait.cancel()
-        await world.until(12.0)
-        assert len(world.asked(gone.execution_id)) == 1
-        assert world.watcher._missed == {}
+        await triggerer.until(12.0)
+        assert len(triggerer.asked(gone.execution_id)) == 1
+        assert triggerer.poller._skipped == {}
 
 
 @in_virtual_time
-async def test_a_thousand_waits_that_begin_at_once_do_not_ask_at_once() -> None:
-    polytomic = Plain()
+async def test_a_thousand_waits_that_begin_together_are_spread() -> None:
+    polytomic = SimulatedClient()
     waits = polytomic.wait(1000)
     await polytomic.until(90.0)
     assert max(polytomic.between(begin, begin + 1) for begin in range(90)) <= 1000 / 30 + 8
-    assert polytomic.most_in_flight <= clients.MOST_CONNECTIONS
+    assert polytomic.max_in_flight <= clients.MOST_CONNECTIONS
     await polytomic.over(waits)
 
 
@@ -212,7 +214,7 @@ def test_an_end_is_noticed_within_the_interval_of_answers(
         def trouble(at: float) -> float | None:
             return next((instead for begin, finish, instead in spans if begin <= at < finish), None)
 
-        polytomic = Plain(trouble=trouble)
+        polytomic = SimulatedClient(trouble=trouble)
         waits = polytomic.wait(number, kind, poll_interval)
         polytomic.ends = {f"{kind}-{place}": end for place in range(number)}
         await asyncio.wait(waits)
@@ -223,7 +225,7 @@ def test_an_end_is_noticed_within_the_interval_of_answers(
             if begin - LATENCY <= answers_from + poll_interval + MOMENT and finish + slow > answers_from:
                 answers_from = finish + slow
         assert polytomic.loop.time() <= answers_from + poll_interval + MOMENT
-        await polytomic.watcher.aclose()
+        await polytomic.poller.aclose()
 
     check()
 
@@ -232,8 +234,8 @@ def test_an_end_is_noticed_within_the_interval_of_answers(
 
 
 @in_virtual_time
-async def test_a_revoked_key_ends_all_waits_and_those_of_no_other_connection() -> None:
-    async with World() as revoked, World() as other:
+async def test_a_revoked_key_ends_all_waits_of_its_connection_alone() -> None:
+    async with SimulatedTriggerer() as revoked, SimulatedTriggerer() as other:
         waits = [revoked.wait(revoked.start(kind)) for kind in ("model", "bulk", "bulk", "model")]
         unconcerned = other.wait(other.start())
         await revoked.until(100.0)
@@ -260,31 +262,33 @@ async def test_a_revoked_key_ends_all_waits_and_those_of_no_other_connection() -
 async def test_a_refusal_of_one_execution_ends_its_wait_alone(
     kind: str, status: int, error: type[PolytomicError]
 ) -> None:
-    async with World() as world:
-        waits = [world.wait(run) for run in [world.start(kind) for _ in range(5)]]
-        gone = world.start(kind)
-        refused = world.wait(gone)
-        await world.until(70.0)
-        world.polytomic.fault("status", status=status, path=f"/api/**/{gone.execution_id}", count=None)
-        world.polytomic.finish(gone.execution_id)
+    async with SimulatedTriggerer() as triggerer:
+        waits = [triggerer.wait(run) for run in [triggerer.start(kind) for _ in range(5)]]
+        gone = triggerer.start(kind)
+        refused = triggerer.wait(gone)
+        await triggerer.until(70.0)
+        triggerer.polytomic.fault("status", status=status, path=f"/api/**/{gone.execution_id}", count=None)
+        triggerer.polytomic.finish(gone.execution_id)
         with pytest.raises(error):
             await refused
         assert refused.ended_at <= 100.0 + MOMENT
-        await world.until(200.0)
+        await triggerer.until(200.0)
         assert not [wait for wait in waits if wait.task.done()]
 
 
 @pytest.mark.parametrize("status", [409, 410])
 @in_virtual_time
-async def test_another_refusal_is_ridden_out(status: int) -> None:
-    async with World() as world:
-        run, other = world.start(), world.start()
-        world.polytomic.fault("status", status=status, path=f"/api/**/{run.execution_id}", seconds=500.0, count=None)
-        wait, beside = world.wait(run), world.wait(other)
-        await world.until(400.0)
-        assert len(world.asked(other.execution_id)) >= 13, "it says nothing about the others"
+async def test_another_refusal_does_not_end_the_wait(status: int) -> None:
+    async with SimulatedTriggerer() as triggerer:
+        run, other = triggerer.start(), triggerer.start()
+        triggerer.polytomic.fault(
+            "status", status=status, path=f"/api/**/{run.execution_id}", seconds=500.0, count=None
+        )
+        wait, beside = triggerer.wait(run), triggerer.wait(other)
+        await triggerer.until(400.0)
+        assert len(triggerer.asked(other.execution_id)) >= 13, "it says nothing about the others"
         assert not beside.task.done()
-        world.polytomic.finish(run.execution_id)
+        triggerer.polytomic.finish(run.execution_id)
         assert (await wait).status == "completed"
 
 
@@ -293,96 +297,98 @@ async def test_another_refusal_is_ridden_out(status: int) -> None:
 
 @in_virtual_time
 async def test_a_429_pauses_all_waits_for_as_long_as_it_asks(caplog: pytest.LogCaptureFixture) -> None:
-    async with World() as world:
-        waits = [world.wait(run, poll_interval=10.0) for run in [world.start() for _ in range(40)]]
-        await world.until(100.0)
-        fault = world.polytomic.fault("status", status=429, headers={"Retry-After": "25"}, seconds=3.0, count=None)
-        await world.until(160.0)
-        first = min(at for at in world.asked(since=100.0))
+    async with SimulatedTriggerer() as triggerer:
+        waits = [triggerer.wait(run, poll_interval=10.0) for run in [triggerer.start() for _ in range(40)]]
+        await triggerer.until(100.0)
+        fault = triggerer.polytomic.fault("status", status=429, headers={"Retry-After": "25"}, seconds=3.0, count=None)
+        await triggerer.until(160.0)
+        first = min(at for at in triggerer.asked(since=100.0))
         assert fault.hits <= 3, "what was in flight"
-        assert world.asked(since=first + 1.0)[0] >= first + 25.0
-        after = world.asked(since=first + 25.0)
+        assert triggerer.asked(since=first + 1.0)[0] >= first + 25.0
+        after = triggerer.asked(since=first + 25.0)
         assert len([at for at in after if at < first + 30.0]) <= 2 * 4 * 5
         assert not [wait for wait in waits if wait.task.done()]
         said = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
-        assert said == [
-            "Polytomic asks for fewer requests: all waits of this connection pause for 25 s (1 in succession)"
-        ]
+        assert said == ["Pausing all waits of this connection for 25 s: Polytomic limits requests (1 in succession)"]
 
 
 @pytest.mark.parametrize("limited", [True, False])
 @in_virtual_time
-async def test_console_logs_delay_no_wait_and_keep_the_peace(limited: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with World(max_requests_per_minute=60 if limited else None) as world:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
-        runs = [world.start() for _ in range(20)]
-        waits = [world.wait(run) for run in runs]
-        await world.until(1.0)
-        client, shown = world.watcher._client, list[str]()
-        following = [asyncio.ensure_future(client.run(follow(ConsoleLogReader(run, shown.append)))) for run in runs]
-        await world.until(300.0)
-        world.polytomic.finish(runs[7].execution_id)
+async def test_console_logs_delay_no_wait_and_respect_a_rate_limit(
+    limited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SimulatedTriggerer(max_requests_per_minute=60 if limited else None) as triggerer:
+        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
+        runs = [triggerer.start() for _ in range(20)]
+        waits = [triggerer.wait(run) for run in runs]
+        await triggerer.until(1.0)
+        client, shown = triggerer.poller._client, list[str]()
+        following = [
+            asyncio.ensure_future(client.run(follow_console_log(ConsoleLogReader(run, shown.append)))) for run in runs
+        ]
+        await triggerer.until(300.0)
+        triggerer.polytomic.finish(runs[7].execution_id)
         assert (await waits[7]).status == "completed"
         assert waits[7].ended_at <= 300.0 + 30.0 + 2.0
         assert shown
-        began = world.loop.time()
-        world.polytomic.fault("status", status=429, headers={"Retry-After": "50"}, count=1)
-        await world.until(began + 90.0)
-        [refused] = [each.at - EPOCH for each in world.polytomic.requests if each.status == 429]
-        assert not [at for at in world.asked("consolelog") if refused + MOMENT < at < refused + 50.0]
+        began = triggerer.loop.time()
+        triggerer.polytomic.fault("status", status=429, headers={"Retry-After": "50"}, count=1)
+        await triggerer.until(began + 90.0)
+        [refused] = [each.at - EPOCH for each in triggerer.polytomic.requests if each.status == 429]
+        assert not [at for at in triggerer.asked("consolelog") if refused + MOMENT < at < refused + 50.0]
         for each in following:
             each.cancel()
         await asyncio.gather(*following, return_exceptions=True)
 
 
 @in_virtual_time
-async def test_a_429_without_a_time_makes_the_pauses_grow() -> None:
-    async with World() as world:
-        for run in [world.start() for _ in range(20)]:
-            world.wait(run, poll_interval=10.0)
-        await world.until(50.0)
-        world.polytomic.fault("status", status=429, count=None)
-        await world.until(400.0)
-        asked = world.asked(since=50.5)
+async def test_pauses_grow_after_429s_without_retry_after() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        for run in [triggerer.start() for _ in range(20)]:
+            triggerer.wait(run, poll_interval=10.0)
+        await triggerer.until(50.0)
+        triggerer.polytomic.fault("status", status=429, count=None)
+        await triggerer.until(400.0)
+        asked = triggerer.asked(since=50.5)
         pauses = [later - previous_executions for previous_executions, later in zip(asked, asked[1:])]
         assert pauses[:5] == [pytest.approx(each, abs=MOMENT) for each in (2.0, 4.0, 8.0, 16.0, 32.0)]
         assert max(pauses) <= 60.0 + MOMENT
 
 
 @in_virtual_time
-async def test_under_a_lasting_limit_everyone_has_a_turn() -> None:
-    async with World() as world:
-        world.polytomic.set_switch("rate_limit", 60)
-        world.polytomic.set_switch("retry_after", "seconds")
-        runs = [world.start() for _ in range(19)]
+async def test_each_execution_is_polled_under_a_lasting_limit() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.polytomic.set_switch("rate_limit", 60)
+        triggerer.polytomic.set_switch("retry_after", "seconds")
+        runs = [triggerer.start() for _ in range(19)]
         for run in runs:
-            world.wait(run, poll_interval=10.0)
-        await world.until(600.0)
-        answered = [each.path for each in world.polytomic.requests if each.status == 200]
+            triggerer.wait(run, poll_interval=10.0)
+        await triggerer.until(600.0)
+        answered = [each.path for each in triggerer.polytomic.requests if each.status == 200]
         asked = [len([path for path in answered if run.execution_id in path]) for run in runs]
         assert sum(asked) >= 400
         assert min(asked) >= 0.6 * max(asked)
 
 
 @in_virtual_time
-async def test_a_deadline_in_a_pause_waits_for_its_end() -> None:
-    async with World() as world:
-        run = world.start(duration=40.0)
-        for other in [world.start() for _ in range(5)]:
-            world.wait(other, poll_interval=10.0)
-        wait = world.wait(run, poll_interval=30.0, deadline=45.0)
-        await world.until(31.0)
-        world.polytomic.fault("status", status=429, headers={"Retry-After": "20"})
+async def test_a_deadline_in_a_pause_is_applied_after_it() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        run = triggerer.start(duration=40.0)
+        for other in [triggerer.start() for _ in range(5)]:
+            triggerer.wait(other, poll_interval=10.0)
+        wait = triggerer.wait(run, poll_interval=30.0, deadline=45.0)
+        await triggerer.until(31.0)
+        triggerer.polytomic.fault("status", status=429, headers={"Retry-After": "20"})
         assert (await wait).status == "completed", "it has ended in time, and nobody could ask"
         assert wait.ended_at <= 60.0
 
 
 @in_virtual_time
-async def test_under_a_limit_that_lasts_nobody_waits_long_beyond_the_deadline() -> None:
-    async with World() as world:
-        waits = [world.wait(world.start(), poll_interval=30.0, deadline=300.0) for _ in range(50)]
-        await world.until(250.0)
-        world.polytomic.fault("status", status=429, headers={"Retry-After": "60"}, count=None)
+async def test_deadlines_are_applied_soon_under_a_lasting_limit() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        waits = [triggerer.wait(triggerer.start(), poll_interval=30.0, deadline=300.0) for _ in range(50)]
+        await triggerer.until(250.0)
+        triggerer.polytomic.fault("status", status=429, headers={"Retry-After": "60"}, count=None)
         for wait in waits:
             with pytest.raises(DeadlinePassed):
                 await wait
@@ -391,16 +397,14 @@ async def test_under_a_limit_that_lasts_nobody_waits_long_beyond_the_deadline() 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with World(max_requests_per_minute=30) as world:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
-        for run in [world.start("model") for _ in range(30)]:
-            world.wait(run, poll_interval=10.0)
-        late = world.wait(world.start(kind), poll_interval=10.0, deadline=300.0)
-        await world.until(299.0)
-        assert len(world.asked(late.target.execution_id)) >= 3 or len(world.asked("/bulk/syncs/status")) >= 3
+async def test_each_kind_is_polled_if_there_are_too_many_waits(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with SimulatedTriggerer(max_requests_per_minute=30) as triggerer:
+        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
+        for run in [triggerer.start("model") for _ in range(30)]:
+            triggerer.wait(run, poll_interval=10.0)
+        late = triggerer.wait(triggerer.start(kind), poll_interval=10.0, deadline=300.0)
+        await triggerer.until(299.0)
+        assert len(triggerer.asked(late.target.execution_id)) >= 3 or len(triggerer.asked("/bulk/syncs/status")) >= 3
         with pytest.raises(DeadlinePassed):
             await late
         assert late.ended_at <= 300.0 + 120.0
@@ -410,16 +414,16 @@ async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(
 async def test_requests_a_minute_can_be_limited(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with World(max_requests_per_minute=30) as world:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
-        runs = [world.start() for _ in range(30)]
+    async with SimulatedTriggerer(max_requests_per_minute=30) as triggerer:
+        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
+        runs = [triggerer.start() for _ in range(30)]
         for run in runs:
-            world.wait(run)
-        await world.until(900.0)
-        asked = world.asked()
+            triggerer.wait(run)
+        await triggerer.until(900.0)
+        asked = triggerer.asked()
         assert max(len([at for at in asked if begin <= at < begin + 60.0]) for begin in range(840)) <= 30
         assert len(asked) >= 30 * 14
-        looks = [len(world.asked(run.execution_id)) for run in runs]
+        looks = [len(triggerer.asked(run.execution_id)) for run in runs]
         assert min(looks) >= max(looks) - 2
         said = [each.getMessage() for each in caplog.records if "requests a minute" in each.getMessage()]
         assert len(said) == 1

@@ -53,20 +53,20 @@ def answered(protocol: Generator[Any, Any, Any], *pages: Iterable[dict[str, Any]
         ([], None),
     ],
 )
-def test_the_execution_that_was_current_is_the_last_that_had_begun(kind, rows, expected):
+def test_the_execution_that_was_current_is_the_last_that_was_created(kind, rows, expected):
     found, _ = answered(execution_current_at(kind, SYNC, NOON), rows)
     assert (found.id if found else None) == expected
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-def test_the_history_is_followed_to_the_page_where_it_is(kind):
+def test_the_history_is_searched_page_by_page(kind):
     found, calls = answered(execution_current_at(kind, SYNC, NOON), [ran(2, "12:30")], [ran(1, "11:00")])
     assert found.id == "1"
     assert [dict(call.query).get("page_token") for call in calls] == [None, "page-1"]
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-def test_what_is_shown_as_current_and_has_ended_is_not(kind):
+def test_a_current_execution_that_has_ended_is_not_current(kind):
     shown = {"current_execution": ran(1, "11:00", "11:30")}
     assert answered(current_execution(kind, SYNC), shown)[0] is None
     canceled, calls = answered(cancel_current(kind, SYNC, poll_interval=1.0, timeout=None), shown)

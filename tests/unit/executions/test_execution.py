@@ -1,9 +1,8 @@
-"""What an execution's words mean, what a task hands on of it, and what it says where it failed."""
+"""Normalize executions, and write their results."""
 
 from __future__ import annotations
 
 import json
-import textwrap
 from datetime import datetime, timezone
 from itertools import product
 from typing import Any
@@ -13,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
-from airflow_provider_polytomic.executions import Execution, Outcome, SuccessCriteria, report
+from airflow_provider_polytomic.executions import Execution, Outcome
 from airflow_provider_polytomic.executions import outcome as outcomes
 
 profile = settings(max_examples=150, derandomize=True, database=None, deadline=None)
@@ -59,7 +58,7 @@ def schema(name: str, status: str | None, **told: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ended", [False, True])
 @pytest.mark.parametrize("status", STATUSES)
-def test_every_combination_of_statuses(status: str, ended: bool) -> None:
+def test_the_outcome_of_each_combination_of_statuses(status: str, ended: bool) -> None:
     completed_at = ENDED if ended else None
     assert model(status=status, completed_at=completed_at).outcome == TABLE[status, ended, False]
     assert bulk(status=status, completed_at=completed_at, schemas=None).outcome == TABLE[status, ended, False]
@@ -82,7 +81,7 @@ def test_only_canceling_is_canceling() -> None:
     assert [status for status in STATUSES if model(status=status).canceling] == ["canceling"]
 
 
-def test_a_new_word_is_warned_about_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_status_is_logged_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "_warned", set())
     for status in (*STATUSES, "a new word", "another"):
         model(status=status)
@@ -149,17 +148,17 @@ def test_the_result_has_the_same_keys_and_can_be_read_back(execution: Execution)
 
 
 @pytest.mark.parametrize("broken", [{}, {"kind": "model"}])
-def test_something_else_is_not_read(broken: dict[str, Any]) -> None:
+def test_a_result_without_its_keys_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises(KeyError):
         Execution.from_result(broken)
 
 
-def test_an_unknown_outcome_is_not_read() -> None:
+def test_an_unknown_outcome_is_refused() -> None:
     with pytest.raises(ValueError, match="perhaps"):
         Execution.from_result({**model().result(), "outcome": "perhaps"})
 
 
-def test_counts_that_are_absent_or_null_are_none() -> None:
+def test_counts_that_are_absent_or_null_are_0() -> None:
     for execution in (model(), model(counts=None), model(counts={"total": None}), bulk(), bulk(record_count=None)):
         assert execution.counts == dict.fromkeys(COUNT_KEYS, 0)
 
@@ -172,7 +171,7 @@ def test_the_counts_of_both_kinds() -> None:
     }  # fmt: skip
 
 
-def test_errors_are_capped_and_say_no_secret() -> None:
+def test_errors_are_capped_and_redacted() -> None:
     secret = "password=hunter2 " + "x" * 5000
     rows = [schema(f"s{number}", "failed", status_message=secret) for number in range(500)]
     for execution in (model(status="failed", errors=[secret] * 500), bulk(status="failed", schemas=rows)):
@@ -182,7 +181,7 @@ def test_errors_are_capped_and_say_no_secret() -> None:
         assert "password=***" in execution.errors[0]
 
 
-def test_the_words_of_a_bulk_execution_and_its_schemas_are_its_errors() -> None:
+def test_the_messages_of_a_bulk_execution_and_its_schemas_are_its_errors() -> None:
     rows = [
         schema("a", "failed", status_message="no table"),
         schema("b", "completed", status_message="fine"),
@@ -191,172 +190,3 @@ def test_the_words_of_a_bulk_execution_and_its_schemas_are_its_errors() -> None:
     assert bulk(status="failed", status_message="lost", schemas=rows).errors == ("lost", "a: no table")
     assert bulk(status="running", status_message="on its way", schemas=rows[1:]).errors == ()
     assert bulk(status="completed", status_message="all well", schemas=rows[1:2]).errors == ()
-
-
-@pytest.mark.parametrize(
-    ("outcome", "errors", "standard", "met"),
-    [
-        ("completed", 0, SuccessCriteria(), True),
-        ("completed", 9, SuccessCriteria(), True),
-        ("completed", 9, SuccessCriteria(max_errors=9), True),
-        ("completed", 9, SuccessCriteria(max_errors=8), False),
-        ("completed", 0, SuccessCriteria(max_errors=0), True),
-        ("errors", 0, SuccessCriteria(), False),
-        ("errors", 9, SuccessCriteria(fail_on_partial=False), True),
-        ("failed", 0, SuccessCriteria(fail_on_partial=False), False),
-        ("canceled", 0, SuccessCriteria(fail_on_partial=False), False),
-        ("running", 0, SuccessCriteria(fail_on_partial=False), False),
-    ],
-)
-def test_what_a_task_asks(outcome: str, errors: int, standard: SuccessCriteria, met: bool) -> None:
-    assert standard.is_met_by(bulk(status=outcome, error_count=errors)) is met
-    assert standard.is_met_by(model(status=outcome, counts={"error": errors})) is met
-
-
-# ---- what is said
-
-TIMES = {"created_at": "2026-01-01T00:00:00Z", "started_at": "2026-01-01T00:00:00Z"}
-TABLES = [
-    schema("public.orders", "completed", record_count=10),
-    schema("public.customers", "failed", status_message="permission denied for table customers"),
-    schema("public.items", "canceled"),
-]
-
-GOLDEN = {
-    "a failed model sync": (
-        report(
-            model(
-                status="failed", **TIMES, completed_at=ENDED, counts={"total": 7, "error": 3},
-                errors=["the target refuses the key", "Traceback:\n  File 1\n  File 2"],
-            ),
-            "failed", "mend the cause; a retry starts it again",
-        ),
-        """
-        Model sync S failed: execution E is 'failed' after 60 s.
-          Polytomic says: the target refuses the key
-          Polytomic says: Traceback: File 1 File 2
-          records: total 7, error 3
-          Next: mend the cause; a retry starts it again
-        """,
-    ),
-    "a failed model sync without a cause": (
-        report(model(status="failed"), "failed"),
-        """
-        Model sync S failed: execution E is 'failed'.
-          Polytomic gives no cause.
-          records: none
-        """,
-    ),
-    "a failed bulk sync": (
-        report(bulk(status="failed", status_message="the warehouse is asleep", **TIMES), "failed", "wake it"),
-        """
-        Bulk sync S failed: execution E is 'failed'.
-          Polytomic says: the warehouse is asleep
-          records: none
-          Next: wake it
-        """,
-    ),
-    "a partial bulk sync": (
-        report(
-            bulk(
-                status="errors", **TIMES, completed_at=ENDED, schemas=TABLES, record_count=10, error_count=1,
-                status_message="two schemas failed",
-            ),
-            "is incomplete", "mend the named schemas",
-        ),
-        """
-        Bulk sync S is incomplete: execution E is 'errors' after 60 s.
-          schema public.customers failed: permission denied for table customers
-          schema public.items canceled: no message
-          Polytomic says: two schemas failed
-          records: total 10, error 1
-          Next: mend the named schemas
-        """,
-    ),
-    "a canceled model sync": (
-        report(model(status="canceled", **TIMES, completed_at=ENDED), "was canceled", "clear the task to run it again"),
-        """
-        Model sync S was canceled: execution E is 'canceled' after 60 s.
-          records: none
-          Next: clear the task to run it again
-        """,
-    ),
-    "a canceled bulk sync": (
-        report(bulk(status="canceled", schemas=TABLES[2:], record_count=4), "was canceled"),
-        """
-        Bulk sync S was canceled: execution E is 'canceled'.
-          schema public.items canceled: no message
-          records: total 4
-        """,
-    ),
-    "a model sync out of time": (
-        report(model(status="running", **TIMES, counts={"total": 5}), "has not ended in time", "allow more time"),
-        """
-        Model sync S has not ended in time: execution E is 'running' since 2026-01-01 00:00:00.
-          records: total 5
-          Next: allow more time
-        """,
-    ),
-    "a bulk sync out of time": (
-        report(bulk(status="canceling", **TIMES), "has not ended in time", "allow more time"),
-        """
-        Bulk sync S has not ended in time: execution E is 'canceling' since 2026-01-01 00:00:00.
-          records: none
-          Next: allow more time
-        """,
-    ),
-    "a model sync with too many errors": (
-        report(
-            model(status="completed", counts={"total": 9, "error": 8}, errors=[f"row {n}" for n in range(8)]),
-            "has 8 record errors, more than max_errors=1", "mend the records",
-        ),
-        """
-        Model sync S has 8 record errors, more than max_errors=1: execution E is 'completed'.
-          Polytomic says: row 0
-          Polytomic says: row 1
-          Polytomic says: row 2
-          Polytomic says: row 3
-          Polytomic says: row 4
-          and 3 more errors, in the task's XCom
-          records: total 9, error 8
-          Next: mend the records
-        """,
-    ),
-    "a bulk sync with too many errors": (
-        report(bulk(status="completed", record_count=9, error_count=2), "has 2 record errors, more than max_errors=1"),
-        """
-        Bulk sync S has 2 record errors, more than max_errors=1: execution E is 'completed'.
-          records: total 9, error 2
-        """,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", GOLDEN)
-def test_the_report(case: str) -> None:
-    said, expected = GOLDEN[case]
-    assert said == textwrap.dedent(expected).strip()
-
-
-def test_the_report_names_every_failed_schema_and_stays_short() -> None:
-    rows = [
-        schema(f"t{number}", "failed", status_message="a long\nstory " * 500, error_count=1) for number in range(40)
-    ]
-    execution = bulk(status="failed", status_message="no " * 3000, schemas=rows, record_count=1, **TIMES)
-    lines = report(execution, "failed", "mend it").splitlines()
-    assert len(lines) < 30
-    assert max(map(len, lines)) < 400
-    for number in range(40):
-        assert any(f"schema t{number} " in line or f" t{number}," in f"{line}," for line in lines), number
-    assert lines[16].startswith("  and 25 more schemas: t15, t16, ")
-
-
-def test_the_report_has_the_link() -> None:
-    execution = Execution.from_result({**model(status="failed").result(), "url": "https://app.polytomic.com/x"})
-    assert report(execution, "failed").splitlines()[-1] == "  https://app.polytomic.com/x"
-
-
-@profile
-@given(st.one_of(MODELS, BULKS))
-def test_no_report_is_long(execution: Execution) -> None:
-    assert len(report(execution, "failed", "mend it").splitlines()) < 30
