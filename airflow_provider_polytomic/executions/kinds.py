@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from airflow_provider_polytomic.api import bulk_syncs, syncs
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.base import Message, Page
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
+from airflow_provider_polytomic.api.models.syncs import BulkSync
 from airflow_provider_polytomic.api.models.executions import (
     BulkSyncExecution,
     BulkSyncStatus,
@@ -17,7 +17,7 @@ from airflow_provider_polytomic.api.models.executions import (
     SyncExecution,
     SyncStatus,
 )
-from airflow_provider_polytomic.api.models.logs import ConsoleLog
+from airflow_provider_polytomic.api.models.executions import ConsoleLog
 from airflow_provider_polytomic.api.models.syncs import Sync
 from airflow_provider_polytomic.executions.execution import Execution
 

@@ -26,7 +26,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicNotFoundError,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
-from airflow_provider_polytomic.api.idempotency import idempotency_key
+from airflow_provider_polytomic.api.call import idempotency_key
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome

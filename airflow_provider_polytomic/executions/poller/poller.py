@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from contextvars import Context
 from typing import Any
 
-from airflow_provider_polytomic.api.clients import MOST_CONNECTIONS, AsyncPolytomicClient
+from airflow_provider_polytomic.api.clients import MAX_CONNECTIONS, AsyncPolytomicClient
 from airflow_provider_polytomic.api.config import ClientConfig
 from airflow_provider_polytomic.api.errors import PolytomicAuthError, PolytomicError, PolytomicRateLimitError
 from airflow_provider_polytomic.api.retry import is_transient
@@ -172,7 +172,7 @@ class ExecutionPoller:
         """Begin what is due next, and tell whether there was anything."""
         if self._health.open:
             return self._begin_while_closed(now)
-        if len(self._asking) >= MOST_CONNECTIONS:
+        if len(self._asking) >= MAX_CONNECTIONS:
             return False
         if self._hints.next_at <= now:
             self._ask(self._ask_events(now))
@@ -223,7 +223,7 @@ class ExecutionPoller:
         if self._health.open:
             may_try = self._watches and not self._asking
             next_at = min(self._watches.next_at, self._health.retry_at if may_try else NEVER)
-        elif len(self._asking) >= MOST_CONNECTIONS:
+        elif len(self._asking) >= MAX_CONNECTIONS:
             return None
         else:
             next_at = min(self._watches.next_at, self._hints.next_at)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_polytomic.api import Call, PolytomicResponseError, syncs
-from airflow_provider_polytomic.api.call import given, path, query
+from airflow_provider_polytomic.api.call import drop_none, path, query
 from airflow_provider_polytomic.api.models.base import Message, Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncStatus
 from airflow_provider_polytomic.api.models.syncs import Sync
@@ -31,7 +31,7 @@ def test_query(value, pairs):
 
 
 def test_body_leaves_out_what_is_not_given_and_nothing_else():
-    assert given(a=None, b=False, c=[], d={"e": None}, f=0) == {"b": False, "c": [], "d": {"e": None}, "f": 0}
+    assert drop_none(a=None, b=False, c=[], d={"e": None}, f=0) == {"b": False, "c": [], "d": {"e": None}, "f": 0}
 
 
 def test_path_encodes_whatever_stands_in_an_id():
@@ -85,9 +85,9 @@ def test_moments_are_in_utc(moment: str):
         (Call("GET", "/x", Sync), {"data": {"id": ""}}),
         (Call("GET", "/x", Sync), {"data": {"id": 7}}),
         (Call("GET", "/x", Message), {"data": "text"}),
-        (Call("GET", "/x", Page[Sync], enveloped=False), {}),
-        (Call("GET", "/x", Page[Sync], enveloped=False), {"status": "ok"}),
-        (Call("GET", "/x", Page[Sync], enveloped=False), {"data": {"id": "1"}}),
+        (Call("GET", "/x", Page[Sync]), {}),
+        (Call("GET", "/x", Page[Sync]), {"status": "ok"}),
+        (Call("GET", "/x", Page[Sync]), {"data": {"id": "1"}}),
         (Call("GET", "/x", Sync), {"data": {"id": "1", "created_at": "0001-01-01T00:00:00+14:00"}}),
     ],
 )

@@ -25,7 +25,7 @@ from airflow_provider_polytomic.api import (
     send,
     syncs,
 )
-from airflow_provider_polytomic.api.clients import MOST_CONNECTIONS, _within
+from airflow_provider_polytomic.api.clients import MAX_CONNECTIONS, _with_timeout
 from tests.support.scripted_server import HANG_UP, Answer, answer
 
 from .conftest import KEY
@@ -40,7 +40,7 @@ JSON = {"Content-Type": "application/json"}
 UNUSABLE = {
     "HTML": (Answer(200, b"<!doctype html><title>Log in</title>", {"Content-Type": "text/html"}), "an HTML page"),
     "HTML called JSON": (Answer(200, b"\n <html>", JSON), "an HTML page"),
-    "truncated": (Answer(200, b'{"data": {"id": "1", "na', JSON), "cut short or malformed"),
+    "truncated": (Answer(200, b'{"data": {"id": "1", "na', JSON), "truncated or malformed"),
     "empty": (Answer(200, b"", JSON), "empty"),
     "blank": (Answer(200, b" \n", JSON), "empty"),
     "no content": (Answer(204), "empty"),
@@ -48,7 +48,7 @@ UNUSABLE = {
     "charset that is no charset": (Answer(200, b"\x00", {"Content-Type": "text/plain; charset=hex"}), "malformed"),
     "nested too deeply": (Answer(200, b"[" * 100_000, JSON), "malformed"),
     "number too long": (Answer(200, b"9" * 5000, JSON), "malformed"),
-    "bad gzip": (Answer(200, b"\x1f\x8b not gzip", {**JSON, "Content-Encoding": "gzip"}), "cannot be unpacked"),
+    "bad gzip": (Answer(200, b"\x1f\x8b not gzip", {**JSON, "Content-Encoding": "gzip"}), "cannot be decompressed"),
     "another shape": (answer({"data": {"name": "n"}}), "another shape"),
     "a list": (answer([1]), "no 'data'"),
 }
@@ -221,7 +221,7 @@ async def test_an_answer_that_drips_comes_to_an_end():
                 await asyncio.sleep(0.01)
 
     async with serving(drip) as url, AsyncPolytomicClient(KEY, base_url=url, timeout=0.1, max_retries=0) as client:
-        with pytest.raises(PolytomicTransportError, match="did not come to its end") as raised:
+        with pytest.raises(PolytomicTransportError, match="did not end in time") as raised:
             await client.send(READ)
     assert raised.value.sent
     assert KEY not in repr(raised.value)
@@ -239,9 +239,9 @@ async def test_many_requests_at_once_wait_outside_of_the_http_library():
         writer.close()
 
     async with serving(answer_late) as url, AsyncPolytomicClient(KEY, base_url=url, max_retries=0) as client:
-        answers = await asyncio.gather(*(client.send(READ) for _ in range(5 * MOST_CONNECTIONS)))
+        answers = await asyncio.gather(*(client.send(READ) for _ in range(5 * MAX_CONNECTIONS)))
     assert {answer.id for answer in answers} == {"1"}
-    assert max(in_library) == MOST_CONNECTIONS
+    assert max(in_library) == MAX_CONNECTIONS
 
 
 @asynccontextmanager
@@ -265,7 +265,7 @@ async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten() -> N
     async def request() -> str:
         return await told
 
-    waiting = asyncio.ensure_future(_within(5.0, request()))
+    waiting = asyncio.ensure_future(_with_timeout(5.0, request()))
     await asyncio.sleep(0)
     told.set_result("in time")
     waiting.cancel()

@@ -53,11 +53,11 @@ def test_what_uses_a_connection_is_named(server, driver):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "the answer is empty"),
-        (b"<html>Bad gateway</html>", "the answer is an HTML page"),
-        (b'{"message": "cut sho', "cut short"),
-        (b'"text"', "not JSON as the API gives it"),
-        (b"null", "not JSON as the API gives it"),
+        (b"", "the response is empty"),
+        (b"<html>Bad gateway</html>", "the response is an HTML page"),
+        (b'{"message": "cut sho', "truncated or malformed"),
+        (b'"text"', "not a JSON object as the API returns"),
+        (b"null", "not a JSON object as the API returns"),
         (b"{}", "no message"),
         (b'{"message": null, "metadata": null, "key": null}', "no message"),
         (b'{"error": "said elsewhere"}', "said elsewhere"),

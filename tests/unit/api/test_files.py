@@ -7,13 +7,11 @@ import itertools
 import logging
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_polytomic.api import files
 from airflow_provider_polytomic.api.config import ClientConfig
-from airflow_provider_polytomic.api.files import _tls, read_beginning
+from airflow_provider_polytomic.api.files import _tls_settings, read_beginning
 from tests.support.scripted_server import HANG_UP, Answer, dripping
 
 from .conftest import KEY
@@ -33,9 +31,9 @@ def test_the_beginning_is_read_without_the_key(server):
 
 def test_no_more_is_read_than_wanted(server):
     server.answers(Answer(206, b"x" * 100_000))
-    assert read_beginning(server.url + SIGNED, CONFIG, most=5000) == "x" * 5000
+    assert read_beginning(server.url + SIGNED, CONFIG, max_bytes=5000) == "x" * 5000
     server.answers(Answer(200, gzip.compress(b"y" * 10_000_000)))
-    assert read_beginning(server.url + SIGNED, CONFIG, most=5000) == "y" * 5000
+    assert read_beginning(server.url + SIGNED, CONFIG, max_bytes=5000) == "y" * 5000
 
 
 @pytest.mark.parametrize(
@@ -55,15 +53,14 @@ def test_what_cannot_be_had_is_nothing(server, given):
 def test_what_is_packed_for_the_way_is_unpacked_and_no_more_of_it_than_wanted(server):
     packed = gzip.compress(b"y" * 10_000_000)
     server.answers(Answer(200, packed, {"Content-Encoding": "gzip"}))
-    assert read_beginning(server.url + SIGNED, CONFIG, most=5000) == "y" * 5000
+    assert read_beginning(server.url + SIGNED, CONFIG, max_bytes=5000) == "y" * 5000
 
 
-def test_an_answer_that_comes_drop_by_drop_is_cut_when_the_time_is_up(monkeypatch):
-    """Each drop is within the time-out of the HTTP client, and a time of its own on this clock."""
-    now = itertools.count()
-    monkeypatch.setattr(files, "time", SimpleNamespace(monotonic=lambda: float(next(now))))
+def test_a_slow_response_is_cut_at_the_timeout():
+    """Each byte arrives within the timeout of the HTTP client, and advances this clock by a second."""
+    seconds = itertools.count()
     with dripping(b"HTTP/1.1 200 OK\r\n\r\n") as url:
-        beginning = read_beginning(url + SIGNED, CONFIG, timeout=5)
+        beginning = read_beginning(url + SIGNED, CONFIG, timeout=5, clock=lambda: float(next(seconds)))
     assert beginning is not None
     assert 1 <= len(beginning) <= 10
 
@@ -77,8 +74,8 @@ def test_plain_http_is_for_those_who_speak_it_with_polytomic_on_this_host(server
 
 
 def test_certificates_of_files_are_checked_with_the_usual_authorities_too(tmp_path):
-    usual = _tls("https://s3.test/f", CONFIG)
-    both = _tls("https://s3.test/f", ClientConfig(KEY, verify=str(_authority(tmp_path))))
+    usual = _tls_settings("https://s3.test/f", CONFIG)
+    both = _tls_settings("https://s3.test/f", ClientConfig(KEY, verify=str(_authority(tmp_path))))
     assert len(both.get_ca_certs()) == len(usual.get_ca_certs()) + 1 > 1
 
 
@@ -100,7 +97,7 @@ def _authority(folder: Path) -> Path:
 @pytest.mark.parametrize(("host", "checked"), [("polytomic.example.com", False), ("s3.test", True)])
 def test_what_is_not_checked_for_polytomic_is_checked_for_others(host, checked):
     config = ClientConfig(KEY, base_url="https://polytomic.example.com", verify=False)
-    assert (_tls(f"https://{host}/f", config) is not False) is checked
+    assert (_tls_settings(f"https://{host}/f", config) is not False) is checked
 
 
 @pytest.mark.parametrize("url", ["http://files.example.com/a", "file:///etc/passwd", "ftp://x/a", "//x/a", ""])

@@ -70,7 +70,7 @@ class TestWhatNobodyMisses:
 
         def protocol():
             yield syncs.get("1")
-            with pytest.raises(PolytomicTransportError, match="left out in favor of other requests"):
+            with pytest.raises(PolytomicTransportError, match="dropped in favor of other requests"):
                 yield self.SPARE
             yield syncs.get("1")
 
@@ -87,7 +87,7 @@ class TestWhatNobodyMisses:
     def test_is_left_out_while_polytomic_wants_peace(self, asked, peace):
         pace = RateLimiter(None)
         assert pace.has_room(0.0)
-        pace.rate_limited(PolytomicRateLimitError(429, method="GET", path="/", retry_after=asked), 0.0)
+        pace.cool_down(PolytomicRateLimitError(429, method="GET", path="/", retry_after=asked), 0.0)
         assert [pace.has_room(peace + more) for more in (-0.1, 0.1)] == [False, True]
         assert pace.reserve(0.0) == 0.0
 
@@ -97,7 +97,7 @@ class TestWhatNobodyMisses:
         def protocol():
             with pytest.raises(PolytomicRateLimitError):
                 yield syncs.get("1").without_retries()
-            with pytest.raises(PolytomicTransportError, match="left out"):
+            with pytest.raises(PolytomicTransportError, match="dropped"):
                 yield self.SPARE
 
         driver.run(protocol())

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_polytomic.api import PolytomicClient
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSchema
+from airflow_provider_polytomic.api.models.syncs import BulkSchema
 from airflow_provider_polytomic.api.models.connections import Connection
 from airflow_provider_polytomic.api.models.syncs import Sync
 from airflow_provider_polytomic.api.redaction import (
-    MOST_KNOWN,
-    hide_from_now_on,
+    MAX_REGISTERED_SECRETS,
+    register_secrets,
     is_secret_name,
     one_line,
     redact,
@@ -149,10 +149,10 @@ def test_what_a_client_has_as_its_key_is_hidden_wherever_it_turns_up():
 
 
 def test_no_more_keys_are_kept_than_are_of_use():
-    for number in range(MOST_KNOWN + 1):
-        hide_from_now_on(f"canary-{number:04}")
+    for number in range(MAX_REGISTERED_SECRETS + 1):
+        register_secrets(f"canary-{number:04}")
     assert redact("canary-0000") == "canary-0000"
-    assert redact(f"canary-{MOST_KNOWN:04}") == "***"
+    assert redact(f"canary-{MAX_REGISTERED_SECRETS:04}") == "***"
 
 
 @pytest.mark.parametrize("letter", ["\n", "\r", "\x1b[2J", "\x00", "\x85", "\u2028", "\u202e", "\x9b"])

@@ -17,13 +17,14 @@ from airflow_provider_polytomic.api import (
     PolytomicTransportError,
     send,
 )
+from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import class_of_status
-from airflow_provider_polytomic.api.retry import RetryPolicy, is_transient, may_repeat, read_retry_after, retrying
+from airflow_provider_polytomic.api.retry import RetryPolicy, is_transient, may_retry, read_retry_after, retrying
 
 CALLS = {
-    "get": Call("GET", "/x", read_only=True),
+    "get": Call("GET", "/x"),
     "put": Call("PUT", "/x"),
-    "delete": Call("DELETE", "/x", destructive=True),
+    "delete": Call("DELETE", "/x"),
     "keyed post": Call("POST", "/x", idempotency_key="the-key-1"),
     "reading post": Call("POST", "/x", read_only=True),
     "post": Call("POST", "/x"),
@@ -52,35 +53,35 @@ LASTING = [odd(transient=False), *map(api_error, (400, 401, 403, 404, 405, 409, 
 @pytest.mark.parametrize("name", SAFE)
 def test_what_is_safe_is_repeated_after_what_passes(name: str, error: PolytomicError):
     assert is_transient(error)
-    assert may_repeat(CALLS[name], error)
+    assert may_retry(CALLS[name], error)
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
 @pytest.mark.parametrize("name", CALLS)
 def test_nothing_is_repeated_after_what_lasts(name: str, error: PolytomicError):
     assert not is_transient(error)
-    assert not may_repeat(CALLS[name], error)
+    assert not may_retry(CALLS[name], error)
 
 
 @pytest.mark.parametrize("error", PASSING, ids=str)
 @pytest.mark.parametrize("name", sorted(CALLS.keys() - set(SAFE)))
 def test_another_write_is_repeated_only_if_it_certainly_did_not_arrive(name: str, error: PolytomicError):
-    assert may_repeat(CALLS[name], error) == (isinstance(error, PolytomicTransportError) and not error.sent)
+    assert may_retry(CALLS[name], error) == (isinstance(error, PolytomicTransportError) and not error.sent)
 
 
 def test_a_call_to_be_sent_once_is():
-    assert RetryPolicy().wait(CALLS["get"].without_retries(), 1, lost(False)) is None
+    assert RetryPolicy().delay(CALLS["get"].without_retries(), 1, lost(False)) is None
 
 
 def test_waits_double_up_to_the_longest():
-    policy = RetryPolicy(max_retries=10, first_wait=0.5, longest_wait=60)
-    waits = [policy.wait(CALLS["get"], attempt, lost(True), draw=lambda: 1.0) for attempt in range(1, 12)]
+    policy = RetryPolicy(max_retries=10, backoff=Backoff(0.5, 60))
+    waits = [policy.delay(CALLS["get"], attempt, lost(True), draw=lambda: 1.0) for attempt in range(1, 12)]
     assert waits == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60, None]
 
 
 @given(attempt=st.integers(1, 10**6), draw=st.floats(0, 1))
 def test_jitter_is_full_and_bounded(attempt: int, draw: float):
-    wait = RetryPolicy(max_retries=10**6).wait(CALLS["get"], attempt, lost(True), draw=lambda: draw)
+    wait = RetryPolicy(max_retries=10**6).delay(CALLS["get"], attempt, lost(True), draw=lambda: draw)
     assert wait is not None
     assert 0 <= wait <= min(60.0, 0.5 * 2.0 ** min(attempt - 1, 32))
     assert (wait == 0) == (draw == 0 or draw * 2.0 ** min(attempt - 1, 32) * 0.5 == 0)
@@ -88,7 +89,7 @@ def test_jitter_is_full_and_bounded(attempt: int, draw: float):
 
 @pytest.mark.parametrize(("asked", "wait"), [(0.0, 0.0), (7.0, 7.0), (3600.0, 60.0)])
 def test_what_the_server_asks_for_goes_before_jitter_and_is_capped(asked: float, wait: float):
-    assert RetryPolicy().wait(CALLS["get"], 1, api_error(429, asked), draw=lambda: 0.5) == wait
+    assert RetryPolicy().delay(CALLS["get"], 1, api_error(429, asked), draw=lambda: 0.5) == wait
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -219,12 +220,12 @@ def test_an_abandoned_protocol_is_closed():
 
 
 def test_every_retry_is_one_log_line(caplog: pytest.LogCaptureFixture):
-    call = Call("GET", "/api/syncs/1", read_only=True)
+    call = Call("GET", "/api/syncs/1")
     with caplog.at_level(logging.INFO, "airflow_provider_polytomic"):
-        drive(call, [api_error(503, 2), lost(True)], RetryPolicy(max_retries=4, first_wait=0))
+        drive(call, [api_error(503, 2), lost(True)], RetryPolicy(max_retries=4, backoff=Backoff(0.0, 60.0)))
     assert [record.getMessage() for record in caplog.records] == [
-        "GET /api/syncs/1: 503, attempt 1 of 5, again in 2.0 s",
-        "GET /api/syncs/1: PolytomicTransportError, attempt 2 of 5, again in 0.0 s",
+        "Retrying GET /api/syncs/1 in 2.0 s after attempt 1 of 5: 503",
+        "Retrying GET /api/syncs/1 in 0.0 s after attempt 2 of 5: PolytomicTransportError",
     ]
 
 

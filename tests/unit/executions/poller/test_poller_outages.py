@@ -27,7 +27,7 @@ from airflow_provider_polytomic.api import (
 )
 from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
+from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
 from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, ExecutionRef, follow
 from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
@@ -133,7 +133,7 @@ async def test_an_outage_with_a_thousand_waits_is_followed_by_no_stampede(
     for begin in range(240, 390, 5):
         assert polytomic.between(begin, begin + 5.0) <= 2 * steady * 5.0 + 1, begin
     assert polytomic.between(back, back + 30.0 + 5.0) >= steady * 25.0
-    assert polytomic.most_in_flight <= clients.MOST_CONNECTIONS
+    assert polytomic.most_in_flight <= clients.MAX_CONNECTIONS
     failing = [each for each in caplog.records if "failed polls, last good" in each.getMessage()]
     assert len({each.getMessage().partition(":")[0] for each in failing}) > 900, "each wait tells of it"
     assert len(failing) < 4000
@@ -182,7 +182,7 @@ async def test_a_thousand_waits_that_begin_at_once_do_not_ask_at_once() -> None:
     waits = polytomic.wait(1000)
     await polytomic.until(90.0)
     assert max(polytomic.between(begin, begin + 1) for begin in range(90)) <= 1000 / 30 + 8
-    assert polytomic.most_in_flight <= clients.MOST_CONNECTIONS
+    assert polytomic.most_in_flight <= clients.MAX_CONNECTIONS
     await polytomic.over(waits)
 
 
