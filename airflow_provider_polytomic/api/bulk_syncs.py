@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_polytomic.api.call import Call, check_fields, drop_none, path, query
+from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Activation, Message, Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, BulkSyncStatus, ConsoleLog, LogFiles
@@ -69,13 +69,13 @@ def list(*, active: bool | None = None, limit: int | None = None) -> Call[Page[B
     return Call.get(Page[BulkSync], "/api/bulk/syncs", query=query(active=active, limit=limit))
 
 
-def get(bulk_sync_id: str, *, refresh_schemas: bool | None = None) -> Call[BulkSync]:
+def get(sync_id: str, *, refresh_schemas: bool | None = None) -> Call[BulkSync]:
     """Get one bulk sync, without its schemas: ``GET /api/bulk/syncs/{id}``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param refresh_schemas: Passed to the API, which does not document it.
     """
-    return Call.get(BulkSync, "/api/bulk/syncs/{}", bulk_sync_id, query=query(refresh_schemas=refresh_schemas))
+    return Call.get(BulkSync, "/api/bulk/syncs/{}", sync_id, query=query(refresh_schemas=refresh_schemas))
 
 
 def create(
@@ -99,13 +99,12 @@ def create(
     :param options: Fields of :class:`BulkSyncOptions`.
     :raises TypeError: If an option has another name.
     """
-    ends = (source_connection_id, destination_connection_id, destination_configuration)
-    body = _body(name, *ends, default_schedule, options)
+    body = body_of({**locals(), **check_fields(options, BulkSyncOptions)}, "options")
     return Call.post(BulkSync, "/api/bulk/syncs", body=body, key=idempotency_key)
 
 
 def update(
-    bulk_sync_id: str,
+    sync_id: str,
     *,
     name: str,
     source_connection_id: str,
@@ -119,7 +118,7 @@ def update(
     Fields that are left out are cleared or get their default; to change some fields use :func:`change`.
     ``schemas`` is an exception: if it is left out or empty, the selection does not change.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param name: Name shown in Polytomic.
     :param source_connection_id: Source connection.
     :param destination_connection_id: Destination connection.
@@ -128,69 +127,47 @@ def update(
     :param options: Fields of :class:`BulkSyncOptions`.
     :raises TypeError: If an option has another name.
     """
-    ends = (source_connection_id, destination_connection_id, destination_configuration)
-    return _replace(bulk_sync_id, _body(name, *ends, default_schedule, options))
+    body = body_of({**locals(), **check_fields(options, BulkSyncOptions)}, "options", "sync_id")
+    return Call.put(BulkSync, "/api/bulk/syncs/{}", sync_id, body=body)
 
 
-def change(bulk_sync_id: str, **changes: Unpack[BulkSyncChanges]) -> Flow[BulkSync]:
+def change(sync_id: str, **changes: Unpack[BulkSyncChanges]) -> Flow[BulkSync]:
     """Change some fields of a bulk sync and keep the others: get, then :func:`update` with everything.
 
     A change by somebody else between the two requests is lost; the API has no protection against it.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param changes: New values of the fields of :class:`BulkSyncChanges`; None clears a field.
     :raises TypeError: If a change has another name.
     """
     check_fields(changes, BulkSyncChanges)
-    current = yield from send(get(bulk_sync_id))
-    return (yield from send(_replace(bulk_sync_id, drop_none(**{**current.writable_fields(), **changes}))))
+    current = yield from send(get(sync_id))
+    update = Call.put(BulkSync, "/api/bulk/syncs/{}", sync_id, body={**current.writable_fields(), **changes})
+    return (yield from send(update))
 
 
-def _body(
-    name: str,
-    source_connection_id: str,
-    destination_connection_id: str,
-    destination_configuration: Mapping[str, Any],
-    default_schedule: Mapping[str, Any],
-    options: BulkSyncOptions,
-) -> dict[str, Any]:
-    return drop_none(
-        name=name,
-        source_connection_id=source_connection_id,
-        destination_connection_id=destination_connection_id,
-        destination_configuration=destination_configuration,
-        default_schedule=default_schedule,
-        **check_fields(options, BulkSyncOptions),
-    )
-
-
-def _replace(bulk_sync_id: str, body: Mapping[str, Any]) -> Call[BulkSync]:
-    return Call("PUT", path("/api/bulk/syncs/{}", bulk_sync_id), BulkSync, body=body)
-
-
-def delete(bulk_sync_id: str) -> Call[None]:
+def delete(sync_id: str) -> Call[None]:
     """Delete a bulk sync with its schedules, schema settings and executions: ``DELETE /api/bulk/syncs/{id}``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     """
-    return Call("DELETE", path("/api/bulk/syncs/{}", bulk_sync_id))
+    return Call("DELETE", path("/api/bulk/syncs/{}", sync_id))
 
 
-def activate(bulk_sync_id: str, active: bool, *, idempotency_key: str | None = None) -> Call[Activation]:
+def activate(sync_id: str, active: bool, *, idempotency_key: str | None = None) -> Call[Activation]:
     """Switch the schedule of a bulk sync on or off: ``POST /api/bulk/syncs/{id}/activate``.
 
     Switching it off also cancels the running execution, unlike for a model sync.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param active: True to switch the schedule on.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(active=active)
-    return Call.post(Activation, "/api/bulk/syncs/{}/activate", bulk_sync_id, body=body, key=idempotency_key)
+    return Call.post(Activation, "/api/bulk/syncs/{}/activate", sync_id, body={"active": active}, key=idempotency_key)
 
 
 def start(
-    bulk_sync_id: str,
+    sync_id: str,
     *,
     schemas: Sequence[str] | None = None,
     resync_mode: str | None = None,
@@ -202,34 +179,34 @@ def start(
 
     The API returns 409 while another execution is running.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param schemas: Ids of the schemas to sync; default all enabled ones.
     :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; not with ``test``.
     :param fetch_mode: ``none``, ``incremental`` or ``full``; the latter two for Salesforce only.
     :param test: Sync at most five records of each schema.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(schemas=schemas, resync_mode=resync_mode, fetch_mode=fetch_mode, test=test)
-    return Call.post(BulkSyncExecution, "/api/bulk/syncs/{}/executions", bulk_sync_id, body=body, key=idempotency_key)
+    body = dict(schemas=schemas, resync_mode=resync_mode, fetch_mode=fetch_mode, test=test)
+    return Call.post(BulkSyncExecution, "/api/bulk/syncs/{}/executions", sync_id, body=body, key=idempotency_key)
 
 
-def cancel(bulk_sync_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
+def cancel(sync_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
     """Cancel the running execution of a bulk sync: ``POST /api/bulk/syncs/{id}/cancel``.
 
     The API only queues the request, so the execution may still complete.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call.post(Message, "/api/bulk/syncs/{}/cancel", bulk_sync_id, key=idempotency_key)
+    return Call.post(Message, "/api/bulk/syncs/{}/cancel", sync_id, key=idempotency_key)
 
 
-def get_status(bulk_sync_id: str) -> Call[BulkSyncStatus]:
+def get_status(sync_id: str) -> Call[BulkSyncStatus]:
     """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     """
-    return Call.get(BulkSyncStatus, "/api/bulk/syncs/{}/status", bulk_sync_id)
+    return Call.get(BulkSyncStatus, "/api/bulk/syncs/{}/status", sync_id)
 
 
 def list_status(
@@ -248,81 +225,76 @@ def list_status(
 
 
 def list_executions(
-    bulk_sync_id: str, *, only_terminal: bool | None = None, ascending: bool | None = None, limit: int | None = None
+    sync_id: str, *, only_terminal: bool | None = None, ascending: bool | None = None, limit: int | None = None
 ) -> Call[Page[BulkSyncExecution]]:
     """List the executions of a bulk sync: ``GET /api/bulk/syncs/{id}/executions``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param only_terminal: List only executions that have ended, by their last change.
     :param ascending: List the oldest first; the default is the latest first.
     :param limit: Number of rows of a page, at most 100.
     """
     parameters = query(only_terminal=only_terminal, ascending=ascending, limit=limit)
-    return Call.get(Page[BulkSyncExecution], "/api/bulk/syncs/{}/executions", bulk_sync_id, query=parameters)
+    return Call.get(Page[BulkSyncExecution], "/api/bulk/syncs/{}/executions", sync_id, query=parameters)
 
 
-def get_execution(bulk_sync_id: str, execution_id: str) -> Call[BulkSyncExecution]:
+def get_execution(sync_id: str, execution_id: str) -> Call[BulkSyncExecution]:
     """Get one execution of a bulk sync: ``GET /api/bulk/syncs/{id}/executions/{execution id}``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param execution_id: Id of the execution.
     """
-    return Call.get(BulkSyncExecution, "/api/bulk/syncs/{}/executions/{}", bulk_sync_id, execution_id)
+    return Call.get(BulkSyncExecution, "/api/bulk/syncs/{}/executions/{}", sync_id, execution_id)
 
 
-def cancel_execution(bulk_sync_id: str, execution_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
+def cancel_execution(sync_id: str, execution_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
     """Cancel one execution: ``POST /api/bulk/syncs/{id}/executions/{execution id}/cancel``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param execution_id: Id of the execution.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call.post(
-        Message, "/api/bulk/syncs/{}/executions/{}/cancel", bulk_sync_id, execution_id, key=idempotency_key
-    )
+    return Call.post(Message, "/api/bulk/syncs/{}/executions/{}/cancel", sync_id, execution_id, key=idempotency_key)
 
 
-def get_logs(bulk_sync_id: str, execution_id: str) -> Call[LogFiles]:
+def get_logs(sync_id: str, execution_id: str) -> Call[LogFiles]:
     """Get the signed URLs of the logs of an execution: ``GET /api/bulk/syncs/{id}/executions/{execution id}/logs``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param execution_id: Id of the execution.
     """
-    return Call.get(LogFiles, "/api/bulk/syncs/{}/executions/{}/logs", bulk_sync_id, execution_id)
+    return Call.get(LogFiles, "/api/bulk/syncs/{}/executions/{}/logs", sync_id, execution_id)
 
 
 def get_console_log(
-    bulk_sync_id: str, execution_id: str, *, after: str | None = None, limit: int | None = None
+    sync_id: str, execution_id: str, *, after: str | None = None, limit: int | None = None
 ) -> Call[ConsoleLog]:
     """Get the console log of an execution: ``GET /api/bulk/syncs/{id}/executions/{execution id}/consolelog``.
 
     The API keeps the latest 50 lines only.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param execution_id: Id of the execution.
     :param after: ``next_cursor`` of an earlier response, to get newer lines only.
     :param limit: Number of lines of a page, at most 50.
     """
     parameters = query(limit=limit, after=after)
-    return Call.get(
-        ConsoleLog, "/api/bulk/syncs/{}/executions/{}/consolelog", bulk_sync_id, execution_id, query=parameters
-    )
+    return Call.get(ConsoleLog, "/api/bulk/syncs/{}/executions/{}/consolelog", sync_id, execution_id, query=parameters)
 
 
-def list_schemas(bulk_sync_id: str, *, filters: Mapping[str, Any] | None = None) -> Call[Page[BulkSchema]]:
+def list_schemas(sync_id: str, *, filters: Mapping[str, Any] | None = None) -> Call[Page[BulkSchema]]:
     """List the schemas of a bulk sync, without fields and filters: ``GET /api/bulk/syncs/{id}/schemas``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param filters: ``{"enabled": True}`` or ``{"enabled": False}``; default both.
     """
-    return Call.get(Page[BulkSchema], "/api/bulk/syncs/{}/schemas", bulk_sync_id, query=query(filters=filters))
+    return Call.get(Page[BulkSchema], "/api/bulk/syncs/{}/schemas", sync_id, query=query(filters=filters))
 
 
-def update_schemas(bulk_sync_id: str, schemas: Sequence[Mapping[str, Any]]) -> Call[Page[BulkSchema]]:
+def update_schemas(sync_id: str, schemas: Sequence[Mapping[str, Any]]) -> Call[Page[BulkSchema]]:
     """Change some schemas of a bulk sync: ``PATCH /api/bulk/syncs/{id}/schemas``.
 
-    :param bulk_sync_id: Id of the bulk sync.
+    :param sync_id: Id of the bulk sync.
     :param schemas: Mappings of an ``id`` and the changed settings, such as ``{"id": "contact", "enabled": False}``.
     """
-    body = drop_none(schemas=schemas)
-    return Call("PATCH", path("/api/bulk/syncs/{}/schemas", bulk_sync_id), Page[BulkSchema], body=body)
+    return Call("PATCH", path("/api/bulk/syncs/{}/schemas", sync_id), Page[BulkSchema], body={"schemas": schemas})

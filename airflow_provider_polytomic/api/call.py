@@ -9,16 +9,16 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_polytomic.api.errors import PolytomicResponseError
+from airflow_provider_polytomic.api.models.base import Listing
 
 T = TypeVar("T", covariant=True)
 M = TypeVar("M")
-Row = TypeVar("Row", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,9 @@ class Call(Generic[T]):
     :param body: JSON body; None (the default) sends none.
     :param idempotency_key: Value of the ``Idempotency-Key`` header, which makes a POST safe to repeat; default None.
     :param read_only: True if the request changes nothing; default False, always True for a GET.
-    :param repeatable: False if the retry policy of the client does not apply; default True. See
-        :meth:`without_retries`.
-    :param timeout: Seconds after which the request fails; None (the default) for the timeout of the client. See
-        :meth:`with_timeout`.
-    :param best_effort: True if the client may drop the call when it would delay others; default False. See
-        :meth:`with_timeout`.
+    :param repeatable: False for no retries whatever the retry policy of the client is; default True.
+    :param timeout: Seconds after which the request fails; None (the default) for the timeout of the client.
+    :param best_effort: True if the client may drop the call when it would delay others; default False.
     :raises ValueError: If ``idempotency_key`` cannot be sent as a header.
     """
 
@@ -77,8 +74,14 @@ class Call(Generic[T]):
     def post(
         model: type[M] | None, template: str, *ids: str, body: Mapping[str, Any] | None = None, key: str | None = None
     ) -> Call[M]:
-        """Build a POST; see :func:`path` for the template."""
-        return Call("POST", path(template, *ids), model, body=body, idempotency_key=key)
+        """Build a POST without those fields of the body that are None; ``key`` is the Idempotency-Key."""
+        fields = None if body is None else drop_none(body)
+        return Call("POST", path(template, *ids), model, body=fields, idempotency_key=key)
+
+    @staticmethod
+    def put(model: type[M], template: str, *ids: str, body: Mapping[str, Any]) -> Call[M]:
+        """Build a PUT without those fields of the body that are None."""
+        return Call("PUT", path(template, *ids), model, body=drop_none(body))
 
     @property
     def idempotent(self) -> bool:
@@ -132,21 +135,6 @@ class Call(Generic[T]):
         return PolytomicResponseError(problem, method=self.method, path=self.path, transient=transient)
 
 
-class Listing(Protocol[Row]):
-    """Declare the attributes that pagination needs of a response."""
-
-    @property
-    def rows(self) -> Sequence[Row]: ...
-
-    @property
-    def cursor(self) -> tuple[str, str] | None:
-        """Query parameter that requests the next page; None on the last page."""
-
-    @property
-    def open_ended(self) -> bool:
-        """True if rows may still be appended, so that the last page has a cursor to itself."""
-
-
 def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
     """Build the call for the page after ``page``, or return None if it is the last.
 
@@ -179,9 +167,17 @@ def query(**parameters: Any) -> tuple[tuple[str, str], ...]:
     return tuple(pair for name, value in parameters.items() for pair in _pairs(name, value))
 
 
-def drop_none(**fields: Any) -> dict[str, Any]:
-    """Build a request body from the fields that are not None; datetimes become text."""
+def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not None, as JSON has them: datetimes as text and mappings as dicts."""
     return {name: _encode(value) for name, value in fields.items() if value is not None}
+
+
+def body_of(arguments: Mapping[str, Any], *exclude: str) -> dict[str, Any]:
+    """Return the fields of a body from the ``locals()`` of a function that has a parameter for each of them.
+
+    :param exclude: Parameters that are not fields, besides ``idempotency_key``.
+    """
+    return {name: arguments[name] for name in arguments if name not in (*exclude, "idempotency_key")}
 
 
 def check_fields(options: Mapping[str, Any], known: type) -> Mapping[str, Any]:
@@ -200,8 +196,7 @@ def reject_masks(**settings: Any) -> None:
 
     :raises ValueError: If a text at any depth consists of asterisks only.
     """
-    masked = [place for name, value in settings.items() for place in _masks(value, name)]
-    if masked:
+    if masked := [place for name, value in settings.items() for place in _masks(value, name)]:
         raise ValueError(f"the API returns these settings masked, so set them again: {', '.join(masked)}")
 
 
@@ -224,7 +219,7 @@ def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
 
 def _encode(value: Any) -> Any:
     if not isinstance(value, datetime):
-        return value
+        return dict(value) if isinstance(value, Mapping) else value
     aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
     return aware.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 

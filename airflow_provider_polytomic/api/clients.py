@@ -6,12 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import fields
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from airflow_provider_polytomic.api.call import Call, Listing, next_page
+from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
@@ -23,6 +22,7 @@ from airflow_provider_polytomic.api.http import (
     tls_context,
     transport_error,
 )
+from airflow_provider_polytomic.api.models.base import Listing
 from airflow_provider_polytomic.api.rate_limit import RateLimiter, rate_limited
 from airflow_provider_polytomic.api.redaction import register_secrets
 from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
@@ -87,8 +87,7 @@ class PolytomicClient(_Client):
 
     :param api_key: API key; None (the default) reads the environment variable ``POLYTOMIC_API_KEY``.
     :param base_url: URL of Polytomic, with or without scheme; a path is kept. Default ``https://app.polytomic.com``.
-    :param organization_id: Organization for which a partner or deployment key is used; the key is then sent as HTTP
-        basic credentials. None (the default) sends it as a bearer token.
+    :param organization_id: Organization for a partner or deployment key, then sent as basic credentials; default None.
     :param api_version: Value of the ``X-Polytomic-Version`` header; default ``2025-09-18``.
     :param timeout: Seconds for one HTTP request; default 30.
     :param verify: Verify the server's certificate: True (the default), False, or the path of a CA bundle.
@@ -130,9 +129,7 @@ class PolytomicClient(_Client):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -211,8 +208,7 @@ class AsyncPolytomicClient(_Client):
 
     :param api_key: API key; None (the default) reads the environment variable ``POLYTOMIC_API_KEY``.
     :param base_url: URL of Polytomic, with or without scheme; a path is kept. Default ``https://app.polytomic.com``.
-    :param organization_id: Organization for which a partner or deployment key is used; the key is then sent as HTTP
-        basic credentials. None (the default) sends it as a bearer token.
+    :param organization_id: Organization for a partner or deployment key, then sent as basic credentials; default None.
     :param api_version: Value of the ``X-Polytomic-Version`` header; default ``2025-09-18``.
     :param timeout: Seconds for one HTTP request; default 30.
     :param verify: Verify the server's certificate: True (the default), False, or the path of a CA bundle.
@@ -255,9 +251,7 @@ class AsyncPolytomicClient(_Client):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -265,19 +259,11 @@ class AsyncPolytomicClient(_Client):
         await self._http.aclose()
 
     async def send(self, call: Call[T]) -> T:
-        """Send one call as :meth:`PolytomicClient.send` does.
-
-        :param call: Call built by a function of this package.
-        :raises PolytomicError: If the last request fails.
-        """
+        """Send one call as :meth:`PolytomicClient.send` does."""
         return await self.run(send(call))
 
     async def pages(self, call: Call[Listing[T]]) -> AsyncIterator[T]:
-        """Iterate over the rows of a list as :meth:`PolytomicClient.pages` does.
-
-        :param call: Call of a list, such as ``syncs.list()``.
-        :raises PolytomicError: If the last request for a page fails.
-        """
+        """Iterate over the rows of a list as :meth:`PolytomicClient.pages` does."""
         following: Call[Any] | None = call
         while following is not None:
             page = await self.send(following)
@@ -286,11 +272,7 @@ class AsyncPolytomicClient(_Client):
             following = next_page(following, page)
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run a flow as :meth:`PolytomicClient.run` does.
-
-        :param flow: Flow built by a function of this package, such as ``syncs.change("…", name="…")``.
-        :raises PolytomicError: If a request fails and the flow does not handle it.
-        """
+        """Run a flow as :meth:`PolytomicClient.run` does."""
         steps = self._steps(flow)
         try:
             step = next(steps)

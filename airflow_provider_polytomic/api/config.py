@@ -32,8 +32,7 @@ class ClientConfig:
 
     :param api_key: API key; None (the default) reads the environment variable ``POLYTOMIC_API_KEY``.
     :param base_url: URL of Polytomic, with or without scheme; a path is kept. Default ``https://app.polytomic.com``.
-    :param organization_id: Organization for which a partner or deployment key is used; the key is then sent as HTTP
-        basic credentials. None (the default) sends it as a bearer token.
+    :param organization_id: Organization for a partner or deployment key, then sent as basic credentials; default None.
     :param api_version: Value of the ``X-Polytomic-Version`` header; default ``2025-09-18``.
     :param timeout: Seconds for one HTTP request; default 30.
     :param verify: Verify the server's certificate: True (the default), False, or the path of a CA bundle.

@@ -12,9 +12,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_polytomic.api.call import Call, check_fields, drop_none, path, query, reject_masks
+from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query, reject_masks
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.connections import (
@@ -69,9 +70,7 @@ def get_type_parameter_values(
     connection_id: str | None = None,
     idempotency_key: str | None = None,
 ) -> Call[ParameterValues]:
-    """Get the possible values of a setting before the connection exists.
-
-    Endpoint: ``POST /api/connection_types/{type}/parameter_values``.
+    """Get the possible values of a setting: ``POST /api/connection_types/{type}/parameter_values``.
 
     :param type: Id of the connection type.
     :param field: Name of the setting.
@@ -80,7 +79,7 @@ def get_type_parameter_values(
     :param connection_id: Existing connection, for settings that ``parameters`` does not have.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(field=field, parameters=parameters, query=query, connection_id=connection_id)
+    body = body_of(locals(), "type")
     return Call.post(ParameterValues, "/api/connection_types/{}/parameter_values", type, body=body, key=idempotency_key)
 
 
@@ -121,17 +120,7 @@ def create(
     :param validate: Test the settings before saving them; the API does by default.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(
-        name=name,
-        type=type,
-        configuration=dict(configuration),
-        organization_id=organization_id,
-        policies=policies,
-        redirect_url=redirect_url,
-        healthcheck_interval=healthcheck_interval,
-        validate=validate,
-    )
-    return Call.post(Connection, "/api/connections", body=body, key=idempotency_key)
+    return Call.post(Connection, "/api/connections", body=body_of(locals()), key=idempotency_key)
 
 
 def connect(
@@ -160,18 +149,7 @@ def connect(
     :param use_organization_name: Show the name of the organization instead of that of the partner.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(
-        name=name,
-        redirect_url=redirect_url,
-        type=type,
-        whitelist=whitelist,
-        connection=connection,
-        organization_id=organization_id,
-        dark=dark,
-        ttl=ttl,
-        use_organization_name=use_organization_name,
-    )
-    return Call.post(ConnectSession, "/api/connections/connect/", body=body, key=idempotency_key)
+    return Call.post(ConnectSession, "/api/connections/connect/", body=body_of(locals()), key=idempotency_key)
 
 
 def test(
@@ -184,13 +162,8 @@ def test(
     :param connection_id: Existing connection, for settings that ``configuration`` does not have.
     :param idempotency_key: Key for which the API may repeat the response of an earlier test.
     """
-    return Call(
-        "POST",
-        "/api/connections/test",
-        body=drop_none(type=type, configuration=dict(configuration), connection_id=connection_id),
-        idempotency_key=idempotency_key,
-        read_only=True,
-    )
+    call: Call[None] = Call.post(None, "/api/connections/test", body=body_of(locals()), key=idempotency_key)
+    return replace(call, read_only=True)
 
 
 def update(
@@ -221,19 +194,7 @@ def update(
     :param reconnect: Passed to the API, which does not document it.
     :param validate: Test the settings before saving them; the API does by default.
     """
-    return _replace(
-        connection_id,
-        drop_none(
-            name=name,
-            configuration=dict(configuration),
-            type=type,
-            policies=policies,
-            organization_id=organization_id,
-            healthcheck_interval=healthcheck_interval,
-            reconnect=reconnect,
-            validate=validate,
-        ),
-    )
+    return Call.put(Connection, "/api/connections/{}", connection_id, body=body_of(locals(), "connection_id"))
 
 
 def change(
@@ -258,11 +219,7 @@ def change(
     body = {**current.writable_fields(exclude=_READ_ONLY), "configuration": settings, **changes}
     if "type" not in changes:
         body["type"] = current.type.id if current.type else None
-    return (yield from send(_replace(connection_id, drop_none(**body))))
-
-
-def _replace(connection_id: str, body: Mapping[str, Any]) -> Call[Connection]:
-    return Call("PUT", path("/api/connections/{}", connection_id), Connection, body=body)
+    return (yield from send(Call.put(Connection, "/api/connections/{}", connection_id, body=body)))
 
 
 def delete(connection_id: str, *, force: bool | None = None) -> Call[None]:
@@ -298,7 +255,7 @@ def execute_proxy(
     :param async_: Run a GET as a job; get its result by :func:`jobs.get("connectionproxy", …) <.jobs.get>`.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(**{"async": async_, "request": dict(request)})
+    body = {"async": async_, "request": dict(request)}
     return Call.post(ProxyAnswer, "/api/connections/{}/proxy", connection_id, body=body, key=idempotency_key)
 
 
@@ -319,9 +276,7 @@ def list_shared(connection_id: str) -> Call[Page[Connection]]:
 
 
 def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[Connection]]:
-    """List the copies of a connection with the key of a partner.
-
-    Endpoint: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
+    """List copies for a partner: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
     :param connection_id: Id of the connection.
@@ -337,9 +292,7 @@ def create_shared(
     name: str | None = None,
     idempotency_key: str | None = None,
 ) -> Call[SharedConnection]:
-    """Create a copy of a connection in another organization with the key of a partner.
-
-    Endpoint: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
+    """Copy a connection for a partner: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
     :param connection_id: Id of the connection.
@@ -347,7 +300,7 @@ def create_shared(
     :param name: Name of the copy.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(child_organization_id=child_organization_id, name=name)
+    body = {"child_organization_id": child_organization_id, "name": name}
     return Call.post(
         SharedConnection,
         "/api/organizations/{}/connections/{}/shared",

@@ -1,7 +1,12 @@
-"""Models: the queries whose rows model syncs send.
+"""Models: the queries whose rows model syncs write; the package ``models`` has the classes of all objects.
 
-The API calls them *models*; here that name is taken by the package of pydantic classes, which every module imports
-and which should not depend on the calls in turn.
+.. code-block:: python
+
+    for model in client.pages(data_models.list()):
+        print(model.id, model.name)
+
+.. seealso::
+    How-to: ``docs/model_syncs.md``.
 """
 
 from __future__ import annotations

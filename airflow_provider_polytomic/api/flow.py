@@ -12,8 +12,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, Union
 
-from airflow_provider_polytomic.api.call import Call, Listing, next_page
+from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.errors import PolytomicError
+from airflow_provider_polytomic.api.models.base import Listing
 
 T = TypeVar("T")
 

@@ -113,7 +113,7 @@ def secrets_in(value: Any, named: bool = False) -> list[str]:
 
 def _redact_text(text: str, secrets: tuple[str | None, ...]) -> str:
     hidden = [secret for secret in (*secrets, *_registered) if secret]
-    spellings = {form for secret in hidden for form in (secret, quote(secret, safe=""), _in_json(secret))}
+    spellings = {form for secret in hidden for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])}
     for secret in sorted(spellings, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = _PEM.sub(MASK, text)
@@ -121,10 +121,6 @@ def _redact_text(text: str, secrets: tuple[str | None, ...]) -> str:
     text = _DSN_USER.sub(f"{MASK}@", _URL_USER.sub(f"{MASK}@", text))
     text = _URL_QUERY.sub(lambda match: f"{match[1]}?{MASK}", text)
     return _mask_assigned(text)
-
-
-def _in_json(secret: str) -> str:
-    return json.dumps(secret)[1:-1]
 
 
 def _snake_case(name: str) -> str:

@@ -99,24 +99,20 @@ def retrying(flow: Flow[T], policy: RetryPolicy, clock: Callable[[], float]) -> 
     def handle(step: FlowStep) -> Flow[Any]:
         if isinstance(step, Pause):
             return (yield step)
-        return (yield from _send_with_retries(step, policy, clock))
+        began, attempt = clock(), 1
+        while True:
+            try:
+                return (yield step)
+            except PolytomicError as error:
+                delay = policy.delay(step, attempt, error)
+                if delay is None or clock() - began + delay > policy.budget:
+                    raise
+                problem = error.status_code if isinstance(error, PolytomicAPIError) else type(error).__name__
+                log.warning(
+                    "Retrying %s %s in %.1f s after attempt %d of %d: %s",
+                    step.method, step.path, delay, attempt, policy.max_retries + 1, problem,
+                )  # fmt: skip
+            yield Pause(delay)
+            attempt += 1
 
     return wrap_steps(flow, handle)
-
-
-def _send_with_retries(call: Call[Any], policy: RetryPolicy, clock: Callable[[], float]) -> Flow[Any]:
-    began, attempt = clock(), 1
-    while True:
-        try:
-            return (yield call)
-        except PolytomicError as error:
-            delay = policy.delay(call, attempt, error)
-            if delay is None or clock() - began + delay > policy.budget:
-                raise
-            problem = error.status_code if isinstance(error, PolytomicAPIError) else type(error).__name__
-            log.warning(
-                "Retrying %s %s in %.1f s after attempt %d of %d: %s",
-                call.method, call.path, delay, attempt, policy.max_retries + 1, problem,
-            )  # fmt: skip
-        yield Pause(delay)
-        attempt += 1

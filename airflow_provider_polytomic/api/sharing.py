@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -67,9 +66,7 @@ class _Reference(AbstractAsyncContextManager[T]):
     async def __aenter__(self) -> T:
         return self._shared.acquire(self._config)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._shared.release(self._config)
 
 

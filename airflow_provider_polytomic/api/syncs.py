@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_polytomic.api.call import Call, check_fields, drop_none, path, query, reject_masks
+from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query, reject_masks
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Activation, Message, Page
 from airflow_provider_polytomic.api.models.executions import (
@@ -144,7 +144,7 @@ def create(
     :param options: Fields of :class:`SyncOptions`.
     :raises TypeError: If an option has another name.
     """
-    body = _body(options, name=name, mode=mode, fields=fields, schedule=schedule, target=target)
+    body = body_of({**locals(), **check_fields(options, SyncOptions)}, "options")
     return Call.post(Sync, "/api/syncs", body=body, key=idempotency_key)
 
 
@@ -171,8 +171,8 @@ def update(
     :param options: Fields of :class:`SyncOptions`.
     :raises TypeError: If an option has another name.
     """
-    body = _body(options, name=name, mode=mode, fields=fields, schedule=schedule, target=target)
-    return _replace(sync_id, body)
+    body = body_of({**locals(), **check_fields(options, SyncOptions)}, "options", "sync_id")
+    return Call.put(Sync, "/api/syncs/{}", sync_id, body=body)
 
 
 def change(sync_id: str, **changes: Unpack[SyncChanges]) -> Flow[Sync]:
@@ -191,17 +191,9 @@ def change(sync_id: str, **changes: Unpack[SyncChanges]) -> Flow[Sync]:
     for new, old in _SUPERSEDED_FIELDS:
         outdated = new if old & changes.keys() else old if new & (current.keys() | changes.keys()) else frozenset()
         current = {name: value for name, value in current.items() if name not in outdated}
-    body = drop_none(**{**current, **changes})
+    body = {**current, **changes}
     reject_masks(encryption_passphrase=body.get("encryption_passphrase"))
-    return (yield from send(_replace(sync_id, body)))
-
-
-def _body(options: SyncOptions, **fields: Any) -> dict[str, Any]:
-    return drop_none(**fields, **check_fields(options, SyncOptions))
-
-
-def _replace(sync_id: str, body: Mapping[str, Any]) -> Call[Sync]:
-    return Call("PUT", path("/api/syncs/{}", sync_id), Sync, body=body)
+    return (yield from send(Call.put(Sync, "/api/syncs/{}", sync_id, body=body)))
 
 
 def delete(sync_id: str) -> Call[None]:
@@ -222,8 +214,7 @@ def activate(sync_id: str, active: bool, *, idempotency_key: str | None = None) 
     :param active: True to switch the sync on.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(active=active)
-    return Call.post(Activation, "/api/syncs/{}/activate", sync_id, body=body, key=idempotency_key)
+    return Call.post(Activation, "/api/syncs/{}/activate", sync_id, body={"active": active}, key=idempotency_key)
 
 
 def start(
@@ -244,7 +235,7 @@ def start(
     :param source_identities: Records to sync, by model, field and value; at most 1000, and not with ``identities``.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(resync=resync, test=test, identities=identities, source_identities=source_identities)
+    body = dict(resync=resync, test=test, identities=identities, source_identities=source_identities)
     return Call.post(StartedExecution, "/api/syncs/{}/executions", sync_id, body=body, key=idempotency_key)
 
 

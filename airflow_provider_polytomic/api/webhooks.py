@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_provider_polytomic.api.call import Call, drop_none, path, query
+from airflow_provider_polytomic.api.call import Call, body_of, path, query
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.events import Webhook, WebhookDelivery
 
@@ -41,8 +41,7 @@ def create(
     :param organization_id: Organization, for keys with access to several.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = drop_none(endpoint=endpoint, secret=secret, organization_id=organization_id)
-    return Call.post(Webhook, "/api/webhooks", body=body, key=idempotency_key)
+    return Call.post(Webhook, "/api/webhooks", body=body_of(locals()), key=idempotency_key)
 
 
 def update(webhook_id: str, *, endpoint: str, secret: str, organization_id: str | None = None) -> Call[Webhook]:
@@ -53,8 +52,7 @@ def update(webhook_id: str, *, endpoint: str, secret: str, organization_id: str 
     :param secret: Secret that signs each delivery.
     :param organization_id: Organization, for keys with access to several.
     """
-    body = drop_none(endpoint=endpoint, secret=secret, organization_id=organization_id)
-    return Call("PUT", path("/api/webhooks/{}", webhook_id), Webhook, body=body)
+    return Call.put(Webhook, "/api/webhooks/{}", webhook_id, body=body_of(locals(), "webhook_id"))
 
 
 def delete(webhook_id: str) -> Call[None]:

@@ -62,18 +62,30 @@ class Pagination(Model):
     next_page_token: str | None = None
 
 
-class Page(Model, Generic[T]):
+class Listing(Model, Generic[T]):
+    """A part of a list, with a cursor to the next one."""
+
+    open_ended: ClassVar[bool] = False
+    """True if rows may still be appended, so that the last page has a cursor to itself."""
+
+    rows: NullableList[T]
+
+    @property
+    def cursor(self) -> tuple[str, str] | None:
+        """Query parameter that requests the next page; None on the last page."""
+        return None
+
+
+class Page(Listing[T]):
     """One page of a list."""
 
     enveloped: ClassVar[bool] = False
-    open_ended: ClassVar[bool] = False
 
     rows: NullableList[T] = Field(alias="data")
     pagination: Pagination | None = None
 
     @property
     def cursor(self) -> tuple[str, str] | None:
-        """Query parameter that requests the next page; None on the last page."""
         token = self.pagination.next_page_token if self.pagination else None
         return ("page_token", token) if token else None
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import AliasChoices, Field
 
-from airflow_provider_polytomic.api.models.base import Count, Model, NullableList, UtcDatetime
+from airflow_provider_polytomic.api.models.base import Count, Listing, Model, NullableList, UtcDatetime
 
 
 class ExecutionCounts(Model):
@@ -29,13 +29,10 @@ class StartedExecution(Model):
     created_at: UtcDatetime | None = None
 
 
-class SyncExecution(Model):
+class SyncExecution(StartedExecution):
     """One execution of a model sync."""
 
-    id: str = Field(min_length=1)
     type: str | None = None
-    status: str | None = None
-    created_at: UtcDatetime | None = None
     started_at: UtcDatetime | None = None
     completed_at: UtcDatetime | None = None
     counts: ExecutionCounts | None = None
@@ -57,14 +54,11 @@ class BulkSchemaExecution(Model):
     completed_at: UtcDatetime | None = None
 
 
-class BulkSyncExecution(Model):
+class BulkSyncExecution(StartedExecution):
     """One execution of a bulk sync."""
 
-    id: str = Field(min_length=1)
     type: str | None = None
-    status: str | None = None
     status_message: str | None = None
-    created_at: UtcDatetime | None = None
     started_at: UtcDatetime | None = None
     completed_at: UtcDatetime | None = None
     updated_at: UtcDatetime | None = None
@@ -103,7 +97,7 @@ class ConsoleLine(Model):
     payload: dict[str, Any] | None = None
 
 
-class ConsoleLog(Model):
+class ConsoleLog(Listing[ConsoleLine]):
     """A part of an execution's console log; pass ``next_cursor`` as ``after`` to get the lines written since."""
 
     open_ended: ClassVar[bool] = True
@@ -113,7 +107,6 @@ class ConsoleLog(Model):
 
     @property
     def cursor(self) -> tuple[str, str] | None:
-        """Query parameter that requests newer lines; None if this response has no line."""
         return ("after", self.next_cursor) if self.rows and self.next_cursor else None
 
 

@@ -31,7 +31,7 @@ def test_query(value, pairs):
 
 
 def test_body_leaves_out_what_is_not_given_and_nothing_else():
-    assert drop_none(a=None, b=False, c=[], d={"e": None}, f=0) == {"b": False, "c": [], "d": {"e": None}, "f": 0}
+    assert drop_none({"a": None, "b": False, "c": [], "d": {"e": None}, "f": 0}) == {"b": False, "c": [], "d": {"e": None}, "f": 0}
 
 
 def test_path_encodes_whatever_stands_in_an_id():
