@@ -3,7 +3,6 @@
 .. code-block:: python
 
     started = client.send(bulk_syncs.start("48c1a0c1-e5a5-4f7f-9d3c-1e2a7d3b5b5a", schemas=["contact"]))
-    status = client.send(bulk_syncs.get_status("48c1a0c1-e5a5-4f7f-9d3c-1e2a7d3b5b5a"))
 
 .. seealso::
     How-to: ``docs/bulk_syncs.md``.

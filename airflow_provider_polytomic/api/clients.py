@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from airflow_provider_polytomic.api import http
 from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
-from airflow_provider_polytomic.api.http import (
-    read_response,
-    redacted_logging,
-    request_arguments,
-    secrets_of,
-    tls_context,
-    transport_error,
-)
 from airflow_provider_polytomic.api.models.base import Listing
 from airflow_provider_polytomic.api.rate_limit import RateLimiter, rate_limited
 from airflow_provider_polytomic.api.redaction import register_secrets
@@ -64,7 +57,7 @@ class _Client:
         return {
             "headers": self.config.headers,
             "timeout": self.config.timeout,
-            "verify": tls_context(self.config.verify),
+            "verify": http.tls_context(self.config.verify),
             "proxy": self.config.proxy if transport is None else None,
             "transport": transport,
             "follow_redirects": False,
@@ -76,8 +69,6 @@ class PolytomicClient(_Client):
     """Send calls to the Polytomic API with blocking I/O.
 
     .. code-block:: python
-
-        from airflow_provider_polytomic.api import PolytomicClient, syncs
 
         with PolytomicClient(api_key="…") as client:
             started = client.send(syncs.start("248df4b7-aa70-47b8-a036-33ac447e668d"))
@@ -183,13 +174,13 @@ class PolytomicClient(_Client):
             steps.close()
 
     def _exchange(self, call: Call[T]) -> T:
-        with redacted_logging(*secrets_of(call, self.config)):
+        with http.redacted_logging(*http.secrets_of(call, self.config)):
             try:
-                response = self._http.request(**request_arguments(call, self.config))
+                response = self._http.request(**http.request_arguments(call, self.config))
             except httpx.HTTPError as error:
-                failure = transport_error(call, self.config, error)
+                failure = http.transport_error(call, self.config, error)
             else:
-                return read_response(call, self.config, response)
+                return http.read_response(call, self.config, response)
         raise failure
 
 
@@ -197,8 +188,6 @@ class AsyncPolytomicClient(_Client):
     """Send calls to the Polytomic API on an event loop; the parameters are those of :class:`PolytomicClient`.
 
     .. code-block:: python
-
-        from airflow_provider_polytomic.api import AsyncPolytomicClient, syncs
 
         async with AsyncPolytomicClient(api_key="…") as client:
             status = await client.send(syncs.get_status("248df4b7-aa70-47b8-a036-33ac447e668d"))
@@ -294,15 +283,15 @@ class AsyncPolytomicClient(_Client):
             steps.close()
 
     async def _exchange(self, call: Call[T]) -> T:
-        request = request_arguments(call, self.config)
+        request = http.request_arguments(call, self.config)
         async with self._slots:
-            with redacted_logging(*secrets_of(call, self.config)):
+            with http.redacted_logging(*http.secrets_of(call, self.config)):
                 try:
                     response = await _with_timeout(MAX_TIMEOUTS * request["timeout"], self._http.request(**request))
                 except (httpx.HTTPError, asyncio.TimeoutError) as error:
-                    failure = transport_error(call, self.config, error)
+                    failure = http.transport_error(call, self.config, error)
                 else:
-                    return read_response(call, self.config, response)
+                    return http.read_response(call, self.config, response)
         raise failure
 
 

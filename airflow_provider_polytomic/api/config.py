@@ -71,13 +71,9 @@ class ClientConfig:
     @property
     def headers(self) -> dict[str, str]:
         """Headers of every request, including the key."""
-        if self.organization_id:
-            credentials = base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
-            authorization = f"Basic {credentials}"
-        else:
-            authorization = f"Bearer {self.api_key}"
+        basic = base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
         return {
-            "Authorization": authorization,
+            "Authorization": f"Basic {basic}" if self.organization_id else f"Bearer {self.api_key}",
             "X-Polytomic-Version": self.api_version,
             "Accept": "application/json",
             "User-Agent": "airflow-provider-polytomic",

@@ -2,8 +2,7 @@
 
 .. code-block:: python
 
-    for connection in client.pages(connections.list()):
-        print(connection.id, connection.name)
+    names = [connection.name for connection in client.pages(connections.list())]
 
 .. seealso::
     How-to: ``docs/connections.md``.
@@ -17,17 +16,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query, reject_masks
 from airflow_provider_polytomic.api.flow import Flow, send
+from airflow_provider_polytomic.api.models import connections as models
 from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.models.connections import (
-    ConfigurationSchema,
-    Connection,
-    ConnectionType,
-    ConnectSession,
-    ParameterValues,
-    ProxyAnswer,
-    ProxyInfo,
-    SharedConnection,
-)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -48,17 +38,17 @@ class ConnectionChanges(TypedDict, total=False):
     validate: bool | None
 
 
-def list_types() -> Call[Page[ConnectionType]]:
+def list_types() -> Call[Page[models.ConnectionType]]:
     """List the types of connections: ``GET /api/connection_types``."""
-    return Call.get(Page[ConnectionType], "/api/connection_types")
+    return Call.get(Page[models.ConnectionType], "/api/connection_types")
 
 
-def get_type(type: str) -> Call[ConfigurationSchema]:
+def get_type(type: str) -> Call[models.ConfigurationSchema]:
     """Get the JSON Schema of a connection type's configuration: ``GET /api/connection_types/{id}``.
 
     :param type: Id of the connection type, such as ``postgresql``.
     """
-    return Call.get(ConfigurationSchema, "/api/connection_types/{}", type)
+    return Call.get(models.ConfigurationSchema, "/api/connection_types/{}", type)
 
 
 def get_type_parameter_values(
@@ -69,7 +59,7 @@ def get_type_parameter_values(
     query: str | None = None,
     connection_id: str | None = None,
     idempotency_key: str | None = None,
-) -> Call[ParameterValues]:
+) -> Call[models.ParameterValues]:
     """Get the possible values of a setting: ``POST /api/connection_types/{type}/parameter_values``.
 
     :param type: Id of the connection type.
@@ -80,20 +70,22 @@ def get_type_parameter_values(
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
     body = body_of(locals(), "type")
-    return Call.post(ParameterValues, "/api/connection_types/{}/parameter_values", type, body=body, key=idempotency_key)
+    return Call.post(
+        models.ParameterValues, "/api/connection_types/{}/parameter_values", type, body=body, key=idempotency_key
+    )
 
 
-def list() -> Call[Page[Connection]]:
+def list() -> Call[Page[models.Connection]]:
     """List all connections: ``GET /api/connections``."""
-    return Call.get(Page[Connection], "/api/connections")
+    return Call.get(Page[models.Connection], "/api/connections")
 
 
-def get(connection_id: str) -> Call[Connection]:
+def get(connection_id: str) -> Call[models.Connection]:
     """Get one connection with masked secrets: ``GET /api/connections/{id}``.
 
     :param connection_id: Id of the connection.
     """
-    return Call.get(Connection, "/api/connections/{}", connection_id)
+    return Call.get(models.Connection, "/api/connections/{}", connection_id)
 
 
 def create(
@@ -107,7 +99,7 @@ def create(
     healthcheck_interval: str | None = None,
     validate: bool | None = None,
     idempotency_key: str | None = None,
-) -> Call[Connection]:
+) -> Call[models.Connection]:
     """Create a connection: ``POST /api/connections``.
 
     :param name: Name shown in Polytomic.
@@ -120,7 +112,7 @@ def create(
     :param validate: Test the settings before saving them; the API does by default.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call.post(Connection, "/api/connections", body=body_of(locals()), key=idempotency_key)
+    return Call.post(models.Connection, "/api/connections", body=body_of(locals()), key=idempotency_key)
 
 
 def connect(
@@ -135,7 +127,7 @@ def connect(
     ttl: int | None = None,
     use_organization_name: bool | None = None,
     idempotency_key: str | None = None,
-) -> Call[ConnectSession]:
+) -> Call[models.ConnectSession]:
     """Create a page on which a person creates or reconnects one connection: ``POST /api/connections/connect/``.
 
     :param name: Name of the new connection, unique in its organization.
@@ -149,7 +141,7 @@ def connect(
     :param use_organization_name: Show the name of the organization instead of that of the partner.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call.post(ConnectSession, "/api/connections/connect/", body=body_of(locals()), key=idempotency_key)
+    return Call.post(models.ConnectSession, "/api/connections/connect/", body=body_of(locals()), key=idempotency_key)
 
 
 def test(
@@ -177,7 +169,7 @@ def update(
     healthcheck_interval: str | None = None,
     reconnect: bool | None = None,
     validate: bool | None = None,
-) -> Call[Connection]:
+) -> Call[models.Connection]:
     """Replace a connection as a whole: ``PUT /api/connections/{id}``.
 
     Fields that are left out are cleared or get their default, and so are settings that ``configuration`` leaves out; to
@@ -194,12 +186,12 @@ def update(
     :param reconnect: Passed to the API, which does not document it.
     :param validate: Test the settings before saving them; the API does by default.
     """
-    return Call.put(Connection, "/api/connections/{}", connection_id, body=body_of(locals(), "connection_id"))
+    return Call.put(models.Connection, "/api/connections/{}", connection_id, body=body_of(locals(), "connection_id"))
 
 
 def change(
     connection_id: str, *, configuration: Mapping[str, Any] | None = None, **changes: Unpack[ConnectionChanges]
-) -> Flow[Connection]:
+) -> Flow[models.Connection]:
     """Change some fields of a connection and keep the others: get, then :func:`update` with everything.
 
     Pass every secret in ``configuration``: the API returns secrets masked, and must not get a mask back. Pass
@@ -219,7 +211,7 @@ def change(
     body = {**current.writable_fields(exclude=_READ_ONLY), "configuration": settings, **changes}
     if "type" not in changes:
         body["type"] = current.type.id if current.type else None
-    return (yield from send(Call.put(Connection, "/api/connections/{}", connection_id, body=body)))
+    return (yield from send(Call.put(models.Connection, "/api/connections/{}", connection_id, body=body)))
 
 
 def delete(connection_id: str, *, force: bool | None = None) -> Call[None]:
@@ -233,17 +225,17 @@ def delete(connection_id: str, *, force: bool | None = None) -> Call[None]:
     return Call("DELETE", path("/api/connections/{}", connection_id), query=query(force=force))
 
 
-def get_parameter_values(connection_id: str) -> Call[ParameterValues]:
+def get_parameter_values(connection_id: str) -> Call[models.ParameterValues]:
     """Get the possible values of the settings of a connection: ``GET /api/connections/{id}/parameter_values``.
 
     :param connection_id: Id of the connection.
     """
-    return Call.get(ParameterValues, "/api/connections/{}/parameter_values", connection_id)
+    return Call.get(models.ParameterValues, "/api/connections/{}/parameter_values", connection_id)
 
 
 def execute_proxy(
     connection_id: str, *, request: Mapping[str, Any], async_: bool | None = None, idempotency_key: str | None = None
-) -> Call[ProxyAnswer]:
+) -> Call[models.ProxyAnswer]:
     """Send a request with the credentials of a connection: ``POST /api/connections/{id}/proxy``.
 
     The ``status`` of the response is that of the other system. The API returns 429 at the limit of the proxy or of the
@@ -256,32 +248,32 @@ def execute_proxy(
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
     body = {"async": async_, "request": dict(request)}
-    return Call.post(ProxyAnswer, "/api/connections/{}/proxy", connection_id, body=body, key=idempotency_key)
+    return Call.post(models.ProxyAnswer, "/api/connections/{}/proxy", connection_id, body=body, key=idempotency_key)
 
 
-def get_proxy_info(connection_id: str) -> Call[ProxyInfo]:
+def get_proxy_info(connection_id: str) -> Call[models.ProxyInfo]:
     """Get the APIs and limits of :func:`execute_proxy`: ``GET /api/connections/{id}/proxy/info``.
 
     :param connection_id: Id of the connection.
     """
-    return Call.get(ProxyInfo, "/api/connections/{}/proxy/info", connection_id)
+    return Call.get(models.ProxyInfo, "/api/connections/{}/proxy/info", connection_id)
 
 
-def list_shared(connection_id: str) -> Call[Page[Connection]]:
+def list_shared(connection_id: str) -> Call[Page[models.Connection]]:
     """List the copies of a connection in other organizations: ``GET /api/connections/{id}/shared``.
 
     :param connection_id: Id of the connection.
     """
-    return Call.get(Page[Connection], "/api/connections/{}/shared", connection_id)
+    return Call.get(Page[models.Connection], "/api/connections/{}/shared", connection_id)
 
 
-def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[Connection]]:
+def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[models.Connection]]:
     """List copies for a partner: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
     :param connection_id: Id of the connection.
     """
-    return Call.get(Page[Connection], "/api/organizations/{}/connections/{}/shared", org_id, connection_id)
+    return Call.get(Page[models.Connection], "/api/organizations/{}/connections/{}/shared", org_id, connection_id)
 
 
 def create_shared(
@@ -291,7 +283,7 @@ def create_shared(
     child_organization_id: str,
     name: str | None = None,
     idempotency_key: str | None = None,
-) -> Call[SharedConnection]:
+) -> Call[models.SharedConnection]:
     """Copy a connection for a partner: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
@@ -302,7 +294,7 @@ def create_shared(
     """
     body = {"child_organization_id": child_organization_id, "name": name}
     return Call.post(
-        SharedConnection,
+        models.SharedConnection,
         "/api/organizations/{}/connections/{}/shared",
         org_id,
         connection_id,

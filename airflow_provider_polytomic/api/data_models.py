@@ -2,8 +2,7 @@
 
 .. code-block:: python
 
-    for model in client.pages(data_models.list()):
-        print(model.id, model.name)
+    names = [model.name for model in client.pages(data_models.list())]
 
 .. seealso::
     How-to: ``docs/model_syncs.md``.

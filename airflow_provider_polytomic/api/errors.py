@@ -30,9 +30,9 @@ class PolytomicError(Exception):
         try:
             client.send(syncs.start(sync_id))
         except PolytomicConflictError:
-            print("it is already running")
+            pass  # it is running already
         except PolytomicError as error:
-            print(f"it could not be started: {error}")
+            print(error)
 
     .. seealso::
         Reference: ``docs/errors/rest_api.md``.

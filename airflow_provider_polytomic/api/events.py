@@ -2,8 +2,7 @@
 
 .. code-block:: python
 
-    for event in client.pages(events.list(type="sync.failed", limit=100)):
-        print(event.created_at, event.event.sync_name)
+    failed = list(client.pages(events.list(type="sync.failed", limit=100)))
 
 .. seealso::
     How-to: ``docs/events.md``.

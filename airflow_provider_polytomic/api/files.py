@@ -14,35 +14,27 @@ from airflow_provider_polytomic.api.config import ClientConfig, is_loopback
 from airflow_provider_polytomic.api.http import redacted_logging
 
 MAX_BYTES = 64 * 1024
+READ_TIMEOUT = 3.0
 
 _GZIP = b"\x1f\x8b"
 
 
-def read_beginning(
-    url: str,
-    config: ClientConfig,
-    *,
-    max_bytes: int = MAX_BYTES,
-    timeout: float = 3.0,
-    clock: Callable[[], float] = time.monotonic,
-) -> str | None:
-    """Return the beginning of a file, or None if it cannot be read.
+def read_beginning(url: str, config: ClientConfig, *, clock: Callable[[], float] = time.monotonic) -> str | None:
+    """Return the first 64 KiB of a file, or what arrives of them in 3 seconds; None if it cannot be read.
 
     :param url: HTTPS URL, or HTTP on this host if the API is there too; redirects are not followed.
     :param config: Settings of the client; only address, certificates and proxy are used.
-    :param max_bytes: Bytes to read, and to keep of a decompressed file; default 64 KiB.
-    :param timeout: Seconds until the rest is left unread; default 3.
     :param clock: Return monotonic seconds; default ``time.monotonic``.
     """
     try:
         if not _is_allowed(url, config):
             return None
         with redacted_logging(url):
-            beginning = _fetch(url, config, max_bytes, timeout, clock)
+            beginning = _fetch(url, config, clock)
         if beginning is None:
             return None
         if beginning.startswith(_GZIP):
-            beginning = zlib.decompressobj(wbits=31).decompress(beginning, max_bytes)
+            beginning = zlib.decompressobj(wbits=31).decompress(beginning, MAX_BYTES)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, zlib.error):
         return None
     return beginning.decode(errors="replace")
@@ -65,11 +57,11 @@ def _tls_settings(url: str, config: ClientConfig) -> ssl.SSLContext | bool:
     return context
 
 
-def _fetch(url: str, config: ClientConfig, max_bytes: int, timeout: float, clock: Callable[[], float]) -> bytes | None:
-    deadline = clock() + timeout
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{max_bytes - 1}"}
+def _fetch(url: str, config: ClientConfig, clock: Callable[[], float]) -> bytes | None:
+    deadline = clock() + READ_TIMEOUT
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{MAX_BYTES - 1}"}
     with (
-        httpx.Client(verify=_tls_settings(url, config), proxy=config.proxy, timeout=timeout) as client,
+        httpx.Client(verify=_tls_settings(url, config), proxy=config.proxy, timeout=READ_TIMEOUT) as client,
         client.stream("GET", url, headers=headers) as response,
     ):
         encoding = response.headers.get("content-encoding", "identity")
@@ -78,6 +70,6 @@ def _fetch(url: str, config: ClientConfig, max_bytes: int, timeout: float, clock
         beginning = b""
         for chunk in response.iter_raw():
             beginning += chunk
-            if len(beginning) >= max_bytes or clock() > deadline:
+            if len(beginning) >= MAX_BYTES or clock() > deadline:
                 break
-        return None if encoding == "gzip" and not beginning.startswith(_GZIP) else beginning[:max_bytes]
+        return None if encoding == "gzip" and not beginning.startswith(_GZIP) else beginning[:MAX_BYTES]

@@ -15,21 +15,13 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.config import ClientConfig
-from airflow_provider_polytomic.api.errors import (
-    PolytomicAPIError,
-    PolytomicError,
-    PolytomicResponseError,
-    PolytomicTransportError,
-    class_of_status,
-)
 from airflow_provider_polytomic.api.redaction import redact, secrets_in
 from airflow_provider_polytomic.api.retry import read_retry_after
 
 T = TypeVar("T")
-
-HTTPCORE_LOGGERS = ("connection", "http11", "http2", "proxy", "socks")
 
 _NOT_JSON = object()
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -79,21 +71,19 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response)
         )
     try:
         return call.read(payload)
-    except PolytomicResponseError as error:
+    except errors.PolytomicResponseError as error:
         error.args = (redact(str(error), *secrets_of(call, config)),)
         raise
 
 
-def transport_error(
-    call: Call[Any], config: ClientConfig, error: httpx.HTTPError | asyncio.TimeoutError
-) -> PolytomicError:
+def transport_error(call: Call[Any], config: ClientConfig, error: Exception) -> errors.PolytomicError:
     """Build the error for a request without a complete response."""
     if isinstance(error, httpx.DecodingError):
         return call.response_error("the response cannot be decompressed; check any proxy in between")
     timed_out = isinstance(error, asyncio.TimeoutError)
     default = "the response did not end in time" if timed_out else "the connection was closed"
     reason = redact(str(error), *secrets_of(call, config)) or default
-    return PolytomicTransportError(
+    return errors.PolytomicTransportError(
         f"{type(error).__name__}: {reason} ({config.base_url})",
         method=call.method,
         path=call.path,
@@ -127,18 +117,18 @@ def _redact_record(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("httpx").addFilter(lambda record: _secrets_of_request.get() is None or record.levelno > logging.INFO)
-for _name in HTTPCORE_LOGGERS:
+for _name in ("connection", "http11", "http2", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_redact_record)
 
 
-def _api_error(call: Call[Any], config: ClientConfig, response: httpx.Response) -> PolytomicAPIError:
+def _api_error(call: Call[Any], config: ClientConfig, response: httpx.Response) -> errors.PolytomicAPIError:
     try:
         body = redact(_decode(response), *secrets_of(call, config))
     except RecursionError:
         body = _NOT_JSON
     if not isinstance(body, dict):
         body = {"message": f"the response is {_kind_of(response)}, not a JSON object as the API returns"}
-    return class_of_status(response.status_code)(
+    return errors.class_of_status(response.status_code)(
         response.status_code,
         method=call.method,
         path=call.path,

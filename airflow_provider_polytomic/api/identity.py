@@ -3,7 +3,6 @@
 .. code-block:: python
 
     me = client.send(identity.get())
-    print(me.organization_name)
 
 .. seealso::
     How-to: ``docs/connection.md``.

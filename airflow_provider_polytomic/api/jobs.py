@@ -3,7 +3,6 @@
 .. code-block:: python
 
     job = client.send(jobs.get("exportlogs", job_id))
-    print(job.status)
 
 .. seealso::
     How-to: ``docs/reference/api.md``.

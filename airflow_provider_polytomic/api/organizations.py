@@ -2,8 +2,7 @@
 
 .. code-block:: python
 
-    for organization in client.pages(organizations.list()):
-        print(organization.id, organization.name)
+    ids = [organization.id for organization in client.pages(organizations.list())]
 
 .. seealso::
     How-to: ``docs/connection.md``.

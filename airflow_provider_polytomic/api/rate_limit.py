@@ -10,8 +10,6 @@ from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_step
 
 T = TypeVar("T")
 
-MINUTE = 60.0
-
 COOLDOWN = 10.0
 """Seconds after a 429 without ``Retry-After`` in which best-effort calls are dropped."""
 
@@ -21,8 +19,7 @@ MAX_COOLDOWN = 3600.0
 class RateLimiter:
     """Compute when each request may be sent, so that no minute has more requests than allowed.
 
-    A tenth of a minute's requests may be sent at once; the others are spread evenly, so that no request waits for the
-    next full minute.
+    A tenth of a minute's requests may be sent at once, and the others are spread evenly over the minute.
 
     :param per_minute: Requests in any minute; None for no limit.
     """
@@ -31,7 +28,7 @@ class RateLimiter:
         self._interval = self._burst = 0.0
         if per_minute:
             at_once = max(1, per_minute // 10)
-            self._interval = MINUTE / (per_minute - at_once + 1)
+            self._interval = 60.0 / (per_minute - at_once + 1)
             self._burst = (at_once - 1) * self._interval
         self._used_until = self._cooldown_until = float("-inf")
 

@@ -10,14 +10,9 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.call import Call
-from airflow_provider_polytomic.api.errors import (
-    PolytomicAPIError,
-    PolytomicError,
-    PolytomicResponseError,
-    PolytomicTransportError,
-)
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_steps
 
 T = TypeVar("T")
@@ -40,7 +35,7 @@ class RetryPolicy:
     budget: float = 180.0
 
     def delay(
-        self, call: Call[Any], attempt: int, error: PolytomicError, draw: Callable[[], float] = random.random
+        self, call: Call[Any], attempt: int, error: errors.PolytomicError, draw: Callable[[], float] = random.random
     ) -> float | None:
         """Return the seconds to wait before sending ``call`` again, or None if it must not be sent again.
 
@@ -51,24 +46,24 @@ class RetryPolicy:
         """
         if not call.repeatable or attempt > self.max_retries or not may_retry(call, error):
             return None
-        retry_after = error.retry_after if isinstance(error, PolytomicAPIError) else None
+        retry_after = error.retry_after if isinstance(error, errors.PolytomicAPIError) else None
         if retry_after is not None:
             return min(self.backoff.maximum, retry_after)
         return draw() * self.backoff.delay(attempt - 1)
 
 
-def is_transient(error: PolytomicError) -> bool:
+def is_transient(error: errors.PolytomicError) -> bool:
     """Tell whether the same request may succeed later: after 408, 425, 429, 5xx or no usable response."""
-    if isinstance(error, PolytomicAPIError):
+    if isinstance(error, errors.PolytomicAPIError):
         return error.status_code in TRANSIENT_STATUSES or error.status_code >= 500
-    if isinstance(error, PolytomicResponseError):
+    if isinstance(error, errors.PolytomicResponseError):
         return error.transient
-    return isinstance(error, PolytomicTransportError)
+    return isinstance(error, errors.PolytomicTransportError)
 
 
-def may_retry(call: Call[Any], error: PolytomicError) -> bool:
+def may_retry(call: Call[Any], error: errors.PolytomicError) -> bool:
     """Tell whether a retry may succeed and cannot repeat an effect."""
-    if isinstance(error, PolytomicTransportError) and not error.sent:
+    if isinstance(error, errors.PolytomicTransportError) and not error.sent:
         return True
     return is_transient(error) and (call.read_only or call.idempotent)
 
@@ -103,11 +98,11 @@ def retrying(flow: Flow[T], policy: RetryPolicy, clock: Callable[[], float]) -> 
         while True:
             try:
                 return (yield step)
-            except PolytomicError as error:
+            except errors.PolytomicError as error:
                 delay = policy.delay(step, attempt, error)
                 if delay is None or clock() - began + delay > policy.budget:
                     raise
-                problem = error.status_code if isinstance(error, PolytomicAPIError) else type(error).__name__
+                problem = error.status_code if isinstance(error, errors.PolytomicAPIError) else type(error).__name__
                 log.warning(
                     "Retrying %s %s in %.1f s after attempt %d of %d: %s",
                     step.method, step.path, delay, attempt, policy.max_retries + 1, problem,

@@ -2,7 +2,6 @@
 
 .. code-block:: python
 
-    client.send(schemas.refresh(connection_id))
     status = client.send(schemas.get_status(connection_id))
 
 .. seealso::

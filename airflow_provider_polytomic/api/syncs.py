@@ -3,7 +3,6 @@
 .. code-block:: python
 
     started = client.send(syncs.start("248df4b7-aa70-47b8-a036-33ac447e668d", resync=True))
-    execution = client.send(syncs.get_execution("248df4b7-aa70-47b8-a036-33ac447e668d", started.id))
 
 .. seealso::
     How-to: ``docs/model_syncs.md``.
@@ -16,15 +15,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query, reject_masks
 from airflow_provider_polytomic.api.flow import Flow, send
+from airflow_provider_polytomic.api.models import executions
 from airflow_provider_polytomic.api.models.base import Activation, Message, Page
-from airflow_provider_polytomic.api.models.executions import (
-    ConsoleLog,
-    LogFiles,
-    LogsIndex,
-    StartedExecution,
-    SyncExecution,
-    SyncStatus,
-)
 from airflow_provider_polytomic.api.models.syncs import ModelField, ScheduleOptions, Sync, SyncSource
 
 if TYPE_CHECKING:
@@ -205,7 +197,7 @@ def delete(sync_id: str) -> Call[None]:
 
 
 def activate(sync_id: str, active: bool, *, idempotency_key: str | None = None) -> Call[Activation]:
-    """Turn a model sync on or off: ``POST /api/syncs/{id}/activate``.
+    """Switch a model sync on or off: ``POST /api/syncs/{id}/activate``.
 
     An inactive sync runs neither on its schedule nor when started; a running execution continues. The API returns 422
     while the sync has problems.
@@ -225,7 +217,7 @@ def start(
     identities: Sequence[str] | None = None,
     source_identities: Sequence[Sequence[Mapping[str, Any]]] | None = None,
     idempotency_key: str | None = None,
-) -> Call[StartedExecution]:
+) -> Call[executions.StartedExecution]:
     """Start an execution of a model sync: ``POST /api/syncs/{id}/executions``.
 
     :param sync_id: Id of the model sync.
@@ -236,7 +228,7 @@ def start(
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
     body = dict(resync=resync, test=test, identities=identities, source_identities=source_identities)
-    return Call.post(StartedExecution, "/api/syncs/{}/executions", sync_id, body=body, key=idempotency_key)
+    return Call.post(executions.StartedExecution, "/api/syncs/{}/executions", sync_id, body=body, key=idempotency_key)
 
 
 def cancel(sync_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
@@ -250,17 +242,17 @@ def cancel(sync_id: str, *, idempotency_key: str | None = None) -> Call[Message]
     return Call.post(Message, "/api/syncs/{}/cancel", sync_id, key=idempotency_key)
 
 
-def get_status(sync_id: str) -> Call[SyncStatus]:
+def get_status(sync_id: str) -> Call[executions.SyncStatus]:
     """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
 
     :param sync_id: Id of the model sync.
     """
-    return Call.get(SyncStatus, "/api/syncs/{}/status", sync_id)
+    return Call.get(executions.SyncStatus, "/api/syncs/{}/status", sync_id)
 
 
 def list_executions(
     sync_id: str, *, only_completed: bool | None = None, ascending: bool | None = None
-) -> Call[Page[SyncExecution]]:
+) -> Call[Page[executions.SyncExecution]]:
     """List the executions of a model sync: ``GET /api/syncs/{id}/executions``.
 
     Counts and errors are reliable in :func:`get_execution` only.
@@ -270,16 +262,16 @@ def list_executions(
     :param ascending: List the oldest first; the default is the latest first.
     """
     parameters = query(only_completed=only_completed, ascending=ascending)
-    return Call.get(Page[SyncExecution], "/api/syncs/{}/executions", sync_id, query=parameters)
+    return Call.get(Page[executions.SyncExecution], "/api/syncs/{}/executions", sync_id, query=parameters)
 
 
-def get_execution(sync_id: str, execution_id: str) -> Call[SyncExecution]:
+def get_execution(sync_id: str, execution_id: str) -> Call[executions.SyncExecution]:
     """Get one execution of a model sync: ``GET /api/syncs/{id}/executions/{execution id}``.
 
     :param sync_id: Id of the model sync.
     :param execution_id: Id of the execution.
     """
-    return Call.get(SyncExecution, "/api/syncs/{}/executions/{}", sync_id, execution_id)
+    return Call.get(executions.SyncExecution, "/api/syncs/{}/executions/{}", sync_id, execution_id)
 
 
 def cancel_execution(sync_id: str, execution_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
@@ -294,7 +286,7 @@ def cancel_execution(sync_id: str, execution_id: str, *, idempotency_key: str | 
 
 def get_console_log(
     sync_id: str, execution_id: str, *, after: str | None = None, limit: int | None = None
-) -> Call[ConsoleLog]:
+) -> Call[executions.ConsoleLog]:
     """Get the console log of an execution: ``GET /api/syncs/{id}/executions/{execution id}/consolelog``.
 
     The API keeps the latest 50 lines only.
@@ -305,19 +297,21 @@ def get_console_log(
     :param limit: Number of lines of a page, at most 50.
     """
     parameters = query(limit=limit, after=after)
-    return Call.get(ConsoleLog, "/api/syncs/{}/executions/{}/consolelog", sync_id, execution_id, query=parameters)
+    return Call.get(
+        executions.ConsoleLog, "/api/syncs/{}/executions/{}/consolelog", sync_id, execution_id, query=parameters
+    )
 
 
-def get_logs_index(sync_id: str, execution_id: str) -> Call[LogsIndex]:
+def get_logs_index(sync_id: str, execution_id: str) -> Call[executions.LogsIndex]:
     """Get the record counts and URLs of the logs: ``GET /api/syncs/{id}/executions/{execution id}/logs``.
 
     :param sync_id: Id of the model sync.
     :param execution_id: Id of the execution.
     """
-    return Call.get(LogsIndex, "/api/syncs/{}/executions/{}/logs", sync_id, execution_id)
+    return Call.get(executions.LogsIndex, "/api/syncs/{}/executions/{}/logs", sync_id, execution_id)
 
 
-def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[LogFiles]:
+def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[executions.LogFiles]:
     """Get the signed URLs of a log of an execution: ``GET /api/syncs/{id}/executions/{execution id}/{type}``.
 
     The URLs expire soon; repeat the call for new ones.
@@ -326,4 +320,4 @@ def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[LogFiles]:
     :param execution_id: Id of the execution.
     :param type: ``records``, ``errors``, ``warnings``, ``inserts``, ``updates`` or ``deletes``.
     """
-    return Call.get(LogFiles, "/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type)
+    return Call.get(executions.LogFiles, "/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type)

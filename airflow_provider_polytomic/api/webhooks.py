@@ -3,7 +3,6 @@
 .. code-block:: python
 
     webhook = client.send(webhooks.create(endpoint="https://airflow.example.com/polytomic", secret="…"))
-    print(webhook.id)
 
 .. seealso::
     How-to: ``docs/webhooks.md``.
