@@ -85,11 +85,11 @@ def _names(own_name: str, field: Any) -> list[str]:
     return [field.alias or own_name]
 
 
-@pytest.mark.parametrize(
-    "call",
-    {row.call.model: row.call for row in OPERATIONS.values()}.values(),
-    ids=lambda call: getattr(call.model, "__name__", "None"),
-)
+CALLS = {str(getattr(row.call.model, "__name__", None)): row.call for row in OPERATIONS.values()}
+"""One call for each model."""
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_any_value_in_any_field(call: Call[Any]):
     inner = shaped(call.model)
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 
 import pytest
 
-from airflow_provider_polytomic.api import Call, PolytomicResponseError, syncs
+from airflow_provider_polytomic.api import Call, PolytomicResponseError, connections, syncs
 from airflow_provider_polytomic.api.call import drop_none, path, query
 from airflow_provider_polytomic.api.models.base import Message, Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncStatus

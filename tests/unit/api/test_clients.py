@@ -307,14 +307,22 @@ def test_settings_are_passed_to_the_config():
         assert other.config is client.config
 
 
-@pytest.mark.parametrize("client", ["PolytomicClient", "AsyncPolytomicClient"])
-def test_mypy_finds_a_misspelled_setting(client: str, tmp_path: Path):
-    file = tmp_path / "misspelled.py"
-    file.write_text(f"from airflow_provider_polytomic.api import {client}\n{client}(base_ulr='https://x.test')\n")
-    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), "--follow-imports=silent", str(file)]
-    root = str(Path(__file__).parents[3])
-    ended = subprocess.run(command, cwd=root, env={**os.environ, "MYPYPATH": root}, capture_output=True, text=True)
-    assert 'misspelled.py:2: error: Unexpected keyword argument "base_ulr"' in ended.stdout, ended.stderr
+def test_mypy_finds_a_misspelled_setting(tmp_path: Path):
+    lines = ["from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicClient"]
+    lines += [f"{client}(base_ulr='https://x.test')" for client in ("PolytomicClient", "AsyncPolytomicClient")]
+    (tmp_path / "misspelled.py").write_text("\n".join(lines))
+    options = [
+        "--cache-dir",
+        str(tmp_path),
+        "--follow-imports=silent",
+        "--no-site-packages",
+        "--ignore-missing-imports",
+    ]
+    command = [sys.executable, "-m", "mypy", *options, "misspelled.py"]
+    environment = {**os.environ, "MYPYPATH": str(Path(__file__).parents[3])}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    for line in (2, 3):
+        assert f'misspelled.py:{line}: error: Unexpected keyword argument "base_ulr"' in ended.stdout, ended.stderr
 
 
 def free_port() -> int:

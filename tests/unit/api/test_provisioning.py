@@ -88,9 +88,7 @@ def test_a_replacement_logs_nested_cleared_settings_and_sets_the_healthcheck_int
 @pytest.mark.parametrize("lag", [0, 7])
 @pytest.mark.parametrize("finishes", [True, False])
 @pytest.mark.parametrize("ends", ["fresh", "failed"])
-def test_the_end_of_a_refresh_is_recognized_in_every_behavior_of_the_status(
-    client, emulator, lag, finishes, ends, caplog
-):
+def test_the_end_of_a_refresh_is_recognized(client, emulator, lag, finishes, ends, caplog):
     connection = create(client)
     for switch, value in {"seconds": 20, "lag": lag, "finishes": finishes, "ends": ends}.items():
         emulator.set_switch(f"schema_refresh_{switch}", value)
