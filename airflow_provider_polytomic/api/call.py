@@ -1,38 +1,50 @@
-"""One API request as immutable data."""
+"""Describe one API request as immutable data."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import hashlib
+import json
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_polytomic.api.errors import PolytomicResponseError
+from airflow_provider_polytomic.api.models.base import Listing
 
 T = TypeVar("T", covariant=True)
-Row = TypeVar("Row", covariant=True)
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One request: what is sent, what its answer becomes, and what may be done with it.
+    """Describe one request and the model that its response is read as.
 
-    :param method: HTTP method
-    :param path: path below the base URL, ids already percent-encoded; see :func:`path`
-    :param model: type that the answer is read as; None where the answer says nothing
-    :param query: name and value pairs, in order; names may repeat
-    :param body: JSON body; None sends none
-    :param idempotency_key: sent as ``Idempotency-Key``; makes a POST safe to repeat
-    :param read_only: the request changes nothing
-    :param destructive: the request removes something for good
-    :param enveloped: the answer stands under ``data``
-    :param repeatable: the client may repeat it by its retry policy; see :meth:`without_retries`
-    :param timeout: seconds for it, instead of the client's; see :meth:`with_timeout`
-    :param best_effort: the client leaves it out where it would delay another or Polytomic wants peace; see :meth:`with_timeout`
+    .. code-block:: python
+
+        call = Call("GET", path("/api/syncs/{}", sync_id), Sync)
+        with PolytomicClient() as client:
+            sync = client.send(call.with_timeout(5))
+
+    .. seealso::
+        How-to: ``docs/reference/api.md``.
+
+    :param method: HTTP method.
+    :param path: Path below the base URL, with percent-encoded ids; see :func:`path`.
+    :param model: Type of the response; None (the default) if the response has no content.
+    :param query: Pairs of name and value, in order; a name may repeat. Default: none.
+    :param body: JSON body; None (the default) sends none.
+    :param idempotency_key: Value of the ``Idempotency-Key`` header, which makes a POST safe to repeat; default None.
+    :param read_only: True if the request changes nothing; default False, always True for a GET.
+    :param repeatable: False for no retries whatever the retry policy of the client is; default True.
+    :param timeout: Seconds after which the request fails; None (the default) for the timeout of the client.
+    :param best_effort: True if the client may drop the call when it would delay others; default False.
+    :raises ValueError: If ``idempotency_key`` cannot be sent as a header.
     """
 
     method: str
@@ -42,8 +54,6 @@ class Call(Generic[T]):
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     idempotency_key: str | None = None
     read_only: bool = False
-    destructive: bool = False
-    enveloped: bool = True
     repeatable: bool = True
     timeout: float | None = None
     best_effort: bool = False
@@ -51,101 +61,148 @@ class Call(Generic[T]):
     def __post_init__(self) -> None:
         key = self.idempotency_key
         if key is not None and not (key and key.isascii() and key.isprintable()):
-            raise ValueError("an Idempotency-Key has letters, digits, '-' and '_', and 8 to 255 of them")
+            raise ValueError("an Idempotency-Key has 8 to 255 letters, digits, '-' and '_'")
+        if self.method == "GET":
+            object.__setattr__(self, "read_only", True)
+
+    @staticmethod
+    def get(model: type[M], template: str, *ids: str, query: tuple[tuple[str, str], ...] = ()) -> Call[M]:
+        """Build a GET; see :func:`path` for the template."""
+        return Call("GET", path(template, *ids), model, query=query)
+
+    @staticmethod
+    def post(
+        model: type[M] | None, template: str, *ids: str, body: Mapping[str, Any] | None = None, key: str | None = None
+    ) -> Call[M]:
+        """Build a POST without those fields of the body that are None; ``key`` is the Idempotency-Key."""
+        fields = None if body is None else drop_none(body)
+        return Call("POST", path(template, *ids), model, body=fields, idempotency_key=key)
+
+    @staticmethod
+    def put(model: type[M], template: str, *ids: str, body: Mapping[str, Any]) -> Call[M]:
+        """Build a PUT without those fields of the body that are None."""
+        return Call("PUT", path(template, *ids), model, body=drop_none(body))
 
     @property
     def idempotent(self) -> bool:
-        """Tell whether sending it twice has the effect of sending it once, by its method or its key."""
+        """Tell whether sending it twice has the effect of sending it once, because of its method or its key."""
         return self.method in ("GET", "PUT", "DELETE") or self.idempotency_key is not None
 
+    @property
+    def destructive(self) -> bool:
+        """Tell whether it deletes something."""
+        return self.method == "DELETE"
+
+    @property
+    def enveloped(self) -> bool:
+        """Tell whether the model is read from the ``data`` field of the response, not from all of it."""
+        return getattr(self.model, "enveloped", True)
+
     def without_retries(self) -> Call[T]:
-        """Return the same call, to be sent a single time whatever the client's retry policy says."""
+        """Return the same call, sent only once whatever the retry policy of the client is."""
         return replace(self, repeatable=False)
 
     def with_timeout(self, seconds: float, *, best_effort: bool = False) -> Call[T]:
-        """Return the same call, to be sent a single time and given up after so many seconds.
+        """Return the same call, sent only once and with a timeout.
 
-        :param best_effort: nobody misses it: it is left out where it would delay another call, or after a 429
+        :param seconds: Timeout in seconds; the timeout of the client is the upper bound.
+        :param best_effort: Drop the call if it would delay another one, and for a while after a 429.
         """
         return replace(self, repeatable=False, timeout=seconds, best_effort=best_effort)
 
     def read(self, payload: Any) -> T:
-        """Turn the decoded JSON of the answer into the model.
+        """Validate the decoded JSON of a response and return the model.
 
-        :raises PolytomicResponseError: if the answer has another shape
+        :param payload: Decoded JSON.
+        :raises PolytomicResponseError: If the payload does not have the shape of the model.
         """
         if self.model is None:
             return None  # type: ignore[return-value]
         if self.enveloped:
             if not isinstance(payload, dict) or "data" not in payload:
-                raise self.response_error("the answer has no 'data'")
+                raise self.response_error("the response has no 'data'")
             payload = payload["data"]
         try:
             answer: T = _adapter(cast("Hashable", self.model)).validate_python(payload)
         except (ValidationError, RecursionError, OverflowError) as error:
-            problem = _first_problem(error)
+            problem = _describe(error)
         else:
             return answer
         raise self.response_error(problem)
 
     def response_error(self, problem: str, *, transient: bool = True) -> PolytomicResponseError:
-        """Build the error that says why the answer to this call cannot be used."""
+        """Build the error for a response to this call that cannot be used."""
         return PolytomicResponseError(problem, method=self.method, path=self.path, transient=transient)
 
 
-class Listing(Protocol[Row]):
-    """What a model needs to be followed page by page."""
-
-    @property
-    def rows(self) -> Sequence[Row]: ...
-
-    @property
-    def cursor(self) -> tuple[str, str] | None:
-        """The query parameter that asks for the next page; None on the last one."""
-
-    @property
-    def grows(self) -> bool:
-        """Whether rows are still added at its end: a page that points at itself then is the last one so far."""
-
-
 def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
-    """Build the call for the page after ``page``, or None where there is none.
+    """Build the call for the page after ``page``, or return None if it is the last.
 
-    :raises PolytomicResponseError: if the answer points at itself, which would never end
+    :raises PolytomicResponseError: If the cursor points to ``page`` itself, which would never end.
     """
     cursor = page.cursor
     if cursor is None or not cursor[1]:
         return None
     if cursor in call.query:
-        if page.grows:
+        if page.open_ended:
             return None
-        raise call.response_error("the list's next page is the page itself")
+        raise call.response_error("the next page of the list is the page itself")
     others = tuple(pair for pair in call.query if pair[0] != cursor[0])
     return replace(call, query=(*others, cursor))
 
 
 def path(template: str, *ids: str) -> str:
-    """Fill ids into a path, percent-encoded so that no id can leave its place.
+    """Insert percent-encoded ids into a path.
 
-    :raises ValueError: if an id is empty, or a dot segment, which no encoding keeps in place
+    :raises ValueError: If an id is empty or a dot segment, which percent-encoding does not change.
     """
-    for given in ids:
-        if str(given).strip() in ("", ".", ".."):
-            raise ValueError(f"{given!r} is not an id")
-    return template.format(*(quote(str(given), safe="") for given in ids))
+    for each in ids:
+        if str(each).strip() in ("", ".", ".."):
+            raise ValueError(f"{each!r} is not an id")
+    return template.format(*(quote(str(each), safe="") for each in ids))
 
 
 def query(**parameters: Any) -> tuple[tuple[str, str], ...]:
-    """Encode query parameters: None is left out, booleans are words, lists repeat, mappings become ``name[key]``."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in parameters.items():
-        pairs.extend(_pairs(name, value))
-    return tuple(pairs)
+    """Encode query parameters: None is dropped, lists repeat the name, mappings become ``name[key]``."""
+    return tuple(pair for name, value in parameters.items() for pair in _pairs(name, value))
 
 
-def given(**fields: Any) -> dict[str, Any]:
-    """Build a request body from the fields that are not None; moments become texts."""
-    return {name: _moment(value) for name, value in fields.items() if value is not None}
+def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not None, as JSON has them: datetimes as text and mappings as dicts."""
+    return {name: _encode(value) for name, value in fields.items() if value is not None}
+
+
+def body_of(arguments: Mapping[str, Any], *exclude: str) -> dict[str, Any]:
+    """Return the fields of a body from the ``locals()`` of a function that has a parameter for each of them.
+
+    :param exclude: Parameters that are not fields, besides ``idempotency_key``.
+    """
+    return {name: arguments[name] for name in arguments if name not in (*exclude, "idempotency_key")}
+
+
+def check_fields(options: Mapping[str, Any], known: type) -> Mapping[str, Any]:
+    """Return ``options`` if all of them are fields of the TypedDict ``known``.
+
+    :raises TypeError: If one is not, as Python raises for a misspelled argument.
+    """
+    unknown = sorted(options.keys() - known.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"unexpected field {unknown[0]!r}; known are {', '.join(sorted(known.__annotations__))}")
+    return options
+
+
+def reject_masks(**settings: Any) -> None:
+    """Refuse to overwrite secrets with the asterisks that the API returns in their place.
+
+    :raises ValueError: If a text at any depth consists of asterisks only.
+    """
+    if masked := [place for name, value in settings.items() for place in _masks(value, name)]:
+        raise ValueError(f"the API returns these settings masked, so set them again: {', '.join(masked)}")
+
+
+def idempotency_key(*facts: str | int) -> str:
+    """Hash facts to an Idempotency-Key, which is the same for the same facts in every process."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
@@ -157,14 +214,23 @@ def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
         return [pair for item in value for pair in _pairs(name, item)]
     if isinstance(value, bool):
         return [(name, "true" if value else "false")]
-    return [(name, str(_moment(value)))]
+    return [(name, str(_encode(value)))]
 
 
-def _moment(value: Any) -> Any:
+def _encode(value: Any) -> Any:
     if not isinstance(value, datetime):
-        return value
-    moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+        return dict(value) if isinstance(value, Mapping) else value
+    aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    return aware.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def _masks(value: Any, place: str) -> Iterator[str]:
+    if isinstance(value, str):
+        if re.fullmatch(r"\*{3,}", value):
+            yield place
+    elif isinstance(value, (Mapping, Sequence)):
+        for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _masks(item, f"{place}.{name}")
 
 
 @cache
@@ -172,9 +238,9 @@ def _adapter(model: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast("Any", model))
 
 
-def _first_problem(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if not isinstance(error, ValidationError):
-        return "the answer is nested too deeply"
+        return "the response is nested too deeply"
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
-    return f"the answer has another shape than promised: {place or 'it'}: {problem['msg']}"
+    return f"the response has another shape than documented: {place or 'it'}: {problem['msg']}"

@@ -1,33 +1,24 @@
-"""The two clients: the same protocols, driven with blocking I/O or on an event loop."""
+"""Send calls and run flows with blocking I/O or on an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from functools import lru_cache
-from types import TracebackType
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlencode
 
 import httpx
 
-from airflow_provider_polytomic.api.call import Call, Listing, next_page
-from airflow_provider_polytomic.api.config import ClientConfig
-from airflow_provider_polytomic.api.errors import (
-    PolytomicAPIError,
-    PolytomicError,
-    PolytomicResponseError,
-    PolytomicTransportError,
-    class_of_status,
-)
+from airflow_provider_polytomic.api import http
+from airflow_provider_polytomic.api.call import Call, next_page
+from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig
+from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
-from airflow_provider_polytomic.api.http_log import unlogged
+from airflow_provider_polytomic.api.models.base import Listing
 from airflow_provider_polytomic.api.rate_limit import RateLimiter, rate_limited
-from airflow_provider_polytomic.api.redaction import hide_from_now_on, redact, secrets_in
-from airflow_provider_polytomic.api.retry import RetryPolicy, read_retry_after, retrying
+from airflow_provider_polytomic.api.redaction import register_secrets
+from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -37,156 +28,118 @@ T = TypeVar("T")
 KEEP_ALIVE = 300.0
 """Seconds that an idle connection is kept: longer than any sensible poll interval, so that polls share one."""
 
-MOST_CONNECTIONS = 10
-"""More requests at once would have httpx search its queue of them again and again, at milliseconds each."""
+MAX_CONNECTIONS = 10
+"""More requests at once would make httpx search its queue of them again and again, at milliseconds each."""
 
-MOST_TIMEOUTS = 4
-"""How many times the timeout one exchange may take: the HTTP library applies it to each read, and there may be many."""
+MAX_TIMEOUTS = 4
+"""Bounds one exchange to this many timeouts: the HTTP library applies the timeout to each of its many reads."""
 
 
 class _Client:
-    """What both clients share: the settings, how a call becomes a request, and how an answer is read."""
+    """Hold the settings of a client and its limits on requests."""
 
-    def __init__(self, api_key: str | None = None, *, config: ClientConfig | None = None, **settings: Any) -> None:
-        self.config = config or ClientConfig(api_key, **settings)
-        hide_from_now_on(*self.config.secrets)
-        self._policy = RetryPolicy(max_retries=self.config.max_retries)
-        self._pace = RateLimiter(self.config.max_requests_per_minute)
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        """Take over the arguments of a client's constructor: ``config``, or the fields of one."""
+        settings = {field.name: arguments[field.name] for field in fields(ClientConfig)}
+        self.config: ClientConfig = arguments["config"] or ClientConfig(**settings)
+        register_secrets(*self.config.secrets)
+        self._clock: Callable[[], float] = arguments["clock"]
+        self._retry_policy = RetryPolicy(max_retries=self.config.max_retries)
+        self._rate_limiter = RateLimiter(self.config.max_requests_per_minute)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config.base_url!r})"
 
-    def _steps(self, protocol: Flow[T]) -> Flow[T]:
-        return rate_limited(retrying(protocol, self._policy, time.monotonic), self._pace, time.monotonic)
+    def _steps(self, flow: Flow[T]) -> Flow[T]:
+        return rate_limited(retrying(flow, self._retry_policy, self._clock), self._rate_limiter, self._clock)
 
-    def _httpx_settings(self) -> dict[str, Any]:
+    def _httpx_settings(self, transport: object) -> dict[str, Any]:
         return {
             "headers": self.config.headers,
             "timeout": self.config.timeout,
-            "verify": tls_context(self.config.verify),
-            "proxy": self.config.proxy,
+            "verify": http.tls_context(self.config.verify),
+            "proxy": self.config.proxy if transport is None else None,
+            "transport": transport,
             "follow_redirects": False,
-            "limits": httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
+            "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
         }
-
-    def _request(self, call: Call[Any]) -> dict[str, Any]:
-        query = "?" + urlencode(call.query, quote_via=quote) if call.query else ""
-        return {
-            "method": call.method,
-            "url": self.config.base_url + call.path + query,
-            "json": None if call.body is None else dict(call.body),
-            "headers": {"Idempotency-Key": call.idempotency_key} if call.idempotency_key else None,
-            "timeout": min(call.timeout or self.config.timeout, self.config.timeout),
-        }
-
-    def _read(self, call: Call[T], response: httpx.Response) -> T:
-        if response.is_redirect:
-            raise call.response_error(
-                f"the answer is a redirect ({response.status_code}), which is not followed since it would carry the "
-                "key elsewhere: is the host of the connection right?",
-                transient=False,
-            )
-        if response.is_error:
-            raise self._error(call, response)
-        if call.model is None and not response.content.strip():
-            return call.read(None)
-        payload = _decoded(response)
-        if payload is _NOT_JSON:
-            raise call.response_error(
-                f"the answer ({response.status_code}) is {_kind_of_text(response)}, not JSON: is the host of the "
-                "connection right, and is there a proxy in between?"
-            )
-        try:
-            return call.read(payload)
-        except PolytomicResponseError as error:
-            error.args = (redact(str(error), *self._secrets_of(call)),)
-            raise
-
-    def _error(self, call: Call[Any], response: httpx.Response) -> PolytomicAPIError:
-        try:
-            said = redact(_decoded(response), *self._secrets_of(call))
-        except RecursionError:
-            said = _NOT_JSON
-        if not isinstance(said, dict):
-            said = {"message": f"the answer is {_kind_of_text(response)}, not JSON as the API gives it"}
-        return class_of_status(response.status_code)(
-            response.status_code,
-            method=call.method,
-            path=call.path,
-            message=str(said.get("message") or said.get("error") or "") or None,
-            key=str(said["key"]) if said.get("key") else None,
-            metadata=said["metadata"] if isinstance(said.get("metadata"), dict) else None,
-            retry_after=read_retry_after(response.headers.get("retry-after")),
-        )
-
-    def _lost(self, call: Call[Any], error: httpx.HTTPError | asyncio.TimeoutError) -> PolytomicError:
-        if isinstance(error, httpx.DecodingError):
-            return call.response_error("the answer cannot be unpacked: is there a proxy in between?")
-        never_ended = isinstance(error, asyncio.TimeoutError)
-        nothing_said = "the answer did not come to its end" if never_ended else "the connection ended"
-        reason = redact(str(error), *self._secrets_of(call)) or nothing_said
-        never_sent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError))
-        return PolytomicTransportError(
-            f"{type(error).__name__}: {reason} ({self.config.base_url})",
-            method=call.method,
-            path=call.path,
-            sent=not never_sent,
-        )
-
-    def _secrets_of(self, call: Call[Any]) -> list[str | None]:
-        return [*self.config.secrets, *secrets_in(call.body)]
 
 
 class PolytomicClient(_Client):
-    """Speaks to the Polytomic API with blocking I/O.
+    """Send calls to the Polytomic API with blocking I/O.
 
-    >>> with PolytomicClient(api_key="…") as client:
-    ...     started = client.send(syncs.start("248df4b7-aa70-47b8-a036-33ac447e668d"))
+    .. code-block:: python
 
-    :param api_key: API key; default: the environment variable ``POLYTOMIC_API_KEY``
-    :param config: all settings in one; excludes the others
-    :param settings: the other fields of :class:`~airflow_provider_polytomic.api.config.ClientConfig`
-    :param sleep: how a pause is spent
-    :raises ValueError: if there is no key, or the address would carry it in clear
+        with PolytomicClient(api_key="…") as client:
+            started = client.send(syncs.start("248df4b7-aa70-47b8-a036-33ac447e668d"))
+
+    .. seealso::
+        How-to: ``docs/reference/api.md``.
+
+    :param api_key: API key; None (the default) reads the environment variable ``POLYTOMIC_API_KEY``.
+    :param base_url: URL of Polytomic, with or without scheme; a path is kept. Default ``https://app.polytomic.com``.
+    :param organization_id: Organization for a partner or deployment key, then sent as basic credentials; default None.
+    :param api_version: Value of the ``X-Polytomic-Version`` header; default ``2025-09-18``.
+    :param timeout: Seconds for one HTTP request; default 30.
+    :param verify: Verify the server's certificate: True (the default), False, or the path of a CA bundle.
+    :param proxy: URL of a proxy; None (the default) uses the usual environment variables.
+    :param max_retries: Number of retries of one request that is safe to repeat; default 5.
+    :param allow_http: Allow sending the key over plain HTTP to another host than this one; default False.
+    :param max_requests_per_minute: Limit of requests of one client in any minute; None (the default) for no limit.
+    :param trust_events: Poll long-running executions less often while events report ends; default False.
+    :param config: All settings as one value, in place of the parameters above; default None.
+    :param transport: httpx transport, which replaces ``verify`` and ``proxy``; None (the default) for the network.
+    :param clock: Return monotonic seconds, for retries and the rate limit; default ``time.monotonic``.
+    :param sleep: Wait for a number of seconds; default ``time.sleep``.
+    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
     def __init__(
         self,
         api_key: str | None = None,
         *,
+        base_url: str = DEFAULT_BASE_URL,
+        organization_id: str | None = None,
+        api_version: str = DEFAULT_API_VERSION,
+        timeout: float = 30.0,
+        verify: bool | str = True,
+        proxy: str | None = None,
+        max_retries: int = 5,
+        allow_http: bool = False,
+        max_requests_per_minute: int | None = None,
+        trust_events: bool = False,
         config: ClientConfig | None = None,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        **settings: Any,
     ) -> None:
-        super().__init__(api_key, config=config, **settings)
+        super().__init__(locals())
         self._sleep = sleep
-        self._http = httpx.Client(**self._httpx_settings())
+        self._http = httpx.Client(**self._httpx_settings(transport))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the client is of no use afterwards."""
+        """Close the connections; the client cannot be used afterwards."""
         self._http.close()
 
     def send(self, call: Call[T]) -> T:
-        """Send one call, again where the retry policy allows it, and return its answer.
+        """Send one call, with retries where the retry policy allows them, and return its result.
 
-        :param call: what a function of this package has built
-        :raises PolytomicError: the last failure
+        :param call: Call built by a function of this package.
+        :raises PolytomicError: If the last request fails.
         """
         return self.run(send(call))
 
     def pages(self, call: Call[Listing[T]]) -> Iterator[T]:
-        """Follow a list to its end, one row after another; a page is asked for when its first row is.
+        """Iterate over the rows of all pages of a list; each page is requested when its first row is needed.
 
-        :param call: the list, such as ``syncs.list()``
-        :raises PolytomicError: the last failure
+        :param call: Call of a list, such as ``syncs.list()``.
+        :raises PolytomicError: If the last request for a page fails.
         """
         following: Call[Any] | None = call
         while following is not None:
@@ -194,13 +147,13 @@ class PolytomicClient(_Client):
             yield from page.rows
             following = next_page(following, page)
 
-    def run(self, protocol: Flow[T]) -> T:
-        """Drive a protocol to its result.
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow and return its result.
 
-        :param protocol: what takes more than one request, such as ``syncs.change("…", name="…")``
-        :raises PolytomicError: what the protocol does not handle
+        :param flow: Flow built by a function of this package, such as ``syncs.change("…", name="…")``.
+        :raises PolytomicError: If a request fails and the flow does not handle it.
         """
-        steps = self._steps(protocol)
+        steps = self._steps(flow)
         try:
             step = next(steps)
             while True:
@@ -221,68 +174,85 @@ class PolytomicClient(_Client):
             steps.close()
 
     def _exchange(self, call: Call[T]) -> T:
-        with unlogged(*self._secrets_of(call)):
+        with http.redacted_logging(*http.secrets_of(call, self.config)):
             try:
-                response = self._http.request(**self._request(call))
+                response = self._http.request(**http.request_arguments(call, self.config))
             except httpx.HTTPError as error:
-                lost = self._lost(call, error)
+                failure = http.transport_error(call, self.config, error)
             else:
-                return self._read(call, response)
-        raise lost
+                return http.read_response(call, self.config, response)
+        raise failure
 
 
 class AsyncPolytomicClient(_Client):
-    """Speaks to the Polytomic API on an event loop; otherwise as :class:`PolytomicClient`.
+    """Send calls to the Polytomic API on an event loop; the parameters are those of :class:`PolytomicClient`.
 
-    >>> async with AsyncPolytomicClient(api_key="…") as client:
-    ...     status = await client.send(syncs.get_status("248df4b7-aa70-47b8-a036-33ac447e668d"))
+    .. code-block:: python
 
-    :param api_key: API key; default: the environment variable ``POLYTOMIC_API_KEY``
-    :param config: all settings in one; excludes the others
-    :param settings: the other fields of :class:`~airflow_provider_polytomic.api.config.ClientConfig`
-    :param sleep: how a pause is spent
-    :raises ValueError: if there is no key, or the address would carry it in clear
+        async with AsyncPolytomicClient(api_key="…") as client:
+            status = await client.send(syncs.get_status("248df4b7-aa70-47b8-a036-33ac447e668d"))
+
+    .. seealso::
+        How-to: ``docs/reference/api.md``.
+
+    :param api_key: API key; None (the default) reads the environment variable ``POLYTOMIC_API_KEY``.
+    :param base_url: URL of Polytomic, with or without scheme; a path is kept. Default ``https://app.polytomic.com``.
+    :param organization_id: Organization for a partner or deployment key, then sent as basic credentials; default None.
+    :param api_version: Value of the ``X-Polytomic-Version`` header; default ``2025-09-18``.
+    :param timeout: Seconds for one HTTP request; default 30.
+    :param verify: Verify the server's certificate: True (the default), False, or the path of a CA bundle.
+    :param proxy: URL of a proxy; None (the default) uses the usual environment variables.
+    :param max_retries: Number of retries of one request that is safe to repeat; default 5.
+    :param allow_http: Allow sending the key over plain HTTP to another host than this one; default False.
+    :param max_requests_per_minute: Limit of requests of one client in any minute; None (the default) for no limit.
+    :param trust_events: Poll long-running executions less often while events report ends; default False.
+    :param config: All settings as one value, in place of the parameters above; default None.
+    :param transport: httpx transport, which replaces ``verify`` and ``proxy``; None (the default) for the network.
+    :param clock: Return monotonic seconds, for retries and the rate limit; default ``time.monotonic``.
+    :param sleep: Wait for a number of seconds; default ``asyncio.sleep``.
+    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
     def __init__(
         self,
         api_key: str | None = None,
         *,
+        base_url: str = DEFAULT_BASE_URL,
+        organization_id: str | None = None,
+        api_version: str = DEFAULT_API_VERSION,
+        timeout: float = 30.0,
+        verify: bool | str = True,
+        proxy: str | None = None,
+        max_retries: int = 5,
+        allow_http: bool = False,
+        max_requests_per_minute: int | None = None,
+        trust_events: bool = False,
         config: ClientConfig | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        **settings: Any,
     ) -> None:
-        super().__init__(api_key, config=config, **settings)
+        super().__init__(locals())
         self._sleep = sleep
-        self._http = httpx.AsyncClient(**self._httpx_settings())
-        self._turn = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._http = httpx.AsyncClient(**self._httpx_settings(transport))
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; the client is of no use afterwards."""
+        """Close the connections; the client cannot be used afterwards."""
         await self._http.aclose()
 
     async def send(self, call: Call[T]) -> T:
-        """Send one call as :meth:`PolytomicClient.send` does.
-
-        :param call: what a function of this package has built
-        :raises PolytomicError: the last failure
-        """
+        """Send one call as :meth:`PolytomicClient.send` does."""
         return await self.run(send(call))
 
     async def pages(self, call: Call[Listing[T]]) -> AsyncIterator[T]:
-        """Follow a list as :meth:`PolytomicClient.pages` does.
-
-        :param call: the list, such as ``syncs.list()``
-        :raises PolytomicError: the last failure
-        """
+        """Iterate over the rows of a list as :meth:`PolytomicClient.pages` does."""
         following: Call[Any] | None = call
         while following is not None:
             page = await self.send(following)
@@ -290,13 +260,9 @@ class AsyncPolytomicClient(_Client):
                 yield row
             following = next_page(following, page)
 
-    async def run(self, protocol: Flow[T]) -> T:
-        """Drive a protocol as :meth:`PolytomicClient.run` does.
-
-        :param protocol: what takes more than one request, such as ``syncs.change("…", name="…")``
-        :raises PolytomicError: what the protocol does not handle
-        """
-        steps = self._steps(protocol)
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow as :meth:`PolytomicClient.run` does."""
+        steps = self._steps(flow)
         try:
             step = next(steps)
             while True:
@@ -317,24 +283,24 @@ class AsyncPolytomicClient(_Client):
             steps.close()
 
     async def _exchange(self, call: Call[T]) -> T:
-        request = self._request(call)
-        async with self._turn:
-            with unlogged(*self._secrets_of(call)):
+        request = http.request_arguments(call, self.config)
+        async with self._slots:
+            with http.redacted_logging(*http.secrets_of(call, self.config)):
                 try:
-                    response = await _within(MOST_TIMEOUTS * request["timeout"], self._http.request(**request))
+                    response = await _with_timeout(MAX_TIMEOUTS * request["timeout"], self._http.request(**request))
                 except (httpx.HTTPError, asyncio.TimeoutError) as error:
-                    lost = self._lost(call, error)
+                    failure = http.transport_error(call, self.config, error)
                 else:
-                    return self._read(call, response)
-        raise lost
+                    return http.read_response(call, self.config, response)
+        raise failure
 
 
-async def _within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine, and end it after some seconds.
+async def _with_timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine, and cancel it after some seconds.
 
-    ``asyncio.wait_for`` of Python before 3.12 forgets a cancellation that comes together with the result.
+    ``asyncio.wait_for`` before Python 3.12 loses a cancellation that arrives together with the result.
 
-    :raises asyncio.TimeoutError: if it has not ended by then
+    :raises asyncio.TimeoutError: If the coroutine has not ended by then.
     """
     task = asyncio.ensure_future(coroutine)
     try:
@@ -346,29 +312,3 @@ async def _within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-
-
-_NOT_JSON = object()
-
-
-def _decoded(response: httpx.Response) -> Any:
-    """Return what the answer says, or ``_NOT_JSON``; apart from an error's handling, so that none refers to it."""
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return _NOT_JSON
-
-
-@lru_cache(maxsize=8)
-def tls_context(verify: bool | str) -> ssl.SSLContext | bool:
-    """Build the TLS settings once for all clients: it costs more than a hundred requests."""
-    if verify is False:
-        return False
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else httpx.create_ssl_context()
-
-
-def _kind_of_text(response: httpx.Response) -> str:
-    text = response.content.strip()
-    if text[:1] == b"<" or "html" in response.headers.get("content-type", ""):
-        return "an HTML page"
-    return "cut short or malformed" if text else "empty"

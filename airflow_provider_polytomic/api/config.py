@@ -1,4 +1,4 @@
-"""Where the API is and how a client may speak to it."""
+"""Settings of a client."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ DEFAULT_BASE_URL = "https://app.polytomic.com"
 DEFAULT_API_VERSION = "2025-09-18"
 API_KEY_VARIABLE = "POLYTOMIC_API_KEY"
 
-_USUAL_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROXY = re.compile(r"(https?|socks5h?)://([^/@\s]*@)?([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ClientConfig:
-    """Everything a client needs to know; its repr shows no secret.
+    """Hold all settings of a client; the repr shows no secret.
 
-    :param api_key: API key; where it is not given, the environment variable ``POLYTOMIC_API_KEY``
-    :param base_url: address of Polytomic, with or without scheme; a path in it is kept
-    :param organization_id: with it the key is sent as HTTP basic credentials of this organization, as partner and
-        deployment keys need; without it as a bearer token
-    :param api_version: value of the ``X-Polytomic-Version`` header
-    :param timeout: seconds for one HTTP request
-    :param verify: whether the server's certificate is checked, or the path of a CA bundle to check it with
-    :param proxy: URL of a proxy; without it the usual environment variables hold
-    :param max_retries: how often one request that may be repeated is repeated
-    :param allow_http: send the key over plain HTTP to another host than this one
-    :param max_requests_per_minute: how many requests one client sends in any minute; None: as many as are needed
-    :param trust_events: look less often at executions that have run for long, as long as events tell of ends
-    :raises ValueError: if there is no key, the address cannot be used, or it would carry the key in clear
+    .. code-block:: python
+
+        config = ClientConfig(api_key="…", timeout=10)
+        with PolytomicClient(config=config) as client:
+            print(client.send(identity.get()))
+
+    .. seealso::
+        How-to: ``docs/connection.md``.
+
+    :param api_key: API key; None (the default) reads the environment variable ``POLYTOMIC_API_KEY``.
+    :param base_url: URL of Polytomic, with or without scheme; a path is kept. Default ``https://app.polytomic.com``.
+    :param organization_id: Organization for a partner or deployment key, then sent as basic credentials; default None.
+    :param api_version: Value of the ``X-Polytomic-Version`` header; default ``2025-09-18``.
+    :param timeout: Seconds for one HTTP request; default 30.
+    :param verify: Verify the server's certificate: True (the default), False, or the path of a CA bundle.
+    :param proxy: URL of a proxy; None (the default) uses the usual environment variables.
+    :param max_retries: Number of retries of one request that is safe to repeat; default 5.
+    :param allow_http: Allow sending the key over plain HTTP to another host than this one; default False.
+    :param max_requests_per_minute: Limit of requests of one client in any minute; None (the default) for no limit.
+    :param trust_events: Poll long-running executions less often while events report ends; default False.
+    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -62,14 +70,10 @@ class ClientConfig:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of every request, the key among them."""
-        if self.organization_id:
-            credentials = base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
-            authorization = f"Basic {credentials}"
-        else:
-            authorization = f"Bearer {self.api_key}"
+        """Headers of every request, including the key."""
+        basic = base64.b64encode(f"{self.organization_id}:{self.api_key}".encode()).decode()
         return {
-            "Authorization": authorization,
+            "Authorization": f"Basic {basic}" if self.organization_id else f"Bearer {self.api_key}",
             "X-Polytomic-Version": self.api_version,
             "Accept": "application/json",
             "User-Agent": "airflow-provider-polytomic",
@@ -77,16 +81,16 @@ class ClientConfig:
 
     @property
     def secrets(self) -> list[str | None]:
-        """Texts that nobody may read, whoever repeats them."""
+        """Texts that must not appear in messages and logs."""
         credentials = self.headers["Authorization"].partition(" ")[2]
         return [self.api_key, credentials, urlsplit(self.proxy or "").password]
 
 
 def checked_address(address: str, allow_http: bool, carries: str = "key") -> str:
-    """Return the address of a server in the one form that it is compared in: without the usual port of its scheme.
+    """Validate the address of a server and return it in its normal form, without the default port of the scheme.
 
-    :param carries: what is sent to it, for the message
-    :raises ValueError: if it cannot be used, or would carry that in clear
+    :param carries: Secret that is sent to the server, for the error message.
+    :raises ValueError: If the address is not valid, or the secret would be sent in clear.
     """
     with_scheme = address if "://" in address else f"https://{address}"
     shape = "the host must look like https://polytomic.example.com, without user, query and fragment"
@@ -101,13 +105,13 @@ def checked_address(address: str, allow_http: bool, carries: str = "key") -> str
         raise ValueError(
             f"the {carries} would cross the network in clear to {host}: use https, or allow it with allow_http"
         )
-    if port == _USUAL_PORTS[parts.scheme]:
+    if port == _DEFAULT_PORTS[parts.scheme]:
         parts = parts._replace(netloc=parts.netloc.rpartition(":")[0])
     return parts.geturl()
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this one."""
+    """Tell whether a host name or address is that of this host."""
     if host == "localhost":
         return True
     try:

@@ -1,44 +1,33 @@
-"""Connections: the systems that Polytomic reads from and writes to."""
+"""Connections: the systems that Polytomic reads from and writes to.
+
+.. code-block:: python
+
+    names = [connection.name for connection in client.pages(connections.list())]
+
+.. seealso::
+    How-to: ``docs/connections.md``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_polytomic.api.call import Call, given, path, query
+from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query, reject_masks
 from airflow_provider_polytomic.api.flow import Flow, send
+from airflow_provider_polytomic.api.models import connections as models
 from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.models.connections import (
-    ConfigurationSchema,
-    Connection,
-    ConnectionType,
-    ConnectSession,
-    ParameterValues,
-    ProxyAnswer,
-    ProxyInfo,
-    SharedConnection,
-)
-from airflow_provider_polytomic.api.replacement import kept, only_known, refuse_masks
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_READ_ONLY = frozenset(
-    {
-        "api_calls_last_24_hours",
-        "auth_code",
-        "auth_url",
-        "parent_connection_id",
-        "rate_limit",
-        "saved",
-        "status",
-        "status_error",
-    }
-)
+_READ_ONLY = {"auth_code", "auth_url", "parent_connection_id", "saved", "status", "status_error"}
+_READ_ONLY |= {"api_calls_last_24_hours", "rate_limit"}
 
 
 class ConnectionChanges(TypedDict, total=False):
-    """What of a connection can change besides its configuration; the words are those of :func:`update`."""
+    """Settings of a connection that can change besides its configuration, as in :func:`update`."""
 
     name: str
     type: str | None
@@ -49,17 +38,17 @@ class ConnectionChanges(TypedDict, total=False):
     validate: bool | None
 
 
-def list_types() -> Call[Page[ConnectionType]]:
-    """List the types that a connection can have: ``GET /api/connection_types``."""
-    return Call("GET", "/api/connection_types", Page[ConnectionType], read_only=True, enveloped=False)
+def list_types() -> Call[Page[models.ConnectionType]]:
+    """List the types of connections: ``GET /api/connection_types``."""
+    return Call.get(Page[models.ConnectionType], "/api/connection_types")
 
 
-def get_type(type: str) -> Call[ConfigurationSchema]:
+def get_type(type: str) -> Call[models.ConfigurationSchema]:
     """Get the JSON Schema of a connection type's configuration: ``GET /api/connection_types/{id}``.
 
-    :param type: id of the connection type, such as ``postgresql``
+    :param type: Id of the connection type, such as ``postgresql``.
     """
-    return Call("GET", path("/api/connection_types/{}", type), ConfigurationSchema, read_only=True, enveloped=False)
+    return Call.get(models.ConfigurationSchema, "/api/connection_types/{}", type)
 
 
 def get_type_parameter_values(
@@ -70,39 +59,33 @@ def get_type_parameter_values(
     query: str | None = None,
     connection_id: str | None = None,
     idempotency_key: str | None = None,
-) -> Call[ParameterValues]:
-    """Get the values that a setting may take, before there is a connection.
+) -> Call[models.ParameterValues]:
+    """Get the possible values of a setting: ``POST /api/connection_types/{type}/parameter_values``.
 
-    Endpoint: ``POST /api/connection_types/{type}/parameter_values``.
-
-    :param type: id of the connection type
-    :param field: setting whose values are asked for
-    :param parameters: settings made so far, which the values depend on; secrets among them
-    :param query: only values that match this text
-    :param connection_id: a saved connection whose settings are taken where ``parameters`` has none
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param type: Id of the connection type.
+    :param field: Name of the setting.
+    :param parameters: Settings so far, including secrets; the values depend on them.
+    :param query: Get only values that match this text.
+    :param connection_id: Existing connection, for settings that ``parameters`` does not have.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        path("/api/connection_types/{}/parameter_values", type),
-        ParameterValues,
-        body=given(field=field, parameters=parameters, query=query, connection_id=connection_id),
-        idempotency_key=idempotency_key,
-        enveloped=False,
+    body = body_of(locals(), "type")
+    return Call.post(
+        models.ParameterValues, "/api/connection_types/{}/parameter_values", type, body=body, key=idempotency_key
     )
 
 
-def list() -> Call[Page[Connection]]:
+def list() -> Call[Page[models.Connection]]:
     """List all connections: ``GET /api/connections``."""
-    return Call("GET", "/api/connections", Page[Connection], read_only=True, enveloped=False)
+    return Call.get(Page[models.Connection], "/api/connections")
 
 
-def get(connection_id: str) -> Call[Connection]:
-    """Get one connection, its secrets masked: ``GET /api/connections/{id}``.
+def get(connection_id: str) -> Call[models.Connection]:
+    """Get one connection with masked secrets: ``GET /api/connections/{id}``.
 
-    :param connection_id: id of the connection
+    :param connection_id: Id of the connection.
     """
-    return Call("GET", path("/api/connections/{}", connection_id), Connection, read_only=True)
+    return Call.get(models.Connection, "/api/connections/{}", connection_id)
 
 
 def create(
@@ -116,35 +99,20 @@ def create(
     healthcheck_interval: str | None = None,
     validate: bool | None = None,
     idempotency_key: str | None = None,
-) -> Call[Connection]:
+) -> Call[models.Connection]:
     """Create a connection: ``POST /api/connections``.
 
-    :param name: what people see
-    :param type: id of the connection type, such as ``postgresql``
-    :param configuration: the settings that this type asks for, secrets among them
-    :param organization_id: organization that it belongs to, for keys of more than one
-    :param policies: ids of the permission policies that hold for it
-    :param redirect_url: where the browser goes after authorizing, for types that need it
-    :param healthcheck_interval: how often its health is checked, such as ``3h30m``
-    :param validate: whether the API tries the settings before it saves them; the API does by default
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param name: Name shown in Polytomic.
+    :param type: Id of the connection type, such as ``postgresql``.
+    :param configuration: Settings of this type of connection, including secrets.
+    :param organization_id: Organization, for keys with access to several.
+    :param policies: Ids of permission policies.
+    :param redirect_url: URL to which the browser returns after authorization, for types that need it.
+    :param healthcheck_interval: Interval of health checks, such as ``3h30m``.
+    :param validate: Test the settings before saving them; the API does by default.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        "/api/connections",
-        Connection,
-        body=given(
-            name=name,
-            type=type,
-            configuration=dict(configuration),
-            organization_id=organization_id,
-            policies=policies,
-            redirect_url=redirect_url,
-            healthcheck_interval=healthcheck_interval,
-            validate=validate,
-        ),
-        idempotency_key=idempotency_key,
-    )
+    return Call.post(models.Connection, "/api/connections", body=body_of(locals()), key=idempotency_key)
 
 
 def connect(
@@ -159,56 +127,35 @@ def connect(
     ttl: int | None = None,
     use_organization_name: bool | None = None,
     idempotency_key: str | None = None,
-) -> Call[ConnectSession]:
-    """Open a page on which a person creates or reconnects one connection: ``POST /api/connections/connect/``.
+) -> Call[models.ConnectSession]:
+    """Create a page on which a person creates or reconnects one connection: ``POST /api/connections/connect/``.
 
-    :param name: what the new connection is called; unique in its organization
-    :param redirect_url: where the browser goes afterwards
-    :param type: the connection type; by default the person chooses
-    :param whitelist: the types to choose from; without effect beside ``type``
-    :param connection: id of the connection to reconnect
-    :param organization_id: organization that it belongs to, for keys of more than one
-    :param dark: show the page in dark colors
-    :param ttl: seconds that the page can be used, at most 604800; by default 300
-    :param use_organization_name: show the organization's name, not the partner's
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param name: Name of the new connection, unique in its organization.
+    :param redirect_url: URL to which the browser returns.
+    :param type: Connection type; default the person chooses.
+    :param whitelist: Types to choose from; ignored with ``type``.
+    :param connection: Id of the connection to reconnect.
+    :param organization_id: Organization, for keys with access to several.
+    :param dark: Show the page in dark colors.
+    :param ttl: Seconds until the page expires; default 300, maximum 604800.
+    :param use_organization_name: Show the name of the organization instead of that of the partner.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = given(
-        name=name,
-        redirect_url=redirect_url,
-        type=type,
-        whitelist=whitelist,
-        connection=connection,
-        organization_id=organization_id,
-        dark=dark,
-        ttl=ttl,
-        use_organization_name=use_organization_name,
-    )
-    return Call("POST", "/api/connections/connect/", ConnectSession, body=body, idempotency_key=idempotency_key)
+    return Call.post(models.ConnectSession, "/api/connections/connect/", body=body_of(locals()), key=idempotency_key)
 
 
 def test(
-    type: str,
-    configuration: Mapping[str, Any],
-    *,
-    connection_id: str | None = None,
-    idempotency_key: str | None = None,
+    type: str, configuration: Mapping[str, Any], *, connection_id: str | None = None, idempotency_key: str | None = None
 ) -> Call[None]:
-    """Try settings without saving them: ``POST /api/connections/test``.
+    """Test settings without saving them: ``POST /api/connections/test``.
 
-    :param type: id of the connection type
-    :param configuration: settings to try
-    :param connection_id: a saved connection whose settings are taken where ``configuration`` has none
-    :param idempotency_key: with it the answer may be that of an earlier try
+    :param type: Id of the connection type.
+    :param configuration: Settings to test.
+    :param connection_id: Existing connection, for settings that ``configuration`` does not have.
+    :param idempotency_key: Key for which the API may repeat the response of an earlier test.
     """
-    return Call(
-        "POST",
-        "/api/connections/test",
-        body=given(type=type, configuration=dict(configuration), connection_id=connection_id),
-        idempotency_key=idempotency_key,
-        read_only=True,
-        enveloped=False,
-    )
+    call: Call[None] = Call.post(None, "/api/connections/test", body=body_of(locals()), key=idempotency_key)
+    return replace(call, read_only=True)
 
 
 def update(
@@ -222,162 +169,111 @@ def update(
     healthcheck_interval: str | None = None,
     reconnect: bool | None = None,
     validate: bool | None = None,
-) -> Call[Connection]:
+) -> Call[models.Connection]:
     """Replace a connection as a whole: ``PUT /api/connections/{id}``.
 
-    Each field that is not given is cleared or falls back to its default, and so is each setting that
-    ``configuration`` leaves out, so use :func:`change` for some of them. Executions that run go on as they began.
-    Answered 409 for the connection of a managed Harbor.
+    Fields that are left out are cleared or get their default, and so are settings that ``configuration`` leaves out; to
+    change some of them use :func:`change`. Running executions continue with the old settings. The API returns 409 for
+    the connection of a managed Harbor.
 
-    :param connection_id: id of the connection
-    :param name: what people see
-    :param configuration: all settings, with the real secrets and not the masks that :func:`get` shows
-    :param type: id of the connection type
-    :param policies: ids of the permission policies that hold for it
-    :param organization_id: organization that it belongs to, for keys of more than one
-    :param healthcheck_interval: how often its health is checked, such as ``3h30m``
-    :param reconnect: passed on as it is; the API does not say what it does
-    :param validate: whether the API tries the settings before it saves them; the API does by default
+    :param connection_id: Id of the connection.
+    :param name: Name shown in Polytomic.
+    :param configuration: All settings, with the secrets themselves instead of the masks from :func:`get`.
+    :param type: Id of the connection type.
+    :param policies: Ids of permission policies.
+    :param organization_id: Organization, for keys with access to several.
+    :param healthcheck_interval: Interval of health checks, such as ``3h30m``.
+    :param reconnect: Passed to the API, which does not document it.
+    :param validate: Test the settings before saving them; the API does by default.
     """
-    return _replace(
-        connection_id,
-        given(
-            name=name,
-            configuration=dict(configuration),
-            type=type,
-            policies=policies,
-            organization_id=organization_id,
-            healthcheck_interval=healthcheck_interval,
-            reconnect=reconnect,
-            validate=validate,
-        ),
-    )
+    return Call.put(models.Connection, "/api/connections/{}", connection_id, body=body_of(locals(), "connection_id"))
 
 
 def change(
     connection_id: str, *, configuration: Mapping[str, Any] | None = None, **changes: Unpack[ConnectionChanges]
-) -> Flow[Connection]:
+) -> Flow[models.Connection]:
     """Change some fields of a connection and keep the others: get, then :func:`update` with everything.
 
-    The API shows secrets masked, and what it makes of a mask that is sent back is not known: each masked setting has
-    to be among ``configuration``. So has ``healthcheck_interval`` among the changes, since :func:`get` may not show it.
-    What somebody else writes between the two requests is lost.
+    Pass every secret in ``configuration``: the API returns secrets masked, and must not get a mask back. Pass
+    ``healthcheck_interval``, too, because :func:`get` may not return it. A change by somebody else between the two
+    requests is lost.
 
-    :param connection_id: id of the connection
-    :param configuration: settings that change, and the secrets; the other settings stay
-    :param changes: fields of :class:`ConnectionChanges` with their new values; None clears one
-    :raises TypeError: if one of ``changes`` is none of those
-    :raises ValueError: if a setting would be sent as a mask; nothing is changed
+    :param connection_id: Id of the connection.
+    :param configuration: Changed settings and secrets; other settings do not change.
+    :param changes: New values of the fields of :class:`ConnectionChanges`; None clears a field.
+    :raises TypeError: If a change has another name.
+    :raises ValueError: If a setting is a mask that the API returned; nothing is changed.
     """
-    only_known(changes, ConnectionChanges)
+    check_fields(changes, ConnectionChanges)
     current = yield from send(get(connection_id))
     settings = {**(current.configuration or {}), **(configuration or {})}
-    refuse_masks(configuration=settings)
-    body = {**kept(current, dropped=_READ_ONLY), "configuration": settings, **changes}
+    reject_masks(configuration=settings)
+    body = {**current.writable_fields(exclude=_READ_ONLY), "configuration": settings, **changes}
     if "type" not in changes:
         body["type"] = current.type.id if current.type else None
-    return (yield from send(_replace(connection_id, given(**body))))
-
-
-def _replace(connection_id: str, body: Mapping[str, Any]) -> Call[Connection]:
-    return Call("PUT", path("/api/connections/{}", connection_id), Connection, body=body)
+    return (yield from send(Call.put(models.Connection, "/api/connections/{}", connection_id, body=body)))
 
 
 def delete(connection_id: str, *, force: bool | None = None) -> Call[None]:
     """Delete a connection: ``DELETE /api/connections/{id}``.
 
-    Answered 422 while something uses it, which the error then names; 409 for the connection of a Harbor.
+    The API returns 422 while something uses the connection (the error lists it), and 409 for that of a Harbor.
 
-    :param connection_id: id of the connection
-    :param force: delete the fieldsets, syncs, bulk syncs and schedules that use it as well
+    :param connection_id: Id of the connection.
+    :param force: Also delete the fieldsets, syncs, bulk syncs and schedules that use it.
     """
-    return Call(
-        "DELETE",
-        path("/api/connections/{}", connection_id),
-        query=query(force=force),
-        destructive=True,
-        enveloped=False,
-    )
+    return Call("DELETE", path("/api/connections/{}", connection_id), query=query(force=force))
 
 
-def get_parameter_values(connection_id: str) -> Call[ParameterValues]:
-    """Get the values that the settings of a connection may take: ``GET /api/connections/{id}/parameter_values``.
+def get_parameter_values(connection_id: str) -> Call[models.ParameterValues]:
+    """Get the possible values of the settings of a connection: ``GET /api/connections/{id}/parameter_values``.
 
-    :param connection_id: id of the connection
+    :param connection_id: Id of the connection.
     """
-    return Call(
-        "GET",
-        path("/api/connections/{}/parameter_values", connection_id),
-        ParameterValues,
-        read_only=True,
-        enveloped=False,
-    )
+    return Call.get(models.ParameterValues, "/api/connections/{}/parameter_values", connection_id)
 
 
 def execute_proxy(
-    connection_id: str,
-    *,
-    request: Mapping[str, Any],
-    async_: bool | None = None,
-    idempotency_key: str | None = None,
-) -> Call[ProxyAnswer]:
-    """Send a request to the system behind a connection, with its credentials: ``POST /api/connections/{id}/proxy``.
+    connection_id: str, *, request: Mapping[str, Any], async_: bool | None = None, idempotency_key: str | None = None
+) -> Call[models.ProxyAnswer]:
+    """Send a request with the credentials of a connection: ``POST /api/connections/{id}/proxy``.
 
-    The answer's ``status`` is that of the other system. Answered 429 at the proxy's limit or the other system's,
-    which syncs share; 502 and 504 if that system fails. :func:`get_proxy_info` tells the limits.
+    The ``status`` of the response is that of the other system. The API returns 429 at the limit of the proxy or of the
+    other system, which syncs share, and 502 or 504 if that system fails. :func:`get_proxy_info` returns the limits.
 
-    :param connection_id: id of the connection
+    :param connection_id: Id of the connection.
     :param request: ``method`` and ``path`` (beginning with ``/``), and if needed ``query`` or ``rawQuery``,
-        ``headers``, ``body`` and, where there are several, ``api``
-    :param async_: run a GET as a job, to be asked for as :func:`jobs.get("connectionproxy", …) <.jobs.get>`
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+        ``headers``, ``body`` and, where there are several, ``api``.
+    :param async_: Run a GET as a job; get its result by :func:`jobs.get("connectionproxy", …) <.jobs.get>`.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        path("/api/connections/{}/proxy", connection_id),
-        ProxyAnswer,
-        body=given(**{"async": async_, "request": dict(request)}),
-        idempotency_key=idempotency_key,
-    )
+    body = {"async": async_, "request": dict(request)}
+    return Call.post(models.ProxyAnswer, "/api/connections/{}/proxy", connection_id, body=body, key=idempotency_key)
 
 
-def get_proxy_info(connection_id: str) -> Call[ProxyInfo]:
-    """Get what :func:`execute_proxy` may send, and its limits: ``GET /api/connections/{id}/proxy/info``.
+def get_proxy_info(connection_id: str) -> Call[models.ProxyInfo]:
+    """Get the APIs and limits of :func:`execute_proxy`: ``GET /api/connections/{id}/proxy/info``.
 
-    :param connection_id: id of the connection
+    :param connection_id: Id of the connection.
     """
-    return Call("GET", path("/api/connections/{}/proxy/info", connection_id), ProxyInfo, read_only=True)
+    return Call.get(models.ProxyInfo, "/api/connections/{}/proxy/info", connection_id)
 
 
-def list_shared(connection_id: str) -> Call[Page[Connection]]:
+def list_shared(connection_id: str) -> Call[Page[models.Connection]]:
     """List the copies of a connection in other organizations: ``GET /api/connections/{id}/shared``.
 
-    :param connection_id: id of the connection
+    :param connection_id: Id of the connection.
     """
-    return Call(
-        "GET",
-        path("/api/connections/{}/shared", connection_id),
-        Page[Connection],
-        read_only=True,
-        enveloped=False,
-    )
+    return Call.get(Page[models.Connection], "/api/connections/{}/shared", connection_id)
 
 
-def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[Connection]]:
-    """List the copies of a connection, with a partner's key.
+def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[models.Connection]]:
+    """List copies for a partner: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
-    Endpoint: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
-
-    :param org_id: organization that owns the connection; answered 404 if it is another
-    :param connection_id: id of the connection
+    :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
+    :param connection_id: Id of the connection.
     """
-    return Call(
-        "GET",
-        path("/api/organizations/{}/connections/{}/shared", org_id, connection_id),
-        Page[Connection],
-        read_only=True,
-        enveloped=False,
-    )
+    return Call.get(Page[models.Connection], "/api/organizations/{}/connections/{}/shared", org_id, connection_id)
 
 
 def create_shared(
@@ -387,21 +283,21 @@ def create_shared(
     child_organization_id: str,
     name: str | None = None,
     idempotency_key: str | None = None,
-) -> Call[SharedConnection]:
-    """Give another organization a copy of a connection, with a partner's key.
+) -> Call[models.SharedConnection]:
+    """Copy a connection for a partner: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
-    Endpoint: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
-
-    :param org_id: organization that owns the connection; answered 404 if it is another
-    :param connection_id: id of the connection
-    :param child_organization_id: organization that gets the copy
-    :param name: what the copy is called
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
+    :param connection_id: Id of the connection.
+    :param child_organization_id: Organization of the copy.
+    :param name: Name of the copy.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        path("/api/organizations/{}/connections/{}/shared", org_id, connection_id),
-        SharedConnection,
-        body=given(child_organization_id=child_organization_id, name=name),
-        idempotency_key=idempotency_key,
+    body = {"child_organization_id": child_organization_id, "name": name}
+    return Call.post(
+        models.SharedConnection,
+        "/api/organizations/{}/connections/{}/shared",
+        org_id,
+        connection_id,
+        body=body,
+        key=idempotency_key,
     )

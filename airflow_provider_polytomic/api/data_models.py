@@ -1,27 +1,31 @@
-"""Models: the queries whose rows model syncs send.
+"""Models: the queries whose rows model syncs write; the package ``models`` has the classes of all objects.
 
-The API calls them *models*; here that name is taken by the package of pydantic classes, which every module imports
-and which should not depend on the calls in turn.
+.. code-block:: python
+
+    names = [model.name for model in client.pages(data_models.list())]
+
+.. seealso::
+    How-to: ``docs/model_syncs.md``.
 """
 
 from __future__ import annotations
 
-from airflow_provider_polytomic.api.call import Call, path, query
+from airflow_provider_polytomic.api.call import Call, query
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.syncs import DataModel
 
 
 def list(*, limit: int | None = None) -> Call[Page[DataModel]]:
-    """List models, the latest changed first: ``GET /api/models``.
+    """List models, the last changed first: ``GET /api/models``.
 
-    :param limit: rows of one page, at most and by default 50
+    :param limit: Number of rows of a page; default and maximum 50.
     """
-    return Call("GET", "/api/models", Page[DataModel], query=query(limit=limit), read_only=True, enveloped=False)
+    return Call.get(Page[DataModel], "/api/models", query=query(limit=limit))
 
 
 def get(model_id: str) -> Call[DataModel]:
     """Get one model: ``GET /api/models/{id}``.
 
-    :param model_id: id of the model
+    :param model_id: Id of the model.
     """
-    return Call("GET", path("/api/models/{}", model_id), DataModel, read_only=True)
+    return Call.get(DataModel, "/api/models/{}", model_id)

@@ -1,4 +1,19 @@
-"""What can go wrong with one request, as exceptions; nothing in them holds a key or a secret."""
+"""Exceptions of the API client; no message, argument or attribute holds a key or a secret.
+
+::
+
+    PolytomicError
+      PolytomicAPIError             the API returned an error status
+        PolytomicValidationError    400, 422
+        PolytomicAuthError          401
+        PolytomicPermissionError    403
+        PolytomicNotFoundError      404
+        PolytomicConflictError      409
+        PolytomicRateLimitError     429
+        PolytomicServerError        5xx
+      PolytomicTransportError       no response
+      PolytomicResponseError        a response that the API does not document
+"""
 
 from __future__ import annotations
 
@@ -8,29 +23,42 @@ from airflow_provider_polytomic.api.redaction import redact
 
 
 class PolytomicError(Exception):
-    """Root of everything that the API client raises."""
+    """Catch this class to handle every error of the API client.
+
+    .. code-block:: python
+
+        try:
+            client.send(syncs.start(sync_id))
+        except PolytomicConflictError:
+            pass  # it is running already
+        except PolytomicError as error:
+            print(error)
+
+    .. seealso::
+        Reference: ``docs/errors/rest_api.md``.
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let it be copied and sent between processes, whatever arguments its class asks for."""
+        """Support copies and pickling, whatever parameters the class has."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
-def _rebuild(kind: type[PolytomicError], args: tuple[Any, ...], facts: dict[str, Any]) -> PolytomicError:
+def _rebuild(kind: type[PolytomicError], args: tuple[Any, ...], state: dict[str, Any]) -> PolytomicError:
     error = kind.__new__(kind, *args)
-    error.__dict__.update(facts)
+    error.__dict__.update(state)
     return error
 
 
 class PolytomicAPIError(PolytomicError):
-    """The API answered with an error status.
+    """The API returned an error status.
 
-    :param status_code: HTTP status of the answer
-    :param method: HTTP method of the request
-    :param path: path of the request, without host and query
-    :param message: the API's own words; redacted here
-    :param key: the API's word for the kind of error, if it gave one
-    :param metadata: further facts that the API gave; redacted here
-    :param retry_after: seconds that the answer asked to wait, if it did
+    :param status_code: HTTP status of the response.
+    :param method: HTTP method of the request.
+    :param path: Path of the request, without host and query.
+    :param message: Message of the API; redacted here.
+    :param key: Error code of the API, if there is one.
+    :param metadata: Details from the API; redacted here.
+    :param retry_after: Value of the ``Retry-After`` header in seconds, if there is one.
     """
 
     def __init__(
@@ -62,37 +90,37 @@ class PolytomicAPIError(PolytomicError):
 
 
 class PolytomicAuthError(PolytomicAPIError):
-    """401: the key is unknown, revoked or malformed."""
+    """401: the API key is unknown, revoked or malformed."""
 
 
 class PolytomicPermissionError(PolytomicAPIError):
-    """403: the key is valid and may not do this."""
+    """403: the API key is valid but lacks the permission."""
 
 
 class PolytomicNotFoundError(PolytomicAPIError):
-    """404: there is no such object, or the key cannot see it."""
+    """404: the object does not exist, or the API key has no access to it."""
 
 
 class PolytomicConflictError(PolytomicAPIError):
-    """409: the object's state forbids it, or the same Idempotency-Key is in flight."""
+    """409: the state of the object forbids the request, or the same Idempotency-Key is in flight."""
 
 
 class PolytomicValidationError(PolytomicAPIError):
-    """400 or 422: the API does not accept the request as it is."""
+    """400 or 422: the API does not accept the content of the request."""
 
 
 class PolytomicRateLimitError(PolytomicAPIError):
-    """429: too many requests; ``retry_after`` says when to come back, if the answer did."""
+    """429: too many requests; ``retry_after`` has the seconds to wait, if the API sent them."""
 
 
 class PolytomicServerError(PolytomicAPIError):
-    """5xx: the API, or a proxy before it, failed."""
+    """5xx: the API or a proxy in front of it failed."""
 
 
 class PolytomicTransportError(PolytomicError):
-    """No answer: name resolution, connection, TLS, timeout or reset.
+    """No response: name resolution, connection, TLS, timeout or reset.
 
-    :param sent: False only when the request certainly never reached the server
+    :param sent: False only if the request certainly did not reach the server.
     """
 
     def __init__(self, message: str, *, method: str, path: str, sent: bool) -> None:
@@ -103,9 +131,9 @@ class PolytomicTransportError(PolytomicError):
 
 
 class PolytomicResponseError(PolytomicError):
-    """An answer that is not what the API promises: not JSON, cut short, a redirect, or of another shape.
+    """A response that the API does not document: not JSON, truncated, a redirect, or of another shape.
 
-    :param passing: False if the same request would be answered in the same way
+    :param transient: False if a retry would get the same response.
     """
 
     def __init__(self, message: str, *, method: str, path: str, transient: bool = True) -> None:
@@ -127,7 +155,7 @@ _CLASS_OF_STATUS: dict[int, type[PolytomicAPIError]] = {
 
 
 def class_of_status(status_code: int) -> type[PolytomicAPIError]:
-    """Return the exception class that stands for an HTTP error status."""
+    """Return the exception class for an HTTP error status."""
     if status_code >= 500:
         return PolytomicServerError
     return _CLASS_OF_STATUS.get(status_code, PolytomicAPIError)

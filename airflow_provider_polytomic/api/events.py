@@ -1,4 +1,12 @@
-"""Events: what happened to syncs during the last 48 hours."""
+"""Events: changes of syncs in the last 48 hours.
+
+.. code-block:: python
+
+    failed = list(client.pages(events.list(type="sync.failed", limit=100)))
+
+.. seealso::
+    How-to: ``docs/events.md``.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +27,14 @@ def list(
 ) -> Call[Page[Event]]:
     """List events: ``GET /api/events``.
 
-    Neither their order nor a next page is promised: where an answer offers a next page it is followed, else narrow
-    the time and compare ids. An event is recorded at most once and may be missing, so it is a hint, not the truth.
+    The API documents neither the order nor further pages. Without a next page, narrow the time and compare ids. An
+    event may be missing, so do not rely on events alone.
 
-    :param type: only events of this type, one of :func:`list_types`
-    :param organization_id: organization to list; for keys of Polytomic itself
-    :param starting_after: only what was created strictly later; without a time zone it is read as UTC
-    :param ending_before: only what was created strictly earlier; without a time zone it is read as UTC
-    :param limit: rows of one answer, 1 to 100; by default 10
+    :param type: List only events of this type, one of :func:`list_types`.
+    :param organization_id: Organization, for keys of Polytomic itself.
+    :param starting_after: List only events created later than this time; UTC unless it has a time zone.
+    :param ending_before: List only events created earlier than this time; UTC unless it has a time zone.
+    :param limit: Number of rows of a response, 1 to 100; default 10.
     """
     parameters = query(
         organization_id=organization_id,
@@ -35,9 +43,9 @@ def list(
         ending_before=ending_before,
         limit=limit,
     )
-    return Call("GET", "/api/events", Page[Event], query=parameters, read_only=True, enveloped=False)
+    return Call.get(Page[Event], "/api/events", query=parameters)
 
 
 def list_types() -> Call[Page[str]]:
-    """List the types that events can have: ``GET /api/events_types``."""
-    return Call("GET", "/api/events_types", Page[str], read_only=True, enveloped=False)
+    """List the types of events: ``GET /api/events_types``."""
+    return Call.get(Page[str], "/api/events_types")

@@ -1,53 +1,54 @@
-"""Files behind signed URLs, which stand apart from the API: they are fetched without the key."""
+"""Read files behind signed URLs, which are stored outside of the API, without the API key."""
 
 from __future__ import annotations
 
 import ssl
 import time
 import zlib
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import httpx
 
 from airflow_provider_polytomic.api.config import ClientConfig, is_loopback
-from airflow_provider_polytomic.api.http_log import unlogged
+from airflow_provider_polytomic.api.http import redacted_logging
 
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
+READ_TIMEOUT = 3.0
 
 _GZIP = b"\x1f\x8b"
 
 
-def read_beginning(url: str, config: ClientConfig, *, most: int = MOST_BYTES, timeout: float = 3.0) -> str | None:
-    """Return the beginning of a file; None where it cannot be had.
+def read_beginning(url: str, config: ClientConfig, *, clock: Callable[[], float] = time.monotonic) -> str | None:
+    """Return the first 64 KiB of a file, or what arrives of them in 3 seconds; None if it cannot be read.
 
-    :param url: https, or http on this host where Polytomic's own address is such a one; redirects are not followed
-    :param config: whose address, certificates and proxy are used, and nothing else of it
-    :param most: bytes that are read, and again that are unpacked
-    :param timeout: seconds for all of it, once the answer has begun
+    :param url: HTTPS URL, or HTTP on this host if the API is there too; redirects are not followed.
+    :param config: Settings of the client; only address, certificates and proxy are used.
+    :param clock: Return monotonic seconds; default ``time.monotonic``.
     """
     try:
-        if not _may_be_asked(url, config):
+        if not _is_allowed(url, config):
             return None
-        with unlogged(url):
-            beginning = _fetch(url, config, most, time.monotonic() + timeout)
+        with redacted_logging(url):
+            beginning = _fetch(url, config, clock)
         if beginning is None:
             return None
         if beginning.startswith(_GZIP):
-            beginning = zlib.decompressobj(wbits=31).decompress(beginning, most)
+            beginning = zlib.decompressobj(wbits=31).decompress(beginning, MAX_BYTES)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, zlib.error):
         return None
     return beginning.decode(errors="replace")
 
 
-def _may_be_asked(url: str, config: ClientConfig) -> bool:
-    asked, own = urlsplit(url), urlsplit(config.base_url)
-    if asked.scheme == "http":
-        return own.scheme == "http" and is_loopback(own.hostname or "") and is_loopback(asked.hostname or "")
-    return asked.scheme == "https"
+def _is_allowed(url: str, config: ClientConfig) -> bool:
+    file, api = urlsplit(url), urlsplit(config.base_url)
+    if file.scheme == "http":
+        return api.scheme == "http" and is_loopback(api.hostname or "") and is_loopback(file.hostname or "")
+    return file.scheme == "https"
 
 
-def _tls(url: str, config: ClientConfig) -> ssl.SSLContext | bool:
-    """Trust the usual authorities, since files are elsewhere, and those of the connection beside them."""
+def _tls_settings(url: str, config: ClientConfig) -> ssl.SSLContext | bool:
+    """Trust the usual authorities, since files are stored elsewhere, and those of the connection."""
     if config.verify is False and urlsplit(url).hostname == urlsplit(config.base_url).hostname:
         return False
     context = httpx.create_ssl_context()
@@ -56,11 +57,11 @@ def _tls(url: str, config: ClientConfig) -> ssl.SSLContext | bool:
     return context
 
 
-def _fetch(url: str, config: ClientConfig, most: int, deadline: float) -> bytes | None:
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{most - 1}"}
-    left = max(0.1, deadline - time.monotonic())
+def _fetch(url: str, config: ClientConfig, clock: Callable[[], float]) -> bytes | None:
+    deadline = clock() + READ_TIMEOUT
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{MAX_BYTES - 1}"}
     with (
-        httpx.Client(verify=_tls(url, config), proxy=config.proxy, timeout=left) as client,
+        httpx.Client(verify=_tls_settings(url, config), proxy=config.proxy, timeout=READ_TIMEOUT) as client,
         client.stream("GET", url, headers=headers) as response,
     ):
         encoding = response.headers.get("content-encoding", "identity")
@@ -69,6 +70,6 @@ def _fetch(url: str, config: ClientConfig, most: int, deadline: float) -> bytes 
         beginning = b""
         for chunk in response.iter_raw():
             beginning += chunk
-            if len(beginning) >= most or time.monotonic() > deadline:
+            if len(beginning) >= MAX_BYTES or clock() > deadline:
                 break
-        return None if encoding == "gzip" and not beginning.startswith(_GZIP) else beginning[:most]
+        return None if encoding == "gzip" and not beginning.startswith(_GZIP) else beginning[:MAX_BYTES]

@@ -1,7 +1,7 @@
-"""What takes more than one request, written without any way to send one.
+"""Write down what takes more than one request, without I/O.
 
-A protocol is a generator. It yields calls and pauses, is sent the answers, and has the errors thrown in; what it
-returns is its result. The clients drive it:
+A flow is a generator, as httpx calls the same device in ``auth_flow``. It yields calls and pauses. Each call evaluates
+to its response or raises its error; the generator's return value is the result of the flow. The clients run flows:
 :class:`~airflow_provider_polytomic.api.clients.PolytomicClient` with blocking I/O,
 :class:`~airflow_provider_polytomic.api.clients.AsyncPolytomicClient` on an event loop.
 """
@@ -12,15 +12,16 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, Union
 
-from airflow_provider_polytomic.api.call import Call, Listing, next_page
+from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.errors import PolytomicError
+from airflow_provider_polytomic.api.models.base import Listing
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Let ``seconds`` pass."""
+    """Let the client sleep for ``seconds``."""
 
     seconds: float
 
@@ -30,34 +31,34 @@ Flow: TypeAlias = Generator[FlowStep, Any, T]
 
 
 def send(call: Call[T]) -> Flow[T]:
-    """Send one call and return its answer, typed."""
+    """Send one call and return its typed response."""
     answer: T = yield call
     return answer
 
 
-def wrap_steps(protocol: Flow[T], do: Callable[[FlowStep], Flow[Any]]) -> Flow[T]:
-    """Run ``protocol`` with each of its steps done by another one.
+def wrap_steps(flow: Flow[T], handle: Callable[[FlowStep], Flow[Any]]) -> Flow[T]:
+    """Run ``flow`` with another flow in place of each of its steps.
 
-    :param do: given a step, returns its answer, or raises what the step is to raise
+    :param handle: Return the flow for a step, whose result or error becomes that of the step.
     """
     try:
-        step = next(protocol)
+        step = next(flow)
         while True:
             try:
-                answer = yield from do(step)
+                answer = yield from handle(step)
             except PolytomicError as error:
-                step = protocol.throw(error)
+                step = flow.throw(error)
             else:
-                step = protocol.send(answer)
+                step = flow.send(answer)
     except StopIteration as stop:
         result: T = stop.value
         return result
     finally:
-        protocol.close()
+        flow.close()
 
 
 def all_rows(call: Call[Listing[T]]) -> Flow[list[T]]:
-    """Follow a short list to its end and return its rows; for a long one see the clients' ``pages``."""
+    """Return the rows of all pages of a short list; for a long one use ``pages`` of the clients."""
     rows: list[T] = []
     following: Call[Any] | None = call
     while following is not None:

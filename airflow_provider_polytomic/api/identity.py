@@ -1,4 +1,12 @@
-"""Whom a key stands for."""
+"""The user and the organization of an API key.
+
+.. code-block:: python
+
+    me = client.send(identity.get())
+
+.. seealso::
+    How-to: ``docs/connection.md``.
+"""
 
 from __future__ import annotations
 
@@ -7,5 +15,5 @@ from airflow_provider_polytomic.api.models.connections import Identity
 
 
 def get() -> Call[Identity]:
-    """Get the user or organization behind the key: ``GET /api/me``."""
-    return Call("GET", "/api/me", Identity, read_only=True)
+    """Get the user and the organization of the API key: ``GET /api/me``."""
+    return Call.get(Identity, "/api/me")

@@ -1,4 +1,12 @@
-"""Organizations, for the keys of partners."""
+"""Organizations, for the keys of partners.
+
+.. code-block:: python
+
+    ids = [organization.id for organization in client.pages(organizations.list())]
+
+.. seealso::
+    How-to: ``docs/connection.md``.
+"""
 
 from __future__ import annotations
 
@@ -8,5 +16,5 @@ from airflow_provider_polytomic.api.models.connections import Organization
 
 
 def list() -> Call[Page[Organization]]:
-    """List the organizations of a partner, the owning one first: ``GET /api/organizations``."""
-    return Call("GET", "/api/organizations", Page[Organization], read_only=True, enveloped=False)
+    """List the organizations of a partner, its own first: ``GET /api/organizations``."""
+    return Call.get(Page[Organization], "/api/organizations")

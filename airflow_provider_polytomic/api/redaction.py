@@ -1,4 +1,4 @@
-"""The one place that decides what must not be read by anybody."""
+"""Remove secrets from everything that is shown, logged or stored."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 MASK = "***"
 
-SHORTEST_KNOWN = 8
-MOST_KNOWN = 100
+MIN_SECRET_LENGTH = 8
+MAX_REGISTERED_SECRETS = 100
 
-_known: tuple[str, ...] = ()
+_registered: tuple[str, ...] = ()
 """Secrets of the clients of this process, the latest last."""
 
 _SECRET_NAME = re.compile(
@@ -27,7 +27,7 @@ _HARMLESS_NAME = re.compile(
     r"(next_)?page_token|(max|min|input|output|total|prompt|completion)_tokens|idempotency_key|key"
     r"|(\w+_)?(primary|partition|foreign|sort)_key|\w+_(count|type|policy|length|required|enabled|at)"
 )
-"""Both are of names as :func:`_plain` writes them."""
+"""Both match names in the form of :func:`_snake_case`."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
@@ -35,8 +35,8 @@ _SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
 _AUTHORIZATION = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _URL_USER = re.compile(r"(?<=://)(?:[^\s'\"/@:]{0,200}:[^\s'\"]{0,1000}|[^/\s'\"]{1,1000})@")
 _DSN_USER = re.compile(r"(?<![^\s'\"=(])[^\s'\"=(/@:]{1,200}:[^\s'\"]{0,1000}@(?=(?:tcp|udp|unix)[46]?\()")
-"""Passwords may have a slash or an @ in them, so a user ends at the last @; the limits keep long texts from being
-searched again and again."""
+"""A password may contain a slash or an @, so the credentials end at the last @. The limits bound the backtracking in
+long texts."""
 
 _URL_QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|$)", re.DOTALL)
@@ -45,32 +45,30 @@ _NAME = re.compile(
     r"""\s*(?:=>|:=|==?|:)\s*""",
     re.IGNORECASE,
 )
-_VALUE = re.compile(
-    r"""\\+"[^"]*"?|"(?:[^"\\]|\\.)*(?:"|\Z)|'(?:[^'\\]|\\.)*(?:'|\Z)|[^\s,;&}\]]+""",
-    re.DOTALL,
-)
+_VALUE = re.compile(r"""\\+"[^"]*"?|"(?:[^"\\]|\\.)*(?:"|\Z)|'(?:[^'\\]|\\.)*(?:'|\Z)|[^\s,;&}\]]+""", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
-def hide_from_now_on(*secrets: str | None) -> None:
-    """Have :func:`redact` hide these in all texts, so that a key that the API repeats is not handed on.
+def register_secrets(*secrets: str | None) -> None:
+    """Let :func:`redact` mask these in all texts, so that a key that the API repeats is not shown.
 
-    :param secrets: empty ones are ignored, and short ones, which may stand in a text and mean something else
+    :param secrets: Empty and short ones are ignored; a short one may be an ordinary word of a text.
     """
-    global _known
-    new = [secret for secret in secrets if secret and len(secret) >= SHORTEST_KNOWN]
-    _known = (*(secret for secret in _known if secret not in new), *dict.fromkeys(new))[-MOST_KNOWN:]
+    global _registered
+    new = [secret for secret in secrets if secret and len(secret) >= MIN_SECRET_LENGTH]
+    others = (secret for secret in _registered if secret not in new)
+    _registered = (*others, *dict.fromkeys(new))[-MAX_REGISTERED_SECRETS:]
 
 
 def redact(value: Any, *secrets: str | None) -> Any:
-    """Return ``value`` with everything secret in it replaced by ``***``.
+    """Return ``value`` with every secret replaced by ``***``.
 
-    Mappings lose the values of fields that are named like a secret; texts lose the given secrets, ``Authorization``
-    values, what is assigned to a name of a secret, users in URLs, PEM blocks, and every query string of a URL,
-    since signed URLs carry their signature there.
+    In mappings, the values of fields that are named like a secret are masked. In texts, the given and the registered
+    secrets, ``Authorization`` values, values assigned to a secret's name, credentials in URLs, PEM blocks and the
+    query strings of URLs, which contain the signature of a signed URL, are masked.
 
-    :param value: text, mapping, list or tuple; anything else is returned as it is
-    :param secrets: texts that must not appear, whatever surrounds them; empty ones are ignored
+    :param value: Text, mapping, list or tuple; anything else is returned unchanged.
+    :param secrets: Texts to mask wherever they appear; empty ones are ignored.
     """
     if isinstance(value, str):
         return _redact_text(value, secrets)
@@ -86,23 +84,23 @@ def redact(value: Any, *secrets: str | None) -> Any:
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a field of this name holds a secret."""
-    plain = _plain(name)
+    plain = _snake_case(name)
     return not _HARMLESS_NAME.fullmatch(plain) and _SECRET_NAME.search(plain) is not None
 
 
-def one_line(text: str, most: int = 300) -> str:
-    """Return a text that others wrote as one line, which neither moves a cursor nor looks like a line of ours.
+def one_line(text: str, max_length: int = 300) -> str:
+    """Return a text from outside on one line and without control characters, so that it cannot forge a log line.
 
-    :param most: letters that are kept; a longer text ends with an ellipsis
+    :param max_length: Number of characters; a longer text is cut and ends with an ellipsis.
     """
     line = " ".join(_CONTROL.sub(" ", text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return line if len(line) <= max_length else line[: max_length - 1] + "…"
 
 
 def secrets_in(value: Any, named: bool = False) -> list[str]:
-    """List the texts and numbers that stand in fields named like a secret, however deep.
+    """List the texts and numbers in fields named like a secret, at any depth.
 
-    :param named: the whole value stands in such a field
+    :param named: True if ``value`` itself is in such a field.
     """
     if isinstance(value, Mapping):
         inner = [(item, named or is_secret_name(str(name))) for name, item in value.items()]
@@ -114,38 +112,34 @@ def secrets_in(value: Any, named: bool = False) -> list[str]:
 
 
 def _redact_text(text: str, secrets: tuple[str | None, ...]) -> str:
-    hidden = [secret for secret in (*secrets, *_known) if secret]
-    spellings = {form for secret in hidden for form in (secret, quote(secret, safe=""), _in_json(secret))}
+    hidden = [secret for secret in (*secrets, *_registered) if secret]
+    spellings = {form for secret in hidden for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])}
     for secret in sorted(spellings, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = _PEM.sub(MASK, text)
     text = _AUTHORIZATION.sub(lambda match: f"{match[1]} {MASK}", text)
     text = _DSN_USER.sub(f"{MASK}@", _URL_USER.sub(f"{MASK}@", text))
     text = _URL_QUERY.sub(lambda match: f"{match[1]}?{MASK}", text)
-    return _without_assigned(text)
+    return _mask_assigned(text)
 
 
-def _in_json(secret: str) -> str:
-    return json.dumps(secret)[1:-1]
-
-
-def _plain(name: str) -> str:
-    """Write a name in small letters with underscores, however it separates its words."""
+def _snake_case(name: str) -> str:
+    """Return a name in lower case with underscores, whatever separates its words."""
     return _SEPARATOR.sub("_", _HUMP.sub("_", name)).strip("_").lower()
 
 
-def _without_assigned(text: str) -> str:
-    """Mask what ``name=value`` pairs give to a name of a secret."""
-    kept: list[str] = []
+def _mask_assigned(text: str) -> str:
+    """Mask the values of ``name=value`` pairs whose name is that of a secret."""
+    parts: list[str] = []
     at = 0
     for match in _NAME.finditer(text):
         if match.start() < at or not is_secret_name(match["name"]):
             continue
         end = _end_of_value(text, match.end())
         if end > match.end():
-            kept += [text[at : match.end()], MASK]
+            parts += [text[at : match.end()], MASK]
             at = end
-    return "".join([*kept, text[at:]])
+    return "".join([*parts, text[at:]])
 
 
 def _end_of_value(text: str, begin: int) -> int:

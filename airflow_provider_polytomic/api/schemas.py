@@ -1,33 +1,36 @@
-"""Schemas: what the API knows of the objects and tables behind a connection."""
+"""Schemas: the copy of a connection's objects and tables that the API keeps.
+
+.. code-block:: python
+
+    status = client.send(schemas.get_status(connection_id))
+
+.. seealso::
+    How-to: ``docs/connections.md``.
+"""
 
 from __future__ import annotations
 
-from airflow_provider_polytomic.api.call import Call, path
+from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.connections import SchemaStatus
 
 
 def refresh(connection_id: str, *, idempotency_key: str | None = None) -> Call[None]:
-    """Have the schemas of a connection read anew: ``POST /api/connections/{id}/schemas/refresh``.
+    """Refresh the schemas of a connection: ``POST /api/connections/{id}/schemas/refresh``.
 
-    The API only begins it, and only for a healthy connection; :func:`get_status` says when it is done.
+    The API only starts the refresh, and only for a healthy connection; see :func:`get_status` for its end.
 
-    :param connection_id: id of the connection
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param connection_id: Id of the connection.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        path("/api/connections/{}/schemas/refresh", connection_id),
-        idempotency_key=idempotency_key,
-        enveloped=False,
-    )
+    return Call.post(None, "/api/connections/{}/schemas/refresh", connection_id, key=idempotency_key)
 
 
 def get_status(connection_id: str) -> Call[SchemaStatus]:
-    """Get how far a refresh is: ``GET /api/connections/{id}/schemas/status``.
+    """Get the status of a refresh: ``GET /api/connections/{id}/schemas/status``.
 
-    It is done once ``cache_status`` is ``fresh`` again, or ``last_refresh_finished`` has passed
-    ``last_refresh_started``. How a failed refresh shows is not known.
+    The refresh has ended when ``cache_status`` is ``fresh`` again, or ``last_refresh_finished`` has passed
+    ``last_refresh_started``. The API does not document a failed refresh.
 
-    :param connection_id: id of the connection
+    :param connection_id: Id of the connection.
     """
-    return Call("GET", path("/api/connections/{}/schemas/status", connection_id), SchemaStatus, read_only=True)
+    return Call.get(SchemaStatus, "/api/connections/{}/schemas/status", connection_id)

@@ -1,4 +1,4 @@
-"""One of a thing for all that want it with the same settings on the same event loop."""
+"""Share one object among all users that have the same settings and the same event loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -17,46 +16,46 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Lent(Generic[T]):
-    thing: T
+class _Entry(Generic[T]):
+    value: T
     users: int = 0
 
 
 class RefCounted(Generic[T]):
-    """Lends a thing to whoever asks: it is built for the first of its users and closed after the last.
+    """Build an object for its first user and close it after its last one.
 
-    :param build: makes one for these settings
-    :param close: ends one
+    :param build: Build the object for these settings.
+    :param close: Close the object.
     """
 
     def __init__(self, build: Callable[[ClientConfig], T], close: Callable[[T], Awaitable[None]]) -> None:
         self._build = build
         self._close = close
-        self._lent: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientConfig, _Lent[T]]] = WeakKeyDictionary()
+        self._entries: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientConfig, _Entry[T]]] = WeakKeyDictionary()
 
     def __call__(self, config: ClientConfig) -> AbstractAsyncContextManager[T]:
-        """Lend the one for these settings."""
-        return _Loan(self, config)
+        """Return a context manager that acquires the object for these settings and releases it."""
+        return _Reference(self, config)
 
     def acquire(self, config: ClientConfig) -> T:
-        """Count one more user; each gives it back on the same event loop."""
-        things = self._lent.setdefault(asyncio.get_running_loop(), {})
-        lent = things.get(config) or things.setdefault(config, _Lent(self._build(config)))
-        lent.users += 1
-        return lent.thing
+        """Return the object and count one more user, who releases it on the same event loop."""
+        entries = self._entries.setdefault(asyncio.get_running_loop(), {})
+        entry = entries.get(config) or entries.setdefault(config, _Entry(self._build(config)))
+        entry.users += 1
+        return entry.value
 
     async def release(self, config: ClientConfig) -> None:
-        """Count one user fewer."""
-        things = self._lent[asyncio.get_running_loop()]
-        lent = things[config]
-        lent.users -= 1
-        if not lent.users:
-            del things[config]
-            await self._close(lent.thing)
+        """Count one user fewer, and close the object after the last."""
+        entries = self._entries[asyncio.get_running_loop()]
+        entry = entries[config]
+        entry.users -= 1
+        if not entry.users:
+            del entries[config]
+            await self._close(entry.value)
 
 
-class _Loan(AbstractAsyncContextManager[T]):
-    """The use of a shared thing; a generator in its place would cost every wait four times the memory."""
+class _Reference(AbstractAsyncContextManager[T]):
+    """Hold a shared object; a generator in place of this class would cost each wait four times the memory."""
 
     __slots__ = ("_config", "_shared")
 
@@ -67,12 +66,10 @@ class _Loan(AbstractAsyncContextManager[T]):
     async def __aenter__(self) -> T:
         return self._shared.acquire(self._config)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._shared.release(self._config)
 
 
 shared_client = RefCounted(lambda config: AsyncPolytomicClient(config=config), AsyncPolytomicClient.aclose)
-"""The asynchronous client for these settings: building one costs many times what a request costs, and its connections
-are worth keeping from one poll to the next."""
+"""Asynchronous client for these settings. Building one costs many times what a request costs, and its connections serve
+one poll after another."""

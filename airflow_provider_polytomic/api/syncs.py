@@ -1,30 +1,36 @@
-"""Model syncs: reverse ETL, a query's rows into Salesforce, HubSpot and the like."""
+"""Model syncs (reverse ETL): write the rows of a query to Salesforce, HubSpot and the like.
+
+.. code-block:: python
+
+    started = client.send(syncs.start("248df4b7-aa70-47b8-a036-33ac447e668d", resync=True))
+
+.. seealso::
+    How-to: ``docs/model_syncs.md``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_polytomic.api.call import Call, given, path, query
+from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query, reject_masks
 from airflow_provider_polytomic.api.flow import Flow, send
+from airflow_provider_polytomic.api.models import executions
 from airflow_provider_polytomic.api.models.base import Activation, Message, Page
-from airflow_provider_polytomic.api.models.executions import StartedExecution, SyncExecution, SyncStatus
-from airflow_provider_polytomic.api.models.logs import ConsoleLog, LogFiles, LogsIndex
 from airflow_provider_polytomic.api.models.syncs import ModelField, ScheduleOptions, Sync, SyncSource
-from airflow_provider_polytomic.api.replacement import kept, only_known, refuse_masks
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_TWINS = (
+_SUPERSEDED_FIELDS = (
     (frozenset({"identities"}), frozenset({"identity"})),
     (frozenset({"model_filters", "target_filters"}), frozenset({"filters", "filter_logic"})),
 )
-"""Fields that say a thing anew, and those that said it before; the API refuses both where they differ."""
+"""New fields and the old ones that they replace; the API refuses both if they differ."""
 
 
 class SyncOptions(TypedDict, total=False):
-    """What a model sync may have besides its name, mode, fields, schedule and target.
+    """Optional settings of a model sync.
 
     ``identities`` (``{"mappings": […], "strategy": "priority" | "and"}``) replaces ``identity``, which holds the
     first mapping only; ``model_filters`` and ``target_filters`` (``{"conditions": […], "logic": …}``) replace
@@ -50,7 +56,7 @@ class SyncOptions(TypedDict, total=False):
 
 
 class SyncChanges(SyncOptions, total=False):
-    """What of a model sync can change."""
+    """Settings of a model sync that can change."""
 
     name: str
     mode: str
@@ -60,39 +66,27 @@ class SyncChanges(SyncOptions, total=False):
 
 
 def get_source(connection_id: str, params: Mapping[str, Any] | None = None) -> Call[SyncSource]:
-    """Get what must be chosen to read from a connection: ``GET /api/connections/{id}/modelsync/source``.
+    """Get the settings that select the source data of a connection: ``GET /api/connections/{id}/modelsync/source``.
 
-    :param connection_id: id of the connection that is read from
-    :param params: what has been chosen so far, which the further choices depend on; a value or a list of values each
+    :param connection_id: Id of the source connection.
+    :param params: Settings so far, each a value or a list of values; the possible values of others depend on them.
     """
-    return Call(
-        "GET",
-        path("/api/connections/{}/modelsync/source", connection_id),
-        SyncSource,
-        query=query(params=params),
-        read_only=True,
-    )
+    return Call.get(SyncSource, "/api/connections/{}/modelsync/source", connection_id, query=query(params=params))
 
 
 def get_source_fields(connection_id: str, params: Mapping[str, Any] | None = None) -> Call[Page[ModelField]]:
-    """Get the columns that can be read from a connection: ``GET /api/connections/{id}/modelsync/source/fields``.
+    """Get the columns of the source data of a connection: ``GET /api/connections/{id}/modelsync/source/fields``.
 
-    :param connection_id: id of the connection that is read from
-    :param params: what was chosen by :func:`get_source`; a value or a list of values each
+    :param connection_id: Id of the source connection.
+    :param params: Settings of :func:`get_source`, each a value or a list of values.
     """
-    return Call(
-        "GET",
-        path("/api/connections/{}/modelsync/source/fields", connection_id),
-        Page[ModelField],
-        query=query(params=params),
-        read_only=True,
-        enveloped=False,
-    )
+    parameters = query(params=params)
+    return Call.get(Page[ModelField], "/api/connections/{}/modelsync/source/fields", connection_id, query=parameters)
 
 
 def get_schedule_options() -> Call[ScheduleOptions]:
-    """Get the ways in which a model sync can be scheduled: ``GET /api/syncs/schedules``."""
-    return Call("GET", "/api/syncs/schedules", ScheduleOptions, read_only=True)
+    """Get the types of schedule for model syncs: ``GET /api/syncs/schedules``."""
+    return Call.get(ScheduleOptions, "/api/syncs/schedules")
 
 
 def list(
@@ -102,23 +96,23 @@ def list(
     target_connection_id: str | None = None,
     limit: int | None = None,
 ) -> Call[Page[Sync]]:
-    """List model syncs, the latest changed first: ``GET /api/syncs``.
+    """List model syncs, the last changed first: ``GET /api/syncs``.
 
-    :param active: only those that are, or are not, active
-    :param mode: only those of this mode, such as ``updateOrCreate``
-    :param target_connection_id: only those that write to this connection
-    :param limit: rows of one page, at most and by default 50
+    :param active: List only active or only inactive syncs.
+    :param mode: List only syncs of this mode, such as ``updateOrCreate``.
+    :param target_connection_id: List only syncs to this connection.
+    :param limit: Number of rows of a page; default and maximum 50.
     """
     parameters = query(active=active, mode=mode, target_connection_id=target_connection_id, limit=limit)
-    return Call("GET", "/api/syncs", Page[Sync], query=parameters, read_only=True, enveloped=False)
+    return Call.get(Page[Sync], "/api/syncs", query=parameters)
 
 
 def get(sync_id: str) -> Call[Sync]:
     """Get one model sync: ``GET /api/syncs/{id}``.
 
-    :param sync_id: id of the model sync
+    :param sync_id: Id of the model sync.
     """
-    return Call("GET", path("/api/syncs/{}", sync_id), Sync, read_only=True)
+    return Call.get(Sync, "/api/syncs/{}", sync_id)
 
 
 def create(
@@ -133,17 +127,17 @@ def create(
 ) -> Call[Sync]:
     """Create a model sync: ``POST /api/syncs``.
 
-    :param name: what people see
-    :param mode: ``create``, ``update``, ``updateOrCreate``, ``replace``, ``append``, ``remove`` or ``snapshot``
-    :param fields: which source field (``{"source": {"model_id": …, "field": …}``) goes to which ``target`` field
-    :param schedule: when it runs by itself, such as ``{"frequency": "manual"}``
-    :param target: where it writes, such as ``{"connection_id": …, "object": "Contact"}``
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
-    :param options: fields of :class:`SyncOptions`
-    :raises TypeError: if one of ``options`` is none of those
+    :param name: Name shown in Polytomic.
+    :param mode: ``create``, ``update``, ``updateOrCreate``, ``replace``, ``append``, ``remove`` or ``snapshot``.
+    :param fields: Which source field (``{"source": {"model_id": …, "field": …}``) goes to which ``target`` field.
+    :param schedule: Schedule, such as ``{"frequency": "manual"}``.
+    :param target: Where it writes, such as ``{"connection_id": …, "object": "Contact"}``.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
+    :param options: Fields of :class:`SyncOptions`.
+    :raises TypeError: If an option has another name.
     """
-    body = _body(name, mode, fields, schedule, target, options)
-    return Call("POST", "/api/syncs", Sync, body=body, idempotency_key=idempotency_key)
+    body = body_of({**locals(), **check_fields(options, SyncOptions)}, "options")
+    return Call.post(Sync, "/api/syncs", body=body, key=idempotency_key)
 
 
 def update(
@@ -158,81 +152,61 @@ def update(
 ) -> Call[Sync]:
     """Replace a model sync as a whole: ``PUT /api/syncs/{id}``.
 
-    Each field that is not given is cleared or falls back to its default, so use :func:`change` for some of them.
+    Fields that are left out are cleared or get their default; to change some fields use :func:`change`.
 
-    :param sync_id: id of the model sync
-    :param name: what people see
-    :param mode: ``create``, ``update``, ``updateOrCreate``, ``replace``, ``append``, ``remove`` or ``snapshot``
-    :param fields: which source field (``{"source": {"model_id": …, "field": …}``) goes to which ``target`` field
-    :param schedule: when it runs by itself, such as ``{"frequency": "manual"}``
-    :param target: where it writes, such as ``{"connection_id": …, "object": "Contact"}``
-    :param options: fields of :class:`SyncOptions`
-    :raises TypeError: if one of ``options`` is not of :class:`SyncOptions`
+    :param sync_id: Id of the model sync.
+    :param name: Name shown in Polytomic.
+    :param mode: ``create``, ``update``, ``updateOrCreate``, ``replace``, ``append``, ``remove`` or ``snapshot``.
+    :param fields: Which source field (``{"source": {"model_id": …, "field": …}``) goes to which ``target`` field.
+    :param schedule: Schedule, such as ``{"frequency": "manual"}``.
+    :param target: Where it writes, such as ``{"connection_id": …, "object": "Contact"}``.
+    :param options: Fields of :class:`SyncOptions`.
+    :raises TypeError: If an option has another name.
     """
-    return _replace(sync_id, _body(name, mode, fields, schedule, target, options))
+    body = body_of({**locals(), **check_fields(options, SyncOptions)}, "options", "sync_id")
+    return Call.put(Sync, "/api/syncs/{}", sync_id, body=body)
 
 
 def change(sync_id: str, **changes: Unpack[SyncChanges]) -> Flow[Sync]:
     """Change some fields of a model sync and keep the others: get, then :func:`update` with everything.
 
-    What somebody else writes between the two requests is lost; the API has no means against it.
+    A change by somebody else between the two requests is lost; the API has no protection against it.
 
-    :param sync_id: id of the model sync
-    :param changes: fields of :class:`SyncChanges` with their new values; None clears one
-    :raises TypeError: if one of ``changes`` is none of those
-    :raises ValueError: if the passphrase would be sent as the mask that the API may show; nothing is changed
+    :param sync_id: Id of the model sync.
+    :param changes: New values of the fields of :class:`SyncChanges`; None clears a field.
+    :raises TypeError: If a change has another name.
+    :raises ValueError: If the passphrase is a mask that the API returned; nothing is changed.
     """
-    only_known(changes, SyncChanges)
-    shown = kept((yield from send(get(sync_id))), dropped={"problems", "model_ids"})
-    for new, old in _TWINS:
-        outdated = new if old & changes.keys() else old if new & (shown.keys() | changes.keys()) else frozenset()
-        shown = {name: value for name, value in shown.items() if name not in outdated}
-    body = given(**{**shown, **changes})
-    refuse_masks(encryption_passphrase=body.get("encryption_passphrase"))
-    return (yield from send(_replace(sync_id, body)))
-
-
-def _body(
-    name: str,
-    mode: str,
-    fields: Sequence[Mapping[str, Any]],
-    schedule: Mapping[str, Any],
-    target: Mapping[str, Any],
-    options: SyncOptions,
-) -> dict[str, Any]:
-    known = only_known(options, SyncOptions)
-    return given(name=name, mode=mode, fields=fields, schedule=schedule, target=target, **known)
-
-
-def _replace(sync_id: str, body: Mapping[str, Any]) -> Call[Sync]:
-    return Call("PUT", path("/api/syncs/{}", sync_id), Sync, body=body)
+    check_fields(changes, SyncChanges)
+    sync = yield from send(get(sync_id))
+    current = sync.writable_fields(exclude={"problems", "model_ids"})
+    for new, old in _SUPERSEDED_FIELDS:
+        outdated = new if old & changes.keys() else old if new & (current.keys() | changes.keys()) else frozenset()
+        current = {name: value for name, value in current.items() if name not in outdated}
+    body = {**current, **changes}
+    reject_masks(encryption_passphrase=body.get("encryption_passphrase"))
+    return (yield from send(Call.put(Sync, "/api/syncs/{}", sync_id, body=body)))
 
 
 def delete(sync_id: str) -> Call[None]:
-    """Delete a model sync for good, and cancel what runs of it: ``DELETE /api/syncs/{id}``.
+    """Delete a model sync and cancel its running execution: ``DELETE /api/syncs/{id}``.
 
-    :param sync_id: id of the model sync
+    :param sync_id: Id of the model sync.
     """
-    return Call("DELETE", path("/api/syncs/{}", sync_id), destructive=True, enveloped=False)
+    return Call("DELETE", path("/api/syncs/{}", sync_id))
 
 
 def activate(sync_id: str, active: bool, *, idempotency_key: str | None = None) -> Call[Activation]:
-    """Turn a model sync on or off: ``POST /api/syncs/{id}/activate``.
+    """Switch a model sync on or off: ``POST /api/syncs/{id}/activate``.
 
-    One that is off runs neither by its schedule nor when started; an execution that runs already goes on.
-    Answered 422 while the sync has problems.
+    An inactive sync runs neither on its schedule nor when started; a running execution continues. The API returns 422
+    while the sync has problems.
 
-    :param sync_id: id of the model sync
-    :param active: whether it is to run
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param sync_id: Id of the model sync.
+    :param active: True to switch the sync on.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        path("/api/syncs/{}/activate", sync_id),
-        Activation,
-        body=given(active=active),
-        idempotency_key=idempotency_key,
-    )
+    return Call.post(Activation, "/api/syncs/{}/activate", sync_id, body={"active": active}, key=idempotency_key)
 
 
 def start(
@@ -243,126 +217,107 @@ def start(
     identities: Sequence[str] | None = None,
     source_identities: Sequence[Sequence[Mapping[str, Any]]] | None = None,
     idempotency_key: str | None = None,
-) -> Call[StartedExecution]:
+) -> Call[executions.StartedExecution]:
     """Start an execution of a model sync: ``POST /api/syncs/{id}/executions``.
 
-    :param sync_id: id of the model sync
-    :param resync: sync all records, not only the changed ones
-    :param test: passed on as it is; the API does not say what it does for a model sync
-    :param identities: values of the identity field: only these records are synced
-    :param source_identities: records named by model, field and value, at most 1000; not together with ``identities``
-    :param idempotency_key: with it the same start sent again is answered as the first one was, for 24 hours
+    :param sync_id: Id of the model sync.
+    :param resync: Sync all records, not only changed ones.
+    :param test: Passed to the API, which does not document it for model syncs.
+    :param identities: Values of the identity field, to sync only these records.
+    :param source_identities: Records to sync, by model, field and value; at most 1000, and not with ``identities``.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        path("/api/syncs/{}/executions", sync_id),
-        StartedExecution,
-        body=given(resync=resync, test=test, identities=identities, source_identities=source_identities),
-        idempotency_key=idempotency_key,
-    )
+    body = dict(resync=resync, test=test, identities=identities, source_identities=source_identities)
+    return Call.post(executions.StartedExecution, "/api/syncs/{}/executions", sync_id, body=body, key=idempotency_key)
 
 
 def cancel(sync_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
-    """Ask for the end of whatever execution of a model sync runs: ``POST /api/syncs/{id}/cancel``.
+    """Cancel the running execution of a model sync: ``POST /api/syncs/{id}/cancel``.
 
-    The API only queues the request: the execution may still end as completed.
+    The API only queues the request, so the execution may still complete.
 
-    :param sync_id: id of the model sync
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param sync_id: Id of the model sync.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call("POST", path("/api/syncs/{}/cancel", sync_id), Message, idempotency_key=idempotency_key)
+    return Call.post(Message, "/api/syncs/{}/cancel", sync_id, key=idempotency_key)
 
 
-def get_status(sync_id: str) -> Call[SyncStatus]:
+def get_status(sync_id: str) -> Call[executions.SyncStatus]:
     """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
 
-    :param sync_id: id of the model sync
+    :param sync_id: Id of the model sync.
     """
-    return Call("GET", path("/api/syncs/{}/status", sync_id), SyncStatus, read_only=True)
+    return Call.get(executions.SyncStatus, "/api/syncs/{}/status", sync_id)
 
 
 def list_executions(
     sync_id: str, *, only_completed: bool | None = None, ascending: bool | None = None
-) -> Call[Page[SyncExecution]]:
+) -> Call[Page[executions.SyncExecution]]:
     """List the executions of a model sync: ``GET /api/syncs/{id}/executions``.
 
-    Counts and errors are only certain in :func:`get_execution`.
+    Counts and errors are reliable in :func:`get_execution` only.
 
-    :param sync_id: id of the model sync
-    :param only_completed: leave out those that have not ended
-    :param ascending: the oldest first; by default the latest started is
+    :param sync_id: Id of the model sync.
+    :param only_completed: List only executions that have ended.
+    :param ascending: List the oldest first; the default is the latest first.
     """
-    return Call(
-        "GET",
-        path("/api/syncs/{}/executions", sync_id),
-        Page[SyncExecution],
-        query=query(only_completed=only_completed, ascending=ascending),
-        read_only=True,
-        enveloped=False,
-    )
+    parameters = query(only_completed=only_completed, ascending=ascending)
+    return Call.get(Page[executions.SyncExecution], "/api/syncs/{}/executions", sync_id, query=parameters)
 
 
-def get_execution(sync_id: str, execution_id: str) -> Call[SyncExecution]:
+def get_execution(sync_id: str, execution_id: str) -> Call[executions.SyncExecution]:
     """Get one execution of a model sync: ``GET /api/syncs/{id}/executions/{execution id}``.
 
-    :param sync_id: id of the model sync
-    :param execution_id: id of the execution
+    :param sync_id: Id of the model sync.
+    :param execution_id: Id of the execution.
     """
-    return Call("GET", path("/api/syncs/{}/executions/{}", sync_id, execution_id), SyncExecution, read_only=True)
+    return Call.get(executions.SyncExecution, "/api/syncs/{}/executions/{}", sync_id, execution_id)
 
 
 def cancel_execution(sync_id: str, execution_id: str, *, idempotency_key: str | None = None) -> Call[Message]:
-    """Ask for the end of one execution: ``POST /api/syncs/{id}/executions/{execution id}/cancel``.
+    """Cancel one execution: ``POST /api/syncs/{id}/executions/{execution id}/cancel``.
 
-    :param sync_id: id of the model sync
-    :param execution_id: id of the execution
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param sync_id: Id of the model sync.
+    :param execution_id: Id of the execution.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call(
-        "POST",
-        path("/api/syncs/{}/executions/{}/cancel", sync_id, execution_id),
-        Message,
-        idempotency_key=idempotency_key,
-    )
+    return Call.post(Message, "/api/syncs/{}/executions/{}/cancel", sync_id, execution_id, key=idempotency_key)
 
 
 def get_console_log(
     sync_id: str, execution_id: str, *, after: str | None = None, limit: int | None = None
-) -> Call[ConsoleLog]:
-    """Get an execution's console lines: ``GET /api/syncs/{id}/executions/{execution id}/consolelog``.
+) -> Call[executions.ConsoleLog]:
+    """Get the console log of an execution: ``GET /api/syncs/{id}/executions/{execution id}/consolelog``.
 
-    The API keeps the latest 50 only: who asks too seldom misses lines.
+    The API keeps the latest 50 lines only.
 
-    :param sync_id: id of the model sync
-    :param execution_id: id of the execution
-    :param after: ``next_cursor`` of an earlier answer: only what is newer
-    :param limit: lines of one page, at most 50
+    :param sync_id: Id of the model sync.
+    :param execution_id: Id of the execution.
+    :param after: ``next_cursor`` of an earlier response, to get newer lines only.
+    :param limit: Number of lines of a page, at most 50.
     """
-    return Call(
-        "GET",
-        path("/api/syncs/{}/executions/{}/consolelog", sync_id, execution_id),
-        ConsoleLog,
-        query=query(limit=limit, after=after),
-        read_only=True,
+    parameters = query(limit=limit, after=after)
+    return Call.get(
+        executions.ConsoleLog, "/api/syncs/{}/executions/{}/consolelog", sync_id, execution_id, query=parameters
     )
 
 
-def get_logs_index(sync_id: str, execution_id: str) -> Call[LogsIndex]:
-    """Get which records an execution logged, by kind: ``GET /api/syncs/{id}/executions/{execution id}/logs``.
+def get_logs_index(sync_id: str, execution_id: str) -> Call[executions.LogsIndex]:
+    """Get the record counts and URLs of the logs: ``GET /api/syncs/{id}/executions/{execution id}/logs``.
 
-    :param sync_id: id of the model sync
-    :param execution_id: id of the execution
+    :param sync_id: Id of the model sync.
+    :param execution_id: Id of the execution.
     """
-    return Call("GET", path("/api/syncs/{}/executions/{}/logs", sync_id, execution_id), LogsIndex, read_only=True)
+    return Call.get(executions.LogsIndex, "/api/syncs/{}/executions/{}/logs", sync_id, execution_id)
 
 
-def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[LogFiles]:
-    """Get signed URLs of an execution's log files: ``GET /api/syncs/{id}/executions/{execution id}/{type}``.
+def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[executions.LogFiles]:
+    """Get the signed URLs of a log of an execution: ``GET /api/syncs/{id}/executions/{execution id}/{type}``.
 
-    The URLs expire soon; this call gives new ones.
+    The URLs expire soon; repeat the call for new ones.
 
-    :param sync_id: id of the model sync
-    :param execution_id: id of the execution
-    :param type: ``records``, ``errors``, ``warnings``, ``inserts``, ``updates`` or ``deletes``
+    :param sync_id: Id of the model sync.
+    :param execution_id: Id of the execution.
+    :param type: ``records``, ``errors``, ``warnings``, ``inserts``, ``updates`` or ``deletes``.
     """
-    return Call("GET", path("/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type), LogFiles, read_only=True)
+    return Call.get(executions.LogFiles, "/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type)

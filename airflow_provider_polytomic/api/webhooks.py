@@ -1,77 +1,85 @@
-"""The webhook: one address an organization, to which its events are pushed."""
+"""Webhooks: URLs to which the events of an organization are pushed.
+
+.. code-block:: python
+
+    webhook = client.send(webhooks.create(endpoint="https://airflow.example.com/polytomic", secret="…"))
+
+.. seealso::
+    How-to: ``docs/webhooks.md``.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from airflow_provider_polytomic.api.call import Call, given, path, query
+from airflow_provider_polytomic.api.call import Call, body_of, path, query
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.events import Webhook, WebhookDelivery
 
 
 def list() -> Call[Page[Webhook]]:
-    """List the webhooks that the key can see: ``GET /api/webhooks``."""
-    return Call("GET", "/api/webhooks", Page[Webhook], read_only=True, enveloped=False)
+    """List webhooks: ``GET /api/webhooks``."""
+    return Call.get(Page[Webhook], "/api/webhooks")
 
 
 def get(webhook_id: str) -> Call[Webhook]:
     """Get one webhook: ``GET /api/webhooks/{id}``.
 
-    :param webhook_id: id of the webhook
+    :param webhook_id: Id of the webhook.
     """
-    return Call("GET", path("/api/webhooks/{}", webhook_id), Webhook, read_only=True)
+    return Call.get(Webhook, "/api/webhooks/{}", webhook_id)
 
 
 def create(
     *, endpoint: str, secret: str, organization_id: str | None = None, idempotency_key: str | None = None
 ) -> Call[Webhook]:
-    """Create the webhook of an organization, which has one at most: ``POST /api/webhooks``.
+    """Create the webhook of an organization, which can have one: ``POST /api/webhooks``.
 
-    :param endpoint: URL that events are posted to
-    :param secret: what each delivery is signed with
-    :param organization_id: organization that it belongs to, for keys of more than one
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param endpoint: URL to which events are posted.
+    :param secret: Secret that signs each delivery.
+    :param organization_id: Organization, for keys with access to several.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = given(endpoint=endpoint, secret=secret, organization_id=organization_id)
-    return Call("POST", "/api/webhooks", Webhook, body=body, idempotency_key=idempotency_key)
+    return Call.post(Webhook, "/api/webhooks", body=body_of(locals()), key=idempotency_key)
 
 
 def update(webhook_id: str, *, endpoint: str, secret: str, organization_id: str | None = None) -> Call[Webhook]:
-    """Replace address and secret of a webhook: ``PUT /api/webhooks/{id}``.
+    """Replace the URL and the secret of a webhook: ``PUT /api/webhooks/{id}``.
 
-    :param webhook_id: id of the webhook
-    :param endpoint: URL that events are posted to
-    :param secret: what each delivery is signed with
-    :param organization_id: organization that it belongs to, for keys of more than one
+    :param webhook_id: Id of the webhook.
+    :param endpoint: URL to which events are posted.
+    :param secret: Secret that signs each delivery.
+    :param organization_id: Organization, for keys with access to several.
     """
-    body = given(endpoint=endpoint, secret=secret, organization_id=organization_id)
-    return Call("PUT", path("/api/webhooks/{}", webhook_id), Webhook, body=body)
+    return Call.put(Webhook, "/api/webhooks/{}", webhook_id, body=body_of(locals(), "webhook_id"))
 
 
 def delete(webhook_id: str) -> Call[None]:
     """Delete a webhook: ``DELETE /api/webhooks/{id}``.
 
-    :param webhook_id: id of the webhook
+    :param webhook_id: Id of the webhook.
     """
-    return Call("DELETE", path("/api/webhooks/{}", webhook_id), destructive=True, enveloped=False)
+    return Call("DELETE", path("/api/webhooks/{}", webhook_id))
 
 
 def enable(webhook_id: str, *, idempotency_key: str | None = None) -> Call[Webhook]:
-    """Push events again: ``POST /api/webhooks/{id}/enable``.
+    """Resume pushing events: ``POST /api/webhooks/{id}/enable``.
 
-    :param webhook_id: id of the webhook
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    :param webhook_id: Id of the webhook.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call("POST", path("/api/webhooks/{}/enable", webhook_id), Webhook, idempotency_key=idempotency_key)
+    return Call.post(Webhook, "/api/webhooks/{}/enable", webhook_id, key=idempotency_key)
 
 
 def disable(webhook_id: str, *, idempotency_key: str | None = None) -> Call[Webhook]:
-    """Push no more events: ``POST /api/webhooks/{id}/disable``. What happens meanwhile is not pushed later.
+    """Stop pushing events: ``POST /api/webhooks/{id}/disable``.
 
-    :param webhook_id: id of the webhook
-    :param idempotency_key: with it the same request sent again is answered as the first one was, for 24 hours
+    Events of the meantime are not pushed later.
+
+    :param webhook_id: Id of the webhook.
+    :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    return Call("POST", path("/api/webhooks/{}/disable", webhook_id), Webhook, idempotency_key=idempotency_key)
+    return Call.post(Webhook, "/api/webhooks/{}/disable", webhook_id, key=idempotency_key)
 
 
 def list_deliveries(
@@ -82,19 +90,13 @@ def list_deliveries(
     start: datetime | str | None = None,
     end: datetime | str | None = None,
 ) -> Call[Page[WebhookDelivery]]:
-    """List the attempts to push events, the newest first: ``GET /api/webhooks/{id}/deliveries``.
+    """List attempts to push events, the newest first: ``GET /api/webhooks/{id}/deliveries``.
 
-    :param webhook_id: id of the webhook
-    :param success: only those that did, or did not, arrive
-    :param event_id: only those of this event
-    :param start: only attempts at or after this moment; without a time zone it is read as UTC
-    :param end: only attempts before this moment; without a time zone it is read as UTC
+    :param webhook_id: Id of the webhook.
+    :param success: List only successful or only failed attempts.
+    :param event_id: List only attempts for this event.
+    :param start: List only attempts at or after this time; UTC unless it has a time zone.
+    :param end: List only attempts before this time; UTC unless it has a time zone.
     """
-    return Call(
-        "GET",
-        path("/api/webhooks/{}/deliveries", webhook_id),
-        Page[WebhookDelivery],
-        query=query(success=success, event_id=event_id, start=start, end=end),
-        read_only=True,
-        enveloped=False,
-    )
+    parameters = query(success=success, event_id=event_id, start=start, end=end)
+    return Call.get(Page[WebhookDelivery], "/api/webhooks/{}/deliveries", webhook_id, query=parameters)

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, send, wrap_steps
-from airflow_provider_polytomic.api.models.logs import ConsoleLine
+from airflow_provider_polytomic.api.models.executions import ConsoleLine
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind

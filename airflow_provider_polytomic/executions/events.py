@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from airflow_provider_polytomic.api import events
 from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.flow import Flow, send
-from airflow_provider_polytomic.api.models.base import Moment, Page
+from airflow_provider_polytomic.api.models.base import Page, UtcDatetime
 from airflow_provider_polytomic.executions.execution import COUNTS
 from airflow_provider_polytomic.results import SyncKindName
 
@@ -48,7 +48,7 @@ _COUNT_FIELDS = {
     "total": "record_count", "insert": "inserted_count", "update": "updated_count", "upserts": "upserted_count",
     "delete": "deleted_count", "error": "error_count", "warnings": "warning_count",
 }  # fmt: skip
-_PARSED_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+_DATETIME: TypeAdapter[datetime] = TypeAdapter(UtcDatetime)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def time_of(event: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return _PARSED_MOMENT.validate_python(value)
+        return _DATETIME.validate_python(value)
     except ValueError:
         raise ValueError("its time cannot be read") from None
 

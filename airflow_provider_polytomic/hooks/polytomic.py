@@ -9,8 +9,7 @@ from airflow_provider_polytomic._compat import BaseHook, find_connection
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import Call, PolytomicClient
-    from airflow_provider_polytomic.api.call import Listing
-    from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
+    from airflow_provider_polytomic.api.models.base import Listing
     from airflow_provider_polytomic.api.models.connections import Connection as PolytomicConnection
     from airflow_provider_polytomic.api.models.executions import (
         BulkSyncExecution,
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
         StartedExecution,
         SyncStatus,
     )
-    from airflow_provider_polytomic.api.models.syncs import Sync
+    from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
 T = TypeVar("T")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._task.deadline import run_with_deadline
 from airflow_provider_polytomic.api import Call, PolytomicClient, PolytomicError, connections
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSync
-from airflow_provider_polytomic.api.models.syncs import Sync
+from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
 from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of
 from airflow_provider_polytomic.executions import sync_kind
 from airflow_provider_polytomic.lineage.naming import DatasetName, dataset_name_in

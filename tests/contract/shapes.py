@@ -1,7 +1,7 @@
-"""Check answers against the shapes that the API declares, kept in ``api_shapes.json``.
+"""Check responses against the schemas of the API in ``api_shapes.json``.
 
-The file holds, for each operation that this package speaks, the schemas of its successful answers as Polytomic's
-official SDK (25.9.10, API version 2025-09-18) declares them; nothing else of the API's reference is in it.
+The file has the schemas of the successful responses of each supported operation, as Polytomic's official SDK (25.9.10,
+API version 2025-09-18) declares them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import jsonschema
 
 _FORMATS = jsonschema.FormatChecker(formats=())
 _PAGED_THOUGH_UNDECLARED = ("BulkSyncListEnvelope", "ModelListResponseEnvelope", "EventsEnvelope")
-"""Lists whose pages the API's reference describes and its SDK leaves out."""
+"""Lists that have pages according to the API reference but not in the SDK."""
 
 
 @_FORMATS.checks("date-time", raises=ValueError)
-def _is_moment(value: object) -> bool:
+def _is_aware_datetime(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value.replace("Z", "+00:00")).tzinfo is not None
 
 
 @cache
 def _document() -> dict[str, Any]:
-    """Read the shapes and make them strict: a field that no shape names is a mistake of the emulator's."""
+    """Read the schemas and make them strict: an undeclared field is a bug of the emulator."""
     document: dict[str, Any] = json.loads(Path(__file__).with_name("api_shapes.json").read_text())
     for name, schema in document["components"]["schemas"].items():
         if name in _PAGED_THOUGH_UNDECLARED:
@@ -39,13 +39,13 @@ def _document() -> dict[str, Any]:
 
 
 def operations() -> set[str]:
-    """Give the names of all operations."""
+    """Return the names of all operations."""
     return {each["operation"] for each in _document()["answers"].values()}
 
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str], str]]:
-    """Give method, path pattern and key of each operation; those with fewer ids in their path come first."""
+    """Return method, path pattern and key of each operation, those with fewer ids in the path first."""
     keys = sorted(_document()["answers"], key=lambda key: key.count("{"))
     split = [(key, *key.split(" ")) for key in keys]
     return [(method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), key) for key, method, path in split]
@@ -60,12 +60,12 @@ def _answers_of(request: httpx.Request) -> dict[str, Any]:
 
 
 def operation(request: httpx.Request) -> str:
-    """Give the name of the operation that a request asks for."""
+    """Return the name of the operation of a request."""
     return str(_answers_of(request)["operation"])
 
 
 def check(response: httpx.Response) -> None:
-    """Fail unless the answer, whose body has been read, has the shape that the API declares."""
+    """Fail unless the response, whose body has been read, has the schema of the API."""
     assert response.headers["X-Polytomic-Version"] == "2025-09-18"
     if not response.is_success:
         _validate(response.json(), "#/components/schemas/ApiError")

@@ -1,7 +1,7 @@
-"""Our operations against the shapes of the API: methods, paths, and the names of everything in them.
+"""Compare the operations with the OpenAPI description of the API: methods, paths, and the names of all fields.
 
-``api_requests.json`` holds the names that requests may use, ``api_shapes.json`` the schemas of answers; both are taken
-from the API's OpenAPI description, without its texts.
+``api_requests.json`` has the names of the fields of requests, ``api_shapes.json`` the schemas of responses; both are
+taken from the OpenAPI description, without its texts.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ REQUESTS: dict[str, dict[str, list[str]]] = json.loads((HERE / "api_requests.jso
 SHAPES: dict[str, Any] = json.loads((HERE / "api_shapes.json").read_text())
 
 NAMED_IN_PROSE_ONLY = {("GET /api/bulk/syncs", "limit"), ("GET /api/models", "limit")}
-"""Parameters that the API describes in words and forgets in its schema."""
+"""Parameters that only the text of the API describes."""
 
 LEFT_TO_THE_CLIENT = {"page_token"}
-"""Parameters that following the pages sets."""
+"""Parameters that pagination sets."""
 
 LEFT_OUT = {
     ("GET /api/models/{id}", "async"),
     ("DELETE /api/bulk/syncs/{id}", "refresh_schemas"),
 }
-"""Parameters without use here: answers as jobs, and one that makes no sense where it stands."""
+"""Parameters that are not supported: responses as jobs, and one without a meaning for a DELETE."""
 
 NOWHERE_IN_THE_SCHEMAS = {("ModelField", "example")}
-"""Fields that ``api_shapes.json`` lost together with the examples."""
+"""Fields that ``api_shapes.json`` does not have, because it has no examples."""
 
 CONTRACT = """
     connections.list_types connections.get_type connections.get_type_parameter_values connections.list
@@ -56,8 +56,8 @@ def operations() -> Iterator[tuple[str, Callable[..., Call[Any]]]]:
         if not isinstance(area, ModuleType):
             continue
         for name, function in vars(area).items():
-            ours = inspect.isfunction(function) and function.__module__ == area.__name__
-            if ours and not name.startswith("_") and function.__annotations__["return"].startswith("Call["):
+            defined_here = inspect.isfunction(function) and function.__module__ == area.__name__
+            if defined_here and not name.startswith("_") and function.__annotations__["return"].startswith("Call["):
                 yield f"{area_name}.{name}", function
 
 
@@ -65,7 +65,7 @@ OPERATIONS = dict(operations())
 
 
 def with_everything(function: Callable[..., Call[Any]]) -> Call[Any]:
-    """Call an operation with a value for each of its parameters, options included."""
+    """Call an operation with a value for each of its parameters, including the options."""
     positional, named = [], {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -81,65 +81,66 @@ def with_everything(function: Callable[..., Call[Any]]) -> Call[Any]:
 
 
 def value_for(name: str, annotation: str) -> Any:
-    """Make a value of a type as it is written; the first word decides."""
+    """Return a value for an annotation, by its first word."""
     text = f"the-{name}"
     values = {"Mapping": {"key": "v"}, "Sequence": [text], "bool": True, "int": 1, "str": text, "datetime": text}
     return values[re.findall(r"\w+", annotation)[0]]
 
 
 def endpoint_of(call: Call[Any]) -> str:
-    """Find the API's template for a call's path: the one with the fewest places that fits."""
-    fitting = [
+    """Return the matching path template of the API with the fewest parameters."""
+    matching = [
         known for known in REQUESTS if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), f"{call.method} {call.path}")
     ]
-    assert fitting, f"the API has no {call.method} {call.path}"
-    return min(fitting, key=lambda known: known.count("{"))
+    assert matching, f"the API has no {call.method} {call.path}"
+    return min(matching, key=lambda known: known.count("{"))
 
 
 every_operation = pytest.mark.parametrize("name", OPERATIONS)
 
 
-def test_the_operations_of_the_contract_are_there():
-    promised = CONTRACT.split()
-    assert len(promised) == 28
-    assert set(promised) <= OPERATIONS.keys()
+def test_the_operations_of_the_contract_exist():
+    expected = CONTRACT.split()
+    assert len(expected) == 28
+    assert set(expected) <= OPERATIONS.keys()
 
 
-def test_each_endpoint_is_served_by_one_operation():
+def test_each_endpoint_has_one_operation():
     served = [endpoint_of(with_everything(function)) for function in OPERATIONS.values()]
     assert sorted(served) == sorted(REQUESTS)
 
 
 @every_operation
-def test_query_names(name: str):
+def test_names_of_query_parameters(name: str):
     call = with_everything(OPERATIONS[name])
     endpoint = endpoint_of(call)
-    ours = {query.partition("[")[0] for query, _ in call.query}
-    theirs = set(REQUESTS[endpoint]["query"])
-    assert {query for query in ours - theirs if (endpoint, query) not in NAMED_IN_PROSE_ONLY} == set()
-    assert {query for query in theirs - ours - LEFT_TO_THE_CLIENT if (endpoint, query) not in LEFT_OUT} == set()
+    supported = {query.partition("[")[0] for query, _ in call.query}
+    documented = set(REQUESTS[endpoint]["query"])
+    assert {query for query in supported - documented if (endpoint, query) not in NAMED_IN_PROSE_ONLY} == set()
+    assert {
+        query for query in documented - supported - LEFT_TO_THE_CLIENT if (endpoint, query) not in LEFT_OUT
+    } == set()
 
 
 @every_operation
-def test_body_names(name: str):
+def test_names_of_body_fields(name: str):
     call = with_everything(OPERATIONS[name])
     request = REQUESTS[endpoint_of(call)]
     assert sorted(call.body or {}) == request.get("body", [])
 
 
 @every_operation
-def test_required_names_are_required_by_us(name: str):
+def test_required_fields_are_required_parameters(name: str):
     function = OPERATIONS[name]
-    ours = {
+    required = {
         parameter.name
         for parameter in inspect.signature(function).parameters.values()
         if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
     }
-    assert set(REQUESTS[endpoint_of(with_everything(function))].get("required", [])) <= ours
+    assert set(REQUESTS[endpoint_of(with_everything(function))].get("required", [])) <= required
 
 
-def test_fields_of_answers():
-    """Each field of our models stands in the schema of at least one endpoint that the model serves."""
+def test_each_field_of_a_model_is_in_a_response_of_the_api():
     found: dict[tuple[str, str], bool] = {}
     for function in OPERATIONS.values():
         call = with_everything(function)
@@ -155,7 +156,7 @@ def test_fields_of_answers():
 
 
 def compared(kind: Any, schema: dict[str, Any] | None) -> Iterator[tuple[tuple[str, str], bool]]:
-    """Say of each field of our models whether the schema has it; one without properties says nothing."""
+    """Tell for each field of a model whether the schema has it; skip schemas without properties."""
     schema = resolved(schema)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         properties = schema.get("properties")
@@ -176,7 +177,7 @@ def within(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def resolved(schema: dict[str, Any] | None) -> dict[str, Any]:
-    """Follow references, and leave null out of alternatives."""
+    """Resolve references, and drop null from alternatives."""
     if schema is None:
         return {}
     if "$ref" in schema:

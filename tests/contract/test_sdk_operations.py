@@ -1,8 +1,7 @@
-"""Polytomic's official SDK against the emulator: every method works, and every answer has the API's shape."""
+"""Call the emulator with the official SDK: every method works, and every response has the shape of the API."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from polytomic import AsyncPolytomic, Polytomic
 from polytomic.core.api_error import ApiError
 
 from airflow_provider_polytomic.emulator import Emulator, ManualClock
-from tests.support.sdk_world import World, build, nowhere
+from tests.support.sample_objects import SampleObjects, create_sample_objects, unknown_objects
 
 from . import shapes
 from .sdk_calls import CALLS, PARTNERS
@@ -56,89 +55,73 @@ def emulator(served: Emulator) -> Emulator:
 
 
 class Caller:
-    """Make single calls with the SDK's client, sync or async, and check each answer on its way back."""
+    """Make single calls with the SDK's client, and check the shape of each response."""
 
-    def __init__(self, emulator: Emulator, asynchronous: bool) -> None:
+    def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._asynchronous = asynchronous
         self.seen: list[tuple[str, int]] = []
 
     def _check(self, response: httpx.Response) -> None:
+        response.read()
         self.seen.append((shapes.operation(response.request), response.status_code))
         shapes.check(response)
 
-    async def __call__(self, name: str, world: World) -> Any:
+    def __call__(self, name: str, objects: SampleObjects) -> Any:
         key = self._emulator.partner_key if name in PARTNERS else self._emulator.api_key
-        settings: dict[str, Any] = {"base_url": self._emulator.url, "token": key, "max_retries": 0}
-        if not self._asynchronous:
-
-            def read_and_check(response: httpx.Response) -> None:
-                response.read()
-                self._check(response)
-
-            with httpx.Client(verify=False, event_hooks={"response": [read_and_check]}) as http:
-                return CALLS[name](Polytomic(httpx_client=http, **settings), world)
-
-        async def aread_and_check(response: httpx.Response) -> None:
-            await response.aread()
-            self._check(response)
-
-        async with httpx.AsyncClient(verify=False, event_hooks={"response": [aread_and_check]}) as http:
-            answer = CALLS[name](AsyncPolytomic(httpx_client=http, **settings), world)
-            assert inspect.isawaitable(answer)
-            return await answer
+        with httpx.Client(verify=False, event_hooks={"response": [self._check]}) as http:
+            sdk = Polytomic(httpx_client=http, base_url=self._emulator.url, token=key, max_retries=0)
+            return CALLS[name](sdk, objects)
 
 
 @pytest.fixture
 def call(emulator: Emulator) -> Caller:
-    return Caller(emulator, asynchronous=False)
+    return Caller(emulator)
 
 
 def test_every_operation_is_called() -> None:
     assert set(CALLS) == shapes.operations()
 
 
-@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("name", CALLS)
-async def test_operation(emulator: Emulator, name: str, asynchronous: bool) -> None:
-    world, call = build(emulator), Caller(emulator, asynchronous)
+def test_each_operation_succeeds(emulator: Emulator, call: Caller, name: str) -> None:
+    objects = create_sample_objects(emulator)
     if name == "webhooks_create":
-        await call("webhooks_delete", world)
-    answer = await call(name, world)
+        call("webhooks_delete", objects)
+    answer = call(name, objects)
     assert call.seen[-1][0] == name
     assert call.seen[-1][1] in (200, 202)
     assert answer is not None or name.endswith(("_delete", "_test_connection", "_refresh"))
 
 
 @pytest.mark.parametrize("state", STATES, ids=["nulls", "orders", "repetitions"])
-async def test_answers_keep_their_shape_in_every_reading(
+def test_responses_have_the_documented_shape_in_every_behavior(
     emulator: Emulator, call: Caller, state: dict[str, Any]
 ) -> None:
-    world = build(emulator)
+    objects = create_sample_objects(emulator)
     for switch, value in state.items():
         emulator.set_switch(switch, value)
     for name in READING:
-        await call(name, world)
+        call(name, objects)
     assert [name for name, status in call.seen if status == 200] == READING
 
 
-async def test_lists_of_nothing(emulator: Emulator, call: Caller) -> None:
+def test_empty_lists(emulator: Emulator, call: Caller) -> None:
     for reading in ("list", "null"):
         emulator.set_switch("empty_list", reading)
         for name in ("connections_list", "model_sync_list", "bulk_sync_list", "models_list", "events_list"):
-            assert not (await call(name, nowhere())).data
-        assert not (await call("webhooks_list", nowhere())).data
+            assert not (call(name, unknown_objects())).data
+        assert not (call("webhooks_list", unknown_objects())).data
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in WITHOUT_IDS])
-async def test_nothing_is_found_where_there_is_nothing(emulator: Emulator, call: Caller, name: str) -> None:
+def test_an_unknown_id_is_not_found(emulator: Emulator, call: Caller, name: str) -> None:
     with pytest.raises(ApiError) as refused:
-        await call(name, nowhere())
+        call(name, unknown_objects())
     assert refused.value.status_code == 404
     assert call.seen == [(name, 404)]
 
 
-async def test_every_type_of_event(emulator: Emulator, call: Caller) -> None:
+def test_the_emulator_emits_every_type_of_event(emulator: Emulator, call: Caller) -> None:
     outcomes = ("completed", "failed", "canceled")
     for outcome in outcomes:
         emulator.start(emulator.add_model_sync(outcome=outcome, counts={}).id)
@@ -146,17 +129,25 @@ async def test_every_type_of_event(emulator: Emulator, call: Caller) -> None:
     emulator.start(emulator.add_model_sync(counts={"error": 1}).id)
     emulator.start(emulator.add_bulk_sync(outcome="errors").id)
     emulator.clock.advance(60)
-    seen = {event.type for event in (await call("events_list", nowhere())).data}
-    assert seen == set((await call("events_get_types", nowhere())).data)
+    seen = {event.type for event in call("events_list", unknown_objects()).data}
+    assert seen == set((call("events_get_types", unknown_objects())).data)
 
 
-async def test_an_execution_keeps_its_shape_all_its_life(emulator: Emulator, call: Caller) -> None:
-    world = build(emulator)
-    emulator.plan(world.idle, statuses=[["queued", 0], ["processing", 2], ["running", 4]])
-    emulator.start(world.idle)
-    emulator.start(world.idle_bulk)
+def test_an_execution_has_the_documented_shape_in_each_status(emulator: Emulator, call: Caller) -> None:
+    objects = create_sample_objects(emulator)
+    emulator.plan(objects.idle, statuses=[["queued", 0], ["processing", 2], ["running", 4]])
+    emulator.start(objects.idle)
+    emulator.start(objects.idle_bulk)
     for _ in range(6):
         for name in ("model_sync_get_status", "bulk_sync_get_status", "bulk_sync_executions_list_status"):
-            await call(name, world)
+            call(name, objects)
         emulator.clock.advance(2)
     assert {status for _, status in call.seen} == {200}
+
+
+async def test_the_async_client_of_the_sdk_works_like_the_sync_one(emulator: Emulator) -> None:
+    objects = create_sample_objects(emulator)
+    async with httpx.AsyncClient(verify=False) as http:
+        sdk = AsyncPolytomic(httpx_client=http, base_url=emulator.url, token=emulator.api_key, max_retries=0)
+        assert (await CALLS["model_sync_get"](sdk, objects)).data.id == objects.sync
+        assert (await CALLS["bulk_sync_start"](sdk, objects)).data.id

@@ -1,4 +1,4 @@
-"""Every operation once: how it is called, what goes over the wire, and what a plain answer is read as."""
+"""List every operation with a call, the expected request, and a plain response."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from airflow_provider_polytomic.api import (
 )
 
 ODD = "a/b ?#%é"
-"""An id with everything that has a meaning of its own in a URL."""
+"""An id with every character that has a meaning in a URL."""
 
 RAW = "a%2Fb%20%3F%23%25%C3%A9"
 
 U = "248df4b7-aa70-47b8-a036-33ac447e668d"
-KEY = "a-key-of-ours"
+KEY = "an-idempotency-key"
 NOON = datetime(2026, 1, 1, 13, 0, tzinfo=timezone(timedelta(hours=1)))
 
 OBJECT: dict[str, Any] = {"data": {"id": U, "job_id": U, "name": "n"}}

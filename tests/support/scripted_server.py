@@ -1,4 +1,4 @@
-"""A server on loopback that records what arrives and answers what a test tells it to."""
+"""Serve scripted responses on loopback, and record the requests."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came over the wire; ``target`` is the undecoded path and query."""
+    """One request; ``target`` is the undecoded path and query, ``port`` that of the client."""
 
     method: str
     target: str
     headers: dict[str, str]
     body: bytes
+    port: int
 
     @property
     def json(self) -> Any:
@@ -28,7 +29,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server does with one request; without a status it hangs up."""
+    """A scripted response; without a status the server closes the connection."""
 
     status: int | None = 200
     body: bytes = b""
@@ -45,10 +46,10 @@ HANG_UP = Answer(None)
 
 @contextmanager
 def dripping(beginning: bytes, drops: int = 2000) -> Iterator[str]:
-    """Answer every request byte by byte, so that each comes soon and all of them never do.
+    """Serve an endless response, one byte each hundredth of a second.
 
-    :param beginning: what is sent at once
-    :param drops: how many at the most, one each hundredth of a second
+    :param beginning: Bytes that are sent at once.
+    :param drops: Maximum number of further bytes.
     """
     stopped = Event()
 
@@ -75,7 +76,7 @@ def dripping(beginning: bytes, drops: int = 2000) -> Iterator[str]:
 
 
 class Server:
-    """Answers with the scripted answers in order, and with the last one from then on."""
+    """Send the scripted responses in order, and then the last one again and again."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -105,7 +106,7 @@ class Server:
             def _serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                server.received.append(Received(self.command, self.path, headers, body))
+                server.received.append(Received(self.command, self.path, headers, body, self.client_address[1]))
                 scripted = server.script.pop(0) if len(server.script) > 1 else server.script[0]
                 if scripted.status is None:
                     self.close_connection = True
@@ -116,12 +117,12 @@ class Server:
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 
 
 def _head(scripted: Answer) -> bytes:
     headers = {"Content-Length": str(len(scripted.body)), **scripted.headers}
-    lines = [f"HTTP/1.1 {scripted.status} Said", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [f"HTTP/1.1 {scripted.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

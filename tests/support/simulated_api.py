@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from itertools import count
 from typing import Any, TypeVar
 
+from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.errors import (
     PolytomicAPIError,
@@ -46,7 +47,7 @@ LIVE = ("running", "canceling", "queued")
 
 PATHS = {"model": f"/api/syncs/{SYNC}", "bulk": f"/api/bulk/syncs/{SYNC}"}
 
-CLIENT = RetryPolicy(max_retries=1, first_wait=0.0)
+CLIENT = RetryPolicy(max_retries=1, backoff=Backoff(0.0, 60.0))
 """One retry by the client itself, without a pause."""
 
 

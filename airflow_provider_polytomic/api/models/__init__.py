@@ -1,1 +1,1 @@
-"""The API's objects as pydantic models."""
+"""Pydantic models of the objects of the API."""

@@ -1,8 +1,8 @@
-"""What every model of the API has in common."""
+"""Base classes and field types of all models of the API."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timezone
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -12,76 +12,92 @@ from airflow_provider_polytomic.api.redaction import MASK, is_secret_name, redac
 
 T = TypeVar("T")
 
+SERVER_FIELDS = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by"})
+"""Fields that only the API sets."""
+
 
 class Model(BaseModel):
-    """An object of the API: immutable, and fields that are not listed here are kept as attributes."""
+    """An immutable object of the API; fields that are not declared are kept as attributes."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, protected_namespaces=())
+
+    enveloped: ClassVar[bool] = True
+    """True if the object is in the ``data`` field of a response, False if it is all of the response."""
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             yield name, MASK if value and is_secret_name(name or "") else redact(value)
 
+    def writable_fields(self, *, exclude: Collection[str] = ()) -> dict[str, Any]:
+        """Return the fields to send back when the object is replaced as a whole.
 
-def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=timezone.utc)
+        Undeclared fields are included, because the API may clear a field that it returned and does not get back.
+
+        :param exclude: Further fields that only the API sets.
+        """
+        current = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        read_only = {*SERVER_FIELDS, *exclude}
+        return {name: value for name, value in current.items() if value is not None and name not in read_only}
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
     try:
-        return moment.astimezone(timezone.utc)
+        return value.astimezone(timezone.utc)
     except OverflowError as error:
-        raise ValueError("no such moment in UTC") from error
+        raise ValueError("out of range in UTC") from error
 
 
-def _empty_for_null(value: Any) -> Any:
-    return [] if value is None else value
-
-
-def _no_names_for_null(value: Any) -> Any:
-    return {} if value is None else value
-
-
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
-"""A point in time, in UTC."""
-
-Rows = Annotated[list[T], BeforeValidator(_empty_for_null)]
-"""A list; the API also writes an empty one as null."""
-
-Named = Annotated[dict[str, T], BeforeValidator(_no_names_for_null)]
-"""Things by name; the API also writes none of them as null."""
-
-Number = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
-"""A count; absent and null are 0."""
+UtcDatetime = Annotated[datetime, AfterValidator(_in_utc)]
+NullableList = Annotated[list[T], BeforeValidator(lambda value: [] if value is None else value)]
+NullableDict = Annotated[dict[str, T], BeforeValidator(lambda value: {} if value is None else value)]
+Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
+"""The API returns null for an empty list or mapping and for a count of 0, too."""
 
 
 class Pagination(Model):
-    """Where the next page begins."""
+    """The position of the next page."""
 
     next_page_token: str | None = None
 
 
-class Page(Model, Generic[T]):
+class Listing(Model, Generic[T]):
+    """A part of a list, with a cursor to the next one."""
+
+    open_ended: ClassVar[bool] = False
+    """True if rows may still be appended, so that the last page has a cursor to itself."""
+
+    rows: NullableList[T]
+
+    @property
+    def cursor(self) -> tuple[str, str] | None:
+        """Query parameter that requests the next page; None on the last page."""
+        return None
+
+
+class Page(Listing[T]):
     """One page of a list."""
 
-    grows: ClassVar[bool] = False
+    enveloped: ClassVar[bool] = False
 
-    rows: Rows[T] = Field(alias="data")
+    rows: NullableList[T] = Field(alias="data")
     pagination: Pagination | None = None
 
     @property
     def cursor(self) -> tuple[str, str] | None:
-        """The parameter that asks for the next page; None on the last one."""
         token = self.pagination.next_page_token if self.pagination else None
         return ("page_token", token) if token else None
 
 
 class Message(Model):
-    """The API's acknowledgement of a request that it carries out later."""
+    """The acknowledgement of a request that the API carries out later."""
 
     message: str | None = None
 
 
 class Activation(Model):
-    """Whether a sync is active now."""
+    """The state of a sync after it was switched on or off."""
 
     id: str | None = None
     active: bool | None = None

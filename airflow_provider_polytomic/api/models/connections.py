@@ -1,38 +1,40 @@
-"""Connections, what is learned through them, and who is asking."""
+"""Connections, their types, schemas and proxies; organizations and the identity of a key."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from airflow_provider_polytomic.api.models.base import Model, Moment, Named, Rows
+from airflow_provider_polytomic.api.models.base import Model, NullableDict, NullableList, UtcDatetime
 
 
 class ConnectionType(Model):
-    """A kind of system that a connection leads to; the list of types says more of it than a connection does."""
+    """A type of connection; the list of types returns more fields than a connection does."""
 
     id: str | None = None
     name: str | None = None
-    operations: Rows[str] = Field(default_factory=list)
-    capabilities: Named[Any] = Field(default_factory=dict)
+    operations: NullableList[str] = Field(default_factory=list)
+    capabilities: NullableDict[Any] = Field(default_factory=dict)
     configuration_form: dict[str, Any] | None = Field(default=None, alias="configurationForm", repr=False)
     initial_configuration: dict[str, Any] | None = Field(default=None, alias="initialConfiguration", repr=False)
     use_oauth: bool | None = None
 
 
 class ConfigurationSchema(Model):
-    """The JSON Schema of what a connection type is configured with."""
+    """The JSON Schema of the configuration of a connection type."""
+
+    enveloped: ClassVar[bool] = False
 
     title: str | None = None
-    properties: Named[Any] = Field(default_factory=dict)
-    required: Rows[str] = Field(default_factory=list)
+    properties: NullableDict[Any] = Field(default_factory=dict)
+    required: NullableList[str] = Field(default_factory=list)
 
 
 class Connection(Model):
-    """A system that Polytomic reads from or writes to; its configuration comes with the secrets masked.
+    """A connection to a system that Polytomic reads from or writes to; secrets in the configuration are masked.
 
-    ``auth_url`` and ``auth_code`` are given after creating one that a person must authorize.
+    The API returns ``auth_url`` and ``auth_code`` after creating one that a person must authorize.
     """
 
     id: str = Field(min_length=1)
@@ -40,17 +42,17 @@ class Connection(Model):
     type: ConnectionType | None = None
     organization_id: str | None = None
     configuration: dict[str, Any] | None = Field(default=None, repr=False)
-    policies: Rows[str] = Field(default_factory=list)
+    policies: NullableList[str] = Field(default_factory=list)
     status: str | None = None
     status_error: str | None = None
     auth_url: str | None = Field(default=None, repr=False)
     auth_code: str | None = Field(default=None, repr=False)
-    created_at: Moment | None = None
-    updated_at: Moment | None = None
+    created_at: UtcDatetime | None = None
+    updated_at: UtcDatetime | None = None
 
 
 class ParameterValue(Model):
-    """One of the values that a setting may take."""
+    """A value that a setting may have."""
 
     label: str | None = None
     value: Any = None
@@ -58,31 +60,33 @@ class ParameterValue(Model):
 
 
 class ParameterOptions(Model):
-    """The values that one setting may take, and whether others are allowed beside them."""
+    """The values that one setting may have; ``allows_creation`` if others are allowed, too."""
 
     allows_creation: bool | None = None
-    values: Rows[ParameterValue] = Field(default_factory=list)
+    values: NullableList[ParameterValue] = Field(default_factory=list)
 
 
 class ParameterValues(Model):
-    """The values that settings may take, by the name of the setting."""
+    """The values that settings may have, by the name of the setting."""
 
-    parameters: Named[ParameterOptions | None] = Field(alias="data")
+    enveloped: ClassVar[bool] = False
+
+    parameters: NullableDict[ParameterOptions | None] = Field(alias="data")
 
 
 class ConnectSession(Model):
-    """Where a person goes to create or reconnect one connection; whoever has the URL or the token can."""
+    """A page on which anyone with the URL or the token can create or reconnect one connection."""
 
     redirect_url: str | None = Field(default=None, repr=False)
     token: str | None = Field(default=None, repr=False)
 
 
 class ProxyAnswer(Model):
-    """What the system behind a connection answered, or the job that will know."""
+    """The response of the system behind a connection, or the job that will have it."""
 
     status: int | None = None
     content_type: str | None = Field(default=None, alias="contentType")
-    headers: Named[Any] = Field(default_factory=dict, repr=False)
+    headers: NullableDict[Any] = Field(default_factory=dict, repr=False)
     body: Any = Field(default=None, repr=False)
     truncated: bool | None = None
     latency_ms: int | None = Field(default=None, alias="latencyMs")
@@ -93,11 +97,11 @@ class ProxyAnswer(Model):
 
 
 class ProxyInfo(Model):
-    """What may be sent through a connection's proxy: its APIs, what is added to each request, and the limits."""
+    """The APIs behind the proxy of a connection, the additions to each request, and the limits."""
 
     connection_id: str | None = Field(default=None, alias="connectionId")
     backend_type: str | None = Field(default=None, alias="backendType")
-    apis: Rows[dict[str, Any]] = Field(default_factory=list)
+    apis: NullableList[dict[str, Any]] = Field(default_factory=list)
     inherited_base: dict[str, Any] | None = Field(default=None, alias="inheritedBase", repr=False)
     merge_rules: dict[str, Any] | None = Field(default=None, alias="mergeRules")
     request_contract: dict[str, Any] | None = Field(default=None, alias="requestContract")
@@ -111,11 +115,11 @@ class SharedConnection(Model):
 
 
 class SchemaStatus(Model):
-    """How old the API's knowledge of a connection's schemas is: ``refreshing``, then ``fresh``."""
+    """The age of the API's copy of a connection's schemas: ``refreshing``, then ``fresh``."""
 
     cache_status: str | None = None
-    last_refresh_started: Moment | None = None
-    last_refresh_finished: Moment | None = None
+    last_refresh_started: UtcDatetime | None = None
+    last_refresh_finished: UtcDatetime | None = None
 
 
 class Organization(Model):
@@ -126,7 +130,7 @@ class Organization(Model):
 
 
 class Identity(Model):
-    """Whom a key stands for."""
+    """The user or organization of an API key."""
 
     id: str | None = None
     email: str | None = None

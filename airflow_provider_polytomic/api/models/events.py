@@ -1,4 +1,4 @@
-"""Events, the webhook that gets them pushed, and jobs."""
+"""Events, webhooks and jobs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import AliasChoices, Field
 
-from airflow_provider_polytomic.api.models.base import Model, Moment
+from airflow_provider_polytomic.api.models.base import Model, UtcDatetime
 
 
 class EventPayload(Model):
-    """What happened; each type of event adds fields of its own."""
+    """The details of an event; each type of event has further fields."""
 
     sync_id: str | None = None
     sync_name: str | None = Field(default=None, validation_alias=AliasChoices("sync_name", "name"))
@@ -20,35 +20,35 @@ class EventPayload(Model):
 
 
 class Event(Model):
-    """Something that happened in an organization, such as ``sync.completed``."""
+    """An event in an organization, such as ``sync.completed``."""
 
     id: str = Field(min_length=1)
     type: str | None = None
-    created_at: Moment | None = None
+    created_at: UtcDatetime | None = None
     organization_id: str | None = None
     event: EventPayload | None = None
 
 
 class Webhook(Model):
-    """The address that an organization's events are pushed to."""
+    """A webhook, to which the API pushes the events of an organization."""
 
     id: str = Field(min_length=1)
     endpoint: str | None = None
     secret: str | None = Field(default=None, repr=False)
     organization_id: str | None = None
     disabled: bool | None = None
-    disabled_at: Moment | None = None
+    disabled_at: UtcDatetime | None = None
     disabled_reason: str | None = None
-    created_at: Moment | None = None
+    created_at: UtcDatetime | None = None
 
 
 class WebhookDelivery(Model):
-    """One attempt to push one event."""
+    """An attempt to push an event."""
 
     id: str | None = None
     event_id: str | None = None
     event_type: str | None = None
-    attempted_at: Moment | None = None
+    attempted_at: UtcDatetime | None = None
     success: bool | None = None
     status_code: int | None = None
     error: str | None = None
@@ -58,7 +58,7 @@ class WebhookDelivery(Model):
 
 
 class Job(Model):
-    """Work that the API does in the background; ``result`` is there once ``status`` is ``done``."""
+    """A job that the API runs in the background; it has a ``result`` when ``status`` is ``done``."""
 
     job_id: str | None = None
     type: str | None = None

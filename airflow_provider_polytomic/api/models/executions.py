@@ -1,91 +1,135 @@
-"""Executions of model syncs and bulk syncs, as the API describes them."""
+"""Executions of model syncs and bulk syncs, their status and their logs."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any, ClassVar
 
-from airflow_provider_polytomic.api.models.base import Model, Moment, Number, Rows
+from pydantic import AliasChoices, Field
+
+from airflow_provider_polytomic.api.models.base import Count, Listing, Model, NullableList, UtcDatetime
 
 
 class ExecutionCounts(Model):
-    """Records that a model sync execution handled, by what became of them."""
+    """Numbers of records that an execution of a model sync handled."""
 
-    total: Number = 0
-    insert: Number = 0
-    update: Number = 0
-    upserts: Number = 0
-    delete: Number = 0
-    error: Number = 0
-    warnings: Number = 0
+    total: Count = 0
+    insert: Count = 0
+    update: Count = 0
+    upserts: Count = 0
+    delete: Count = 0
+    error: Count = 0
+    warnings: Count = 0
 
 
 class StartedExecution(Model):
-    """The answer to a start: the execution's id, and its state at that moment."""
+    """An execution that was just started."""
 
     id: str = Field(min_length=1)
     status: str | None = None
-    created_at: Moment | None = None
+    created_at: UtcDatetime | None = None
 
 
-class SyncExecution(Model):
+class SyncExecution(StartedExecution):
     """One execution of a model sync."""
 
-    id: str = Field(min_length=1)
     type: str | None = None
-    status: str | None = None
-    created_at: Moment | None = None
-    started_at: Moment | None = None
-    completed_at: Moment | None = None
+    started_at: UtcDatetime | None = None
+    completed_at: UtcDatetime | None = None
     counts: ExecutionCounts | None = None
-    errors: Rows[str] = Field(default_factory=list)
+    errors: NullableList[str] = Field(default_factory=list)
 
 
 class BulkSchemaExecution(Model):
-    """What one execution of a bulk sync did with one schema; ``execution_id`` is given by the batch status only."""
+    """One schema in an execution of a bulk sync; only the batch status has ``execution_id``."""
 
     schema_id: str | None = Field(default=None, alias="schema")
     execution_id: str | None = None
     output_name: str | None = None
     status: str | None = None
     status_message: str | None = None
-    record_count: Number = 0
-    error_count: Number = 0
-    warning_count: Number = 0
-    started_at: Moment | None = None
-    completed_at: Moment | None = None
+    record_count: Count = 0
+    error_count: Count = 0
+    warning_count: Count = 0
+    started_at: UtcDatetime | None = None
+    completed_at: UtcDatetime | None = None
 
 
-class BulkSyncExecution(Model):
+class BulkSyncExecution(StartedExecution):
     """One execution of a bulk sync."""
 
-    id: str = Field(min_length=1)
     type: str | None = None
-    status: str | None = None
     status_message: str | None = None
-    created_at: Moment | None = None
-    started_at: Moment | None = None
-    completed_at: Moment | None = None
-    updated_at: Moment | None = None
-    record_count: Number = 0
-    error_count: Number = 0
-    warning_count: Number = 0
+    started_at: UtcDatetime | None = None
+    completed_at: UtcDatetime | None = None
+    updated_at: UtcDatetime | None = None
+    record_count: Count = 0
+    error_count: Count = 0
+    warning_count: Count = 0
     is_test: bool | None = None
     is_resync: bool | None = None
     is_partial: bool | None = None
-    schemas: Rows[BulkSchemaExecution] = Field(default_factory=list)
+    schemas: NullableList[BulkSchemaExecution] = Field(default_factory=list)
 
 
 class SyncStatus(Model):
-    """What a model sync does now, did last, and does next."""
+    """The current, the last and the next execution of a model sync."""
 
     current_execution: SyncExecution | None = None
     last_execution: SyncExecution | None = None
-    next_execution_time: Moment | None = None
+    next_execution_time: UtcDatetime | None = None
 
 
 class BulkSyncStatus(Model):
-    """What a bulk sync does now, did last, and does next."""
+    """The current, the last and the next execution of a bulk sync."""
 
     current_execution: BulkSyncExecution | None = None
     last_execution: BulkSyncExecution | None = None
-    next_execution_time: Moment | None = None
+    next_execution_time: UtcDatetime | None = None
+
+
+class ConsoleLine(Model):
+    """One line of an execution's console log."""
+
+    id: str | None = None
+    timestamp: UtcDatetime | None = None
+    level: str | None = None
+    message: str | None = None
+    payload: dict[str, Any] | None = None
+
+
+class ConsoleLog(Listing[ConsoleLine]):
+    """A part of an execution's console log; pass ``next_cursor`` as ``after`` to get the lines written since."""
+
+    open_ended: ClassVar[bool] = True
+
+    rows: NullableList[ConsoleLine] = Field(default_factory=list, alias="entries")
+    next_cursor: str | None = None
+
+    @property
+    def cursor(self) -> tuple[str, str] | None:
+        return ("after", self.next_cursor) if self.rows and self.next_cursor else None
+
+
+class LogFiles(Model):
+    """Files of records behind signed URLs: anyone with a URL can read its file until it expires."""
+
+    urls: NullableList[str] = Field(default_factory=list, validation_alias=AliasChoices("urls", "URLs"), repr=False)
+    expires: UtcDatetime | None = Field(default=None, validation_alias=AliasChoices("expires", "Expires"))
+
+
+class LogsIndexEntry(Model):
+    """The number of records in one log, and its URL."""
+
+    count: int | None = None
+    url: str | None = Field(default=None, repr=False)
+
+
+class LogsIndex(Model):
+    """The logs of an execution of a model sync; a log without records may be absent."""
+
+    records: LogsIndexEntry | None = None
+    errors: LogsIndexEntry | None = None
+    warnings: LogsIndexEntry | None = None
+    inserts: LogsIndexEntry | None = None
+    updates: LogsIndexEntry | None = None
+    deletes: LogsIndexEntry | None = None

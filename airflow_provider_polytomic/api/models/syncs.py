@@ -1,4 +1,4 @@
-"""Model syncs as objects, and what they can be made of."""
+"""Model syncs and bulk syncs, and the models and schemas that they read."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import Field
 
-from airflow_provider_polytomic.api.models.base import Model, Moment, Named, Rows
+from airflow_provider_polytomic.api.models.base import Model, NullableDict, NullableList, UtcDatetime
+from airflow_provider_polytomic.api.models.executions import BulkSchemaExecution
 
 
 class SyncProblem(Model):
-    """A part of a model sync that the API could not make sense of; it keeps the sync from running."""
+    """A problem in the settings of a model sync, which prevents it from running."""
 
     code: str | None = None
     message: str | None = None
@@ -19,7 +20,7 @@ class SyncProblem(Model):
 
 
 class Sync(Model):
-    """A model sync: a query's rows into a target. The list gives fewer fields than the single get."""
+    """A model sync, which writes the rows of a query to a target; a list returns fewer fields than a get."""
 
     id: str = Field(min_length=1)
     name: str | None = None
@@ -29,17 +30,17 @@ class Sync(Model):
     target: dict[str, Any] | None = None
     target_connection_id: str | None = None
     target_object: str | None = None
-    model_ids: Rows[str] = Field(default_factory=list)
-    fields: Rows[dict[str, Any]] = Field(default_factory=list)
-    policies: Rows[str] = Field(default_factory=list)
-    problems: Rows[SyncProblem] = Field(default_factory=list)
+    model_ids: NullableList[str] = Field(default_factory=list)
+    fields: NullableList[dict[str, Any]] = Field(default_factory=list)
+    policies: NullableList[str] = Field(default_factory=list)
+    problems: NullableList[SyncProblem] = Field(default_factory=list)
     organization_id: str | None = None
-    created_at: Moment | None = None
-    updated_at: Moment | None = None
+    created_at: UtcDatetime | None = None
+    updated_at: UtcDatetime | None = None
 
 
 class ScheduleOption(Model):
-    """One of the ways in which a model sync can be scheduled, and the form of its settings."""
+    """A type of schedule for model syncs, and the form of its settings."""
 
     frequency: str | None = None
     label: str | None = None
@@ -48,29 +49,29 @@ class ScheduleOption(Model):
 
 
 class ScheduleOptions(Model):
-    """The ways in which a model sync can be scheduled."""
+    """The types of schedule for model syncs."""
 
-    schedule_options: Rows[ScheduleOption] = Field(default_factory=list)
+    schedule_options: NullableList[ScheduleOption] = Field(default_factory=list)
 
 
 class SourceItem(Model):
-    """One setting that chooses what is read from a connection, and its values."""
+    """A setting that selects the source data of a connection, and its values."""
 
     has_items: bool | None = None
-    items: Rows[Any] = Field(default_factory=list)
-    requires_one_of: Rows[str] = Field(default_factory=list)
+    items: NullableList[Any] = Field(default_factory=list)
+    requires_one_of: NullableList[str] = Field(default_factory=list)
 
 
 class SyncSource(Model):
-    """What must be chosen to read from a connection."""
+    """The settings that select the source data of a connection."""
 
-    configuration: Named[Any] = Field(default_factory=dict)
-    items: Named[SourceItem | None] = Field(default_factory=dict)
-    requires_one_of: Rows[str] = Field(default_factory=list)
+    configuration: NullableDict[Any] = Field(default_factory=dict)
+    items: NullableDict[SourceItem | None] = Field(default_factory=dict)
+    requires_one_of: NullableList[str] = Field(default_factory=list)
 
 
 class ModelField(Model):
-    """One column of what a model reads."""
+    """A column of a model."""
 
     id: str | None = None
     name: str | None = None
@@ -84,7 +85,7 @@ class ModelField(Model):
 
 
 class DataModel(Model):
-    """A model: the query whose rows a model sync sends."""
+    """A model: the query whose rows a model sync writes."""
 
     id: str = Field(min_length=1)
     name: str | None = None
@@ -92,12 +93,59 @@ class DataModel(Model):
     connection_id: str | None = None
     configuration: dict[str, Any] | None = Field(default=None, repr=False)
     identifier: str | None = None
-    fields: Rows[ModelField] = Field(default_factory=list)
-    relations: Rows[dict[str, Any]] = Field(default_factory=list)
-    tracking_columns: Rows[str] = Field(default_factory=list)
-    labels: Rows[Any] = Field(default_factory=list)
-    policies: Rows[str] = Field(default_factory=list)
+    fields: NullableList[ModelField] = Field(default_factory=list)
+    relations: NullableList[dict[str, Any]] = Field(default_factory=list)
+    tracking_columns: NullableList[str] = Field(default_factory=list)
+    labels: NullableList[Any] = Field(default_factory=list)
+    policies: NullableList[str] = Field(default_factory=list)
     organization_id: str | None = None
     version: int | None = None
-    created_at: Moment | None = None
-    updated_at: Moment | None = None
+    created_at: UtcDatetime | None = None
+    updated_at: UtcDatetime | None = None
+
+
+class BulkSync(Model):
+    """A bulk sync, which copies whole schemas of a source to a warehouse, database or bucket."""
+
+    id: str = Field(min_length=1)
+    name: str | None = None
+    active: bool | None = None
+    mode: str | None = None
+    source_connection_id: str | None = None
+    source_configuration: dict[str, Any] | None = Field(default=None, repr=False)
+    destination_connection_id: str | None = None
+    destination_configuration: dict[str, Any] | None = Field(default=None, repr=False)
+    default_schedule: dict[str, Any] | None = None
+    additional_schedules: NullableList[dict[str, Any]] = Field(default_factory=list)
+    policies: NullableList[str] = Field(default_factory=list)
+    organization_id: str | None = None
+    created_at: UtcDatetime | None = None
+    updated_at: UtcDatetime | None = None
+
+
+class BulkSchema(Model):
+    """A schema of a bulk sync: an object or table of the source, and its settings."""
+
+    id: str | None = None
+    enabled: bool | None = None
+    output_name: str | None = None
+    user_output_name: str | None = None
+    partition_key: str | None = None
+    tracking_field: str | None = None
+    history_enabled: bool | None = None
+    disable_data_cutoff: bool | None = None
+    data_cutoff_timestamp: UtcDatetime | None = None
+    fields: NullableList[dict[str, Any]] = Field(default_factory=list)
+    filters: NullableList[dict[str, Any]] = Field(default_factory=list)
+
+
+class BulkSyncSummary(Model):
+    """The latest execution of a bulk sync in the batch status.
+
+    It has no execution id of its own: only the entries of ``schemas`` have one. The next execution replaces it.
+    """
+
+    sync_id: str = Field(min_length=1)
+    status: str | None = None
+    next_execution_time: UtcDatetime | None = Field(default=None, alias="nextExecutionTime")
+    schemas: NullableList[BulkSchemaExecution] = Field(default_factory=list)

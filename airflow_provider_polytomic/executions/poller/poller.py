@@ -48,7 +48,7 @@ from contextlib import AbstractAsyncContextManager
 from contextvars import Context
 from typing import Any
 
-from airflow_provider_polytomic.api.clients import MOST_CONNECTIONS, AsyncPolytomicClient
+from airflow_provider_polytomic.api.clients import MAX_CONNECTIONS, AsyncPolytomicClient
 from airflow_provider_polytomic.api.config import ClientConfig
 from airflow_provider_polytomic.api.errors import PolytomicAuthError, PolytomicError, PolytomicRateLimitError
 from airflow_provider_polytomic.api.retry import is_transient
@@ -205,7 +205,7 @@ class ExecutionPoller:
         """Begin the next request that is due; return False if there is none."""
         if self._breaker.open:
             return self._begin_while_open(now)
-        if len(self._requests) >= MOST_CONNECTIONS:
+        if len(self._requests) >= MAX_CONNECTIONS:
             return False
         if self._hints.next_at <= now:
             self._request(self._poll_events(now))
@@ -248,7 +248,7 @@ class ExecutionPoller:
         if self._breaker.open:
             may_try = self._schedule and not self._requests
             next_at = min(self._schedule.next_at, self._breaker.retry_at if may_try else NEVER)
-        elif len(self._requests) >= MOST_CONNECTIONS:
+        elif len(self._requests) >= MAX_CONNECTIONS:
             return None
         else:
             next_at = min(self._schedule.next_at, self._hints.next_at)

@@ -1,4 +1,4 @@
-"""Whatever stands in an answer: a typed result or PolytomicResponseError, never another exception."""
+"""Read any response: the result is a model or a PolytomicResponseError, never another exception."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.scripted_server import Answer
 
 from .conftest import KEY
 
-MOMENTS = [
+DATETIMES = [
     "",
     "0001-01-01T00:00:00+14:00",
     "9999-12-31T23:59:59-14:00",
@@ -37,7 +37,7 @@ scalars = (
     | st.integers()
     | st.floats()
     | st.text(st.characters(exclude_categories=()))
-    | st.sampled_from(MOMENTS)
+    | st.sampled_from(DATETIMES)
 )
 keys = st.text(st.characters(exclude_categories=()), max_size=8)
 json_values = st.recursive(
@@ -46,7 +46,7 @@ json_values = st.recursive(
 
 
 def shaped(kind: Any) -> st.SearchStrategy[Any]:
-    """Generate what the type could be read from, with any value in any place."""
+    """Generate payloads in the shape of a model, with any value in any field."""
     models = [*_models_in(kind)]
     if not models:
         return json_values
@@ -64,7 +64,7 @@ def shaped(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def outcome(act: Callable[[], Any]) -> Any:
-    """Return what it returns, or the error that an answer may lead to; another one is a failure of the test."""
+    """Return the result or the expected error; any other error fails the test."""
     try:
         return act()
     except (PolytomicAPIError, PolytomicResponseError) as error:
@@ -85,7 +85,11 @@ def _names(own_name: str, field: Any) -> list[str]:
     return [field.alias or own_name]
 
 
-@pytest.mark.parametrize("call", [row.call for row in OPERATIONS.values()], ids=OPERATIONS)
+CALLS = {str(getattr(row.call.model, "__name__", None)): row.call for row in OPERATIONS.values()}
+"""One call for each model."""
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_any_value_in_any_field(call: Call[Any]):
     inner = shaped(call.model)
 
@@ -101,8 +105,7 @@ def test_any_value_in_any_field(call: Call[Any]):
     check()
 
 
-def test_answers_are_read_and_refused():
-    """Guard the test above against a generator that models always accept, or never."""
+def test_the_generator_makes_valid_and_invalid_payloads():
     results = set()
 
     @given(fields=shaped(syncs.cancel("1").model))
@@ -121,7 +124,7 @@ def test_answers_are_read_and_refused():
     retry_after=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=8),
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_bytes_under_any_status(server, status: int, body: bytes, kind: str, retry_after: str):
+def test_any_body_with_any_status(server, status: int, body: bytes, kind: str, retry_after: str):
     if status in (204, 205, 304):
         body = b""
     server.answers(Answer(status, body, {"Content-Type": kind, "Retry-After": retry_after}))

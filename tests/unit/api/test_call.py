@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 
 import pytest
 
-from airflow_provider_polytomic.api import Call, PolytomicResponseError, syncs
-from airflow_provider_polytomic.api.call import given, path, query
+from airflow_provider_polytomic.api import Call, PolytomicResponseError, connections, syncs
+from airflow_provider_polytomic.api.call import drop_none, path, query
 from airflow_provider_polytomic.api.models.base import Message, Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncStatus
 from airflow_provider_polytomic.api.models.syncs import Sync
@@ -26,15 +28,22 @@ from airflow_provider_polytomic.api.models.syncs import Sync
         (datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=-2))), (("p", "2026-01-01T02:00:00Z"),)),
     ],
 )
-def test_query(value, pairs):
+def test_query_parameters_are_encoded(value, pairs):
     assert query(p=value) == pairs
 
 
-def test_body_leaves_out_what_is_not_given_and_nothing_else():
-    assert given(a=None, b=False, c=[], d={"e": None}, f=0) == {"b": False, "c": [], "d": {"e": None}, "f": 0}
+def test_only_none_is_dropped_from_a_body():
+    empty = {"b": False, "c": [], "d": {"e": None}, "f": 0}
+    assert drop_none({"a": None, **empty}) == empty
 
 
-def test_path_encodes_whatever_stands_in_an_id():
+def test_a_read_only_mapping_in_a_body_becomes_a_dict():
+    body = connections.create("n", "s3", MappingProxyType({"bucket": "b"})).body
+    assert body is not None
+    assert json.dumps(body["configuration"]) == '{"bucket": "b"}'
+
+
+def test_ids_are_percent_encoded():
     assert path("/a/{}/b/{}", "x/../y", "%2e") == "/a/x%2F..%2Fy/b/%252e"
 
 
@@ -45,18 +54,18 @@ def test_a_call_is_immutable_and_shows_no_body():
     assert "somebody" not in repr(call)
 
 
-def test_once_is_the_same_call_sent_once():
+def test_without_retries_changes_nothing_else():
     call = syncs.get("1")
     assert (call.repeatable, call.without_retries().repeatable) == (True, False)
     assert call.without_retries().path == call.path
 
 
-def test_an_unknown_field_is_kept_and_an_unknown_word_accepted():
+def test_unknown_fields_and_values_are_accepted():
     sync = syncs.get("1").read({"data": {"id": "1", "mode": "mirror", "color": "blue"}})
     assert (sync.mode, sync.color) == ("mirror", "blue")
 
 
-def test_null_lists_and_counts_are_empty():
+def test_null_is_read_as_an_empty_list_or_a_count_of_zero():
     execution = Call("GET", "/", BulkSyncExecution).read({"data": {"id": "1", "schemas": None, "record_count": None}})
     assert (execution.schemas, execution.record_count) == ([], 0)
     assert syncs.list().read({"data": None}).rows == []
@@ -68,7 +77,7 @@ def test_an_absent_execution_is_none():
 
 
 @pytest.mark.parametrize("moment", ["2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00"])
-def test_moments_are_in_utc(moment: str):
+def test_datetimes_are_in_utc(moment: str):
     sync = syncs.get("1").read({"data": {"id": "1", "created_at": moment}})
     assert sync.created_at == datetime(2026, 1, 1, tzinfo=timezone.utc)
     assert sync.created_at.tzinfo is timezone.utc
@@ -85,13 +94,13 @@ def test_moments_are_in_utc(moment: str):
         (Call("GET", "/x", Sync), {"data": {"id": ""}}),
         (Call("GET", "/x", Sync), {"data": {"id": 7}}),
         (Call("GET", "/x", Message), {"data": "text"}),
-        (Call("GET", "/x", Page[Sync], enveloped=False), {}),
-        (Call("GET", "/x", Page[Sync], enveloped=False), {"status": "ok"}),
-        (Call("GET", "/x", Page[Sync], enveloped=False), {"data": {"id": "1"}}),
+        (Call("GET", "/x", Page[Sync]), {}),
+        (Call("GET", "/x", Page[Sync]), {"status": "ok"}),
+        (Call("GET", "/x", Page[Sync]), {"data": {"id": "1"}}),
         (Call("GET", "/x", Sync), {"data": {"id": "1", "created_at": "0001-01-01T00:00:00+14:00"}}),
     ],
 )
-def test_another_shape_than_promised(call, payload):
+def test_another_shape_is_refused(call, payload):
     with pytest.raises(PolytomicResponseError, match="GET /x: ") as caught:
         call.read(payload)
     assert caught.value.__context__ is None

@@ -1,4 +1,4 @@
-"""Secrets planted wherever one could stand, and looked for wherever somebody could read."""
+"""Plant secrets wherever the API could return them, and look for them in everything that is shown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ ANSWERS = {
 
 
 def readable(value: Any, seen: set[int] | None = None) -> Iterator[str]:
-    """List every text in and below a value, by whatever way it shows itself."""
+    """List every text that a value and its parts show."""
     seen = seen if seen is not None else set()
     if id(value) in seen:
         return
@@ -93,9 +93,9 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-@pytest.mark.parametrize("said", ANSWERS.values(), ids=ANSWERS)
-def test_no_failure_shows_a_secret(said: Answer, server, driver, log):
-    server.answers(said)
+@pytest.mark.parametrize("reply", ANSWERS.values(), ids=ANSWERS)
+def test_no_failure_shows_a_secret(reply: Answer, server, driver, log):
+    server.answers(reply)
     with pytest.raises(PolytomicError) as caught:
         driver.send(CREATE, organization_id=ORGANIZATION, max_retries=1)
     assert_hidden(caught.value, [record.getMessage() for record in log.records], log.text)
@@ -103,7 +103,7 @@ def test_no_failure_shows_a_secret(said: Answer, server, driver, log):
     assert not [record for record in log.records if record.name == "httpx" and record.levelno >= logging.INFO]
 
 
-def test_a_name_in_an_answer_of_another_shape_is_not_shown(server, driver):
+def test_a_secret_name_in_a_response_of_another_shape_is_not_shown(server, driver):
     server.answers(answer({"data": {KEY: {"values": 5}}}))
     with pytest.raises(PolytomicResponseError, match=r"data\.\*\*\*\.values") as caught:
         driver.send(connections.get_parameter_values("1"), max_retries=0)
@@ -111,15 +111,15 @@ def test_a_name_in_an_answer_of_another_shape_is_not_shown(server, driver):
 
 
 def test_no_success_shows_a_secret_in_log_or_repr(server, driver, log):
-    said = {"id": "1", "auth_url": SIGNED, "auth_code": KEY, "configuration": {"password": PASSWORD}, "logs": SIGNED}
-    server.answers(answer({"data": said}, X_Echo=KEY))
+    reply = {"id": "1", "auth_url": SIGNED, "auth_code": KEY, "configuration": {"password": PASSWORD}, "logs": SIGNED}
+    server.answers(answer({"data": reply}, X_Echo=KEY))
     connection = driver.send(CREATE)
     assert connection.auth_code == KEY
     assert_hidden(connection, CREATE, log.text, [record.getMessage() for record in log.records])
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "reply"),
     [
         (syncs.get("1"), {"id": "1", "encryption_passphrase": KEY, "target": {"url": SIGNED, "api_key": KEY}}),
         (syncs.get_log_urls("1", "2", "errors"), {"urls": [SIGNED]}),
@@ -130,8 +130,8 @@ def test_no_success_shows_a_secret_in_log_or_repr(server, driver, log):
     ],
     ids=lambda value: value.path if hasattr(value, "path") else "",
 )
-def test_no_repr_of_an_answer_shows_a_secret(call, said):
-    assert_hidden(call.read({"data": said}))
+def test_no_repr_of_an_answer_shows_a_secret(call, reply):
+    assert_hidden(call.read({"data": reply}))
 
 
 def test_a_payload_of_signed_urls_is_not_shown():
@@ -140,14 +140,13 @@ def test_a_payload_of_signed_urls_is_not_shown():
 
 
 @pytest.mark.parametrize("kind", [httpx.ConnectError, httpx.ReadTimeout, httpx.ProxyError, httpx.DecodingError])
-def test_no_transport_error_shows_a_secret(kind: type[httpx.HTTPError], driver, monkeypatch, log):
-    def fail(*args: Any, **kwargs: Any) -> Any:
+def test_no_transport_error_shows_a_secret(kind: type[httpx.HTTPError], driver, log):
+    def fail(request: httpx.Request) -> httpx.Response:
         raise kind(f"could not connect to https://u:{PROXY_PASSWORD}@proxy, {PROXY_PASSWORD}: {ECHO}")
 
-    monkeypatch.setattr(httpx.Client, "request", fail)
-    monkeypatch.setattr(httpx.AsyncClient, "request", fail)
+    settings = {"proxy": f"http://u:{PROXY_PASSWORD}@proxy.test", "organization_id": ORGANIZATION}
     with pytest.raises(PolytomicError) as caught:
-        driver.send(CREATE, proxy=f"http://u:{PROXY_PASSWORD}@proxy.test", organization_id=ORGANIZATION, max_retries=1)
+        driver.send(CREATE, transport=httpx.MockTransport(fail), max_retries=1, **settings)
     assert_hidden(caught.value, log.text)
 
 
@@ -159,7 +158,7 @@ def test_a_real_proxy_failure_does_not_show_its_password(server, driver, log):
     assert_hidden(caught.value, log.text, [record.getMessage() for record in log.records])
 
 
-def test_other_users_of_the_http_library_keep_their_log(server, log):
+def test_the_log_of_other_requests_is_not_changed(server, log):
     server.answers(answer({}))
     httpx.get(server.url)
     assert [record for record in log.records if record.name == "httpx"]

@@ -16,7 +16,7 @@ def _no_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(API_KEY_VARIABLE, raising=False)
 
 
-def test_headers(server, driver):
+def test_headers_of_a_request(server, driver):
     server.answers(answer({"data": {}}))
     driver.send(identity.get(), api_version="2024-02-08")
     headers = server.received[0].headers
@@ -41,7 +41,7 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("key", ["two\nlines", "schlüssel", "tab\t"])
-def test_keys_that_no_header_can_carry(key: str):
+def test_a_key_that_is_not_a_valid_header_is_refused(key: str):
     with pytest.raises(ValueError, match="pasted") as caught:
         ClientConfig(key)
     assert key not in str(caught.value)
@@ -59,7 +59,7 @@ def test_keys_that_no_header_can_carry(key: str):
         ("http://[::1]:8000/x", "http://[::1]:8000/x"),
     ],
 )
-def test_addresses(given: str, address: str):
+def test_addresses_are_normalized(given: str, address: str):
     assert ClientConfig("k", base_url=given).base_url == address
 
 
@@ -74,7 +74,7 @@ def test_addresses(given: str, address: str):
         "http://0.0.0.0",
     ],
 )
-def test_the_key_does_not_cross_a_network_in_clear(address: str):
+def test_the_key_is_not_sent_in_clear(address: str):
     with pytest.raises(ValueError, match="in clear"):
         ClientConfig("k", base_url=address)
     assert ClientConfig("k", base_url=address, allow_http=True).base_url == address.replace("HTTP", "http")
@@ -93,33 +93,33 @@ def test_the_key_does_not_cross_a_network_in_clear(address: str):
         "https://[::canary",
     ],
 )
-def test_addresses_that_cannot_be_used(address: str):
+def test_an_invalid_address_is_refused(address: str):
     with pytest.raises(ValueError, match=r"host|IPv6") as caught:
         ClientConfig("k", base_url=address)
     assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize("proxy", ["http://proxy:3128", "https://u:p@proxy.example.com", "socks5://[::1]:1080/"])
-def test_proxies(proxy: str):
+def test_proxy_urls(proxy: str):
     assert ClientConfig("k", proxy=proxy).proxy == proxy
 
 
 @pytest.mark.parametrize(
     "proxy", ["proxy:3128", "ftp://u:canary@proxy", "http://u:canary@proxy:x", "http://u:can@ary@proxy", "http://"]
 )
-def test_a_proxy_that_cannot_be_used_is_not_repeated(proxy: str):
+def test_an_invalid_proxy_is_refused_without_showing_it(proxy: str):
     with pytest.raises(ValueError, match="the proxy must look like") as caught:
         PolytomicClient("k", proxy=proxy)
     assert "ary" not in str(caught.value)
 
 
-def test_certificates_are_checked_unless_told_otherwise():
+def test_certificates_are_verified_by_default():
     assert ClientConfig("k").verify is True
     with PolytomicClient("k", verify=False), pytest.raises(FileNotFoundError):
         PolytomicClient("k", verify="/no/such/bundle.pem")
 
 
-def test_nothing_secret_in_a_repr():
+def test_a_repr_shows_no_secret():
     config = ClientConfig("canary-key", organization_id="o", proxy="http://u:canary-password@proxy")
     with PolytomicClient(config=config) as client:
         assert "canary" not in repr(config) + repr(client)

@@ -1,4 +1,4 @@
-"""Connections as code, against the emulator."""
+"""Create and update connections in the emulator."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def names(client):
     return [connection.name for connection in client.pages(connections.list())]
 
 
-def test_a_repetition_finds_what_was_created(client):
+def test_a_second_attempt_returns_the_connection_of_the_first(client):
     first = create(client)
     assert create(client, attempts_before=1).id == first.id
     assert names(client) == ["Warehouse"]
 
 
-def test_what_somebody_else_created_is_not_taken_for_ours(client, emulator):
+def test_a_connection_of_somebody_else_is_not_used(client, emulator):
     other = emulator.add_connection(name="Warehouse", type="postgresql", configuration={})
     for attempts_before in (0, 1):
         with pytest.raises(AlreadyExists, match=other.id):
@@ -48,7 +48,7 @@ def test_what_somebody_else_created_is_not_taken_for_ours(client, emulator):
 
 
 @pytest.mark.parametrize("if_exists", ["reuse", "update"])
-def test_an_existing_one_may_be_taken(client, emulator, if_exists):
+def test_an_existing_connection_can_be_reused_or_updated(client, emulator, if_exists):
     other = emulator.add_connection(name="Warehouse", type="postgresql", configuration={"hostname": "old"})
     emulator.add_connection(name="Warehouse", type="mysql", configuration={})
     assert create(client, if_exists=if_exists).id == other.id
@@ -56,7 +56,7 @@ def test_an_existing_one_may_be_taken(client, emulator, if_exists):
     assert shown["hostname"] == ("old" if if_exists == "reuse" else "db.example.com")
 
 
-def test_a_recorded_failure_is_left_behind_by_the_next_attempt(client, emulator):
+def test_a_recorded_failure_does_not_fail_the_next_attempt(client, emulator):
     emulator.fault("status", when="within", method="POST", path="/api/connections", status=500)
     with pytest.raises(PolytomicServerError):
         client.send(connections.create("Warehouse", "postgresql", SETTINGS, idempotency_key="k" * 8))
@@ -65,7 +65,7 @@ def test_a_recorded_failure_is_left_behind_by_the_next_attempt(client, emulator)
     assert names(client) == ["Warehouse"]
 
 
-def test_a_replacement_keeps_the_name_and_says_what_it_clears(client, emulator, caplog):
+def test_a_replacement_keeps_the_name_and_logs_the_cleared_settings(client, emulator, caplog):
     old = emulator.add_connection(
         name="Warehouse", type="postgresql", configuration={"hostname": "old", "ssl": True, "password": "x" * 9}
     )
@@ -74,9 +74,7 @@ def test_a_replacement_keeps_the_name_and_says_what_it_clears(client, emulator, 
     assert "clears: password, ssl, healthcheck_interval, if it has one" in caplog.text
 
 
-def test_a_replacement_says_what_it_clears_deep_inside_and_sets_how_often_its_health_is_checked(
-    client, emulator, caplog
-):
+def test_a_replacement_logs_nested_cleared_settings_and_sets_the_healthcheck_interval(client, emulator, caplog):
     old = emulator.add_connection(
         name="Warehouse", type="postgresql", configuration={"hostname": "old", "tunnel": {"host": "b", "port": 22}}
     )
@@ -90,7 +88,7 @@ def test_a_replacement_says_what_it_clears_deep_inside_and_sets_how_often_its_he
 @pytest.mark.parametrize("lag", [0, 7])
 @pytest.mark.parametrize("finishes", [True, False])
 @pytest.mark.parametrize("ends", ["fresh", "failed"])
-def test_a_refresh_is_waited_for_in_every_reading_of_its_status(client, emulator, lag, finishes, ends, caplog):
+def test_the_end_of_a_refresh_is_recognized(client, emulator, lag, finishes, ends, caplog):
     connection = create(client)
     for switch, value in {"seconds": 20, "lag": lag, "finishes": finishes, "ends": ends}.items():
         emulator.set_switch(f"schema_refresh_{switch}", value)
@@ -101,7 +99,7 @@ def test_a_refresh_is_waited_for_in_every_reading_of_its_status(client, emulator
     assert ("has ended as 'failed'" in caplog.text) == (ends == "failed")
 
 
-def test_a_refresh_that_does_not_end_is_given_up(client, emulator):
+def test_a_refresh_that_does_not_end_times_out(client, emulator):
     connection = create(client)
     emulator.set_switch("schema_refresh_seconds", math.inf)
     emulator.clock.freeze()

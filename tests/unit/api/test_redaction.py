@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_polytomic.api import PolytomicClient
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSchema
 from airflow_provider_polytomic.api.models.connections import Connection
-from airflow_provider_polytomic.api.models.syncs import Sync
+from airflow_provider_polytomic.api.models.syncs import BulkSchema, Sync
 from airflow_provider_polytomic.api.redaction import (
-    MOST_KNOWN,
-    hide_from_now_on,
+    MAX_REGISTERED_SECRETS,
     is_secret_name,
     one_line,
     redact,
+    register_secrets,
     secrets_in,
 )
 
@@ -38,20 +37,20 @@ HARMLESS_NAMES = """
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES.split())
-def test_secret_names(name: str):
+def test_values_of_secret_names_are_masked(name: str):
     assert is_secret_name(name)
     assert redact({name: "canary"}) == {name: "***"}
     assert secrets_in({"x": [{name: "canary"}]}) == ["canary"]
 
 
 @pytest.mark.parametrize("name", HARMLESS_NAMES.split())
-def test_harmless_names(name: str):
+def test_values_of_other_names_are_kept(name: str):
     assert not is_secret_name(name)
     assert redact({name: "value"}) == {name: "value"}
     assert secrets_in({name: "value"}) == []
 
 
-def test_everything_below_a_secret_name_is_secret():
+def test_everything_below_a_secret_name_is_masked():
     body = {"credentials": {"user": "u", "parts": ["p", 5, None, True]}, "token": "", "secret": None}
     assert secrets_in(body) == ["u", "p", "5", ""]
     assert redact(body) == {"credentials": "***", "token": "", "secret": None}
@@ -94,21 +93,21 @@ def test_everything_below_a_secret_name_is_secret():
         ("time: 12:30:00, secret", "time: 12:30:00, secret"),
     ],
 )
-def test_texts(text: str, redacted: str):
+def test_secrets_in_texts_are_masked(text: str, redacted: str):
     assert redact(text) == redacted
 
 
 @pytest.mark.parametrize("secret", ["canary", "p@ss/w?rd +", 'quo"te\\', "line\nbreak", "schlüssel"])
-def test_known_secrets_however_they_are_spelled(secret: str):
+def test_given_secrets_are_masked_in_every_encoding(secret: str):
     for spelled in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
         assert redact(f"before {spelled} after", secret, None, "") == "before *** after"
 
 
-def test_longer_secrets_go_first():
+def test_longer_secrets_are_masked_first():
     assert redact("abcdef", "abc", "abcdef") == "***"
 
 
-def test_names_are_redacted_as_values_are():
+def test_secrets_in_names_are_masked():
     assert redact({"canary": [{"x": ("canary",)}], 1: 2}, "canary") == {"***": [{"x": ["***"]}], 1: 2}
 
 
@@ -120,7 +119,7 @@ json_values = st.recursive(
 
 
 @given(value=json_values, secret=st.text("abcXYZ0189-_", min_size=8, max_size=40))
-def test_no_known_secret_survives(value, secret: str):
+def test_no_given_secret_remains(value, secret: str):
     planted = {"message": f"x{secret}y", secret: [value, secret], "deep": {"a": {"b": (secret, {"c": secret * 2})}}}
     assert secret not in repr(redact(planted, secret))
 
@@ -132,14 +131,14 @@ def test_redaction_keeps_the_shape(value):
     assert isinstance(redacted["value"], type(value))
 
 
-def test_long_texts_take_no_long_time():
+def test_long_texts_are_redacted_without_backtracking():
     text = "k" * 200_000 + " " + "http://" * 2_000 + " " + "-----BEGIN A-----" * 2_000
     assert redact(text, "canary").startswith("kkk")
     for part in ("a://b:", "k = ", "password: ", 'x="', "password=[", 'token\\"', "a:b", "api key ", "-", " "):
         assert redact(part * 20_000, "canary")
 
 
-def test_what_a_client_has_as_its_key_is_hidden_wherever_it_turns_up():
+def test_the_secrets_of_a_client_are_masked_everywhere():
     PolytomicClient("canary-of-a-client", organization_id="canary-organization").close()
     assert redact("canary-of-a-client was here") == "*** was here"
     credentials = b64encode(b"canary-organization:canary-of-a-client").decode()
@@ -148,21 +147,21 @@ def test_what_a_client_has_as_its_key_is_hidden_wherever_it_turns_up():
     assert redact("a short text") == "a short text"
 
 
-def test_no_more_keys_are_kept_than_are_of_use():
-    for number in range(MOST_KNOWN + 1):
-        hide_from_now_on(f"canary-{number:04}")
+def test_the_number_of_registered_secrets_is_limited():
+    for number in range(MAX_REGISTERED_SECRETS + 1):
+        register_secrets(f"canary-{number:04}")
     assert redact("canary-0000") == "canary-0000"
-    assert redact(f"canary-{MOST_KNOWN:04}") == "***"
+    assert redact(f"canary-{MAX_REGISTERED_SECRETS:04}") == "***"
 
 
 @pytest.mark.parametrize("letter", ["\n", "\r", "\x1b[2J", "\x00", "\x85", "\u2028", "\u202e", "\x9b"])
-def test_one_line_is_one_line(letter: str):
+def test_one_line_has_no_control_characters(letter: str):
     line = one_line(f"a{letter}::error::b")
     assert line.replace("[2J", "") == "a ::error::b"
     assert one_line("x" * 500) == "x" * 299 + "…"
 
 
-def test_reprs_of_models_show_no_secret():
+def test_the_repr_of_a_model_shows_no_secret():
     sync = Sync.model_validate({"id": "1", "encryption_passphrase": "canary", "logs_url": "https://x.test/f?s=canary"})
     connection = Connection.model_validate(
         {"id": "1", "configuration": {"x": "canary"}, "auth_url": "https://canary", "auth_code": "canary"}

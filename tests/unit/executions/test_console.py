@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_polytomic.api import PolytomicClient, PolytomicServerError
 from airflow_provider_polytomic.api.flow import Pause
-from airflow_provider_polytomic.api.models.logs import ConsoleLine
+from airflow_provider_polytomic.api.models.executions import ConsoleLine
 from airflow_provider_polytomic.executions import (
     ConsoleLogReader,
     DeadlinePassed,

@@ -13,7 +13,7 @@ from airflow_provider_polytomic.api.errors import (
     class_of_status,
 )
 from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
+from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.executions import ExecutionRef
 from airflow_provider_polytomic.executions.poller.batch import BATCH_GROWTH_INTERVAL, BATCH_TIMEOUT, MAX_SYNCS, Batch
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +28,6 @@ from airflow_provider_polytomic.api import (
 )
 from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
 from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, ExecutionRef, follow_console_log
 from airflow_provider_polytomic.executions.poller import ExecutionPoller
@@ -135,7 +135,7 @@ async def test_no_burst_follows_an_outage_with_a_thousand_waits(
     for begin in range(240, 390, 5):
         assert polytomic.between(begin, begin + 5.0) <= 2 * steady * 5.0 + 1, begin
     assert polytomic.between(back, back + 30.0 + 5.0) >= steady * 25.0
-    assert polytomic.max_in_flight <= clients.MOST_CONNECTIONS
+    assert polytomic.max_in_flight <= clients.MAX_CONNECTIONS
     failing = [each.getMessage() for each in caplog.records if "failed polls, last" in each.getMessage()]
     assert len({line.rpartition("(")[2] for line in failing}) > 900, "each wait logs it"
     assert len(failing) < 4000
@@ -184,7 +184,7 @@ async def test_a_thousand_waits_that_begin_together_are_spread() -> None:
     waits = polytomic.wait(1000)
     await polytomic.until(90.0)
     assert max(polytomic.between(begin, begin + 1) for begin in range(90)) <= 1000 / 30 + 8
-    assert polytomic.max_in_flight <= clients.MOST_CONNECTIONS
+    assert polytomic.max_in_flight <= clients.MAX_CONNECTIONS
     await polytomic.over(waits)
 
 

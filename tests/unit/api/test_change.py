@@ -1,4 +1,4 @@
-"""Full replacements that lose nothing."""
+"""Change some fields of an object whose update replaces it as a whole."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ STAMPS = {
 }
 
 
-def put_by(protocol: Any, shown: dict[str, Any]) -> Any:
-    """Play the API to a change: answer its get, and return the body of its put."""
-    read = next(protocol)
+def put_by(flow: Any, shown: dict[str, Any]) -> Any:
+    """Run a change against a response to its GET, and return the body of its PUT."""
+    read = next(flow)
     assert isinstance(read, Call)
     assert read.method == "GET"
-    put = protocol.send(read.read({"data": shown}))
+    put = flow.send(read.read({"data": shown}))
     assert (put.method, put.path) == ("PUT", read.path)
     changed = object()
     with pytest.raises(StopIteration) as stop:
-        protocol.send(changed)
+        flow.send(changed)
     assert stop.value.value is changed
     return put.body
 
 
-def test_a_model_sync_keeps_what_is_not_changed():
+def test_other_fields_of_a_model_sync_are_kept():
     settings = {**SYNC, "active": True, "policies": ["p"], "a_newer_field": {"x": None}, "encryption_passphrase": None}
     shown = {"id": "1", **settings, **STAMPS, "problems": [], "model_ids": ["m"]}
     kept = {**settings, "name": "other"}
@@ -60,11 +60,11 @@ BOTH = {"filters": ["old"], "filter_logic": "0", "model_filters": {"conditions":
         ({"identity": 1, "identities": {"mappings": [1]}}, {"identity": 2}, {"identity": 2}),
     ],
 )
-def test_fields_that_say_the_same_twice_are_sent_once(shown, changes, kept):
+def test_superseded_fields_are_not_sent_together_with_the_new_ones(shown, changes, kept):
     assert put_by(syncs.change("1", **changes), {"id": "1", **SYNC, **shown}) == {**SYNC, **kept}
 
 
-def test_a_bulk_sync_keeps_what_is_not_changed():
+def test_other_fields_of_a_bulk_sync_are_kept():
     settings = {
         **BULK_SYNC,
         "active": False,
@@ -92,7 +92,7 @@ SHOWN = {
 }
 
 
-def test_a_connection_keeps_what_is_not_changed():
+def test_other_fields_of_a_connection_are_kept():
     secrets = {"password": "real", "ssh": {"keys": ["real"]}}
     body = put_by(connections.change("1", name="m", configuration=secrets, validate=False), SHOWN)
     assert body == {
@@ -111,12 +111,12 @@ def test_the_type_of_a_connection_can_change():
     assert put_by(connections.change("1", type="postgresql"), shown) == kept
 
 
-def test_a_mask_is_never_written_over_a_secret():
+def test_a_mask_is_not_sent_back():
     with pytest.raises(ValueError, match=r"configuration\.password, configuration\.ssh\.keys\.0$"):
         put_by(connections.change("1", name="m"), SHOWN)
 
 
-def test_a_masked_passphrase_has_to_be_given_again():
+def test_a_masked_passphrase_must_be_set_again():
     shown = {"id": "1", **SYNC, "encryption_passphrase": "***"}
     with pytest.raises(ValueError, match="encryption_passphrase"):
         put_by(syncs.change("1", name="m"), shown)
@@ -124,7 +124,7 @@ def test_a_masked_passphrase_has_to_be_given_again():
 
 
 @pytest.mark.parametrize("change", [syncs.change, bulk_syncs.change, connections.change])
-def test_a_misspelled_change_is_refused_before_anything_is_sent(change):
+def test_a_misspelled_change_is_refused_before_the_first_request(change):
     with pytest.raises(TypeError, match="'nam'"):
         next(change("1", nam="x"))
 

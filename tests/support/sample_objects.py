@@ -1,4 +1,4 @@
-"""Fill an emulator with one of everything, so that each operation has something to work on."""
+"""Create one object of each kind in an emulator, so that each operation can be called."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ COUNTS = {"total": 2500, "insert": 1100, "update": 1300, "delete": 90, "error": 
 
 
 @dataclass(frozen=True)
-class World:
-    """Ids of what there is.
+class SampleObjects:
+    """Ids of the objects.
 
-    :param sync: a model sync whose ``ended`` execution had errors and whose ``running`` one is at work.
-    :param bulk: a bulk sync in the same state.
-    :param idle: a model sync that has never run.
-    :param spare: a connection that nothing uses.
+    :param sync: A model sync whose ``ended`` execution has errors and whose ``running`` execution is in progress.
+    :param bulk: A bulk sync in the same state.
+    :param idle: A model sync without executions.
+    :param spare: An unused connection.
     """
 
     organization: str
@@ -45,13 +45,13 @@ class World:
     job: str
 
 
-def nowhere() -> World:
-    """Give ids of nothing."""
-    return World(*(str(uuid4()) for _ in World.__dataclass_fields__))
+def unknown_objects() -> SampleObjects:
+    """Return ids of no objects."""
+    return SampleObjects(*(str(uuid4()) for _ in SampleObjects.__dataclass_fields__))
 
 
-def build(emulator: Emulator) -> World:
-    """Fill ``emulator``, whose clock a test turns, after forgetting what it held."""
+def create_sample_objects(emulator: Emulator) -> SampleObjects:
+    """Reset ``emulator``, which must have a manual clock, and create the objects."""
     emulator.reset()
     warehouse = emulator.add_connection(name="Warehouse", type="postgresql", configuration={"password": "x"}).id
     crm = emulator.add_connection(name="CRM", type="salesforce").id
@@ -70,7 +70,7 @@ def build(emulator: Emulator) -> World:
     child = emulator.add_organization(name="Child")
     shared = f"/api/organizations/{emulator.organization_id}/connections/{crm}/shared"
     _post(emulator, shared, key=emulator.partner_key, child_organization_id=child)
-    return World(
+    return SampleObjects(
         organization=emulator.organization_id,
         child=child,
         warehouse=warehouse,
