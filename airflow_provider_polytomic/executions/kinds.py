@@ -9,16 +9,15 @@ from typing import Any, Generic, TypeVar
 from airflow_provider_polytomic.api import bulk_syncs, syncs
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.base import Message, Page
-from airflow_provider_polytomic.api.models.syncs import BulkSync
 from airflow_provider_polytomic.api.models.executions import (
     BulkSyncExecution,
     BulkSyncStatus,
+    ConsoleLog,
     StartedExecution,
     SyncExecution,
     SyncStatus,
 )
-from airflow_provider_polytomic.api.models.executions import ConsoleLog
-from airflow_provider_polytomic.api.models.syncs import Sync
+from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
 from airflow_provider_polytomic.executions.execution import Execution
 
 E = TypeVar("E", SyncExecution, BulkSyncExecution)

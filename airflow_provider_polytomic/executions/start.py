@@ -19,6 +19,7 @@ from enum import Enum
 from itertools import count
 from typing import Any, Literal
 
+from airflow_provider_polytomic.api.call import idempotency_key
 from airflow_provider_polytomic.api.errors import (
     PolytomicAPIError,
     PolytomicConflictError,
@@ -26,7 +27,6 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicNotFoundError,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
-from airflow_provider_polytomic.api.call import idempotency_key
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome

@@ -11,8 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic.api import Call, PolytomicClient, PolytomicError, connections
-from airflow_provider_polytomic.api.models.syncs import BulkSync
-from airflow_provider_polytomic.api.models.syncs import Sync
+from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
 from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of
 from airflow_provider_polytomic.executions import sync_kind
 from airflow_provider_polytomic.lineage.naming import DatasetName, place_in

@@ -12,8 +12,8 @@ import httpx
 from pydantic import AliasChoices, BaseModel, Field
 
 from airflow_provider_polytomic._compat import conf
-from airflow_provider_polytomic.api.http import tls_context
 from airflow_provider_polytomic.api.config import checked_address, is_loopback
+from airflow_provider_polytomic.api.http import tls_context
 from airflow_provider_polytomic.hooks._connection import base_url_of, settings_of
 
 _PAGE = 100

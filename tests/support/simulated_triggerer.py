@@ -47,9 +47,8 @@ class World:
 
     @asynccontextmanager
     async def lend(self, config: ClientConfig) -> AsyncIterator[AsyncPolytomicClient]:
-        async with AsyncPolytomicClient(config=config, sleep=asyncio.sleep) as client:
-            await client._http.aclose()
-            client._http = httpx.AsyncClient(transport=_Far(self), headers=config.headers, timeout=30.0)
+        transport, clock = _Far(self), self.loop.time
+        async with AsyncPolytomicClient(config=config, transport=transport, clock=clock, sleep=asyncio.sleep) as client:
             self.lent += 1
             try:
                 yield client

@@ -9,8 +9,8 @@ from dataclasses import replace
 from airflow_provider_polytomic.api import bulk_syncs
 from airflow_provider_polytomic.api.errors import PolytomicAPIError, PolytomicError, PolytomicRateLimitError
 from airflow_provider_polytomic.api.flow import Flow, send
-from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution
+from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.outcome import is_completed_schema, is_unsuccessful_schema

@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ from airflow_provider_polytomic.api import (
 )
 from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
-from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
+from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, ExecutionRef, follow
 from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller
 from tests.support.simulated_triggerer import EPOCH, FOREVER, LATENCY, World
@@ -312,9 +311,8 @@ async def test_a_429_pauses_all_waits_for_as_long_as_it_asks(caplog: pytest.LogC
 
 @pytest.mark.parametrize("limited", [True, False])
 @in_virtual_time
-async def test_console_logs_delay_no_wait_and_keep_the_peace(limited: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_console_logs_delay_no_wait_and_keep_the_peace(limited: bool) -> None:
     async with World(max_requests_per_minute=60 if limited else None) as world:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
         runs = [world.start() for _ in range(20)]
         waits = [world.wait(run) for run in runs]
         await world.until(1.0)
@@ -391,11 +389,8 @@ async def test_under_a_limit_that_lasts_nobody_waits_long_beyond_the_deadline() 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
 @in_virtual_time
-async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(kind: str) -> None:
     async with World(max_requests_per_minute=30) as world:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
         for run in [world.start("model") for _ in range(30)]:
             world.wait(run, poll_interval=10.0)
         late = world.wait(world.start(kind), poll_interval=10.0, deadline=300.0)
@@ -407,11 +402,8 @@ async def test_where_there_is_too_much_to_look_at_each_kind_has_its_turn(
 
 
 @in_virtual_time
-async def test_requests_a_minute_can_be_limited(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_requests_a_minute_can_be_limited(caplog: pytest.LogCaptureFixture) -> None:
     async with World(max_requests_per_minute=30) as world:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=world.loop.time))
         runs = [world.start() for _ in range(30)]
         for run in runs:
             world.wait(run)
