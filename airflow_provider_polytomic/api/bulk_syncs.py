@@ -133,7 +133,7 @@ def update(
 def change(sync_id: str, **changes: Unpack[BulkSyncChanges]) -> Flow[BulkSync]:
     """Change some fields of a bulk sync and keep the others: get, then :func:`update` with everything.
 
-    A change by somebody else between the two requests is lost; the API has no protection against it.
+    A change by another user between the two requests is lost; the API has no protection against it.
 
     :param sync_id: Id of the bulk sync.
     :param changes: New values of the fields of :class:`BulkSyncChanges`; None clears a field.

@@ -195,7 +195,7 @@ def change(
     """Change some fields of a connection and keep the others: get, then :func:`update` with everything.
 
     Pass every secret in ``configuration``: the API returns secrets masked, and must not get a mask back. Pass
-    ``healthcheck_interval``, too, because :func:`get` may not return it. A change by somebody else between the two
+    ``healthcheck_interval``, too, because :func:`get` may not return it. A change by another user between the two
     requests is lost.
 
     :param connection_id: Id of the connection.
@@ -270,7 +270,7 @@ def list_shared(connection_id: str) -> Call[Page[models.Connection]]:
 def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[models.Connection]]:
     """List copies for a partner: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
-    :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
+    :param org_id: Organization that owns the connection; the API returns 404 for another one.
     :param connection_id: Id of the connection.
     """
     return Call.get(Page[models.Connection], "/api/organizations/{}/connections/{}/shared", org_id, connection_id)
@@ -286,7 +286,7 @@ def create_shared(
 ) -> Call[models.SharedConnection]:
     """Copy a connection for a partner: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
-    :param org_id: Organization that owns the connection; answered 404 if another organization owns it.
+    :param org_id: Organization that owns the connection; the API returns 404 for another one.
     :param connection_id: Id of the connection.
     :param child_organization_id: Organization of the copy.
     :param name: Name of the copy.

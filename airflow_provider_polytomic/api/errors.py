@@ -35,7 +35,7 @@ class PolytomicError(Exception):
             print(error)
 
     .. seealso::
-        Reference: ``docs/errors/rest_api.md``.
+        How-to: ``docs/errors/rest_api.md``.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -170,7 +170,7 @@ def update(
 def change(sync_id: str, **changes: Unpack[SyncChanges]) -> Flow[Sync]:
     """Change some fields of a model sync and keep the others: get, then :func:`update` with everything.
 
-    A change by somebody else between the two requests is lost; the API has no protection against it.
+    A change by another user between the two requests is lost; the API has no protection against it.
 
     :param sync_id: Id of the model sync.
     :param changes: New values of the fields of :class:`SyncChanges`; None clears a field.

@@ -47,9 +47,8 @@ class SimulatedTriggerer:
 
     @asynccontextmanager
     async def acquire_client(self, config: ClientConfig) -> AsyncIterator[AsyncPolytomicClient]:
-        async with AsyncPolytomicClient(config=config, sleep=asyncio.sleep) as client:
-            await client._http.aclose()
-            client._http = httpx.AsyncClient(transport=_DelayedTransport(self), headers=config.headers, timeout=30.0)
+        transport, clock = _DelayedTransport(self), self.loop.time
+        async with AsyncPolytomicClient(config=config, transport=transport, clock=clock, sleep=asyncio.sleep) as client:
             self.open_clients += 1
             try:
                 yield client

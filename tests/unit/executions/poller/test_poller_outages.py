@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -318,7 +317,6 @@ async def test_console_logs_delay_no_wait_and_respect_a_rate_limit(
     limited: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with SimulatedTriggerer(max_requests_per_minute=60 if limited else None) as triggerer:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
         runs = [triggerer.start() for _ in range(20)]
         waits = [triggerer.wait(run) for run in runs]
         await triggerer.until(1.0)
@@ -399,7 +397,6 @@ async def test_deadlines_are_applied_soon_under_a_lasting_limit() -> None:
 @in_virtual_time
 async def test_each_kind_is_polled_if_there_are_too_many_waits(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with SimulatedTriggerer(max_requests_per_minute=30) as triggerer:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
         for run in [triggerer.start("model") for _ in range(30)]:
             triggerer.wait(run, poll_interval=10.0)
         late = triggerer.wait(triggerer.start(kind), poll_interval=10.0, deadline=300.0)
@@ -415,7 +412,6 @@ async def test_requests_a_minute_can_be_limited(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with SimulatedTriggerer(max_requests_per_minute=30) as triggerer:
-        monkeypatch.setattr(clients, "time", SimpleNamespace(monotonic=triggerer.loop.time))
         runs = [triggerer.start() for _ in range(30)]
         for run in runs:
             triggerer.wait(run)
