@@ -34,28 +34,28 @@ class Delivery(EndEvent):
 
     @property
     def run(self) -> ExecutionRef:
-        """The execution that it tells of."""
+        """The execution that ended."""
         return ExecutionRef(self.kind, self.sync_id, self.execution_id)
 
     def may_be_one_of(self, events: Set[str]) -> bool:
-        """Tell whether it may be one of these events, as far as can be told before the execution is known."""
+        """Tell whether the delivery may be one of these events, before the execution is known."""
         return self.event in events or (self.event == COMPLETED and WITH_ERRORS in events)
 
     def event_of(self, execution: Execution) -> str:
-        """Give what has happened: whether errors are told of beside the completion, or instead, is not documented.
+        """Return the event. Polytomic may send ``completed`` beside ``completed_with_errors``, or instead of it.
 
-        :param execution: the execution as Polytomic's API shows it
+        :param execution: the execution, as Polytomic's API shows it
         """
         errors = execution.counts["error"] or execution.errors or execution.outcome is Outcome.PARTIAL
         return WITH_ERRORS if self.event == COMPLETED and errors else self.event
 
     def payload(self, execution: Execution, url: str | None) -> dict[str, Any]:
-        """Give what an asset event says of it, as that of ``PolytomicEventTrigger`` does.
+        """Return the payload of the asset event, with the fields of ``PolytomicEventTrigger``.
 
-        :param execution: the execution as Polytomic's API shows it
-        :param url: where people find it
+        :param execution: the execution, as Polytomic's API shows it
+        :param url: address of the sync in Polytomic
         """
-        happened = execution.completed_at or self.created_at
+        ended_at = execution.completed_at or self.created_at
         return {
             "event": self.event_of(execution),
             "event_id": self.event_id,
@@ -63,17 +63,17 @@ class Delivery(EndEvent):
             "sync_id": self.sync_id,
             "sync_name": self.sync_name,
             "execution_id": self.execution_id,
-            "created_at": happened.isoformat() if happened else None,
+            "created_at": ended_at.isoformat() if ended_at else None,
             "counts": dict(execution.counts),
             "url": url,
         }
 
     def is_told_by(self, extra: Mapping[str, Any]) -> bool:
-        """Tell whether an asset event with this ``extra`` is about the same end; an execution ends but once.
+        """Tell whether an asset event with this ``extra`` is about the same end; an execution ends once.
 
-        Events of this route and of ``PolytomicEventTrigger`` have a payload, those of a task's outlets what it holds.
+        Events of this route and of ``PolytomicEventTrigger`` have a payload; those of outlets have its fields.
         """
-        told = extra.get("payload", extra)
-        if not isinstance(told, dict) or told.get("execution_id") != self.execution_id:
+        payload = extra.get("payload", extra)
+        if not isinstance(payload, dict) or payload.get("execution_id") != self.execution_id:
             return False
-        return told.get("outcome") != Outcome.RUNNING.value
+        return payload.get("outcome") != Outcome.RUNNING.value

@@ -1,4 +1,4 @@
-"""A migrated Airflow database for the whole session, and DAGs that run in this process."""
+"""Migrate an Airflow database for the session, and run DAGs in this process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parse(folder: Path) -> Any:
 
 @dataclass
 class DagRun:
-    """What became of a DAG run, and what it left in the database."""
+    """The states of a DAG run and its tasks, and their XComs."""
 
     state: str
     tasks: dict[str, str]
@@ -69,7 +69,7 @@ def _build_the_api_once() -> None:
 
 
 def _activate_assets(bundle: str, dags: list[Any]) -> None:
-    """Make known the assets of DAGs, as the scheduler does; from Airflow 3.1 on ``dag.test()`` does it too."""
+    """Activate the assets of DAGs, as the scheduler does; from Airflow 3.1 on ``dag.test()`` does it too."""
     from airflow.models.dag import DAG
     from airflow.serialization.serialized_objects import SerializedDAG
 
@@ -122,11 +122,11 @@ def plain(value: Any) -> Any:
 
 
 @pytest.fixture
-def everything_kept(database: Path, logged: Callable[[], str]) -> Callable[[], bytes]:
-    """Return a function that gives all that is in the database, the log files and the log."""
+def everything_stored(database: Path, logged: Callable[[], str]) -> Callable[[], bytes]:
+    """Return a function that reads the database, the log files and the log."""
 
     def read() -> bytes:
-        # Airflow 3.0 itself logs, at DEBUG, what it is told to mask.
+        # Airflow 3.0 itself logs, at DEBUG, the secrets to mask.
         lines = [line for line in logged().splitlines() if "MaskSecret(" not in line]
         files = [*database.parent.glob("airflow.db*"), *(database.parent / "logs").rglob("*.log")]
         return b"\n".join(["\n".join(lines).encode(), *(path.read_bytes() for path in files)])

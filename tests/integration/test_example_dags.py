@@ -1,4 +1,4 @@
-"""Every example DAG, as it stands: parsed without a connection, and run against the emulator."""
+"""Parse each example DAG without a connection, and run it against the emulator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = sorted(FOLDERS["examples"].glob("*.py"))
 every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 
 
-def test_examples_parse_without_a_connection_and_ask_nobody(monkeypatch):
+def test_examples_parse_without_a_connection_and_without_requests(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a DAG file has made a request")
 
@@ -29,7 +29,7 @@ def test_examples_parse_without_a_connection_and_ask_nobody(monkeypatch):
 
 
 @every_example
-def test_an_example_says_what_it_shows(path):
+def test_an_example_has_a_docstring_and_snippets(path):
     text = path.read_text()
     assert text.startswith('"""')
     assert text.count("# --8<-- [start:") == text.count("# --8<-- [end:") >= 1
@@ -44,6 +44,6 @@ def test_an_example_runs_unchanged_against_the_emulator(path, dags, run_dag, emu
     assert any(emulator.executions(sync.id) for sync in emulator.syncs)
 
 
-def test_importing_an_example_needs_nothing_but_airflow_and_the_provider():
+def test_examples_import_only_airflow_and_the_provider():
     code = f"import runpy; [runpy.run_path(path) for path in {[str(path) for path in EXAMPLES]!r}]"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=FOLDERS["examples"].parent)

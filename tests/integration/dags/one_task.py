@@ -1,4 +1,4 @@
-"""DAGs of one task each, for what its run's conf names."""
+"""DAGs of one task each, whose sync is named in the conf of the run."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from airflow_provider_polytomic.executions.advice import ANY_CONNECTION, advice_
 
 
 @pytest.mark.parametrize(
-    ("said", "advice"),
+    ("message", "advice"),
     [
         ("401 from the target", "re-authorize"),
         ("the access token expired yesterday", "re-authorize"),
@@ -41,15 +41,15 @@ from airflow_provider_polytomic.executions.advice import ANY_CONNECTION, advice_
         ("the token bucket algorithm ran", None),
     ],
 )
-def test_known_errors_have_advice(said, advice):
-    found = advice_on([said])
+def test_known_errors_have_advice(message, advice):
+    found = advice_on([message])
     assert found is None if advice is None else advice in found
     assert found is None or ANY_CONNECTION in found or "{" not in found
 
 
 def test_the_first_known_message_counts_and_the_connection_is_named():
-    told = ["well", "permission denied", "connection refused"]
-    assert advice_on(told, "connection 'CRM'") == "grant the missing permission to the user of connection 'CRM'"
+    messages = ["well", "permission denied", "connection refused"]
+    assert advice_on(messages, "connection 'CRM'") == "grant the missing permission to the user of connection 'CRM'"
 
 
 def _failed(**facts) -> Execution:

@@ -56,11 +56,11 @@ def test_each_line_is_shown_once_oldest_first(emulator, client, run, shown, orde
     waiting = wait_for_end(run, poll_interval=15, pause_first=True, clock=emulator.clock)
     execution = client.run(wait_with_console_log(waiting, ConsoleLogReader(run, shown.append)))
     assert execution.status == "completed"
-    told = messages(shown)
-    assert told[:2] == ["Execution created.", "Execution started."]
-    assert told[-1] == "Execution ended: completed."
-    assert [one for one in told if "part" in one] == [f"Working, part {number}." for number in range(1, 14)]
-    assert len(told) == len(set(told))
+    messages_shown = messages(shown)
+    assert messages_shown[:2] == ["Execution created.", "Execution started."]
+    assert messages_shown[-1] == "Execution ended: completed."
+    assert [one for one in messages_shown if "part" in one] == [f"Working, part {number}." for number in range(1, 14)]
+    assert len(messages_shown) == len(set(messages_shown))
 
 
 def test_the_lines_of_a_poll_are_a_group(client, run, shown):

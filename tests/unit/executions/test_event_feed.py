@@ -50,12 +50,12 @@ class Row:
 
     def shown(self, precision: timedelta) -> dict[str, Any]:
         at = self.at - (self.at - NOW) % precision
-        told = {"sync_id": "s", "sync_name": "n", "execution_id": self.execution_id, **self.more}
+        answer = {"sync_id": "s", "sync_name": "n", "execution_id": self.execution_id, **self.more}
         return {
             "id": self.id or f"{self.execution_id}/{self.type}",
             "type": self.type,
             "created_at": text(at),
-            "event": told,
+            "event": answer,
         }
 
 
@@ -77,17 +77,17 @@ class Listing:
     def clock(self) -> float:
         return self.now.timestamp()
 
-    def run(self, protocol: Flow[Any]) -> Any:
+    def run(self, flow: Flow[Any]) -> Any:
         try:
-            call = next(protocol)
+            call = next(flow)
             while True:
                 assert isinstance(call, Call)
                 try:
                     answer = self.answer(call)
                 except PolytomicError as error:
-                    call = protocol.throw(error)
+                    call = flow.throw(error)
                 else:
-                    call = protocol.send(answer)
+                    call = flow.send(answer)
         except StopIteration as stop:
             return stop.value
 

@@ -44,16 +44,16 @@ RESULT_KEYS = {
 COUNT_KEYS = {"total", "insert", "update", "upserts", "delete", "error", "warnings"}
 
 
-def model(**told: Any) -> Execution:
-    return Execution.of_model_sync("S", SyncExecution.model_validate({"id": "E", **told}))
+def model(**answer: Any) -> Execution:
+    return Execution.of_model_sync("S", SyncExecution.model_validate({"id": "E", **answer}))
 
 
-def bulk(**told: Any) -> Execution:
-    return Execution.of_bulk_sync("S", BulkSyncExecution.model_validate({"id": "E", **told}))
+def bulk(**answer: Any) -> Execution:
+    return Execution.of_bulk_sync("S", BulkSyncExecution.model_validate({"id": "E", **answer}))
 
 
-def schema(name: str, status: str | None, **told: Any) -> dict[str, Any]:
-    return {"schema": name, "status": status, **told}
+def schema(name: str, status: str | None, **answer: Any) -> dict[str, Any]:
+    return {"schema": name, "status": status, **answer}
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -64,10 +64,10 @@ def test_the_outcome_of_each_combination_of_statuses(status: str, ended: bool) -
     assert bulk(status=status, completed_at=completed_at, schemas=None).outcome == TABLE[status, ended, False]
     for first, second in product(SYNCED + NOT_SYNCED, repeat=2):
         bad = first in NOT_SYNCED or second in NOT_SYNCED
-        told = bulk(status=status, completed_at=completed_at, schemas=[schema("a", first), schema("b", second)])
-        assert told.outcome == TABLE[status, ended, bad], (first, second)
-        assert told.outcome.final == (TABLE[status, ended, bad] != "running")
-        assert [row["schema"] for row in told.failed_schemas] == [
+        answer = bulk(status=status, completed_at=completed_at, schemas=[schema("a", first), schema("b", second)])
+        assert answer.outcome == TABLE[status, ended, bad], (first, second)
+        assert answer.outcome.final == (TABLE[status, ended, bad] != "running")
+        assert [row["schema"] for row in answer.failed_schemas] == [
             name for name, word in (("a", first), ("b", second)) if word in NOT_SYNCED
         ]
 
@@ -116,7 +116,7 @@ SCHEMAS = st.fixed_dictionaries(
 )
 MODELS = st.fixed_dictionaries(
     {}, optional={**FIELDS, "counts": COUNTS, "errors": st.one_of(st.none(), st.lists(TEXTS, max_size=5))}
-).map(lambda told: model(**told))
+).map(lambda answer: model(**answer))
 BULKS = st.fixed_dictionaries(
     {},
     optional={
@@ -127,7 +127,7 @@ BULKS = st.fixed_dictionaries(
         "warning_count": NUMBERS,
         "schemas": st.one_of(st.none(), st.lists(SCHEMAS, max_size=4)),
     },
-).map(lambda told: bulk(**told))
+).map(lambda answer: bulk(**answer))
 
 
 @profile
@@ -164,8 +164,8 @@ def test_counts_that_are_absent_or_null_are_0() -> None:
 
 
 def test_the_counts_of_both_kinds() -> None:
-    told = {"total": 1, "insert": 2, "update": 3, "upserts": 4, "delete": 5, "error": 6, "warnings": 7}
-    assert model(counts=told).counts == told
+    answer = {"total": 1, "insert": 2, "update": 3, "upserts": 4, "delete": 5, "error": 6, "warnings": 7}
+    assert model(counts=answer).counts == answer
     assert bulk(record_count=1, error_count=6, warning_count=7).counts == {
         "total": 1, "insert": 0, "update": 0, "upserts": 0, "delete": 0, "error": 6, "warnings": 7,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the log says of a wait."""
+"""Log the progress of a wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEGAN = 1_700_000_000.0
 
 
 class LoggedProgress:
-    """A journal, and the lines that it has written."""
+    """A progress logger, and the lines that it logged."""
 
     def __init__(self, log: pytest.LogCaptureFixture) -> None:
         self.now = BEGAN
@@ -34,7 +34,7 @@ class LoggedProgress:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[LoggedProgress]:
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[LoggedProgress]:
     caplog.set_level(logging.INFO, "airflow_provider_polytomic.executions")
     return LoggedProgress(caplog)
 
@@ -49,33 +49,33 @@ def execution(total: int, *words: str, status: str = "running", **more: Any) -> 
     )  # fmt: skip
 
 
-def test_progress_has_counts_rate_schemas_and_time(told: LoggedProgress):
-    assert told.at(10, execution(200, "running", "created")) == [
+def test_progress_has_counts_rate_schemas_and_time(logged: LoggedProgress):
+    assert logged.at(10, execution(200, "running", "created")) == [
         "running, 200 records (20/s), 0 of 2 schemas, after 10 s"
     ]
-    assert told.at(130, execution(5000, "completed", "running")) == [
+    assert logged.at(130, execution(5000, "completed", "running")) == [
         "running, 5,000 records (40/s), 1 of 2 schemas, after 2 min 10 s"
     ]
 
 
-def test_an_unchanged_execution_is_not_logged_again(told: LoggedProgress):
-    told.at(0, execution(5))
-    assert [told.at(seconds, execution(5)) for seconds in (30, 90, 600)] == [[], [], []]
+def test_an_unchanged_execution_is_not_logged_again(logged: LoggedProgress):
+    logged.at(0, execution(5))
+    assert [logged.at(seconds, execution(5)) for seconds in (30, 90, 600)] == [[], [], []]
 
 
-def test_counts_are_logged_once_a_minute(told: LoggedProgress):
-    lines = [told.at(second, execution(second * 10, "running")) for second in range(0, 301, 5)]
+def test_counts_are_logged_once_a_minute(logged: LoggedProgress):
+    lines = [logged.at(second, execution(second * 10, "running")) for second in range(0, 301, 5)]
     assert [bool(line) for line in lines] == [second % 60 == 0 for second in range(0, 301, 5)]
 
 
-def test_a_changed_status_is_logged_at_once(told: LoggedProgress):
-    told.at(0, execution(0))
-    assert told.at(1, execution(0, status="canceling")) == ["canceling, 0 records, after 1 s"]
+def test_a_changed_status_is_logged_at_once(logged: LoggedProgress):
+    logged.at(0, execution(0))
+    assert logged.at(1, execution(0, status="canceling")) == ["canceling, 0 records, after 1 s"]
 
 
-def test_the_last_line_has_the_rate_of_the_whole_execution(told: LoggedProgress):
-    told.at(0, execution(0))
-    told.at(90, execution(1))
+def test_the_last_line_has_the_rate_of_the_whole_execution(logged: LoggedProgress):
+    logged.at(0, execution(0))
+    logged.at(90, execution(1))
     counts = {**dict.fromkeys(COUNTS, 0), "total": 7300, "error": 3}
     ended = replace(
         execution(0),
@@ -84,13 +84,13 @@ def test_the_last_line_has_the_rate_of_the_whole_execution(told: LoggedProgress)
         completed_at=datetime.fromtimestamp(BEGAN + 7300, timezone.utc),
         counts=counts,
     )
-    assert told.at(9999, ended) == ["completed, 7,300 records (1/s), 3 with errors, after 2 h 1 min"]
+    assert logged.at(9999, ended) == ["completed, 7,300 records (1/s), 3 with errors, after 2 h 1 min"]
 
 
-def test_a_clock_that_is_off_gives_no_duration(told: LoggedProgress):
-    assert told.at(-500, execution(100)) == ["running, 100 records"]
+def test_a_clock_that_is_off_gives_no_duration(logged: LoggedProgress):
+    assert logged.at(-500, execution(100)) == ["running, 100 records"]
 
 
-def test_nothing_is_logged_without_an_execution(told: LoggedProgress):
-    told.progress.polled(None)
-    assert told.log.records == []
+def test_nothing_is_logged_without_an_execution(logged: LoggedProgress):
+    logged.progress.polled(None)
+    assert logged.log.records == []

@@ -37,7 +37,7 @@ GOLDEN = {
             - a retry starts it again
         """,
     ),
-    "a failed model sync without a cause": (
+    "a failed model sync without a message": (
         report(model(status="failed"), "failed"),
         """
         Model sync S failed: execution E is 'failed'.
@@ -140,8 +140,8 @@ GOLDEN = {
 
 @pytest.mark.parametrize("case", GOLDEN)
 def test_the_report(case: str) -> None:
-    said, expected = GOLDEN[case]
-    assert said == textwrap.dedent(expected).strip()
+    text, expected = GOLDEN[case]
+    assert text == textwrap.dedent(expected).strip()
 
 
 def test_the_report_names_every_failed_schema_and_stays_short() -> None:
@@ -172,17 +172,17 @@ def test_a_report_has_printable_lines_whatever_the_api_says():
     forged = "x\x1b[2J\n::error::\u2028" + "y" * 5000
     row = {"schema": forged, "status": "failed", "status_message": forged}
     execution = Execution("bulk", "sync", forged, forged, Outcome.FAILED, errors=(forged,), schemas=(row,), url=forged)
-    cause = Diagnostics(
+    diagnostics = Diagnostics(
         sync_name=forged, unhealthy_connections=(("connection", forged),), problems=(forged,), console=(forged,)
     )
-    text = report(execution, "failed", ["advice"], cause)
+    text = report(execution, "failed", ["advice"], diagnostics)
     assert all(line.isprintable() for line in text.split("\n"))
     assert not [line for line in text.split("\n") if line.startswith("::") or len(line) > 2100]
     assert len(text.split("\n")) == 10
 
 
 @pytest.mark.parametrize(
-    ("outcome", "errors", "standard", "met"),
+    ("outcome", "errors", "criteria", "met"),
     [
         ("completed", 0, SuccessCriteria(), True),
         ("completed", 9, SuccessCriteria(), True),
@@ -196,6 +196,6 @@ def test_a_report_has_printable_lines_whatever_the_api_says():
         ("running", 0, SuccessCriteria(fail_on_partial=False), False),
     ],
 )
-def test_success_criteria(outcome: str, errors: int, standard: SuccessCriteria, met: bool) -> None:
-    assert standard.is_met_by(bulk(status=outcome, error_count=errors)) is met
-    assert standard.is_met_by(model(status=outcome, counts={"error": errors})) is met
+def test_success_criteria(outcome: str, errors: int, criteria: SuccessCriteria, met: bool) -> None:
+    assert criteria.is_met_by(bulk(status=outcome, error_count=errors)) is met
+    assert criteria.is_met_by(model(status=outcome, counts={"error": errors})) is met

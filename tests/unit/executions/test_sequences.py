@@ -78,7 +78,7 @@ class Sequences(RuleBasedStateMachine):
         if not rival.answered:
             return "its key is answered 500, and nothing else shows who started it"
         if max(execution.in_flight_for, rival.in_flight_for) >= sum(CONFLICT_PAUSES):
-            return "a start in flight for so long cannot be told from a recorded 409"
+            return "a start in flight for so long cannot be distinguished from a recorded 409"
         if self.task.remembers and self.task.memory == (rival.id, self.task.generation):
             return ""
         assert execution.key
@@ -88,13 +88,13 @@ class Sequences(RuleBasedStateMachine):
         if number < rivals_number and self.skippable(execution.key):
             return (
                 "its key was refused over and over, as if that were recorded, and was not. To the next attempt this "
-                "looks as if the later key had never been used: whichever key it sends first, it starts in one of the "
-                "two cases what should not be"
+                "is the same as if the later key had never been used: whichever key it sends first, it starts one too "
+                "many in one of the two cases"
             )
         return ""
 
     def skippable(self, key: str) -> bool:
-        """Tell whether a key met the same unrecorded refusal as often as only a recorded one should."""
+        """Return whether a key met the same unrecorded refusal as often as only a recorded one should."""
         statuses = self.api.refused.get(key, [])
         return any(statuses.count(status) >= (2 if status == 403 else 4) for status in statuses if status != 409)
 

@@ -1,4 +1,4 @@
-"""Starting once, one sequence at a time: each of these has once led, or would lead, a simpler protocol astray."""
+"""Start once, in sequences that a simpler flow would get wrong."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def api(request: pytest.FixtureRequest) -> SimulatedApi:
 
 
 def until_started(process: Process, executions: int = 1) -> None:
-    """Go on until so many executions have been started, and the first of the last has been heard of."""
+    """Run until so many executions were started and the last start was answered."""
     while len(process.api.executions) < executions:
         process.step()
     process.step()
@@ -141,7 +141,7 @@ def test_an_owned_execution_that_is_being_canceled_is_waited_for_and_replaced(ap
 
 @pytest.mark.parametrize("remembers", [False, True])
 def test_the_same_try_takes_its_own_failure_for_its_result(api: SimulatedApi, remembers: bool) -> None:
-    """Shown by a worker that died in its first attempt, was run again, and started again after the failure."""
+    """The worker of the first attempt dies, and the attempt runs again after the failure."""
     api.plans = [Plan("failed")]
     task = Task(api, remembers=remembers)
     first = task.begin()
@@ -210,7 +210,7 @@ def test_an_old_failure_that_cannot_be_requested_is_found_in_the_history(api: Si
 
 
 def test_a_last_execution_with_an_unknown_status_does_not_block_a_start(api: SimulatedApi) -> None:
-    """Shown by a word that is new: as running it would have every later start wait for ever."""
+    """An unknown status counts as running, and would block every later start."""
     other = api.others_start()
     assert other
     api.end(other, "a new word")
@@ -256,8 +256,8 @@ def test_every_policy_waits_for_an_execution_that_is_being_canceled(api: Simulat
 
 @pytest.mark.parametrize("records", [False, True])
 def test_a_conflict_that_is_over_uses_the_key_up_only_if_it_was_recorded(api: SimulatedApi, records: bool) -> None:
-    """Shown by another execution that ends between the last 409 and the look after it: key 0 was left as a hole,
-    a worker that was lost then under key 1, and the retry found key 0 fresh."""
+    """Another party's execution ends between the last 409 and the status request after it. If the flow went on to
+    key 1, a retry would find key 0 unused."""
     api.records_conflicts = records
     task = Task(api)
     first = task.begin()
@@ -276,7 +276,7 @@ def test_a_conflict_that_is_over_uses_the_key_up_only_if_it_was_recorded(api: Si
 
 
 def test_a_conflict_is_not_recorded_if_something_ran_between_two_status_requests(api: SimulatedApi) -> None:
-    """A 409 is a recorded one only if nothing has run between two looks."""
+    """A 409 counts as recorded only if nothing ran between two status requests."""
     api.records_conflicts = False
     task = Task(api)
     first = task.begin()
@@ -293,7 +293,7 @@ def test_a_conflict_is_not_recorded_if_something_ran_between_two_status_requests
 
 
 def test_a_start_in_flight_is_waited_for(api: SimulatedApi) -> None:
-    """Shown by a slow server: the next key overtook the start that a dead worker had left in flight."""
+    """The next key must not overtake the start of a dead worker that is still in flight."""
     task = Task(api)
     first = task.begin()
     first.step()
@@ -309,7 +309,7 @@ def test_a_start_in_flight_is_waited_for(api: SimulatedApi) -> None:
 
 
 def test_an_owned_start_in_flight_is_not_taken_for_another_partys(api: SimulatedApi) -> None:
-    """The execution is to be seen before the first request is answered; under ``skip`` it would be an orphan."""
+    """The status shows the execution before the first request is answered; ``skip`` would leave it unattended."""
     task = Task(api, "skip")
     first = task.begin()
     first.step()
@@ -365,7 +365,7 @@ def test_recorded_500s_use_up_a_limited_number_of_keys(api: SimulatedApi) -> Non
 def test_a_first_attempt_keeps_its_key_after_a_failure_in_front_of_the_application(
     api: SimulatedApi, fault: str
 ) -> None:
-    """Shown by a limit on starts that ended just then: key 0 was left as a hole, and found fresh by the retry."""
+    """If a limit on starts ended just then, a retry would find key 0 unused."""
     api.records_failures = False
     task = Task(api)
     first = task.begin()
@@ -378,7 +378,7 @@ def test_a_first_attempt_keeps_its_key_after_a_failure_in_front_of_the_applicati
 
 @pytest.mark.parametrize("fault", ["500", "503", "429", "403"])
 def test_a_failure_that_is_not_repeated_leaves_no_unused_key(api: SimulatedApi, fault: str) -> None:
-    """Shown by an outage that ended during the look after it."""
+    """The outage ends during the status request after it."""
     api.records_failures = False
     task = Task(api)
     if fault != "500":
@@ -443,7 +443,7 @@ def test_ever_changing_answers_are_raised(api: SimulatedApi) -> None:
 
 @pytest.mark.parametrize("after", [0.0, 70.0])
 def test_an_execution_that_appears_after_a_500_is_joined_and_not_owned(api: SimulatedApi, after: float) -> None:
-    """Shown, where it ends at once, by a look for running executions only: it was started a second time."""
+    """It may end at once, so the current execution alone is not enough."""
     api.plans = [Plan(after=after)]
     task = Task(api)
     process = task.begin()
@@ -466,7 +466,7 @@ def test_an_execution_from_before_a_500_is_not_joined(api: SimulatedApi) -> None
 
 
 def test_an_execution_that_appears_after_a_429_is_not_joined(api: SimulatedApi) -> None:
-    """Shown by a recorded 429 and somebody else's start: the task ended well and had run nothing."""
+    """It is another party's: joining it, the task would succeed without an execution of its own."""
     task = Task(api)
     first = task.begin()
     fail_starts(first, "429", 1)
@@ -571,7 +571,7 @@ def test_an_unused_key_does_no_harm_if_the_execution_was_saved(api: SimulatedApi
 
 
 def test_a_500_that_acted_is_not_found_by_a_retry(api: SimulatedApi) -> None:
-    """No client could do better: the key stands for the 500, so that nothing tells the execution from another's."""
+    """No client could do better: the key is answered 500, so the execution may be another party's."""
     task = Task(api)
     first = task.begin()
     first.step()

@@ -1,4 +1,4 @@
-"""Which execution was current at a moment that has passed, and what a status shows that is over already."""
+"""Find the execution that is current, or was at a moment in the past."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def ran(number: int, began: str, ended: str | None = None) -> dict[str, Any]:
     }
 
 
-def answered(protocol: Generator[Any, Any, Any], *pages: Iterable[dict[str, Any]]) -> tuple[Any, list[Call[Any]]]:
-    """Run a protocol whose calls are answered one after another, and return its result and the calls."""
+def answered(flow: Generator[Any, Any, Any], *pages: Iterable[dict[str, Any]]) -> tuple[Any, list[Call[Any]]]:
+    """Run a flow with these answers, and return its result and calls."""
     calls: list[Call[Any]] = []
     left = [{"data": rows} if isinstance(rows, dict) else {"data": list(rows)} for rows in pages]
     for number, answer in enumerate(left[:-1], 1):
         answer["pagination"] = {"next_page_token": f"page-{number}"}
     try:
-        call = next(protocol)
+        call = next(flow)
         while True:
             calls.append(call)
-            call = protocol.send(call.read(left.pop(0)))
+            call = flow.send(call.read(left.pop(0)))
     except StopIteration as stop:
         return stop.value, calls
 

@@ -71,7 +71,7 @@ def test_failing_polls_end_at_the_deadline(api: SimulatedApi, fault: str) -> Non
     process, pauses = drive(api, waiting(api, run, deadline=EPOCH + 100.0))
     assert isinstance(process.error, DeadlinePassed)
     assert process.error.execution is not None
-    assert process.error.execution.status == "running", "the last that was heard"
+    assert process.error.execution.status == "running", "the last answer"
     assert sum(pauses) == pytest.approx(100.0, abs=0.1)
 
 

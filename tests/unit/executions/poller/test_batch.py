@@ -1,4 +1,4 @@
-"""What the status of many bulk syncs says of one execution."""
+"""Read the status of many bulk syncs, and adapt the size of batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether Polytomic is asked at the moment, judged by how it has answered."""
+"""Open and close the circuit breaker by failed and answered requests."""
 
 from __future__ import annotations
 

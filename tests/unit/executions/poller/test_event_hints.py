@@ -1,4 +1,4 @@
-"""Polytomic's events as hints: sooner with them, in time without them."""
+"""Notice ends sooner by events, and in time without them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.simulated_triggerer import EPOCH, LATENCY, SimulatedTriggerer
 from tests.support.virtual_time import in_virtual_time
 
 MANY = 70
-"""Waits enough for events to be asked for every eight seconds."""
+"""Waits enough to poll the events every eight seconds."""
 
 MOMENT = 5 * LATENCY
 
@@ -188,11 +188,11 @@ def test_a_pause_and_the_feed_outlast_a_moment_with_few_waits() -> None:
     assert hints._feed is feed
     hints.adapt(*few, 400.0)
     hints.adapt(*many, 400.0 + STALE_AFTER + 1.0)
-    assert hints._feed is not feed, "what has ended in between concerns nobody who waits now"
+    assert hints._feed is not feed, "no current wait is for an end in between"
 
 
 class TestTrust:
-    """``trust_events``: looking less often, as long as events tell of every end."""
+    """``trust_events``: poll less often, as long as events announce every end."""
 
     @in_virtual_time
     async def test_long_executions_are_polled_less_often(self) -> None:
@@ -201,10 +201,10 @@ class TestTrust:
             for run in models:
                 triggerer.wait(run)
             await triggerer.until(1500.0)
-            looks = len(triggerer.asked("/executions/", since=900.0))
+            polls = len(triggerer.asked("/executions/", since=900.0))
             events = len(triggerer.asked("/api/events", since=900.0))
-            assert looks <= 2 * 10 * MANY / 8 * 1.3
-            assert looks + events <= 2 * 10 * MANY / 4
+            assert polls <= 2 * 10 * MANY / 8 * 1.3
+            assert polls + events <= 2 * 10 * MANY / 4
 
     @in_virtual_time
     async def test_ends_are_noticed_by_their_events(self) -> None:

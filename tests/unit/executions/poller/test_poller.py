@@ -1,4 +1,4 @@
-"""Many waits over one connection: who waits, what is asked for, and when."""
+"""Poll for many waits over one connection."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def test_spread_polls_are_not_later_than_a_deadline() -> None:
 @in_virtual_time
 async def test_each_wait_logs_in_its_own_context(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airflow_provider_polytomic.executions")
-    task: ContextVar[str] = ContextVar("task", default="nobody")
+    task: ContextVar[str] = ContextVar("task", default="poller")
     seen: dict[str, set[str]] = {}
 
     class Handler(logging.Handler):
@@ -329,11 +329,11 @@ async def test_each_wait_logs_in_its_own_context(caplog: pytest.LogCaptureFixtur
         logging.getLogger("airflow_provider_polytomic.executions").removeHandler(handler)
     assert seen["a"] == {f"{runs['a']})"}
     assert seen["b"] == {f"{runs['b']})"}
-    assert seen["nobody"] == {"Pausing all waits of this connection until Polytomic answers"}
-    assert set(seen) == {"a", "b", "nobody"}
+    assert seen["poller"] == {"Pausing all waits of this connection until Polytomic answers"}
+    assert set(seen) == {"a", "b", "poller"}
 
 
-# ---- what cannot be asked for
+# ---- targets that cannot be polled
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ async def test_a_target_that_cannot_be_polled_ends_its_wait_alone(impossible: Ex
         await asyncio.gather(*waits)
 
 
-# ---- beginning and end
+# ---- the shared poller
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What fails is the watcher's trouble: no stampede, no starvation, and every end is noticed once there are answers."""
+"""Poll in outages: no burst, no starvation, and each end is noticed once Polytomic answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from airflow_provider_polytomic.api.models.bulk_syncs import BulkSyncSummary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from airflow_provider_polytomic.api import (
 from airflow_provider_polytomic.api.errors import class_of_status
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
+from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.executions import ConsoleLogReader, DeadlinePassed, ExecutionRef, follow_console_log
 from airflow_provider_polytomic.executions.poller import ExecutionPoller
 from tests.support.simulated_triggerer import EPOCH, FOREVER, LATENCY, SimulatedTriggerer
@@ -38,9 +38,9 @@ MOMENT = 5 * LATENCY
 
 @dataclass
 class SimulatedClient:
-    """A client whose server is a function of time: light enough for thousands of waits.
+    """Simulate a client and its server by functions of time, fast enough for thousands of waits.
 
-    :param trouble: what becomes of a request at a moment: None, a status, or seconds after which there is no answer
+    :param trouble: failure of a request at a time: None, a status, or seconds until its timeout
     """
 
     trouble: Callable[[float], float | None] = lambda now: None
@@ -59,12 +59,12 @@ class SimulatedClient:
     async def acquire_client(self, config: ClientConfig) -> AsyncIterator[Any]:
         yield self
 
-    async def run(self, protocol: Any) -> Any:
+    async def run(self, flow: Any) -> Any:
         answer: Any = None
         error: PolytomicError | None = None
         while True:
             try:
-                call = protocol.throw(error) if error else protocol.send(answer)
+                call = flow.throw(error) if error else flow.send(answer)
             except StopIteration as stop:
                 return stop.value
             self.requests.append(self.loop.time())
@@ -377,7 +377,7 @@ async def test_a_deadline_in_a_pause_is_applied_after_it() -> None:
         wait = triggerer.wait(run, poll_interval=30.0, deadline=45.0)
         await triggerer.until(31.0)
         triggerer.polytomic.fault("status", status=429, headers={"Retry-After": "20"})
-        assert (await wait).status == "completed", "it has ended in time, and nobody could ask"
+        assert (await wait).status == "completed", "it ended in time, during the pause"
         assert wait.ended_at <= 60.0
 
 
@@ -419,8 +419,8 @@ async def test_requests_a_minute_can_be_limited(
         asked = triggerer.asked()
         assert max(len([at for at in asked if begin <= at < begin + 60.0]) for begin in range(840)) <= 30
         assert len(asked) >= 30 * 14
-        looks = [len(triggerer.asked(run.execution_id)) for run in runs]
-        assert min(looks) >= max(looks) - 2
+        polls = [len(triggerer.asked(run.execution_id)) for run in runs]
+        assert min(polls) >= max(polls) - 2
         said = [each.getMessage() for each in caplog.records if "requests a minute" in each.getMessage()]
         assert len(said) == 1
         assert "16 waits need about 32 requests a minute, and the connection allows 30" in said[0]

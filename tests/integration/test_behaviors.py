@@ -1,6 +1,6 @@
-"""Operators and sensors under each reading of what nobody knows of Polytomic, one switch of the emulator at a time.
+"""Run operators and sensors under each behavior that Polytomic does not document, one behavior at a time.
 
-Whatever Polytomic turns out to do: one execution, and its result or an error that says what is the matter.
+Under each there is one execution, and its result or an error that names the problem.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 NEVER = float("inf")
 
-OF_RUNS = {
+EXECUTION_BEHAVIORS = {
     "start_while_running": ["queue"],
     "resync_dispositions": [{"refetch": "rebuild"}],
     "interrupted": ["resumes"],
@@ -75,9 +75,9 @@ OF_RUNS = {
     "events_delayed": [{"*": 600}],
     "completed_beside_errors": [True],
 }
-"""What may concern a run, and the readings of each that are not the first one."""
+"""Behaviors that concern executions, and their values beside the default."""
 
-OF_OTHERS = {
+OTHER_BEHAVIORS = {
     "start_inactive": "test_the_start_of_a_sync_that_cannot_run",
     "start_broken": "test_the_start_of_a_sync_that_cannot_run",
     "default_active": "test_a_saved_sync_without_active",
@@ -85,7 +85,7 @@ OF_OTHERS = {
     "cancel_idle": "test_a_cancel_that_comes_too_late",
     "retry_after": "test_a_rate_limit_is_waited_for",
     "deployment_key_forms": "test_the_forms_of_a_deployment_key",
-    "batch_status_too_many": "test_many_bulk_syncs_are_waited_for_together",
+    "batch_status_too_many": "test_waits_for_many_bulk_syncs",
     "no_body_status": "test_connections_as_code",
     "connection_status": "test_connections_as_code",
     "connection_failure": "test_a_connection_that_does_not_work",
@@ -96,18 +96,18 @@ OF_OTHERS = {
     "schema_refresh_ends": "test_a_refresh_of_schemas",
     "schema_refresh_finishes": "test_a_refresh_of_schemas",
 }
-"""What has a test of its own, here or in the module about connections."""
+"""Behaviors with a test of their own, here or in ``test_behaviors_of_connections``."""
 
-OF_NO_TASK = (
+UNUSED_BEHAVIORS = (
     *("idempotency_seconds", "proxy_body", "job_seconds"),
     *("signature_hash", "signature_encoding", "signature_prefix", "delivery_body", "delivery_backoff"),
 )
-"""What no operator and no sensor asks for; tests/unit/plugins has those of deliveries."""
+"""Behaviors that no operator or sensor meets; tests/unit/plugins has those of deliveries."""
 
-READINGS = [(name, value) for name, values in OF_RUNS.items() for value in values]
-OF_STARTS = [
+VARIANTS = [(name, value) for name, values in EXECUTION_BEHAVIORS.items() for value in values]
+START_VARIANTS = [
     each
-    for each in READINGS
+    for each in VARIANTS
     if each[0].startswith(
         (
             *("start", "record", "idempotency", "in_flight", "replay", "malformed"),
@@ -115,23 +115,25 @@ OF_STARTS = [
         )
     )
 ]
-OF_LOOKS = [
+POLL_VARIANTS = [
     each
-    for each in READINGS
+    for each in VARIANTS
     if each[0].startswith(
         ("no_exec", "status", "empty", "list_order", "only_completed", "execution_type", "page", "event", "batch")
     )
 ]
 
 
-def named(reading):
-    return f"{reading[0]}={reading[1]}"
+def variant_id(variant):
+    return f"{variant[0]}={variant[1]}"
 
 
-def test_every_switch_is_looked_at():
-    assert sorted([*OF_RUNS, *OF_OTHERS, *OF_NO_TASK]) == sorted(each.name for each in fields(Behavior))
-    tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_readings*.py"))
-    assert [name for name in OF_OTHERS.values() if f"def {name}(" not in tests] == []
+def test_every_behavior_has_a_test():
+    assert sorted([*EXECUTION_BEHAVIORS, *OTHER_BEHAVIORS, *UNUSED_BEHAVIORS]) == sorted(
+        each.name for each in fields(Behavior)
+    )
+    tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_behaviors*.py"))
+    assert [name for name in OTHER_BEHAVIORS.values() if f"def {name}(" not in tests] == []
 
 
 KINDS = {
@@ -141,8 +143,8 @@ KINDS = {
 }  # fmt: skip
 
 
-class World:
-    """The emulator with syncs of one kind, and what runs, senses and cancels them in one mode."""
+class Scenario:
+    """The emulator with syncs of one kind, and the operators and sensors for them in one mode."""
 
     def __init__(self, emulator, kind, deferrable, task_instance):
         self.emulator, self.kind, self.deferrable = emulator, kind, deferrable
@@ -188,89 +190,89 @@ def deferrable(request):
 
 
 @pytest.fixture
-def world(emulator, kind, deferrable, task_instance):
-    return World(emulator, kind, deferrable, task_instance)
+def scenario(emulator, kind, deferrable, task_instance):
+    return Scenario(emulator, kind, deferrable, task_instance)
 
 
 @pytest.fixture
-def reading(request, emulator):
-    """Turn the switch that the test is given, and return it with its reading."""
+def variant(request, emulator):
+    """Set a behavior of the emulator, and return its name and value."""
     emulator.set_switch(*request.param)
     return request.param
 
 
-def under(readings):
-    return pytest.mark.parametrize("reading", readings, ids=map(named, readings), indirect=True)
+def with_variants(variants):
+    return pytest.mark.parametrize("variant", variants, ids=map(variant_id, variants), indirect=True)
 
 
-@under(READINGS)
-def test_from_start_to_result(world, reading):
-    sync_id = world.add()
-    world.assert_is_result(world.start(sync_id).finish(), sync_id)
-    assert world.statuses(sync_id) == ["completed"]
-    assert {request.version for request in world.emulator.requests} == {"2025-09-18"}
+@with_variants(VARIANTS)
+def test_from_start_to_result(scenario, variant):
+    sync_id = scenario.add()
+    scenario.assert_is_result(scenario.start(sync_id).finish(), sync_id)
+    assert scenario.statuses(sync_id) == ["completed"]
+    assert {request.version for request in scenario.emulator.requests} == {"2025-09-18"}
 
 
-@under(OF_STARTS)
+@with_variants(START_VARIANTS)
 class TestStarts:
-    """One start, however it goes, is one execution."""
+    """A start is one execution, whatever happens."""
 
-    def test_an_answer_that_is_lost(self, world, reading):
-        sync_id = world.add()
-        world.emulator.fault("reset", when="after", method="POST", path="/api/**/executions")
-        world.assert_is_result(world.start(sync_id).finish(), sync_id)
-        assert world.statuses(sync_id) == ["completed"]
+    def test_an_answer_that_is_lost(self, scenario, variant):
+        sync_id = scenario.add()
+        scenario.emulator.fault("reset", when="after", method="POST", path="/api/**/executions")
+        scenario.assert_is_result(scenario.start(sync_id).finish(), sync_id)
+        assert scenario.statuses(sync_id) == ["completed"]
 
-    def test_a_worker_that_is_lost(self, world, reading, deferred):
-        sync_id = world.add()
-        task = world.start(sync_id, deferrable=True)
+    def test_a_worker_that_is_lost(self, scenario, variant, deferred):
+        sync_id = scenario.add()
+        task = scenario.start(sync_id, deferrable=True)
         with pytest.raises(deferred):
             task.execute()
-        task.task.deferrable = world.deferrable
-        world.assert_is_result(task.retry().finish(), sync_id)
-        assert world.statuses(sync_id) == ["completed"]
+        task.task.deferrable = scenario.deferrable
+        scenario.assert_is_result(task.retry().finish(), sync_id)
+        assert scenario.statuses(sync_id) == ["completed"]
 
-    def test_a_failure_and_a_retry(self, world, reading):
-        sync_id = world.add(next_executions=[{"outcome": "failed"}])
-        task = world.start(sync_id)
+    def test_a_failure_and_a_retry(self, scenario, variant):
+        sync_id = scenario.add(next_executions=[{"outcome": "failed"}])
+        task = scenario.start(sync_id)
         with pytest.raises(PolytomicRunFailed):
             task.finish()
-        assert world.statuses(sync_id) == ["failed"]
-        world.assert_is_result(task.retry().finish(), sync_id)
-        assert world.statuses(sync_id) == ["failed", "completed"]
+        assert scenario.statuses(sync_id) == ["failed"]
+        scenario.assert_is_result(task.retry().finish(), sync_id)
+        assert scenario.statuses(sync_id) == ["failed", "completed"]
 
-    def test_an_execution_of_somebody_else(self, world, reading):
-        sync_id = world.add()
-        world.emulator.start(sync_id)
-        world.assert_is_result(world.start(sync_id).finish(), sync_id)
-        assert world.statuses(sync_id) == ["completed", "completed"]
+    def test_an_execution_of_another_party(self, scenario, variant):
+        sync_id = scenario.add()
+        scenario.emulator.start(sync_id)
+        scenario.assert_is_result(scenario.start(sync_id).finish(), sync_id)
+        assert scenario.statuses(sync_id) == ["completed", "completed"]
 
-    def test_a_server_that_breaks_within_the_start(self, world, reading):
-        if reading[0] == "rate_limit":
+    def test_a_server_that_breaks_within_the_start(self, scenario, variant):
+        if variant[0] == "rate_limit":
             pytest.skip("which of the two refusals is the last one is up to chance")
-        sync_id = world.add()
-        world.emulator.fault("status", status=500, when="within", method="POST", path="/api/**/executions")
-        world.assert_is_result(world.start(sync_id).finish(), sync_id)
-        assert world.statuses(sync_id) == ["completed"]
+        sync_id = scenario.add()
+        scenario.emulator.fault("status", status=500, when="within", method="POST", path="/api/**/executions")
+        scenario.assert_is_result(scenario.start(sync_id).finish(), sync_id)
+        assert scenario.statuses(sync_id) == ["completed"]
 
-    def test_a_start_that_comes_too_often(self, world, reading):
-        sync_id = world.add()
-        world.emulator.fault("status", status=429, when="within", method="POST", path="/api/**/executions")
-        task = world.start(sync_id)
-        if reading == ("record_rate_limits", True):
+    def test_a_start_that_comes_too_often(self, scenario, variant):
+        sync_id = scenario.add()
+        scenario.emulator.fault("status", status=429, when="within", method="POST", path="/api/**/executions")
+        task = scenario.start(sync_id)
+        if variant == ("record_rate_limits", True):
             with pytest.raises(PolytomicUnavailable, match="429"):
                 task.finish()
-            assert world.statuses(sync_id) == []
+            assert scenario.statuses(sync_id) == []
             task.retry()
-        world.assert_is_result(task.finish(), sync_id)
-        assert world.statuses(sync_id) == ["completed"]
+        scenario.assert_is_result(task.finish(), sync_id)
+        assert scenario.statuses(sync_id) == ["completed"]
 
-    def test_a_run_that_takes_too_long(self, world, reading):
-        sync_id = world.add(duration=NEVER)
-        task = world.start(sync_id, timeout=0.01)
+    def test_an_execution_that_takes_too_long(self, scenario, variant):
+        sync_id = scenario.add(duration=NEVER)
+        task = scenario.start(sync_id, timeout=0.01)
         with pytest.raises(PolytomicRunTimeout):
             task.finish()
-        [execution] = world.emulator.executions(sync_id)
+        [execution] = scenario.emulator.executions(sync_id)
         assert (execution.status, task.xcoms["return_value"]["execution_id"]) == ("canceled", execution.id)
 
 
@@ -289,35 +291,35 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(
-    ("plan", "switch", "error"), [each[1:] for each in STATUSES], ids=[each[0] for each in STATUSES]
+    ("plan", "behavior", "error"), [each[1:] for each in STATUSES], ids=[each[0] for each in STATUSES]
 )
 class TestStatuses:
-    """The words that an execution shows on its way and at its end."""
+    """Statuses of an execution while it runs and at its end."""
 
-    def test_of_a_run(self, world, plan, switch, error):
-        self.check(world, plan, switch, error, lambda sync_id: world.start(sync_id).finish())
+    def test_of_an_operator(self, scenario, plan, behavior, error):
+        self.check(scenario, plan, behavior, error, lambda sync_id: scenario.start(sync_id).finish())
 
-    def test_of_an_execution_that_a_sensor_waits_for(self, world, plan, switch, error, monkeypatch):
-        monkeypatch.setattr("time.sleep", world.emulator.clock.advance)
+    def test_of_a_sensor(self, scenario, plan, behavior, error, monkeypatch):
+        monkeypatch.setattr("time.sleep", scenario.emulator.clock.advance)
 
         def sense(sync_id):
-            world.emulator.start(sync_id)
-            return world.sensor(sync_id).finish()
+            scenario.emulator.start(sync_id)
+            return scenario.sensor(sync_id).finish()
 
-        self.check(world, plan, switch, error, sense)
+        self.check(scenario, plan, behavior, error, sense)
 
     @staticmethod
-    def check(world, plan, switch, error, act):
-        if switch:
-            world.emulator.set_switch(*switch)
-        sync_id = world.add(**plan)
+    def check(scenario, plan, behavior, error, act):
+        if behavior:
+            scenario.emulator.set_switch(*behavior)
+        sync_id = scenario.add(**plan)
         if error:
             with pytest.raises(error) as raised:
                 act(sync_id)
-            assert raised.value.result["execution_id"] == world.emulator.executions(sync_id)[0].id
+            assert raised.value.result["execution_id"] == scenario.emulator.executions(sync_id)[0].id
         else:
-            world.assert_is_result(act(sync_id), sync_id)
-        assert len(world.statuses(sync_id)) == 1
+            scenario.assert_is_result(act(sync_id), sync_id)
+        assert len(scenario.statuses(sync_id)) == 1
 
 
 @pytest.mark.parametrize("attributes", [{"active": False}, {"problems": [{"code": "x", "message": "no such field"}]}])
@@ -332,21 +334,21 @@ class TestStatuses:
     ],
 )
 def test_the_start_of_a_sync_that_cannot_run(emulator, task_instance, deferrable, attributes, answer, error):
-    world = World(emulator, "model", deferrable, task_instance)
+    scenario = Scenario(emulator, "model", deferrable, task_instance)
     emulator.set_switch("start_inactive" if "active" in attributes else "start_broken", answer)
-    sync_id = world.add(**attributes)
+    sync_id = scenario.add(**attributes)
     if error is None:
-        world.assert_is_result(world.start(sync_id).finish(), sync_id)
+        scenario.assert_is_result(scenario.start(sync_id).finish(), sync_id)
         return
     with pytest.raises(error, match="not active" if "active" in attributes else "problems"):
-        world.start(sync_id).finish()
-    assert world.statuses(sync_id) == []
+        scenario.start(sync_id).finish()
+    assert scenario.statuses(sync_id) == []
 
 
 def test_an_inactive_bulk_sync_runs(emulator, task_instance, deferrable):
-    world = World(emulator, "bulk", deferrable, task_instance)
-    sync_id = world.add(active=False)
-    world.assert_is_result(world.start(sync_id).finish(), sync_id)
+    scenario = Scenario(emulator, "bulk", deferrable, task_instance)
+    sync_id = scenario.add(active=False)
+    scenario.assert_is_result(scenario.start(sync_id).finish(), sync_id)
 
 
 @pytest.mark.parametrize("active", [True, False])
@@ -367,41 +369,41 @@ def test_a_saved_sync_without_active(emulator, task_instance, active):
     assert (listed["sync_id"], listed["active"]) == (made.id, active)
 
 
-@pytest.mark.parametrize(("reading", "total"), [("whole", 100), ("few", 5), ("nothing", 0)])
-def test_the_meaning_of_test(emulator, task_instance, deferrable, reading, total):
-    emulator.set_switch("model_test", reading)
-    world = World(emulator, "model", deferrable, task_instance)
-    result = world.start(world.add(), test=True).finish()
+@pytest.mark.parametrize(("variant", "total"), [("whole", 100), ("few", 5), ("nothing", 0)])
+def test_the_meaning_of_test(emulator, task_instance, deferrable, variant, total):
+    emulator.set_switch("model_test", variant)
+    scenario = Scenario(emulator, "model", deferrable, task_instance)
+    result = scenario.start(scenario.add(), test=True).finish()
     assert (result["outcome"], result["counts"]["total"]) == ("success", total)
 
 
 @pytest.mark.parametrize("answer", [200, 400, 404, 409, 422])
 def test_a_cancel_that_comes_too_late(emulator, task_instance, kind, answer):
     emulator.set_switch("cancel_idle", answer)
-    world = World(emulator, kind, False, task_instance)
-    sync_id = world.add(duration=0)
-    assert world.cancel(sync_id).finish() is None
+    scenario = Scenario(emulator, kind, False, task_instance)
+    sync_id = scenario.add(duration=0)
+    assert scenario.cancel(sync_id).finish() is None
     execution = emulator.start(sync_id)
     with PolytomicClient(emulator.api_key, base_url=emulator.url) as client:
         assert client.run(cancel(ExecutionRef(kind, sync_id, execution.id), timeout=1.0)) is (answer == 200)
 
 
 @pytest.mark.parametrize("retry_after", ["seconds", "date", "absent"])
-def test_a_rate_limit_is_waited_for(world, retry_after):
-    world.emulator.set_switch("rate_limit", 2)
-    world.emulator.set_switch("retry_after", retry_after)
-    sync_id = world.add(duration=600)
-    world.assert_is_result(world.start(sync_id).finish(), sync_id)
-    assert world.statuses(sync_id) == ["completed"]
+def test_a_rate_limit_is_waited_for(scenario, retry_after):
+    scenario.emulator.set_switch("rate_limit", 2)
+    scenario.emulator.set_switch("retry_after", retry_after)
+    sync_id = scenario.add(duration=600)
+    scenario.assert_is_result(scenario.start(sync_id).finish(), sync_id)
+    assert scenario.statuses(sync_id) == ["completed"]
 
 
 @pytest.mark.parametrize("answer", [400, 404, 414, "cut"])
 @pytest.mark.parametrize("most", [1, 2])
-def test_many_bulk_syncs_are_waited_for_together(emulator, task_instance, deferred, wait_for_event, answer, most):
+def test_waits_for_many_bulk_syncs(emulator, task_instance, deferred, wait_for_event, answer, most):
     emulator.set_switch("batch_status_most_ids", most)
     emulator.set_switch("batch_status_too_many", answer)
-    world = World(emulator, "bulk", True, task_instance)
-    tasks = {sync_id: world.start(sync_id) for sync_id in [world.add(duration=30 * n) for n in (1, 2, 3, 4)]}
+    scenario = Scenario(emulator, "bulk", True, task_instance)
+    tasks = {sync_id: scenario.start(sync_id) for sync_id in [scenario.add(duration=30 * n) for n in (1, 2, 3, 4)]}
     triggers = []
     for task in tasks.values():
         with pytest.raises(deferred) as raised:
@@ -412,26 +414,26 @@ def test_many_bulk_syncs_are_waited_for_together(emulator, task_instance, deferr
         return await asyncio.gather(*map(wait_for_event, triggers))
 
     for (sync_id, task), event in zip(tasks.items(), asyncio.run(together())):
-        world.assert_is_result(task.resume(event), sync_id)
-        assert world.statuses(sync_id) == ["completed"]
+        scenario.assert_is_result(task.resume(event), sync_id)
+        assert scenario.statuses(sync_id) == ["completed"]
 
 
-@under(OF_LOOKS)
-def test_a_sensor_finds_what_runs_and_what_has_ended(world, reading, monkeypatch):
-    monkeypatch.setattr("time.sleep", world.emulator.clock.advance)
-    sync_id = world.add()
-    world.emulator.start(sync_id)
+@with_variants(POLL_VARIANTS)
+def test_a_sensor_finds_running_and_ended_executions(scenario, variant, monkeypatch):
+    monkeypatch.setattr("time.sleep", scenario.emulator.clock.advance)
+    sync_id = scenario.add()
+    scenario.emulator.start(sync_id)
     since = datetime.now(timezone.utc) - timedelta(hours=1)
     for _ in range(2):
-        world.assert_is_result(world.sensor(sync_id, completed_after=since).finish(), sync_id)
-    assert len(world.statuses(sync_id)) == 1
+        scenario.assert_is_result(scenario.sensor(sync_id, completed_after=since).finish(), sync_id)
+    assert len(scenario.statuses(sync_id)) == 1
 
 
-@under([("empty_list", "null"), ("page_size", 1), ("rate_limit", 1)])
+@with_variants([("empty_list", "null"), ("page_size", 1), ("rate_limit", 1)])
 @pytest.mark.parametrize("number", [0, 3])
-def test_syncs_are_listed(emulator, kind, task_instance, reading, number):
-    world = World(emulator, kind, False, task_instance)
-    ids = [world.add() for _ in range(number)]
+def test_syncs_are_listed(emulator, kind, task_instance, variant, number):
+    scenario = Scenario(emulator, kind, False, task_instance)
+    ids = [scenario.add() for _ in range(number)]
     listed = task_instance(PolytomicListSyncsOperator(task_id="list", kind=kind)).finish()
     assert sorted(each["sync_id"] for each in listed) == sorted(ids)
 
@@ -447,5 +449,5 @@ def test_the_forms_of_a_deployment_key(emulator, monkeypatch, form, with_login):
     emulator.set_switch("deployment_key_forms", [form])
     assert PolytomicHook().test_connection()[0] is True
     emulator.set_switch("deployment_key_forms", ["basic_key"])
-    told, message = PolytomicHook().test_connection()
-    assert (told, emulator.deployment_key in message) == (False, False)
+    ok, message = PolytomicHook().test_connection()
+    assert (ok, emulator.deployment_key in message) == (False, False)

@@ -1,4 +1,4 @@
-"""Operators and sensors in DAGs that Airflow itself runs, against the emulator."""
+"""Run DAGs by Airflow itself, against the emulator."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def add(emulator, kind, **plan):
     return emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}, {"id": "account"}], **plan})
 
 
-def lasting(result):
-    """Leave out of a result what differs from one execution to the next."""
+def comparable(result):
+    """Return a result without the fields that differ between executions."""
     rows = [{name: value for name, value in row.items() if name not in VOLATILE} for row in result["schemas"]]
     return {**{name: value for name, value in result.items() if name not in VOLATILE}, "schemas": rows}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("outcome", ["completed", "failed"])
-def test_both_modes_hand_on_the_same_result(run_dag, emulator, kind, outcome):
+def test_both_modes_have_the_same_result(run_dag, emulator, kind, outcome):
     results = []
     for mode in MODES:
         sync = add(emulator, kind, outcome=outcome)
@@ -38,7 +38,7 @@ def test_both_modes_hand_on_the_same_result(run_dag, emulator, kind, outcome):
         [execution] = emulator.executions(sync.id)
         assert run.result()["execution_id"] == execution.id
         assert all(run.result()[name] for name in VOLATILE)
-        results.append(lasting(run.result()))
+        results.append(comparable(run.result()))
     assert results[0] == results[1]
 
 
@@ -54,17 +54,17 @@ def test_a_sensor_waits_for_the_execution_that_is_current(run_dag, emulator, mon
 
 
 @pytest.fixture
-def fails(run_dag, emulator, everything_kept, monkeypatch):
-    """Run a DAG that fails, and check what holds for every failure."""
+def fails(run_dag, emulator, everything_stored, monkeypatch):
+    """Run a DAG that fails, and check its state, its log and that no secret is stored."""
 
     def run(dag_id, sync_id, says, key=None):
         found = run_dag(dag_id, sync_id=sync_id)
-        kept = everything_kept()
-        log = kept.decode(errors="replace")
+        stored = everything_stored()
+        log = stored.decode(errors="replace")
         assert (found.state, found.tasks) == ("failed", {"task": "failed"})
         assert [each for each in (sync_id, "Next:", *says) if each not in log] == []
         assert [each for each in CHAINED if each in log] == []
-        assert (key or emulator.api_key).encode() not in kept
+        assert (key or emulator.api_key).encode() not in stored
         return found
 
     return run
@@ -73,7 +73,7 @@ def fails(run_dag, emulator, everything_kept, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", MODES)
 class TestBadInput:
-    """Each ends the task in one message that names the sync, what Polytomic said and what to do."""
+    """Each fails the task with one message: the sync, Polytomic's message and what to do."""
 
     def test_an_unknown_sync_id(self, fails, kind, mode):
         fails(f"start_{kind}_{mode}", "unknown-sync", ["404", "is the id right"])
@@ -112,12 +112,12 @@ class TestBadConnection:
         fails(f"start_model_{mode}", sync.id, ["401", "does not accept the API key"])
 
 
-def test_a_configurations_secret_is_kept_nowhere(run_dag, emulator, everything_kept, monkeypatch):
+def test_a_secret_of_a_configuration_is_stored_nowhere(run_dag, emulator, everything_stored, monkeypatch):
     canary = "canary-warehouse-passw0rd"
     secret = {"conn_type": "postgres", "password": canary, "extra": {"private_key": canary}}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(secret))
     assert run_dag("create_connection").state == "success"
     assert emulator.connections[0].configuration["password"] == canary
-    kept = everything_kept()
-    assert canary.encode() not in kept
-    assert emulator.api_key.encode() not in kept
+    stored = everything_stored()
+    assert canary.encode() not in stored
+    assert emulator.api_key.encode() not in stored

@@ -1,4 +1,4 @@
-"""Connections as code under each reading of what nobody knows of Polytomic; runs stand in ``test_readings``."""
+"""Manage connections under each behavior that Polytomic does not document; see ``test_behaviors``."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_connections_as_code(emulator, task_instance, name, value):
     )
     run(PolytomicTestConnectionOperator, connection_id=made["id"], **settings)
     run(PolytomicUpdateConnectionOperator, connection_id=made["id"], **settings)
-    [kept] = emulator.connections
-    assert (kept.id, kept.name, kept.configuration["password"]) == (made["id"], "db", "hunter2")
+    [stored] = emulator.connections
+    assert (stored.id, stored.name, stored.configuration["password"]) == (made["id"], "db", "hunter2")
     run(PolytomicDeleteConnectionOperator, connection_id=made["id"])
     run(PolytomicDeleteConnectionOperator, connection_id=made["id"])
     assert emulator.connections == []
