@@ -24,7 +24,7 @@ from tests.support.polling import poll_for_end
 from tests.support.simulated_api import SYNC, Process, SimulatedApi, SimulatedExecution, Stop
 
 POLL = 30.0
-MOST_KEYS = 20
+MAX_KEYS = 20
 
 WAYS: dict[str, Callable[..., Flow[Execution]]] = {
     "worker": partial(wait_for_end, pause_first=True),
@@ -72,7 +72,7 @@ class Task:
         generation = self.generation if generation is None else generation
         if generation not in self._keys:
             request = self.request(generation)
-            self._keys[generation] = [request.key(number) for number in range(MOST_KEYS)]
+            self._keys[generation] = [request.key(number) for number in range(MAX_KEYS)]
         return self._keys[generation]
 
     def owned_executions(self, generation: int | None = None) -> list[SimulatedExecution]:

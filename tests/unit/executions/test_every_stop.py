@@ -22,11 +22,11 @@ FOLLOWERS = ("retry", "again", "clear", "resume")
 LATER = (0.0, 45.0, 400.0)
 """Seconds between two processes: the execution has just begun, goes on, or has long ended."""
 
-MOST_STEPS = 60
+MAX_STEPS = 60
 
 
 def stops() -> Iterator[Stop]:
-    for step in range(MOST_STEPS):
+    for step in range(MAX_STEPS):
         stop = Stop(step, acted=False)
         yield stop
         if stop.writes:
