@@ -1,13 +1,25 @@
-"""Run a function with a deadline that holds even where the function never returns."""
+"""Deadlines: of a function that may never return, and of a deferral."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import timedelta
 from threading import Thread
 from typing import TypeVar
 
 T = TypeVar("T")
+
+DEFERRAL_GRACE = 120.0
+"""Seconds after which Airflow ends a deferral whose trigger has not applied the deadline."""
+
+
+def deferral_timeout(left: float, poll_interval: float) -> timedelta:
+    """Return the timeout of a deferral.
+
+    :param left: seconds until the deadline of the trigger
+    """
+    return timedelta(seconds=max(0.0, left) + 2 * poll_interval + DEFERRAL_GRACE)
 
 
 def run_with_deadline(function: Callable[[], T], timeout: float, *, name: str = "polytomic") -> T:

@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 PROBLEMS_TIMEOUT = 3.0
 """Seconds to wait for the problems of a sync."""
 
-DIAGNOSTICS_TIMEOUT = 8.0
-"""Seconds to wait for the diagnostics of an execution."""
+FAILURE_REPORT_TIMEOUT = 8.0
+"""Seconds to wait for all diagnostics of an execution."""
 
 MAX_PROBLEMS_SHOWN = 5
 MAX_SCHEMAS_NAMED = 10
@@ -137,7 +137,7 @@ def find_diagnostics(execution: Execution, conn_id: str) -> Diagnostics:
     try:
         config = PolytomicHook(conn_id).config()
         run_with_deadline(
-            lambda: found.extend(_collect(execution, config)), DIAGNOSTICS_TIMEOUT, name="polytomic-diagnostics"
+            lambda: found.extend(_collect(execution, config)), FAILURE_REPORT_TIMEOUT, name="polytomic-diagnostics"
         )
     except Exception as error:
         log.debug("Could not get the diagnostics of execution %s: %s", execution.id, type(error).__name__)

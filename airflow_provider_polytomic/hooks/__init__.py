@@ -1,1 +1,1 @@
-"""Where an Airflow connection becomes a client."""
+"""Hook that connects Airflow to Polytomic."""

@@ -1,1 +1,1 @@
-"""What starts and cancels syncs, and keeps connections."""
+"""Operators that start and cancel syncs and manage connections."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-MIN_SECRET_LENGTH = 6
+MIN_HIDDEN_LENGTH = 6
 """Shortest text of a configuration that is hidden in error messages."""
 
 
@@ -86,4 +86,4 @@ def _texts_in(value: Any) -> list[str]:
         return [text for item in value.values() for text in _texts_in(item)]
     if isinstance(value, (list, tuple)):
         return [text for item in value for text in _texts_in(item)]
-    return [value] if isinstance(value, str) and len(value) >= MIN_SECRET_LENGTH else []
+    return [value] if isinstance(value, str) and len(value) >= MIN_HIDDEN_LENGTH else []

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.errors import already_running_error, timeout_error, translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, validate_execute_complete_event
 from airflow_provider_polytomic._task.lineage import record_for_lineage
@@ -44,9 +45,6 @@ T = TypeVar("T")
 
 CONFIRM_TIMEOUT = 60.0
 """Seconds to wait for the end of an execution that was canceled after its timeout."""
-
-DEFERRAL_GRACE = 120.0
-"""Seconds after which Airflow ends a deferral whose trigger has not applied the deadline."""
 
 ADVICE_FOR_TIMEOUT = "set a longer timeout, or see in Polytomic why the execution is slow"
 
@@ -289,10 +287,6 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
 
         self._stop_if_killed()
         TaskExecutionState(context).set_awaited(ref.execution_id, ownership)
-        timeout = None
-        if deadline is not None:
-            left = max(0.0, deadline - time.time())
-            timeout = timedelta(seconds=left + 2 * self.poll_interval + DEFERRAL_GRACE)
         self.defer(
             trigger=PolytomicExecutionTrigger(
                 kind=ref.kind,
@@ -309,7 +303,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 console_log=self.console_log and ownership is not Ownership.BLOCKING,
             ),
             method_name="execute_complete",
-            timeout=timeout,
+            timeout=None if deadline is None else deferral_timeout(deadline - time.time(), self.poll_interval),
         )
         raise AssertionError("defer() does not return")
 

@@ -1,1 +1,1 @@
-"""What waits for executions that somebody else has started."""
+"""Sensors that wait for executions and for fresh data."""

@@ -6,10 +6,11 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
+from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, validate_execute_complete_event
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.values import as_datetime
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_polytomic.api import PolytomicClient
-
-DEFERRAL_GRACE = 60.0
-"""Seconds after which Airflow ends a deferral whose trigger has not applied the sensor's timeout."""
 
 
 class BasePolytomicSensor(BaseSensorOperator):
@@ -121,13 +119,9 @@ class BasePolytomicSensor(BaseSensorOperator):
                 try_number=context["ti"].try_number,
             ),
             method_name="execute_complete",
-            timeout=self._deferral_timeout(deadline - time.time()),
+            timeout=deferral_timeout(deadline - time.time(), self.poke_interval),
         )
         raise AssertionError("defer() does not return")
-
-    def _deferral_timeout(self, left: float) -> timedelta:
-        """Return the timeout of a deferral, given the seconds that the sensor has left."""
-        return timedelta(seconds=max(0.0, left) + 2 * self.poke_interval + DEFERRAL_GRACE)
 
     @contextmanager
     def _soft_fail(self) -> Iterator[None]:

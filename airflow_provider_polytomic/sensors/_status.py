@@ -13,6 +13,7 @@ from airflow_provider_polytomic._compat import (
     can_start_from_trigger,
     has_xcom_args,
 )
+from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.errors import find_diagnostics, translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic._task.link import push_link, with_link
@@ -137,7 +138,7 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
             trigger_cls="airflow_provider_polytomic.triggers.sensors.PolytomicSensorTrigger",
             trigger_kwargs=trigger_kwargs,
             next_method="execute_complete",
-            timeout=self._deferral_timeout(self.timeout),
+            timeout=deferral_timeout(self.timeout, self.poke_interval),
         )
 
     def _trigger_options(self) -> dict[str, Any]:

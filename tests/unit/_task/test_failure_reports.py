@@ -506,7 +506,7 @@ def test_records_of_a_run_that_is_too_late_are_not_in_the_lineage_either(world, 
 
 
 def test_a_cause_that_comes_drop_by_drop_is_not_waited_for(world, monkeypatch):
-    monkeypatch.setattr(errors, "DIAGNOSTICS_TIMEOUT", 0.3)
+    monkeypatch.setattr(errors, "FAILURE_REPORT_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n") as url:
         connection = {"conn_type": "polytomic", "host": url, "password": "a-key-of-nobody"}
         monkeypatch.setenv("AIRFLOW_CONN_DRIPPING", json.dumps(connection))
