@@ -34,6 +34,12 @@ at once, and each request to Airflow takes tens of milliseconds."""
 HEAVY_MODULE = "airflow_provider_polytomic.executions.poller"
 
 
+def serialize(trigger: BaseTrigger) -> tuple[str, dict[str, Any]]:
+    """Return the class path and the parameters of a trigger whose attributes have the names of its parameters."""
+    path = f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+    return path, {name: getattr(trigger, name) for name in signature(type(trigger)).parameters}
+
+
 class BaseWaitTrigger(BaseTrigger):
     """Wait, and send one event; each parameter of the constructor is an attribute of the same name."""
 
@@ -43,8 +49,7 @@ class BaseWaitTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the parameters."""
-        path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {name: getattr(self, name) for name in signature(type(self)).parameters}
+        return serialize(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and send the event."""

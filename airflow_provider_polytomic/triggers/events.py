@@ -17,7 +17,7 @@ from airflow.triggers.base import TriggerEvent
 from airflow_provider_polytomic._compat import WatcherStore, event_trigger_base, has_asset_watchers
 from airflow_provider_polytomic._task.values import choice, duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
-from airflow_provider_polytomic.triggers._base import preload
+from airflow_provider_polytomic.triggers._base import preload, serialize
 from airflow_provider_polytomic.triggers._shared_event_poll import EventPoll, SharedEventPoll, shared_event_poll
 
 if TYPE_CHECKING:
@@ -96,16 +96,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the parameters; Airflow runs equal triggers once."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "sync_ids": self.sync_ids,
-                "kind": self.kind,
-                "events": self.events,
-                "polytomic_conn_id": self.polytomic_conn_id,
-                "poll_interval": self.poll_interval,
-            },
-        )
+        return serialize(self)
 
     def shared_stream_key(self) -> Hashable:
         """Return the key of the poll that this trigger shares."""
