@@ -35,7 +35,6 @@ IS_AIRFLOW_2 = AIRFLOW_VERSION.startswith("2.")
 API_ROOT = "/api/v1" if IS_AIRFLOW_2 else "/api/v2"
 HEALTH = "/api/v1/health" if IS_AIRFLOW_2 else "/api/v2/monitor/health"
 START_TIMEOUT = 90
-PARSE_TIMEOUT = 90
 STOP_TIMEOUT = 3
 TASK_INSTANCES = """
     SELECT ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.pid, ti.next_method,
@@ -168,7 +167,7 @@ class Cluster:
     def wait_until_parsed(self, dag_id: str) -> None:
         """Wait until Airflow has parsed the file of a DAG."""
         rows = "SELECT 1 FROM serialized_dag WHERE dag_id = %s"
-        self.wait_for(lambda: self.database.rows(rows, dag_id), PARSE_TIMEOUT, f"parsed DAG {dag_id}")
+        self.wait_for(lambda: self.database.rows(rows, dag_id), START_TIMEOUT, f"parsed DAG {dag_id}")
 
     def trigger(self, dag_id: str, run_id: str | None = None, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run of a DAG as soon as Airflow has parsed its file, and return the id of the run."""

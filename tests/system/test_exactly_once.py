@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_polytomic._compat import trigger_has_on_kill
 
 from .cluster import AIRFLOW_VERSION, Cluster
-from .conftest import OWNED
+from .conftest import OWNED, TIMEOUT
 
 KINDS = ["model", "bulk"]
 SIGNAL_DEATHS_ARE_RETRIED = not AIRFLOW_VERSION.startswith("3.0.")
@@ -26,7 +26,7 @@ def wait_for_heartbeats(cluster: Cluster, triggerer: str, count: int) -> None:
         seen.add(row["latest_heartbeat"])
         return len(seen) > count
 
-    cluster.wait_for(has_beaten, 60, f"{count} heartbeats of {triggerer}")
+    cluster.wait_for(has_beaten, TIMEOUT, f"{count} heartbeats of {triggerer}")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -126,10 +126,13 @@ def test_failing_the_dag_run_cancels_the_executions_of_all_mapped_tasks(cluster,
         logs = [cluster.task_log("model_mapped", run_id, "sync", map_index) for map_index in range(2)]
         return all("Waiting for" in log for log in logs)
 
-    cluster.wait_for(all_are_waiting, 90, "two triggers")
+    cluster.wait_for(all_are_waiting, TIMEOUT, "two triggers")
     cluster.fail_run("model_mapped", run_id)
-    for sync_id in syncs:
-        cluster.wait_for(lambda sync_id=sync_id: emulator.executions(sync_id)[0].status == "canceled", 60, "a cancel")
+
+    def all_are_canceled() -> bool:
+        return all(emulator.executions(sync_id)[0].status == "canceled" for sync_id in syncs)
+
+    cluster.wait_for(all_are_canceled, TIMEOUT, "two canceled executions")
     assert [len(emulator.executions(sync_id)) for sync_id in syncs] == [1, 1]
 
 
