@@ -1,4 +1,4 @@
-"""Drive pages in headless Chromium, where it and its driver are installed."""
+"""Use web pages in headless Chromium, if it and its driver are installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-TIMEOUT = 30
+PAGE_TIMEOUT = 30
 NOT_YET = (
     ElementClickInterceptedException,
     ElementNotInteractableException,
@@ -41,27 +41,27 @@ SWITCHES = (
     "--disable-quic",
     "--disable-sync",
     "--hide-scrollbars",
-    # Nothing outside this machine is ever asked, not even for its address.
+    # No request leaves this machine, not even for an address.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 
 def find_chromium() -> str | None:
-    """Find Chromium by the names it goes by."""
+    """Return the path of Chromium under one of its names; None if it is not installed."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def find_missing() -> str | None:
-    """Say what is not installed that a browser needs; None where all is."""
+    """Return which program of the browser is not installed, as a message; None if all are."""
     if not find_chromium():
         return "Chromium is not installed"
     return None if shutil.which("chromedriver") else "ChromeDriver is not installed"
 
 
 class Browser:
-    """Look at pages, click and type; each step waits until the page is ready for it.
+    """Open pages, click and type; each step waits until the page is ready for it.
 
-    :param folder: takes the browser's profile and the screenshots.
+    :param folder: Folder for the browser's profile and the screenshots.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,7 +91,7 @@ class Browser:
         return self.wait(visible, xpath)
 
     def texts(self, *selectors: str) -> list[str]:
-        """Wait until there is text under each CSS selector, and return the texts of that moment."""
+        """Wait until each CSS selector matches an element with text, and return the texts."""
         script = "return arguments[0].map(selector => document.querySelector(selector)?.innerText)"
 
         def found() -> list[str] | None:
@@ -102,7 +102,7 @@ class Browser:
         return read
 
     def click(self, xpath: str) -> None:
-        """Click an element as soon as nothing covers it."""
+        """Click an element as soon as no other element covers it."""
 
         def clicked() -> bool:
             self._driver.find_element(By.XPATH, xpath).click()
@@ -111,34 +111,34 @@ class Browser:
         self.wait(clicked, f"click on {xpath}")
 
     def type(self, xpath: str, text: str) -> None:
-        """Type into an element and wait until it holds the text."""
+        """Type into an element and wait until it contains the text."""
         self.find(xpath).send_keys(text)
         self.wait(lambda: self.find(xpath).get_attribute("value") == text, f"text in {xpath}")
 
     def wait_gone(self, xpath: str) -> None:
-        """Wait until there is no such element."""
+        """Wait until no element matches."""
         self.wait(lambda: not self._driver.find_elements(By.XPATH, xpath), f"end of {xpath}")
 
     def wait_still(self) -> None:
-        """Wait until every animation that has an end has come to it."""
+        """Wait until every finite animation has ended."""
         script = """
             const moving = each => each.playState === 'running' && each.effect.getComputedTiming().endTime !== Infinity
             return !document.getAnimations().some(moving)
         """
-        self.wait(lambda: self._driver.execute_script(script), "standstill of the page")
+        self.wait(lambda: self._driver.execute_script(script), "end of all animations")
 
-    def wait(self, answer: Callable[[], Any], what: str) -> Any:
-        """Ask until the answer is true, and return it.
+    def wait(self, predicate: Callable[[], Any], what: str) -> Any:
+        """Call the predicate until it returns a true value, and return that value.
 
-        :raises AssertionError: it stayed false; a screenshot is at hand.
+        :raises AssertionError: if it stays false; the message names a screenshot
         """
         try:
-            return WebDriverWait(self._driver, TIMEOUT, 0.05, NOT_YET).until(lambda driver: answer())
+            return WebDriverWait(self._driver, PAGE_TIMEOUT, 0.05, NOT_YET).until(lambda driver: predicate())
         except TimeoutException:
-            raise AssertionError(f"no {what} after {TIMEOUT} s; see {self.screenshot('failed')}") from None
+            raise AssertionError(f"no {what} after {PAGE_TIMEOUT} s; see {self.screenshot('failed')}") from None
 
     def screenshot(self, name: str) -> Path:
-        """Save what is to be seen as a numbered PNG file."""
+        """Save a picture of the page as a numbered PNG file."""
         self._screenshots += 1
         path = self._folder / f"{self._screenshots}-{name}.png"
         assert self._driver.save_screenshot(str(path))

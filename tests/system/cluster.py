@@ -1,7 +1,7 @@
-"""Run a real Airflow on this machine: its own processes, its own database, nothing mocked.
+"""Run the components of a real Airflow on this machine, with a database of their own.
 
-Works on every supported Airflow, the one of the running interpreter. User actions go through Airflow's REST API, as the
-buttons of its UI do; states are read from the metadata database, because asking must not disturb what is observed.
+It is the Airflow of the running interpreter, and may be any supported version. User actions call Airflow's REST API, as
+its UI does. States are read from the metadata database, so that reading them does not influence the components.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ AIRFLOW_VERSION = version("apache-airflow")
 IS_AIRFLOW_2 = AIRFLOW_VERSION.startswith("2.")
 API_ROOT = "/api/v1" if IS_AIRFLOW_2 else "/api/v2"
 HEALTH = "/api/v1/health" if IS_AIRFLOW_2 else "/api/v2/monitor/health"
-START_SECONDS = 90
-STOP_SECONDS = 3
+START_TIMEOUT = 90
+STOP_TIMEOUT = 3
 TASK_INSTANCES = """
     SELECT ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.pid, ti.next_method,
            ti.trigger_id, t.triggerer_id
@@ -50,8 +50,8 @@ T = TypeVar("T")
 class TaskInstance:
     """Hold one row of the task instance table.
 
-    `pid` is the process that runs the user's code, `triggerer_id` the job id of the triggerer that has the trigger
-    (see :attr:`Cluster.triggerers`).
+    `pid` is the process that runs the operator. `triggerer_id` is the job id of the triggerer that runs the trigger,
+    see :attr:`Cluster.triggerers`.
     """
 
     task_id: str
@@ -70,11 +70,12 @@ class Cluster:
 
     Use it as a context manager. `components` holds the processes by name, `triggerers` the job id of each triggerer.
 
-    :param dags_folder: folder of DAG files.
-    :param env: environment variables for all components; they win over the cluster's own.
-    :param connections: Airflow connections by id, as the dictionaries that `AIRFLOW_CONN_...` takes as JSON.
-    :param parallelism: worker slots.
-    :param port: port of the API server and its UI; None finds a free one.
+    :param dags_folder: Folder of the DAG files.
+    :param env: Environment variables for all components; they override the cluster's own. Default: none.
+    :param connections: Airflow connections by id, as the dictionaries that `AIRFLOW_CONN_...` takes as JSON. Default:
+        none.
+    :param parallelism: Number of worker slots; default 4.
+    :param port: Port of the API server and its UI; default None, which finds a free one.
     """
 
     def __init__(
@@ -106,10 +107,10 @@ class Cluster:
         self.stop()
 
     def start(self) -> None:
-        """Start everything and wait until Airflow calls itself healthy.
+        """Start the database and all components, and wait until Airflow reports that it is healthy.
 
-        :raises RuntimeError: a component ended, with the end of its log.
-        :raises TimeoutError: it took too long, with the end of every log.
+        :raises RuntimeError: if a component ends; the message has the end of its log
+        :raises TimeoutError: if Airflow is not healthy in time; the message has the end of every log
         """
         interrupt_on_sigterm()
         atexit.register(self.stop)
@@ -117,37 +118,39 @@ class Cluster:
             self.database.start(self._migrate)
             for command in self._commands():
                 self._start_component(command[0], *command)
-            self.wait_for(self._healthy, START_SECONDS, "a healthy Airflow")
+            self.wait_for(self._healthy, START_TIMEOUT, "a healthy Airflow")
             [self.triggerers["triggerer"]] = self._triggerer_ids()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        """End everything that was started and delete its files."""
-        stop_all(self.components.values(), grace=STOP_SECONDS)
+        """Stop all components and the database, and delete their files."""
+        stop_all(self.components.values(), timeout=STOP_TIMEOUT)
         if self.database.process:
-            stop_all([self.database.process], grace=STOP_SECONDS)
+            stop_all([self.database.process], timeout=STOP_TIMEOUT)
         self._http.close()
         self.database.remove()
         self._directory.cleanup()
         atexit.unregister(self.stop)
 
     def start_triggerer(self, name: str) -> Process:
-        """Start one more triggerer and wait until it has a job id of its own."""
-        before = self._triggerer_ids()
+        """Start one more triggerer and wait until it has a job id."""
+        earlier = self._triggerer_ids()
         process = self._start_component(name, "triggerer", "--skip-serve-logs")
-        new = self.wait_for(lambda: self._triggerer_ids() - before, START_SECONDS, f"the job of triggerer {name}")
+        new = self.wait_for(lambda: self._triggerer_ids() - earlier, START_TIMEOUT, f"the job of triggerer {name}")
         self.triggerers[name] = new.pop()
         return process
 
-    # What a user does
+    # Actions of a user
 
     def rest(self, method: str, path: str, body: Any = None) -> Any:
-        """Call Airflow's REST API and return the decoded answer.
+        """Call Airflow's REST API and return the decoded response.
 
-        :param path: below `/api/v2/` (Airflow 2: `/api/v1/`).
-        :raises httpx.HTTPStatusError: the answer is an error; its text is in the message.
+        :param method: HTTP method.
+        :param path: Path below `/api/v2/` (Airflow 2: `/api/v1/`).
+        :param body: Body, sent as JSON; default None.
+        :raises httpx.HTTPStatusError: if the response is an error; the message has its text
         """
         if not IS_AIRFLOW_2 and "Authorization" not in self._http.headers:
             token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
@@ -161,9 +164,14 @@ class Cluster:
             )
         return response.json() if response.content else None
 
+    def wait_until_parsed(self, dag_id: str) -> None:
+        """Wait until Airflow has parsed the file of a DAG."""
+        rows = "SELECT 1 FROM serialized_dag WHERE dag_id = %s"
+        self.wait_for(lambda: self.database.rows(rows, dag_id), START_TIMEOUT, f"parsed DAG {dag_id}")
+
     def trigger(self, dag_id: str, run_id: str | None = None, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run of a DAG, as soon as Airflow has parsed its file, and return the run's id."""
-        self.wait_for(lambda: self._is_parsed(dag_id), 60, f"DAG {dag_id} to be parsed")
+        """Start a run of a DAG as soon as Airflow has parsed its file, and return the id of the run."""
+        self.wait_until_parsed(dag_id)
         body: dict[str, Any] = {"conf": dict(conf or {})}
         if run_id:
             body["dag_run_id"] = run_id
@@ -198,7 +206,7 @@ class Cluster:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    # What a user sees
+    # States that a user sees
 
     def run_state(self, dag_id: str, run_id: str) -> str | None:
         """Return the state of a DAG run."""
@@ -212,7 +220,7 @@ class Cluster:
     def task_instance(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> TaskInstance:
         """Return one task instance.
 
-        :raises LookupError: there is none.
+        :raises LookupError: if it does not exist
         """
         for instance in self.task_instances(dag_id, run_id):
             if (instance.task_id, instance.map_index) == (task_id, map_index):
@@ -220,7 +228,7 @@ class Cluster:
         raise LookupError(f"no task instance {task_id}[{map_index}] in {run_id} of {dag_id}")
 
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
-        """Return the state of a task instance; None before the scheduler looked at it."""
+        """Return the state of a task instance; None before the scheduler has set one."""
         return next(
             (
                 instance.state
@@ -231,7 +239,7 @@ class Cluster:
         )
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """Return the value of an XCom, None where there is none."""
+        """Return the value of an XCom, or None if it does not exist."""
         path = f"{self._task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key, safe='')}"
         try:
             return self.rest("GET", f"{path}?map_index={map_index}&stringify=false")["value"]
@@ -241,38 +249,41 @@ class Cluster:
             return None
 
     def extra_links(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, str | None]:
-        """Return the links that the UI shows on a task instance, by their names."""
-        answer = self.rest("GET", f"{self._task_path(dag_id, run_id, task_id)}/links?map_index={map_index}")
-        links: dict[str, str | None] = answer if IS_AIRFLOW_2 else answer["extra_links"]
+        """Return the links that the UI shows on a task instance, by name."""
+        response = self.rest("GET", f"{self._task_path(dag_id, run_id, task_id)}/links?map_index={map_index}")
+        links: dict[str, str | None] = response if IS_AIRFLOW_2 else response["extra_links"]
         return links
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return all that all attempts and triggers of a task instance have logged so far."""
+        """Return the logs of all attempts and triggers of a task instance so far."""
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         if map_index >= 0:
             folder /= f"map_index={map_index}"
         return "".join(file.read_text(errors="replace") for file in sorted(folder.glob("attempt=*")))
 
     def wait_for(self, predicate: Callable[[], T | None], timeout: float, what: str) -> T:
-        """Ask until the answer is true, and return it.
+        """Call the predicate until it returns a true value, and return that value.
 
-        :raises TimeoutError: it stayed false for so many seconds, with states and the ends of all logs.
-        :raises RuntimeError: a component ended meanwhile and nobody asked it to, with the same.
+        :param predicate: Function to call.
+        :param timeout: Seconds to wait.
+        :param what: Name of what is waited for, for error messages.
+        :raises TimeoutError: if it stays false; the message has the states and the ends of all logs
+        :raises RuntimeError: if a component ends unexpectedly; the message has the same
         """
 
-        def answer() -> T | None:
+        def checked() -> T | None:
             for process in self.components.values():
-                if process.exit_code is not None and not process.ended_on_purpose:
-                    raise RuntimeError(f"{process.name} ended by itself, waiting for {what}\n{self.report()}")
+                if process.exit_code is not None and not process.was_stopped:
+                    raise RuntimeError(f"{process.name} ended unexpectedly during the wait for {what}\n{self.report()}")
             return predicate()
 
-        result = poll(answer, timeout)
+        result = poll(checked, timeout)
         if not result:
             raise TimeoutError(f"no {what} after {timeout:g} s\n{self.report()}")
         return result
 
     def report(self) -> str:
-        """Describe all DAG runs and show the end of every log, the latest last, for the message of a failed test."""
+        """Return the states of all DAG runs and the end of every log, the latest last."""
         return "\n".join(self._report())
 
     def _report(self) -> Iterator[str]:
@@ -288,7 +299,7 @@ class Cluster:
         for file in sorted(logs, key=lambda file: file.stat().st_mtime):
             yield f"--- {file.relative_to(self.home)}\n{tail(file, 40)}"
 
-    # How it is run
+    # Processes and their settings
 
     def _settings(self, dags_folder: Path, parallelism: int) -> dict[str, str]:
         if IS_AIRFLOW_2:
@@ -378,9 +389,6 @@ class Cluster:
 
     def _triggerer_ids(self) -> set[int]:
         return {row["id"] for row in self.database.rows("SELECT id FROM job WHERE job_type = 'TriggererJob'")}
-
-    def _is_parsed(self, dag_id: str) -> bool:
-        return bool(self.database.rows("SELECT 1 FROM serialized_dag WHERE dag_id = %s", dag_id))
 
     def _run_path(self, dag_id: str, run_id: str) -> str:
         return f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"

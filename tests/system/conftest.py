@@ -1,4 +1,4 @@
-"""One Airflow and one emulator for many system tests; each test brings syncs of its own."""
+"""Provide one Airflow and one emulator for many system tests; each test adds its own syncs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from airflow_provider_polytomic.emulator import Emulator
 
 from .cluster import Cluster, TaskInstance
 
-TASK = "sync"
+TASK_ID = "sync"
 TIMEOUT = 90
 LINK_TEMPLATE = "{base_url}/org/{organization_id}/{kind}/{sync_id}?run={execution_id}"
+OWNED = ": owned, "
+"""Part of the log line of a worker that has started an execution or found it again."""
+
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
-FIRST_HALF = ("test_assets.py", "test_crowd.py", "test_exactly_once.py")
-"""These and the others take about as long: each half has a worker of pytest-xdist, and an Airflow, to itself."""
+FIRST_HALF = ("test_assets.py", "test_exactly_once.py", "test_many_waits.py")
+"""Modules for the first worker of pytest-xdist; the others take about as long. Each worker has its own Airflow."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -55,7 +58,7 @@ def cluster(emulator: Emulator) -> Iterator[Cluster]:
 
 @dataclass
 class Scenario:
-    """A run of one DAG for one sync, and what both sides know of it."""
+    """Follow one DAG run and the executions of its sync, in Airflow and in the emulator."""
 
     cluster: Cluster
     emulator: Emulator
@@ -65,15 +68,15 @@ class Scenario:
 
     @property
     def task(self) -> TaskInstance:
-        return self.cluster.task_instance(self.dag_id, self.run_id, TASK)
+        return self.cluster.task_instance(self.dag_id, self.run_id, TASK_ID)
 
     @property
     def executions(self) -> list[Any]:
         return self.emulator.executions(self.sync_id)
 
     @property
-    def cancels(self) -> list[int]:
-        """How often each execution was asked to end, oldest first."""
+    def cancel_requests(self) -> list[int]:
+        """The number of cancel requests for each execution, oldest first."""
         return [execution.cancel_requests for execution in self.executions]
 
     @property
@@ -85,43 +88,48 @@ class Scenario:
 
     def wait_for_state(self, *states: str) -> str:
         def state() -> str | None:
-            state = self.cluster.task_state(self.dag_id, self.run_id, TASK)
+            state = self.cluster.task_state(self.dag_id, self.run_id, TASK_ID)
             return state if state in states else None
 
         return str(self.wait_until(state, f"state {' or '.join(states)}"))
 
-    def wait_for_waiting(self, executions: int = 1) -> None:
-        """Wait until the triggerer, or the worker, waits for the latest of so many executions."""
+    def wait_until_waiting(self, executions: int = 1) -> None:
+        """Wait until the task waits for the latest execution, in the triggerer or in a worker.
 
-        def is_waited_for() -> bool:
+        :param executions: Number of executions (int) that there must be by then; default 1.
+        """
+
+        def is_waiting() -> bool:
             if len(self.executions) != executions:
                 return False
-            word = ": ours, " if "worker" in self.dag_id else "Waiting for"
-            return any(word in line and self.executions[-1].id in line for line in self.log().splitlines())
+            ref = f"execution {self.executions[-1].id} of "
+            if "worker" in self.dag_id:
+                return any(ref in line and OWNED in line for line in self.log().splitlines())
+            return f"Waiting for {ref}" in self.log()
 
-        self.wait_until(is_waited_for, "a task that waits for its execution")
+        self.wait_until(is_waiting, "a task that waits for its execution")
 
     def finish(self, outcome: str = "completed") -> None:
         self.emulator.finish(self.executions[-1].id, outcome)
 
     def xcom(self, key: str = "return_value") -> Any:
-        return self.cluster.xcom(self.dag_id, self.run_id, TASK, key)
+        return self.cluster.xcom(self.dag_id, self.run_id, TASK_ID, key)
 
     def log(self) -> str:
-        return self.cluster.task_log(self.dag_id, self.run_id, TASK)
+        return self.cluster.task_log(self.dag_id, self.run_id, TASK_ID)
 
     def mark(self, state: str) -> None:
-        self.cluster.mark(self.dag_id, self.run_id, TASK, state)
+        self.cluster.mark(self.dag_id, self.run_id, TASK_ID, state)
 
     def clear(self) -> None:
-        self.cluster.clear(self.dag_id, self.run_id, TASK)
+        self.cluster.clear(self.dag_id, self.run_id, TASK_ID)
 
 
 @pytest.fixture
-def begin(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
-    """Return a function that adds a sync whose executions never end by themselves, and runs a DAG for it."""
+def run_dag(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
+    """Return a function that adds a sync whose executions do not end by themselves, and runs a DAG for it."""
 
-    def begin(dag_id: str, before: Callable[[str], None] | None = None, **plan: Any) -> Scenario:
+    def run_dag(dag_id: str, before: Callable[[str], None] | None = None, **plan: Any) -> Scenario:
         plan.setdefault("duration", math.inf)
         if dag_id.startswith("bulk"):
             plan.pop("duration")
@@ -133,4 +141,4 @@ def begin(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
         run_id = cluster.trigger(dag_id, conf={"sync_id": sync.id})
         return Scenario(cluster, emulator, dag_id, sync.id, run_id)
 
-    return begin
+    return run_dag

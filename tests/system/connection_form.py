@@ -1,4 +1,4 @@
-"""Read the connection form that an Airflow shows for Polytomic, whichever way it builds it."""
+"""Read the form that Airflow 2 or 3 shows for a Polytomic connection."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PREFIX = "extra__polytomic__"
 
 @dataclass
 class Form:
-    """Hold what a person reads: labels, placeholders and help texts by the names of the fields.
+    """Hold the labels, placeholders and help texts of the form by the names of its fields.
 
-    `secret` names the fields of the connection's extra that are typed unseen.
+    `secret` has the names of the password fields in the connection's extra.
     """
 
     hidden: set[str] = field(default_factory=set)
@@ -31,16 +31,16 @@ class Form:
 
 
 def read_form(cluster: Cluster) -> Form | None:
-    """Ask Airflow's web server for the form; None where it knows the fields of no provider at all."""
+    """Read the form from Airflow's web server; return None if it has no provider's fields."""
     return _read_page(cluster) if IS_AIRFLOW_2 else _read_metadata(cluster)
 
 
 def _read_metadata(cluster: Cluster) -> Form | None:
-    """Read what the pages of Airflow 3 build the form from: ``GET /ui/connections/hook_meta``."""
+    """Read the metadata of the form in Airflow 3 with ``GET /ui/connections/hook_meta``."""
     with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as http:
         token = http.get("/auth/token").raise_for_status().json()["access_token"]
-        answer = http.get("/ui/connections/hook_meta", headers={"Authorization": f"Bearer {token}"})
-    types = {each["connection_type"]: each for each in answer.raise_for_status().json()}
+        response = http.get("/ui/connections/hook_meta", headers={"Authorization": f"Bearer {token}"})
+    types = {each["connection_type"]: each for each in response.raise_for_status().json()}
     if not any(each["extra_fields"] for each in types.values()):
         return None
     form = Form()
@@ -56,7 +56,7 @@ def _read_metadata(cluster: Cluster) -> Form | None:
 
 
 def _read_page(cluster: Cluster) -> Form:
-    """Read the page of Airflow 2 that adds a connection."""
+    """Read the page for a new connection in Airflow 2."""
     page = _Page()
     page.feed(httpx.get(f"{cluster.url}/connection/add", timeout=60, trust_env=False).raise_for_status().text)
     behavior = json.loads(unescape(page.texts["field_behaviours"]))["polytomic"]
@@ -69,7 +69,7 @@ def _read_page(cluster: Cluster) -> Form:
 
 
 class _Page(HTMLParser):
-    """Pick the fields of the Polytomic connection, and what scripts say by their ids, from a page."""
+    """Collect the fields of the Polytomic connection, and the texts of scripts by id, from a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,32 +78,32 @@ class _Page(HTMLParser):
         self.secret: set[str] = set()
         self.texts: dict[str, str] = {}
         self._name = ""
-        self._into: tuple[dict[str, str], str] | None = None
+        self._target: tuple[dict[str, str], str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {key: value or "" for key, value in attrs}
-        self._into = None
-        if tag == "script" and "id" in given:
-            self._into = (self.texts, given["id"])
+        attributes = {key: value or "" for key, value in attrs}
+        self._target = None
+        if tag == "script" and "id" in attributes:
+            self._target = (self.texts, attributes["id"])
         elif tag == "label":
-            self._name = given.get("for", "")
+            self._name = attributes.get("for", "")
             self._collect(self.labels)
-        elif tag == "input" and given.get("type") == "password" and self._is_ours():
+        elif tag == "input" and attributes.get("type") == "password" and self._is_polytomic_field():
             self.secret.add(self._name.removeprefix(PREFIX))
-        elif tag == "span" and given.get("class") == "help-block":
+        elif tag == "span" and attributes.get("class") == "help-block":
             self._collect(self.helps)
 
     def handle_endtag(self, tag: str) -> None:
-        self._into = None
+        self._target = None
 
     def handle_data(self, data: str) -> None:
-        if self._into:
-            texts, name = self._into
+        if self._target:
+            texts, name = self._target
             texts[name] = texts.get(name, "") + data
 
-    def _is_ours(self) -> bool:
+    def _is_polytomic_field(self) -> bool:
         return self._name.startswith(PREFIX)
 
     def _collect(self, texts: dict[str, str]) -> None:
-        if self._is_ours():
-            self._into = (texts, self._name.removeprefix(PREFIX))
+        if self._is_polytomic_field():
+            self._target = (texts, self._name.removeprefix(PREFIX))

@@ -1,4 +1,4 @@
-"""Give one Airflow its metadata database: PostgreSQL where it is installed, SQLite elsewhere."""
+"""Provide the metadata database of one Airflow: PostgreSQL if it is installed, otherwise SQLite."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CACHE = Path(__file__).resolve().parents[2] / ".cache"
 
 
 class MetadataDatabase:
-    """Own the files, and with PostgreSQL the server, of one metadata database.
+    """Manage the files of one metadata database, and its server with PostgreSQL.
 
-    Migrating takes seconds and gives the same result every time, so the first start of an Airflow version leaves a
-    copy in the repository's `.cache` and later starts begin from it.
+    A migration takes seconds and always has the same result. The first start of an Airflow version saves a copy of the
+    migrated database in the repository's `.cache`, and later starts use the copy.
 
-    :param version: version of Airflow, which names the copy.
-    :param log: file for the server's messages.
+    :param version: Version of Airflow, which names the copy.
+    :param log: File for the server's messages.
     """
 
     def __init__(self, version: str, log: Path) -> None:
@@ -49,7 +49,7 @@ class MetadataDatabase:
 
     @property
     def process(self) -> Process | None:
-        """The server, None with SQLite."""
+        """The server; None with SQLite."""
         return self._postgres.process if self._postgres else None
 
     @property
@@ -57,9 +57,9 @@ class MetadataDatabase:
         return self._folder / "airflow.db"
 
     def start(self, migrate: Callable[[], None]) -> None:
-        """Provide a migrated database.
+        """Start a migrated database.
 
-        :param migrate: brings the empty database at `url` to Airflow's schema.
+        :param migrate: Function that creates Airflow's schema in the empty database at `url`.
         """
         if self._template.exists():
             shutil.copytree(self._template, self._folder, dirs_exist_ok=True)
@@ -73,7 +73,7 @@ class MetadataDatabase:
             self._start_server()
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
-        """Run a query, its parameters marked `%s`, and return its rows by column name."""
+        """Run a query with the placeholder `%s`, and return its rows as dictionaries."""
         connection: Any
         if self._postgres:
             connection = psycopg2.connect(self._postgres.url)

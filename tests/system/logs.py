@@ -1,4 +1,4 @@
-"""Shorten Airflow's log files to what a person reads."""
+"""Shorten Airflow's log files for readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def tail(path: Path, lines: int) -> str:
-    """Return the last lines of a log file, readable."""
+    """Return the last lines of a log file in readable form."""
     return readable("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
 
 
@@ -19,7 +19,7 @@ def readable(text: str) -> str:
 
 
 def last_error(text: str) -> str:
-    """Return the message of the last error in a task log, with all of its lines; empty where there is none."""
+    """Return the message of the last error in a task log, with all of its lines; empty if there is no error."""
     messages = [""]
     for line in text.splitlines():
         with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError):
@@ -28,7 +28,7 @@ def last_error(text: str) -> str:
 
 
 def _last_error_of_airflow_2(text: str) -> str:
-    """Find what follows the name of an exception, up to the next line that begins with a time."""
+    """Return the text after the name of an exception, up to the next line that begins with a time."""
     found = re.findall(r"^[\w.]+\.Polytomic\w+: (.*?)(?=^\[\d{4}-|\Z)", text, re.MULTILINE | re.DOTALL)
     return found[-1].strip() if found else ""
 

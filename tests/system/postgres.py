@@ -1,4 +1,4 @@
-"""Run a private PostgreSQL server, where its programs are installed."""
+"""Run a PostgreSQL server for one Airflow, if its programs are installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER = "airflow"
 
 
 def find_programs() -> Path | None:
-    """Find the folder with `initdb` and `postgres`, on the PATH or where Debian and its kin put them."""
+    """Return the folder with `initdb` and `postgres`, from the PATH or from Debian's location; None without one."""
     on_path = shutil.which("initdb")
     folders = [Path(on_path).parent] if on_path else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -26,7 +26,7 @@ def find_programs() -> Path | None:
 
 
 def server_account() -> pwd.struct_passwd | None:
-    """Choose the account for the server, which refuses root; None where the current user will do."""
+    """Return the account to run the server as root, which it refuses; None for the current user."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -40,9 +40,9 @@ def server_account() -> pwd.struct_passwd | None:
 class Postgres:
     """Run a PostgreSQL server on a free loopback port, with all of its files in one folder.
 
-    :param programs: folder with the server's programs.
-    :param folder: where its files go; a missing or empty folder becomes an empty database.
-    :param log: file for the server's messages.
+    :param programs: Folder with the server's programs.
+    :param folder: Folder for its files; if it is missing or empty, the server creates an empty database.
+    :param log: File for the server's messages.
     """
 
     def __init__(self, programs: Path, folder: Path, log: Path) -> None:
@@ -61,10 +61,10 @@ class Postgres:
         return f"postgresql://{USER}:{self._password.read_text()}@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         if not self._data.exists():
             self._initialize()
-        self._give_away()
+        self._change_owner()
         settings = {
             "port": self._port,
             "listen_addresses": "127.0.0.1",
@@ -75,13 +75,13 @@ class Postgres:
         options = [f"--{name}={value}" for name, value in settings.items()]
         command: list[str | Path] = [self._programs / "postgres", "-D", self._data, *options]
         self.process = Process("postgres", command, self._log, account=self._account, stop_signal=signal.SIGINT)
-        if not poll(self._answers, timeout=20):
-            raise RuntimeError(f"PostgreSQL does not answer:\n{self.process.tail()}")
+        if not poll(self._accepts_connections, timeout=20):
+            raise RuntimeError(f"PostgreSQL accepts no connections:\n{self.process.tail()}")
 
     def _initialize(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._password.write_text(secrets.token_hex(16))
-        self._give_away()
+        self._change_owner()
         command: list[str | Path] = [
             self._programs / "initdb",
             self._data,
@@ -95,12 +95,12 @@ class Postgres:
         with self._log.open("ab") as output:
             subprocess.run(command, check=True, stdout=output, stderr=output, **run_as(self._account))
 
-    def _give_away(self) -> None:
+    def _change_owner(self) -> None:
         if self._account:
             for path in (self._folder, *self._folder.rglob("*")):
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
-    def _answers(self) -> bool:
+    def _accepts_connections(self) -> bool:
         assert self.process
         if self.process.exit_code is not None:
             raise RuntimeError(f"PostgreSQL ended with exit code {self.process.exit_code}:\n{self.process.tail()}")

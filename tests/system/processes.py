@@ -1,4 +1,4 @@
-"""Run programs in sessions of their own, so that each can be stopped, killed or frozen by its own ids."""
+"""Run each program in its own session, so that it can be stopped, killed or frozen with all of its processes."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ import psutil
 
 from .logs import tail
 
-POLL_SECONDS = 0.1
+CHECK_INTERVAL = 0.1
 
 T = TypeVar("T")
 
 
-def poll(predicate: Callable[[], T], timeout: float, interval: float = POLL_SECONDS) -> T:
-    """Ask until the answer is true or the time is over, and return the last answer."""
+def poll(predicate: Callable[[], T], timeout: float, interval: float = CHECK_INTERVAL) -> T:
+    """Call the predicate until its result is true or the timeout has passed, and return the last result."""
     deadline = time.monotonic() + timeout
     while True:
-        answer = predicate()
-        if answer or time.monotonic() > deadline:
-            return answer
+        result = predicate()
+        if result or time.monotonic() > deadline:
+            return result
         time.sleep(interval)
 
 
-_given: set[int] = set()
+_returned_ports: set[int] = set()
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Find a loopback port that nobody listens on.
+    """Return a loopback port that is free.
 
-    All candidates lie below the range that outgoing connections take their ports from: such a connection could come
-    before the program that is to listen. So could another that asks here, so nobody is given a port twice, and each
-    process of a test run has ports of its own.
+    All candidates are below the range of ports for outgoing connections: such a connection could take the port before
+    the caller's program listens on it. For the same reason no port is returned twice, and each process of a test run
+    has its own range.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
-    candidates = random.sample(sorted({*range(20000 + 1500 * worker, 21500 + 1500 * worker)} - _given), 100)
+    candidates = random.sample(sorted({*range(20000 + 1500 * worker, 21500 + 1500 * worker)} - _returned_ports), 100)
     for port in [preferred, *candidates] if preferred else candidates:
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", port))
-            _given.add(port)
+            _returned_ports.add(port)
             return port
     raise RuntimeError("no free port between 20000 and 32000")
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process still does anything; a zombie does not."""
+    """Return True if a process exists and is not a zombie."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -64,7 +64,7 @@ def is_running(pid: int) -> bool:
 
 
 def is_frozen(pid: int) -> bool:
-    """Tell whether a process has been stopped by SIGSTOP."""
+    """Return True if a process has been stopped by SIGSTOP, or has ended."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     except psutil.NoSuchProcess:
@@ -72,12 +72,12 @@ def is_frozen(pid: int) -> bool:
 
 
 def run_as(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    """Give the `subprocess` arguments that run a program as another user; none for the current one."""
+    """Return the arguments of `subprocess` to run a program as another user; none for the current user."""
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
 
 
 def interrupt_on_sigterm() -> None:
-    """Make SIGTERM unwind the stack as Ctrl-C does, so that what was started is ended by its `finally`."""
+    """Make SIGTERM raise `KeyboardInterrupt` as Ctrl-C does, so that `finally` blocks stop the started processes."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
@@ -85,15 +85,15 @@ def interrupt_on_sigterm() -> None:
 class Process:
     """Start a program in a new session with its output in a file.
 
-    Everything the program forks stays in the session, also when its parent died, so the session and not the tree of
-    parents says what belongs to it.
+    All processes that the program forks stay in the session, even if their parent ends. So the session, not the tree of
+    processes, identifies them.
 
-    :param name: what messages call it.
-    :param command: program and arguments.
-    :param log: file that takes standard output and standard error.
-    :param env: the whole environment; None inherits.
-    :param account: user to run as, None for the current one.
-    :param stop_signal: the signal that asks the program to end.
+    :param name: Name for messages.
+    :param command: Program and arguments.
+    :param log: File for standard output and standard error.
+    :param env: The whole environment; default None, which inherits it.
+    :param account: User to run the program as; default None, the current user.
+    :param stop_signal: Signal that requests the program to end; default SIGTERM.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Process:
         self.name = name
         self.log = log
         self.stop_signal = stop_signal
-        self.ended_on_purpose = False
+        self.was_stopped = False
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 command,
@@ -123,11 +123,11 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the program, None while it runs."""
+        """The exit code of the program; None while it runs."""
         return self._popen.poll()
 
     def pids(self) -> list[int]:
-        """List the processes of the session that still run."""
+        """Return the ids of the session's running processes."""
         self._popen.poll()
         found = []
         for pid in psutil.pids():
@@ -137,7 +137,7 @@ class Process:
         return found
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the program alone."""
+        """Send a signal to the program only."""
         if self.exit_code is None:
             self._popen.send_signal(number)
 
@@ -148,27 +148,28 @@ class Process:
                 os.kill(pid, number)
 
     def pause(self) -> None:
-        """Freeze the whole session, as a stalled machine would."""
+        """Freeze all processes of the session, as on a stalled machine."""
         self.send_all(signal.SIGSTOP)
         poll(lambda: all(is_frozen(pid) for pid in self.pids()), timeout=10)
 
     def resume(self) -> None:
-        """Let a frozen session go on."""
+        """Continue a frozen session."""
         self.send_all(signal.SIGCONT)
 
     def terminate(self, timeout: float = 60) -> None:
-        """Ask the program to end and wait until its session is empty.
+        """Request the program to end and wait until its session is empty.
 
-        :raises TimeoutError: something of it still runs after so many seconds.
+        :param timeout: Seconds to wait; default 60.
+        :raises TimeoutError: if a process of the session still runs then
         """
-        self.ended_on_purpose = True
+        self.was_stopped = True
         self.send(self.stop_signal)
         if not poll(lambda: not self.pids(), timeout):
             raise TimeoutError(f"{self.name} still runs {timeout:g} s after {self.stop_signal.name}: {self.pids()}")
 
     def kill(self) -> None:
-        """End the whole session with SIGKILL, as a lost machine would."""
-        self.ended_on_purpose = True
+        """Kill all processes of the session with SIGKILL, as the loss of a machine does."""
+        self.was_stopped = True
 
         def is_gone() -> bool:
             self.send_all(signal.SIGKILL)
@@ -181,12 +182,12 @@ class Process:
         return tail(self.log, lines)
 
 
-def stop_all(processes: Iterable[Process], grace: float) -> None:
-    """End many programs at once: ask all of them, wait a little, kill what is left."""
+def stop_all(processes: Iterable[Process], timeout: float) -> None:
+    """Stop many programs at once: send each its stop signal, wait, and kill the remaining processes."""
     remaining = [process for process in processes if process.pids()]
     for process in remaining:
-        process.ended_on_purpose = True
+        process.was_stopped = True
         process.send(process.stop_signal)
-    poll(lambda: not any(process.pids() for process in remaining), timeout=grace)
+    poll(lambda: not any(process.pids() for process in remaining), timeout=timeout)
     for process in remaining:
         process.kill()

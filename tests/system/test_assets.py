@@ -1,4 +1,4 @@
-"""Events of assets, the DAGs that they start, and lineage through OpenLineage's own listener and file transport."""
+"""Asset events, the DAGs that they start, and lineage from OpenLineage's listener through its file transport."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BULK_SYNC_ID = "crm-to-warehouse"
 MODEL_SYNC_IDS = ["contacts-to-crm", "orders-to-crm"]
 FAILING_SYNC_ID = "failing"
 SCHEMAS = [{"id": "contact", "output_name": "contacts", "records": 7}, {"id": "account", "records": 0}]
-WORD = "dataset" if IS_AIRFLOW_2 else "asset"
+ASSET = "dataset" if IS_AIRFLOW_2 else "asset"
 EVENTS = f"""
     SELECT a.uri, e.source_dag_id, e.source_map_index, e.extra
-    FROM {WORD}_event e JOIN {WORD} a ON a.id = e.{WORD}_id WHERE e.source_run_id = %s ORDER BY a.uri
+    FROM {ASSET}_event e JOIN {ASSET} a ON a.id = e.{ASSET}_id WHERE e.source_run_id = %s ORDER BY a.uri
 """
 
 
@@ -34,7 +34,7 @@ def lineage_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(emulator: Any, lineage_file: Path) -> Iterator[Cluster]:
-    """Run an Airflow of our own: OpenLineage's listener changes what Airflow lets a task do."""
+    """Run an Airflow for these tests alone: OpenLineage's listener changes what a task may do."""
     transport = {"type": "file", "log_file_path": str(lineage_file), "append": True}
     env = {
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
@@ -56,10 +56,10 @@ def bulk_run(cluster: Cluster, emulator: Any) -> str:
         destination_connection_id="warehouse",
         schemas=[{**schema, "duration": 12} for schema in SCHEMAS],
     )
-    return finished(cluster, "assets_bulk")
+    return run_to_end(cluster, "assets_bulk")
 
 
-def finished(cluster: Cluster, dag_id: str, state: str = "success") -> str:
+def run_to_end(cluster: Cluster, dag_id: str, state: str = "success") -> str:
     run_id = cluster.trigger(dag_id)
 
     def has_ended() -> bool:
@@ -83,14 +83,14 @@ def runs_of(cluster: Cluster, dag_id: str) -> list[str]:
     return [row["run_id"] for row in cluster.database.rows("SELECT run_id FROM dag_run WHERE dag_id = %s", dag_id)]
 
 
-def told(lineage_file: Path, dag_id: str, run_id: str, kind: str) -> list[dict[str, Any]]:
-    """Return the events about a run's task, of one kind, as the transport has written them."""
+def lineage_events(lineage_file: Path, dag_id: str, run_id: str, event_type: str) -> list[dict[str, Any]]:
+    """Return the OpenLineage events of one type about the task of a DAG run."""
     events = [json.loads(line) for line in lineage_file.read_text().splitlines()] if lineage_file.exists() else []
-    ours = [event for event in events if (event["job"]["name"], event["eventType"]) == (f"{dag_id}.sync", kind)]
-    return [event for event in ours if run_id in json.dumps(event["run"]["facets"])]
+    of_task = [e for e in events if (e["job"]["name"], e["eventType"]) == (f"{dag_id}.sync", event_type)]
+    return [event for event in of_task if run_id in json.dumps(event["run"]["facets"])]
 
 
-def test_the_events_have_the_numbers_and_only_schemas_with_rows_have_one(cluster, emulator, bulk_run):
+def test_the_events_have_the_counts_and_only_schemas_with_rows_have_an_event(cluster, emulator, bulk_run):
     [execution] = emulator.executions(BULK_SYNC_ID)
     (whole, _, of_all), (full, _, of_one) = events_of(cluster, bulk_run)
     assert (whole, full) == (f"bulk/{BULK_SYNC_ID}", f"bulk/{BULK_SYNC_ID}/contact")
@@ -98,7 +98,7 @@ def test_the_events_have_the_numbers_and_only_schemas_with_rows_have_one(cluster
     assert (of_all["counts"]["total"], of_all["outcome"], of_one["schema"]) == (7, "success", "contact")
 
 
-def test_a_dag_that_an_event_starts_reads_the_numbers(cluster, emulator, bulk_run):
+def test_a_dag_that_an_event_starts_reads_the_counts(cluster, emulator, bulk_run):
     [execution] = emulator.executions(BULK_SYNC_ID)
     for name in ("whole", "full"):
         dag_id = f"assets_after_{name}"
@@ -110,10 +110,10 @@ def test_a_dag_that_an_event_starts_reads_the_numbers(cluster, emulator, bulk_ru
     assert runs_of(cluster, "assets_after_empty") == []
 
 
-def test_the_listener_is_told_what_was_moved(cluster, emulator, bulk_run, lineage_file):
+def test_the_lineage_has_the_datasets_of_the_sync(cluster, emulator, bulk_run, lineage_file):
     [execution] = emulator.executions(BULK_SYNC_ID)
     [event] = cluster.wait_for(
-        lambda: told(lineage_file, "assets_bulk", bulk_run, "COMPLETE"), TIMEOUT, "the lineage of the task"
+        lambda: lineage_events(lineage_file, "assets_bulk", bulk_run, "COMPLETE"), TIMEOUT, "the lineage of the task"
     )
     outputs = {one["name"]: one for one in event["outputs"] if one["namespace"] == "postgres://db.example.com:5432"}
     assert set(outputs) == {"analytics.replica.contacts", "analytics.replica.account"}
@@ -129,21 +129,21 @@ def test_the_listener_is_told_what_was_moved(cluster, emulator, bulk_run, lineag
     assert len(gets) == 1
 
 
-def test_the_listener_is_told_why_an_execution_failed(cluster, emulator, lineage_file):
+def test_the_lineage_has_the_error_of_a_failed_execution(cluster, emulator, lineage_file):
     emulator.add_model_sync(id=FAILING_SYNC_ID, duration=3, outcome="failed", errors=["the target refused the key"])
-    run_id = finished(cluster, "assets_failing", "failed")
+    run_id = run_to_end(cluster, "assets_failing", "failed")
     [event] = cluster.wait_for(
-        lambda: told(lineage_file, "assets_failing", run_id, "FAIL"), TIMEOUT, "the lineage of the task"
+        lambda: lineage_events(lineage_file, "assets_failing", run_id, "FAIL"), TIMEOUT, "the lineage of the task"
     )
     facets = event["run"]["facets"]
     assert facets["externalQuery"]["externalQueryId"] == emulator.executions(FAILING_SYNC_ID)[0].id
     assert "the target refused the key" in facets["errorMessage"]["message"]
 
 
-def test_each_of_mapped_tasks_has_the_event_of_its_own_sync(cluster, emulator):
+def test_each_mapped_task_emits_the_event_of_its_own_sync(cluster, emulator):
     for sync_id in MODEL_SYNC_IDS:
         emulator.add_model_sync(id=sync_id, duration=3)
-    run_id = finished(cluster, "assets_mapped")
+    run_id = run_to_end(cluster, "assets_mapped")
     events = events_of(cluster, run_id)
     assert [(path, index) for path, index, _ in events] == [
         (f"model/{sync_id}", index) for index, sync_id in enumerate(MODEL_SYNC_IDS)

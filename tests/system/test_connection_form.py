@@ -1,4 +1,4 @@
-"""A new user sets up the connection from the form alone, and *Test* says whether it works and what to do."""
+"""The form of the connection and its *Test* button, as a new user sees them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ DIALOG = "//*[@role='dialog']"
 TOAST = "[data-scope=toast][data-part=root]"
 
 
-def says_what_to_do(problem: str, port: int) -> list[str]:
-    """List what the message about a connection must say."""
+def advice(problem: str, port: int) -> list[str]:
+    """Return the texts that the message about a failed test must contain."""
     if problem == "refused key":
         return ["401", "Paste the whole API key again"]
     return ["Connection refused", f"127.0.0.1:{port}", "Check the host and the port"]
@@ -30,7 +30,7 @@ def says_what_to_do(problem: str, port: int) -> list[str]:
 def test_the_form_is_the_same_on_every_airflow(cluster):
     form = read_form(cluster)
     if form is None:
-        pytest.skip("this Airflow shows no provider's fields without Flask-AppBuilder")
+        pytest.skip("without Flask-AppBuilder this Airflow shows no provider's fields")
     standard = set(STANDARD_FIELDS.values())
     assert form.hidden == standard & set(FIELD_BEHAVIOUR["hidden-fields"])
     extra_labels = {name: declared["label"] for name, declared in CONNECTION_FIELDS.items()}
@@ -43,7 +43,7 @@ def test_the_form_is_the_same_on_every_airflow(cluster):
 
 @pytest.mark.parametrize("problem", [None, "refused key", "unreachable host"])
 def test_the_rest_api_tests_a_connection_on_every_airflow(cluster, emulator, problem):
-    read_form(cluster)  # Airflow 3.1 loses the form if a connection is tested before anybody has seen it.
+    read_form(cluster)  # Airflow 3.1 has no form after a connection test that came before its first display.
     connection = {
         "connection_id": "tried_out",
         "conn_type": "polytomic",
@@ -53,16 +53,16 @@ def test_the_rest_api_tests_a_connection_on_every_airflow(cluster, emulator, pro
     }
     port = free_port()
     changes = {"refused key": {"password": "no-such-key"}, "unreachable host": {"host": f"http://127.0.0.1:{port}"}}
-    answer = cluster.rest("POST", "connections/test", {**connection, **changes.get(problem, {})})
-    assert answer["status"] is (problem is None)
-    for part in says_what_to_do(problem, port) if problem else [WELCOME]:
-        assert part in answer["message"]
+    response = cluster.rest("POST", "connections/test", {**connection, **changes.get(problem, {})})
+    assert response["status"] is (problem is None)
+    for part in advice(problem, port) if problem else [WELCOME]:
+        assert part in response["message"]
 
 
 @pytest.fixture
 def page(cluster: Cluster, tmp_path: Path) -> Iterator[ConnectionsPage]:
     if tuple(map(int, AIRFLOW_VERSION.split(".")[:2])) < (3, 3):
-        pytest.skip("only the pages of Airflow 3.3 are looked at")
+        pytest.skip("the pages are tested on Airflow 3.3 only")
     if missing := find_missing():
         pytest.skip(missing)
     with browsing(tmp_path) as browser:
@@ -70,13 +70,13 @@ def page(cluster: Cluster, tmp_path: Path) -> Iterator[ConnectionsPage]:
 
 
 class ConnectionsPage:
-    """What a person does on the page that lists the connections."""
+    """Use the page that lists the connections."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self.browser = browser
         self._url = url
 
-    def begin(self, connection_id: str) -> None:
+    def open_form(self, connection_id: str) -> None:
         """Open the form for a new connection of type Polytomic."""
         self.browser.open(self._url)
         self.browser.click("//button[normalize-space()='Add Connection']")
@@ -108,7 +108,7 @@ class ConnectionsPage:
 
 
 def test_a_new_user_sets_up_the_connection_from_the_form_alone(cluster, emulator, page):
-    page.begin("from_the_form")
+    page.open_form("from_the_form")
     page.browser.wait_still()
     page.browser.screenshot("empty")
     page.fill_in(host="http://127.0.0.1", port=emulator.url.rpartition(":")[2], password=emulator.api_key)
@@ -135,15 +135,15 @@ def test_a_new_user_sets_up_the_connection_from_the_form_alone(cluster, emulator
 
 
 @pytest.mark.parametrize("problem", ["refused key", "unreachable host"])
-def test_the_form_says_what_to_do_about(problem, emulator, page):
+def test_a_failed_test_of_a_connection_says_what_to_do(problem, emulator, page):
     port = free_port() if problem == "unreachable host" else int(emulator.url.rpartition(":")[2])
     key = "no-such-key" if problem == "refused key" else emulator.api_key
     name = problem.replace(" ", "_")
-    page.begin(name)
+    page.open_form(name)
     page.fill_in(host="http://127.0.0.1", port=str(port), password=key)
     page.save()
     title, message = page.test(name)
     assert title == "Test Connection Failed"
-    for part in says_what_to_do(problem, port):
+    for part in advice(problem, port):
         assert part in message
     assert key not in message

@@ -1,4 +1,4 @@
-"""A sync from a DAG on real Airflow components, in both modes."""
+"""Start operators on real Airflow components, deferred and in a worker."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ COUNTS = {"total": 100, "insert": 80, "update": 15, "upserts": 0, "delete": 0, "
 
 
 @pytest.mark.parametrize("mode", ["deferred", "worker"])
-def test_a_sync_runs_once_and_hands_on_its_counts(begin, mode):
-    run = begin(f"model_{mode}_plain", counts=COUNTS)
-    run.wait_for_waiting()
+def test_a_sync_runs_once_and_returns_its_counts(run_dag, mode):
+    run = run_dag(f"model_{mode}_plain", counts=COUNTS)
+    run.wait_until_waiting()
     [execution] = run.executions
     if mode == "deferred":
         assert run.task.pid is None or run.task.state == "deferred"
@@ -20,33 +20,34 @@ def test_a_sync_runs_once_and_hands_on_its_counts(begin, mode):
     assert (result["kind"], result["sync_id"], result["execution_id"]) == ("model", run.sync_id, execution.id)
     assert (result["status"], result["outcome"]) == ("completed", "success")
     assert result["counts"] == COUNTS
-    assert run.cancels == [0]
+    assert run.cancel_requests == [0]
 
 
 @pytest.mark.parametrize("mode", ["deferred", "worker"])
-def test_a_bulk_sync_runs_once_and_hands_on_its_schemas(begin, mode):
-    run = begin(f"bulk_{mode}_plain")
-    run.wait_for_waiting()
+def test_a_bulk_sync_runs_once_and_returns_its_schemas(run_dag, mode):
+    run = run_dag(f"bulk_{mode}_plain")
+    run.wait_until_waiting()
     run.finish()
     run.wait_for_state("success")
     result = run.xcom()
     assert (result["kind"], result["outcome"]) == ("bulk", "success")
     assert [row["schema"] for row in result["schemas"]] == ["contact"]
-    assert run.cancels == [0]
+    assert run.cancel_requests == [0]
 
 
-def test_a_sensor_waits_for_an_execution_that_it_did_not_start(begin, emulator):
-    run = begin("model_sensor", before=emulator.start)
-    run.wait_for_state("deferred")
-    run.finish()
-    run.wait_for_state("success")
-    assert run.xcom()["execution_id"] == run.executions[0].id
-    assert len(run.executions) == 1
-
-
-def test_a_failed_execution_fails_the_task_with_its_cause_and_its_result(begin, emulator):
-    run = begin("model_deferred_plain", duration=8, outcome="failed", errors=["the target refused the key"])
+def test_a_failed_execution_fails_the_task_with_its_error_and_its_result(run_dag, emulator):
+    run = run_dag("model_deferred_plain", duration=8, outcome="failed", errors=["the target refused the key"])
     run.wait_for_state("failed")
     assert run.xcom()["outcome"] == "failed"
     assert "the target refused the key" in run.log()
     assert emulator.api_key not in run.log()
+
+
+def test_a_refused_start_fails_the_task_without_a_retry(run_dag, emulator):
+    run = run_dag(
+        "model_deferred_retry",
+        before=lambda sync_id: emulator.fault("status", status=403, method="POST", path=f"/**/{sync_id}/executions"),
+    )
+    run.wait_for_state("failed")
+    assert run.task.try_number == 1
+    assert "the right to do this" in run.log()

@@ -1,4 +1,4 @@
-"""The link to the sync in Airflow's own answers, while the sync still runs."""
+"""The link to the sync in the responses of Airflow's REST API, before and after the execution ends."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "dag_id", ["model_deferred_plain", "model_worker_plain", "bulk_deferred_plain", "model_sensor"]
+    "dag_id", ["model_deferred_plain", "model_worker_plain", "bulk_deferred_plain", "sensor_deferred"]
 )
-def test_the_link_is_there_while_the_sync_runs_and_after(begin, emulator, cluster, dag_id):
-    run = begin(dag_id, before=emulator.start if "sensor" in dag_id else None)
+def test_the_link_exists_while_the_sync_runs_and_after(run_dag, emulator, cluster, dag_id):
+    run = run_dag(dag_id, before=emulator.start if "sensor" in dag_id else None)
 
     def links() -> dict[str, str | None]:
         return cluster.extra_links(run.dag_id, run.run_id, "sync")
 
     run.wait_until(lambda: links().get("Polytomic sync"), "link")
     [execution] = run.executions
-    kind = dag_id.partition("_")[0]
+    kind = "bulk" if dag_id.startswith("bulk") else "model"
     url = f"{emulator.url}/org/{emulator.organization_id}/{kind}/{run.sync_id}?run={execution.id}"
     assert links() == {"Polytomic sync": url}
     assert execution.status != "completed"

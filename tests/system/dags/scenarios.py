@@ -1,11 +1,11 @@
-"""One DAG for each way of running a sync that the system tests look at."""
+"""Define one DAG for each way of running a sync that the system tests check."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 try:
-    from airflow.sdk import DAG, task
+    from airflow.sdk import DAG
 except ImportError:  # Airflow 2
     from airflow.models.dag import DAG
 
@@ -15,14 +15,11 @@ from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperato
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
 MODES = {"deferred": {"deferrable": True}, "worker": {"deferrable": False}}
-if can_start_from_trigger():
-    MODES["triggered"] = {"start_from_trigger": True}
-SHORT = timedelta(seconds=12)
 VARIANTS = {
     "plain": {},
     "retry": {"retries": 2, "retry_delay": timedelta(seconds=1)},
     "timeout": {"timeout": 8},
-    "execution_timeout": {"execution_timeout": SHORT},
+    "execution_timeout": {"execution_timeout": timedelta(seconds=12)},
     "kept": {"cancel_on_kill": False},
 }
 
@@ -54,32 +51,15 @@ with scenario("model_mapped") as model_mapped:
         [{"sync_id": "{{ dag_run.conf['sync_ids'][0] }}"}, {"sync_id": "{{ dag_run.conf['sync_ids'][1] }}"}]
     )
 
+SENSORS = {
+    "deferred": {"deferrable": True},
+    "ends_in_triggerer": {"deferrable": True, "end_from_trigger": True},
+}
 if can_start_from_trigger():
-    with scenario("model_triggered_pulled") as model_triggered_pulled:
-        say = task(task_id="say")(lambda dag_run=None: dag_run.conf["sync_id"])()
-        say >> PolytomicStartSyncOperator(
-            task_id="sync",
-            sync_id="{{ ti.xcom_pull(task_ids='say', map_indexes=-1) }}",
-            poll_interval=2,
-            start_from_trigger=True,
-        )
-
-    with scenario("model_triggered_mapped") as model_triggered_mapped:
-        PolytomicStartSyncOperator.partial(task_id="sync", poll_interval=2, start_from_trigger=True).expand_kwargs(
-            [{"sync_id": "{{ dag_run.conf['sync_id'] }}"}]
-        )
-
-with scenario("model_sensor") as model_sensor:
-    PolytomicSyncStatusSensor(
-        task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, deferrable=True
-    )
-
-SENSORS = {"ended": {"deferrable": True, "end_from_trigger": True}}
-if can_start_from_trigger():
-    SENSORS["triggered"] = {"start_from_trigger": True}
-    SENSORS["unworked"] = {"start_from_trigger": True, "end_from_trigger": True}
+    SENSORS["starts_in_triggerer"] = {"start_from_trigger": True}
+    SENSORS["in_triggerer"] = {"start_from_trigger": True, "end_from_trigger": True}
 for variant, options in SENSORS.items():
-    with scenario(f"model_sensor_{variant}") as dag:
+    with scenario(f"sensor_{variant}") as dag:
         PolytomicSyncStatusSensor(
             task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, **options
         )

@@ -1,4 +1,4 @@
-"""DAGs that start when syncs end which nobody here has started."""
+"""Define DAGs that start when a sync ends that Airflow did not start."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime
 from airflow_provider_polytomic._compat import has_asset_watchers
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
 
-POLL_INTERVAL = 2
-MANY = 20
+EVENTS_INTERVAL = 2
+WATCHERS = 20
 
 
-def wait_with_console_log(sync_id):
+def watched_asset(sync_id):
     from airflow.sdk import Asset, AssetWatcher
 
-    trigger = PolytomicEventTrigger(sync_ids=[sync_id], poll_interval=POLL_INTERVAL)
+    trigger = PolytomicEventTrigger(sync_ids=[sync_id], poll_interval=EVENTS_INTERVAL)
     return Asset(sync_id, watchers=[AssetWatcher(name="polytomic", trigger=trigger)])
 
 
@@ -22,7 +22,7 @@ def consumer(dag_id, schedule):
     from airflow.sdk import DAG, BaseOperator
 
     class ReadEvents(BaseOperator):
-        """Return what the events say that have started the run."""
+        """Return the payloads of the events that have started the run."""
 
         def execute(self, context):
             return [
@@ -35,6 +35,6 @@ def consumer(dag_id, schedule):
 
 
 if has_asset_watchers():
-    without_retries = consumer("watch_once", [wait_with_console_log("watched-once")])
-    restarted = consumer("watch_restarted", [wait_with_console_log("watched-restarted")])
-    many = consumer("watch_many", [wait_with_console_log(f"watched-{number:02}") for number in range(MANY)])
+    once = consumer("watch_once", [watched_asset("watched-once")])
+    restarted = consumer("watch_restarted", [watched_asset("watched-restarted")])
+    many = consumer("watch_many", [watched_asset(f"watched-{number:02}") for number in range(WATCHERS)])

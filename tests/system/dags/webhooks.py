@@ -1,4 +1,4 @@
-"""A DAG that runs when Polytomic's webhook has told of a sync."""
+"""Define a DAG that runs after an event of Polytomic's webhook."""
 
 from __future__ import annotations
 

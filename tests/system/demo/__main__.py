@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.system.processes import interrupt_on_sigterm
 
 from .demonstration import Demonstration
+from .environment import running, wait_for_interrupt
 from .screen import Screen
-from .surroundings import running, wait_for_interrupt
 
 AIRFLOW_PORT = 8080
 EMULATOR_PORT = 8765

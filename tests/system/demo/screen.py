@@ -17,7 +17,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .stories import Story
+from .scenarios import Scenario
 
 PICTURE_COLUMNS = 106
 LOG_COLUMNS = 120
@@ -67,15 +67,15 @@ class Screen:
         self._console.print(text, soft_wrap=True)
 
     @contextlib.contextmanager
-    def status_table(self, stories: Sequence[Story]) -> Iterator[None]:
+    def status_table(self, scenarios: Sequence[Scenario]) -> Iterator[None]:
         """Show a live table of the scenarios during the `with` block; without a terminal, print it at the end."""
         with contextlib.ExitStack() as stack:
             if self._console.is_terminal:
                 stack.enter_context(
-                    Live(get_renderable=lambda: _table(stories), console=self._console, refresh_per_second=4)
+                    Live(get_renderable=lambda: _table(scenarios), console=self._console, refresh_per_second=4)
                 )
             yield
-        self._shown.append(_table(stories))
+        self._shown.append(_table(scenarios))
         if not self._console.is_terminal:
             self._console.print(self._shown[-1])
 
@@ -87,13 +87,13 @@ class Screen:
         path.write_text(_self_contained(console.export_svg(title="make demo", unique_id="demo")))
 
 
-def _table(stories: Sequence[Story]) -> Table:
+def _table(scenarios: Sequence[Scenario]) -> Table:
     table = Table("Sync", "Polytomic", "Counts", "Airflow task", "Worker", box=box.SIMPLE_HEAD)
-    for story in stories:
-        state = story.states[-1] if story.states else ""
-        worker = "free" if story.holds_no_worker else "taken" if state == "running" else ""
-        status = story.statuses[-1] if story.statuses else ""
-        table.add_row(story.sync.name, _colored(Text(status)), story.records, _colored(Text(state)), worker)
+    for scenario in scenarios:
+        state = scenario.states[-1] if scenario.states else ""
+        worker = "free" if scenario.holds_no_worker else "taken" if state == "running" else ""
+        status = scenario.statuses[-1] if scenario.statuses else ""
+        table.add_row(scenario.sync.name, _colored(Text(status)), scenario.records, _colored(Text(state)), worker)
     return table
 
 

@@ -1,4 +1,4 @@
-"""Tasks with assets as outlets, and DAGs that these start."""
+"""Define tasks with assets as outlets, and the DAGs that the asset events start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODELS = [sync_asset(sync_id) for sync_id in MODEL_SYNC_IDS]
 
 
 class ReadEvents(BaseOperator):
-    """Return what the events say that have started the run."""
+    """Return the extras of the events that have started the run."""
 
     def execute(self, context):
         by_asset = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}

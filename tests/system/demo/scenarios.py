@@ -20,7 +20,7 @@ TASK_ID = "sync"
 ENDED = ("success", "failed")
 
 
-class Story:
+class Scenario:
     """Follow one DAG run and its sync.
 
     `states` lists the states of the task in Airflow, `statuses` those of the execution in Polytomic, without
@@ -41,7 +41,7 @@ class Story:
         self.execution: Execution | None = None
         self.freed_process = False
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Trigger the DAG run."""
         self.cluster.trigger(self.dag_id, self.run_id, {self.parameter: self.sync.id})
 
@@ -115,7 +115,7 @@ class Story:
             yield "the task's log contains the API key"
 
 
-class Succeeding(Story):
+class Succeeding(Scenario):
     """A model sync that moves its records."""
 
     run_id = "demo-succeeds"
@@ -130,7 +130,7 @@ class Succeeding(Story):
             yield f"the result has the counts {counts}, Polytomic has {dict(planned)}"
 
 
-class Failing(Story):
+class Failing(Scenario):
     """A model sync that fails because its target refuses the login."""
 
     run_id = "demo-fails"
@@ -152,7 +152,7 @@ class Failing(Story):
         )
 
 
-class Canceled(Story):
+class Canceled(Scenario):
     """A bulk sync whose task is marked failed while it waits."""
 
     dag_id = "example_polytomic_bulk_sync"
@@ -181,7 +181,7 @@ class Canceled(Story):
             yield f"the execution is {execution.status} after {execution.cancel_requests} cancellation requests"
 
 
-def create_stories(cluster: Cluster, emulator: Emulator) -> tuple[Succeeding, Failing, Canceled]:
+def create_scenarios(cluster: Cluster, emulator: Emulator) -> tuple[Succeeding, Failing, Canceled]:
     """Create the three scenarios."""
     syncs = {sync.id: sync for sync in emulator.syncs}
     endless = emulator.add_bulk_sync(

@@ -1,4 +1,4 @@
-"""A DAG whose tasks all wait in the triggerer at once, without a worker before or after."""
+"""Define a DAG whose tasks all wait in the triggerer at once, without a worker before or after."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.triggers.base import StartTriggerArgs
 
 
 class Wait(BaseOperator):
-    """Wait for an execution as every deferred operator does."""
+    """Wait for an execution with the trigger of the start operators."""
 
     start_from_trigger = True
 
@@ -27,6 +27,6 @@ class Wait(BaseOperator):
         )
 
 
-with DAG(dag_id="crowd", start_date=datetime(2026, 1, 1), schedule=None, catchup=False, max_active_tasks=2000):
-    for waiting in json.loads(Path(os.environ["CROWD"]).read_text()):
+with DAG(dag_id="many_waits", start_date=datetime(2026, 1, 1), schedule=None, catchup=False, max_active_tasks=2000):
+    for waiting in json.loads(Path(os.environ["WAITS_FILE"]).read_text()):
         Wait(task_id=waiting["sync_id"], waiting=waiting)

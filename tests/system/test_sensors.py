@@ -1,0 +1,69 @@
+"""Sensors on real Airflow components: in a worker's place, started and ended by the triggerer."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_polytomic._compat import can_start_from_trigger
+
+starts_in_triggerer = pytest.mark.skipif(
+    not can_start_from_trigger(), reason="this Airflow does not render templates in the triggerer"
+)
+
+
+def test_a_sensor_waits_for_an_execution_that_it_did_not_start(run_dag, emulator):
+    run = run_dag("sensor_deferred", before=emulator.start)
+    run.wait_for_state("deferred")
+    run.finish()
+    run.wait_for_state("success")
+    assert run.xcom()["execution_id"] == run.executions[0].id
+    assert len(run.executions) == 1
+
+
+@starts_in_triggerer
+def test_a_sensor_that_starts_in_the_triggerer_needs_a_worker_at_its_end_only(run_dag, emulator):
+    run = run_dag("sensor_starts_in_triggerer", before=emulator.start)
+    run.wait_until_waiting()
+    assert run.task.pid is None
+    run.finish()
+    run.wait_for_state("success")
+    assert run.xcom()["execution_id"] == run.executions[0].id
+
+
+@starts_in_triggerer
+def test_a_sensor_that_starts_and_ends_in_the_triggerer_needs_no_worker(run_dag, emulator):
+    run = run_dag("sensor_in_triggerer", before=emulator.start)
+    run.wait_until_waiting()
+    run.finish()
+    run.wait_for_state("success")
+    assert run.task.pid is None
+    assert run.xcom()["execution_id"] == run.executions[0].id
+
+
+@starts_in_triggerer
+def test_a_sensor_waits_for_the_same_execution_after_its_triggerer_is_killed(run_dag, cluster, emulator):
+    run = run_dag("sensor_in_triggerer", before=emulator.start)
+    run.wait_until_waiting()
+    cluster.components["triggerer"].kill()
+    run.finish()
+    emulator.start(run.sync_id)
+    cluster.start_triggerer("triggerer")
+    run.wait_for_state("success")
+    assert run.xcom()["execution_id"] == run.executions[0].id
+
+
+def test_a_sensor_that_starts_in_a_worker_ends_in_the_triggerer(run_dag, emulator):
+    run = run_dag("sensor_ends_in_triggerer", before=emulator.start)
+    run.wait_until_waiting()
+    run.finish()
+    run.wait_for_state("success")
+    assert run.xcom()["execution_id"] == run.executions[0].id
+    assert "Waiting for" in run.log()
+
+
+def test_a_worker_evaluates_a_failure_although_the_sensor_may_end_in_the_triggerer(run_dag, emulator):
+    run = run_dag("sensor_ends_in_triggerer", before=emulator.start)
+    run.wait_until_waiting()
+    run.finish("failed")
+    run.wait_for_state("failed")
+    assert run.xcom()["outcome"] == "failed"
