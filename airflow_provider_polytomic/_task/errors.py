@@ -94,23 +94,21 @@ def _translate(
     separator = "\n".join(["", *lines, "  "]) if lines else " "
     if advice:
         return PolytomicRequestRefused(f"{failure}: {reason}.{separator}Next: {advice}")
-    return PolytomicUnavailable(f"{failure}: {reason}. Next: {_advice_for_unavailable(error, connection)}")
+    steps = "\n".join(f"    - {step}" for step in _steps_if_unavailable(error, connection))
+    return PolytomicUnavailable(f"{failure}: {reason}.\n  Next:\n{steps}")
 
 
-def _advice_for_unavailable(error: PolytomicError, connection: str) -> str:
+def _steps_if_unavailable(error: PolytomicError, connection: str) -> list[str]:
     from airflow_provider_polytomic import api
 
-    retry = "a retry of the task continues where this attempt stopped"
-    if isinstance(error, api.PolytomicConflictError):
-        return f"check in Polytomic what else changes the sync, and wait until that has finished; {retry}"
-    if isinstance(error, api.PolytomicRateLimitError):
-        return (
-            "run fewer tasks at a time, or set max_requests_per_minute in "
-            f"{connection}, because Polytomic limits requests; {retry}"
-        )
     if isinstance(error, api.PolytomicResponseError) and not error.transient:
-        return f"correct the host of {connection}: it is the address at which you open Polytomic in the browser"
-    return f"check the host of {connection}, and whether Polytomic is up; {retry}"
+        return [f"correct the host of {connection}: it is the address at which you open Polytomic in the browser"]
+    step = f"check the host of {connection}, and whether Polytomic is up"
+    if isinstance(error, api.PolytomicConflictError):
+        step = "check in Polytomic what else changes the sync, and wait until that has finished"
+    elif isinstance(error, api.PolytomicRateLimitError):
+        step = f"run fewer tasks at a time, or set max_requests_per_minute in {connection}"
+    return [step, "retry the task, which continues where this attempt stopped"]
 
 
 def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:

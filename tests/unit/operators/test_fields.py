@@ -14,56 +14,33 @@ except ImportError:
 
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.operators.bulk_syncs import (
-    PolytomicCancelBulkSyncOperator,
     PolytomicStartBulkSyncOperator,
 )
-from airflow_provider_polytomic.operators.connections import (
-    PolytomicCreateConnectionOperator,
-    PolytomicDeleteConnectionOperator,
-    PolytomicTestConnectionOperator,
-    PolytomicUpdateConnectionOperator,
-)
-from airflow_provider_polytomic.operators.listing import PolytomicListSyncsOperator
-from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
-from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
-from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+from tests.support.task_classes import REQUIRED_PARAMETERS
 
-REQUIRED = {
-    PolytomicStartSyncOperator: {"sync_id": "s"},
-    PolytomicCancelSyncOperator: {"sync_id": "s"},
-    PolytomicStartBulkSyncOperator: {"bulk_sync_id": "s"},
-    PolytomicCancelBulkSyncOperator: {"bulk_sync_id": "s"},
-    PolytomicListSyncsOperator: {},
-    PolytomicCreateConnectionOperator: {"name": "n", "connection_type": "t"},
-    PolytomicTestConnectionOperator: {},
-    PolytomicUpdateConnectionOperator: {"connection_id": "c"},
-    PolytomicDeleteConnectionOperator: {"connection_id": "c"},
-    PolytomicSyncStatusSensor: {"sync_id": "s"},
-    PolytomicBulkSyncStatusSensor: {"bulk_sync_id": "s"},
-}
-
-every_operator = pytest.mark.parametrize("operator", REQUIRED, ids=lambda each: each.__name__)
+every_task = pytest.mark.parametrize("operator", REQUIRED_PARAMETERS, ids=lambda each: each.__name__)
 
 
-@every_operator
+@every_task
 def test_template_fields_are_kept_as_given(operator):
     given = {field: object() for field in operator.template_fields}
-    built = operator(task_id="t", **{**REQUIRED[operator], **given})
+    built = operator(task_id="t", **{**REQUIRED_PARAMETERS[operator], **given})
     assert {field: getattr(built, field) for field in operator.template_fields} == given
     assert "polytomic_conn_id" in operator.template_fields
 
 
-@every_operator
+@every_task
 def test_a_constructor_does_no_io(operator, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("the constructor has read a connection")
 
     monkeypatch.setattr("airflow_provider_polytomic.hooks.polytomic.PolytomicHook.__init__", refuse)
     monkeypatch.setattr("socket.socket.connect", refuse)
-    operator(task_id="t", polytomic_conn_id="no such connection", **REQUIRED[operator])
+    operator(task_id="t", polytomic_conn_id="no such connection", **REQUIRED_PARAMETERS[operator])
 
 
-@every_operator
+@every_task
 def test_parameters_are_keyword_only(operator):
     for owner in operator.__mro__:
         if owner.__module__.startswith("airflow_provider_polytomic") and "__init__" in vars(owner):

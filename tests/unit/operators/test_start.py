@@ -137,7 +137,7 @@ def test_a_refused_start_fails_with_one_message(kind, task_instance, status, tex
 def test_a_server_error_fails_the_attempt_and_may_be_retried(kind, task_instance):
     sync_id = kind.add(duration=60)
     kind.emulator.fault("status", status=503, count=None)
-    with pytest.raises(PolytomicUnavailable, match="a retry of the task continues") as raised:
+    with pytest.raises(PolytomicUnavailable, match="retry the task, which continues") as raised:
         task_instance(kind.start(sync_id)).execute()
     assert not isinstance(raised.value, PolytomicRequestRefused)
 
