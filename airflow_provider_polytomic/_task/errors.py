@@ -45,6 +45,8 @@ MAX_SCHEMAS_NAMED = 10
 MAX_REFUSAL_LENGTH = 1000
 
 RETRY_STARTS_AGAIN = "retry or clear the task to start the sync again"
+ADVICE_FOR_TIMEOUT = "set a longer timeout, or check in Polytomic why the execution is slow"
+ADVICE_FOR_RUNNING = "cancel the execution in Polytomic if it must not continue: it was left running"
 
 _INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
 
@@ -75,14 +77,14 @@ def _translate(
     from airflow_provider_polytomic import api
     from airflow_provider_polytomic.api.redaction import one_line, redact
 
-    connection = f"the Airflow connection {conn_id!r}"
+    failure, connection = failure[:1].upper() + failure[1:], f"the Airflow connection {conn_id!r}"
     advice_by_class: dict[type[PolytomicError], str] = {
-        api.PolytomicAuthError: f"check the API key of {connection}: is it complete, not revoked, and does it need an "
-        "organization id?",
-        api.PolytomicPermissionError: f"give the API key of {connection} the right to do this",
-        api.PolytomicNotFoundError: f"check the id, and that the API key of {connection} belongs to the organization "
-        "that has it",
-        api.PolytomicValidationError: "correct what Polytomic names",
+        api.PolytomicAuthError: f"check that the API key of {connection} is complete and not revoked, and whether it "
+        "needs an organization id",
+        api.PolytomicPermissionError: f"grant the missing permission to the API key of {connection}",
+        api.PolytomicNotFoundError: f"check the id, and whether the API key of {connection} belongs to the same "
+        "organization",
+        api.PolytomicValidationError: "correct what Polytomic reports",
     }
     advice = advice_by_class.get(type(error))
     reason = one_line(redact(str(error), *hidden), MAX_REFUSAL_LENGTH).rstrip(".")
@@ -92,23 +94,21 @@ def _translate(
     separator = "\n".join(["", *lines, "  "]) if lines else " "
     if advice:
         return PolytomicRequestRefused(f"{failure}: {reason}.{separator}Next: {advice}")
-    return PolytomicUnavailable(f"{failure}: {reason}. Next: {_advice_for_unavailable(error, connection)}")
+    steps = "\n".join(f"    - {step}" for step in _steps_if_unavailable(error, connection))
+    return PolytomicUnavailable(f"{failure}: {reason}.\n  Next:\n{steps}")
 
 
-def _advice_for_unavailable(error: PolytomicError, connection: str) -> str:
+def _steps_if_unavailable(error: PolytomicError, connection: str) -> list[str]:
     from airflow_provider_polytomic import api
 
-    retry = "A retry of the task continues where this attempt stopped"
-    if isinstance(error, api.PolytomicConflictError):
-        return f"see in Polytomic what else changes the sync, and wait until it has finished. {retry}"
-    if isinstance(error, api.PolytomicRateLimitError):
-        return (
-            "Polytomic limits requests: let fewer tasks run at a time, or set max_requests_per_minute in "
-            f"{connection}. {retry}"
-        )
     if isinstance(error, api.PolytomicResponseError) and not error.transient:
-        return f"correct the host of {connection}: use the address at which you open Polytomic in the browser"
-    return f"check the host of {connection}, and whether Polytomic is up. {retry}"
+        return [f"correct the host of {connection}: it is the address at which you open Polytomic in the browser"]
+    step = f"check the host of {connection}, and whether Polytomic is up"
+    if isinstance(error, api.PolytomicConflictError):
+        step = "check in Polytomic what else changes the sync, and wait until that has finished"
+    elif isinstance(error, api.PolytomicRateLimitError):
+        step = f"run fewer tasks at a time, or set max_requests_per_minute in {connection}"
+    return [step, "retry the task, which continues where this attempt stopped"]
 
 
 def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
@@ -166,7 +166,7 @@ def already_running_error(other: Execution, if_running: str) -> AirflowException
         'set if_running="wait" to wait for its end and then start another execution',
         'set if_running="join" to wait for this execution and use its result',
     ]
-    message = report(other, "is running already", steps)
+    message = report(other, "is already running", steps)
     return AirflowSkipException(message) if if_running == "skip" else PolytomicRunFailed(message, other.result())
 
 
@@ -184,7 +184,7 @@ def error_for(
     advice = advice_for(execution, diagnostics) or "correct the schemas named above"
     if execution.outcome is Outcome.CANCELED:
         error_class, headline = PolytomicRunCanceled, "was canceled, and not by this task"
-        advice = "see in the sync's history in Polytomic who canceled it; the API does not say"
+        advice = "check in the sync's history in Polytomic who canceled it: the API does not say"
     elif execution.outcome is Outcome.FAILED:
         error_class, headline, advice = PolytomicRunFailed, "failed", _advice_after_failure(execution, diagnostics)
     elif criteria.exceeded_by(execution):
@@ -254,5 +254,5 @@ def _advice_for_schemas(execution: Execution) -> list[str]:
     named = f"schemas={failed!r}" if len(failed) <= MAX_SCHEMAS_NAMED else "schemas=[…]"
     return [
         "set retry_failed_schemas=True on the start operator, so that a retry syncs only the failed schemas, or start "
-        f"them in a task of their own with {named}"
+        f"them in another task with {named}"
     ]

@@ -70,5 +70,5 @@ def validate_execute_complete_event(event: dict[str, Any] | None) -> ExecutionEv
 def unexpected_event_error(event: Any) -> PolytomicTaskError:
     """Return the exception for an event that no trigger of this provider sends."""
     return PolytomicTaskError(
-        f"Unexpected trigger event: {event!r}. Next: retry the task; it continues to wait for the same execution"
+        f"Unexpected trigger event: {event!r}. Next: retry the task, which continues to wait for the same execution"
     )

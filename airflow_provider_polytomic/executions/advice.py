@@ -37,7 +37,7 @@ _ADVICE = tuple(
         ),
         (
             _STATUS.format(429) + r"|rate.?limit|too many requests|\bquotas?\b|api limit",
-            "let fewer syncs use {connection} at a time, or run it later: requests to it are limited",
+            "run fewer syncs with {connection} at a time, or run this one later: requests to it are limited",
         ),
         (
             r"timed? ?out|connection (refused|reset|closed)|closed the connection|no route|unreachable"

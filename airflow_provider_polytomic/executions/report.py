@@ -58,8 +58,7 @@ def report(
     diagnostics = diagnostics or Diagnostics()
     label = sync_kind(execution.kind).label.capitalize()
     name = f" {one_line(diagnostics.sync_name)!r}" if diagnostics.sync_name else ""
-    state = f"execution {_word(execution.id)} is {_word(execution.status)!r}{_duration(execution)}"
-    first = f"{label}{name} {execution.sync_id} {headline}: {state}."
+    first = f"{label}{name} {execution.sync_id} {headline}: execution {_word(execution.id)} {_state(execution)}."
     details = [*_execution_lines(execution), *_diagnostics_lines(execution, diagnostics)]
     last = [f"  {one_line(execution.url, MAX_URL_LENGTH)}"] if execution.url else []
     if next_steps:
@@ -109,13 +108,13 @@ def _diagnostics_lines(execution: Execution, diagnostics: Diagnostics) -> Iterat
         yield f"    {one_line(line)}"
 
 
-def _duration(execution: Execution) -> str:
-    start = execution.started_at or execution.created_at
+def _state(execution: Execution) -> str:
+    status, start = repr(_word(execution.status)), execution.started_at or execution.created_at
     if not execution.outcome.final and start:
-        return f" since {start:%Y-%m-%d %H:%M:%S}"
+        return f"has been {status} since {start:%Y-%m-%d %H:%M:%S}"
     if not (execution.started_at and execution.completed_at):
-        return ""
-    return f" after {format_duration((execution.completed_at - execution.started_at).total_seconds())}"
+        return f"is {status}"
+    return f"is {status} after {format_duration((execution.completed_at - execution.started_at).total_seconds())}"
 
 
 def status_table(refs: Sequence[ExecutionRef], ends: Mapping[ExecutionRef, Execution | str]) -> str:

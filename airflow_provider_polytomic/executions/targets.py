@@ -66,7 +66,7 @@ class Freshness(CompletedSince):
     clock: Callable[[], float] = field(default=time.time, compare=False)
 
     def __str__(self) -> str:
-        limit = f"within {self.max_age:g} s" if self.max_age is not None else f"since {self.since.isoformat()}"
+        limit = f"in the last {self.max_age:g} s" if self.max_age is not None else f"since {self.since.isoformat()}"
         return f"a successful execution of {sync_kind(self.kind).label} {self.sync_id} that completed {limit}"
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution | None]:

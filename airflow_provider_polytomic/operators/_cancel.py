@@ -77,7 +77,7 @@ class BaseCancelOperator(BaseOperator):
         except DeadlinePassed as passed:
             unknown = Execution.unknown(self.kind, self._sync_id, passed.target.execution_id)  # type: ignore[union-attr]
             last = with_link(context, passed.execution or unknown)
-            steps = ["see in Polytomic why it has not ended", "set a longer timeout"]
+            steps = ["check in Polytomic why it has not ended", "set a longer timeout"]
             message = report(last, f"has not ended within {self.timeout:g} s after its cancellation", steps)
             raise PolytomicRunTimeout(message, last.result()) from None
         if execution is None:

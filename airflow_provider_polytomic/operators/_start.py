@@ -10,7 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow_provider_polytomic._task.deadline import deferral_timeout
-from airflow_provider_polytomic._task.errors import already_running_error, timeout_error, translate_api_errors
+from airflow_provider_polytomic._task.errors import (
+    ADVICE_FOR_RUNNING,
+    ADVICE_FOR_TIMEOUT,
+    already_running_error,
+    timeout_error,
+    translate_api_errors,
+)
 from airflow_provider_polytomic._task.events import EventStatus, validate_execute_complete_event
 from airflow_provider_polytomic._task.lineage import record_for_lineage
 from airflow_provider_polytomic._task.link import push_link, with_link
@@ -45,8 +51,6 @@ T = TypeVar("T")
 
 CONFIRM_TIMEOUT = 60.0
 """Seconds to wait for the end of an execution that was canceled after its timeout."""
-
-ADVICE_FOR_TIMEOUT = "set a longer timeout, or see in Polytomic why the execution is slow"
 
 
 class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
@@ -132,13 +136,13 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 unknown = Execution.unknown(self.kind, self._sync_id, received.execution_id)
                 TaskExecutionState(context).push_result(with_link(context, unknown).result())
             raise PolytomicRequestRefused(received.message)
-        execution = Execution.from_result(received.execution) if received.execution else None
+        execution = Execution.from_result(received.execution) if received.execution and owned_or_joined else None
         if received.status is EventStatus.DEADLINE:
             ref = self._ref(str(received.execution_id))
             return self._handle_timeout(
                 context, ref, received.ownership, received.previous_schema_results, canceled=execution
             )
-        if execution is None or not owned_or_joined:
+        if execution is None:
             return self._start_and_wait(context, received.latest_end)
         return self._finish(context, execution, received.previous_schema_results)
 
@@ -347,9 +351,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             )
         steps = [ADVICE_FOR_TIMEOUT]
         if not may_cancel:
-            steps.insert(0, "cancel the execution in Polytomic if it must not go on; it was left running")
+            steps.insert(0, ADVICE_FOR_RUNNING)
         elif last is None or not last.outcome.final:
-            steps.insert(0, "see in Polytomic whether the execution is still running")
+            steps.insert(0, "check in Polytomic whether the execution is still running")
         else:
             TaskExecutionState(context).clear_started()
         last = last or last_seen or Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)

@@ -141,7 +141,7 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         unknown = [schema for schema in self._wanted_schemas if schema not in known]
         if unknown:
             raise PolytomicRequestRefused(
-                f"{self._label} has no schema {', '.join(map(repr, unknown))}. Next: use one of {', '.join(known)}"
+                f"{self._label} has no schema {', '.join(map(repr, unknown))}. Next: choose from {', '.join(known)}"
             )
 
     def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:

@@ -14,7 +14,12 @@ from airflow_provider_polytomic._compat import (
     has_xcom_args,
 )
 from airflow_provider_polytomic._task.deadline import deferral_timeout
-from airflow_provider_polytomic._task.errors import find_diagnostics, translate_api_errors
+from airflow_provider_polytomic._task.errors import (
+    ADVICE_FOR_RUNNING,
+    ADVICE_FOR_TIMEOUT,
+    find_diagnostics,
+    translate_api_errors,
+)
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import finish_execution
@@ -48,8 +53,6 @@ CANCEL_TIMEOUT = 30.0
 
 START_OF_RUN = "{{ data_interval_start | default(none) or dag_run.start_date }}"
 """Default of ``completed_after``, as the triggerer renders it."""
-
-ADVICE_FOR_TIMEOUT = "set a longer timeout, or see in Polytomic why the execution is slow"
 
 
 class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
@@ -252,7 +255,7 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
         return self._start_of_run(context)
 
     def _finish(self, context: Context, execution: Execution) -> ExecutionResult:
-        hint = "see the sync's history in Polytomic"
+        hint = "check the sync's history in Polytomic"
         return finish_execution(self, context, execution, self._criteria, retry_hint=hint)
 
     def _copy_console_log(self, execution: Execution | None) -> None:
@@ -275,7 +278,8 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
         within, ref = f"within the sensor's timeout of {self.timeout:g} s", self._target
         if not isinstance(ref, ExecutionRef):
             return AirflowSensorTimeout(
-                f"{self._label} had no execution that ended {within}. Next: {ADVICE_FOR_TIMEOUT}"
+                f"{self._label} had no execution that ended {within}. Next: check in Polytomic whether the sync is "
+                "active and when it is scheduled, or set a longer timeout"
             )
         try:
             last = self._client.run(ref.fetch(without_retries=True))
@@ -288,11 +292,11 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
             headline = f"has ended, but not {within}"
             steps = ["clear this task, which then finds the ended execution", "set a longer timeout"]
         elif cancel_requested:
-            steps.insert(0, "see in Polytomic whether it has ended; its cancellation was requested")
+            steps.insert(0, "check in Polytomic whether the execution has ended: its cancellation was requested")
         elif self.cancel_on_timeout:
-            steps.insert(0, "see in Polytomic whether it is still running; it could not be canceled")
+            steps.insert(0, "check in Polytomic whether the execution is still running: it could not be canceled")
         else:
-            steps.insert(0, "cancel the execution in Polytomic if it must not go on; it was left running")
+            steps.insert(0, ADVICE_FOR_RUNNING)
         diagnostics = find_diagnostics(last, self.polytomic_conn_id)
         return AirflowSensorTimeout(report(with_link(context, last), headline, steps, diagnostics))
 

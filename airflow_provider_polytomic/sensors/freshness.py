@@ -141,6 +141,6 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
 
     def _timeout_error(self, context: Context) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(
-            f"There was not {self._target(context)} within the sensor's timeout of {self.timeout:g} s. Next: see in "
-            "the sync's history in Polytomic whether it is active, and why it fails or is slow"
+            f"The sensor's timeout of {self.timeout:g} s passed without {self._target(context)}. Next: check in "
+            "Polytomic whether the sync is active, and why it fails or is slow"
         )

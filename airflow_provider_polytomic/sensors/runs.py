@@ -146,7 +146,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         self._push_results(context, refs)
         push_link(self, context, self._client, unsuccessful[0])
         message = (
-            f"{len(unsuccessful)} of {len(refs)} executions are not successful:\n"
+            f"{len(unsuccessful)} of {len(refs)} executions did not succeed:\n"
             f"{status_table(unsuccessful, self._ends)}\n"
             "  Next: correct the causes, and clear the tasks that started these executions"
         )
@@ -160,9 +160,9 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         running = [ref for ref in dict.fromkeys(refs) if ref not in self._ends]
         push_link(self, context, self._client, running[0])
         return AirflowSensorTimeout(
-            f"{len(running)} of {len(refs)} executions have not ended within the sensor's timeout of "
+            f"{len(running)} of {len(refs)} executions did not end within the sensor's timeout of "
             f"{self.timeout:g} s, and were left running:\n{status_table(running, self._ends)}\n"
-            "  Next: set a longer timeout, or see in Polytomic why the executions are slow"
+            "  Next: set a longer timeout, or check in Polytomic why the executions are slow"
         )
 
     def _push_first_link(self, context: Context, refs: Sequence[ExecutionRef]) -> None:

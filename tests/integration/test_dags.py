@@ -99,12 +99,12 @@ class TestBadConnection:
             host = f"http://127.0.0.1:{listener.getsockname()[1]}"
         defined = {"conn_type": "polytomic", "host": host, "password": emulator.api_key}
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
-        fails(f"start_model_{mode}", "some-sync", ["got no answer", host, "is the host of the Airflow connection"])
+        fails(f"start_model_{mode}", "some-sync", ["got no answer", host, "check the host of the Airflow connection"])
 
     def test_an_answer_that_is_html(self, fails, emulator, mode):
         sync = add(emulator, "model")
         emulator.fault("malformed", malformed="html", count=None)
-        fails(f"start_model_{mode}", sync.id, ["HTML", "is the host of the Airflow connection"])
+        fails(f"start_model_{mode}", sync.id, ["HTML", "check the host of the Airflow connection"])
 
     def test_a_key_that_is_revoked_during_the_wait(self, fails, emulator, mode):
         sync = add(emulator, "model", duration=float("inf"))

@@ -118,20 +118,17 @@ def test_every_exception_is_explained():
 def test_every_message_with_a_next_step_is_on_an_error_page():
     text = " ".join(about_errors().split())
     for message in messages():
-        missing = [part for part in re.split("…", message) if len(part) > 8 and part.strip(" .;:") not in text]
+        missing = [part for part in re.split("…", message) if len(part) > 8 and part.strip(" .,;:") not in text]
         assert not missing, message
 
 
 def messages() -> Iterator[str]:
-    """List each message with a next step, and each step after a refused request; … stands for the variable parts."""
+    """List each message with a next step, and the texts of all functions that build errors; … is a variable part."""
     yield from (text for tree in modules() for text in texts(tree) if "Next: " in text)
-    [refusal] = [
-        each
-        for tree in modules()
-        for each in ast.walk(tree)
-        if isinstance(each, ast.FunctionDef) and each.name == "_refusal"
-    ]
-    yield from texts(refusal)
+    tree = ast.parse((ROOT / PACKAGE / "_task" / "errors.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and re.search("_error|error_|_translate|_steps|_advice", node.name):
+            yield from texts(ast.Module(node.body[bool(ast.get_docstring(node)) :], []))
 
 
 def test_every_log_line_on_the_page_about_them_is_logged():

@@ -192,7 +192,7 @@ def test_with_connections_a_model_sync_is_named_by_its_target(task_instance, det
 
 
 def test_a_timeout_has_the_error_message(task_instance):
-    task = model_sync(timeout=0)
+    task = model_sync(timeout=0.01)
     with pytest.raises(PolytomicRunTimeout):
         task_instance(task).finish()
     lineage = report(task, "failure")

@@ -1,4 +1,4 @@
-"""What the events of outlets say, and which outlets have one: Airflow makes one of each that is left in the end."""
+"""The asset events of a task: their extra, and the outlets that have one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMAS = [
 
 
 class Accessors(defaultdict):
-    """As Airflow's, by the URI of the asset."""
+    """Stand-in for ``outlet_events`` of Airflow's context, keyed by the URI of the asset."""
 
     def __init__(self):
         super().__init__(lambda: SimpleNamespace(extra={}))
@@ -39,7 +39,7 @@ class Accessors(defaultdict):
 
 @pytest.fixture
 def run(task_instance):
-    """Return a function that runs a task to its end and returns the extras of the events that Airflow would make."""
+    """Return a function that runs a task to its end and returns the extra of each asset event."""
 
     def run(task, **options):
         events = Accessors()
@@ -50,7 +50,7 @@ def run(task_instance):
     return run
 
 
-def lasted(extra):
+def duration_of(extra):
     begin, end = (datetime.fromisoformat(extra[name]) for name in ("started_at", "completed_at"))
     return (end - begin).total_seconds()
 
@@ -62,19 +62,19 @@ def asset_of(kind, sync_id, **options):
 def test_the_result_is_in_the_event_of_each_outlet(kind, emulator, run, deferrable):
     sync_id = kind.add(duration=60)
     own = asset_of(kind, sync_id)
-    told = run(kind.start(sync_id, deferrable=deferrable, outlets=[own, OTHER]))
+    extras = run(kind.start(sync_id, deferrable=deferrable, outlets=[own, OTHER]))
     [execution] = emulator.executions(sync_id)
-    assert told[own.uri] == told[OTHER.uri]
-    extra = told[own.uri]
+    assert extras[own.uri] == extras[OTHER.uri]
+    extra = extras[own.uri]
     assert (extra["kind"], extra["sync_id"], extra["execution_id"]) == (kind.name, sync_id, execution.id)
-    assert (extra["status"], extra["outcome"], extra["duration"]) == ("completed", "success", lasted(extra))
+    assert (extra["status"], extra["outcome"], extra["duration"]) == ("completed", "success", duration_of(extra))
     assert 50 < extra["duration"] <= 60
     assert extra["counts"]["total"] > 0
     assert set(extra) >= {"url", "started_at", "completed_at"}
     assert not set(extra) & {"errors", "schemas"}
 
 
-def test_a_sensor_tells_it_too(kind, emulator, run, deferrable):
+def test_a_sensor_adds_its_result_too(kind, emulator, run, deferrable):
     sync_id = kind.add(duration=60)
     execution = emulator.start(sync_id)
     own = asset_of(kind, sync_id)
@@ -91,7 +91,7 @@ def test_a_sensor_tells_it_too(kind, emulator, run, deferrable):
     assert run(sensor)[own.uri]["execution_id"] == execution.id
 
 
-def test_what_others_have_put_into_an_event_stays(kind, task_instance):
+def test_fields_that_others_added_to_the_event_are_kept(kind, task_instance):
     sync_id = kind.add(duration=1)
     own, events = asset_of(kind, sync_id), Accessors()
     events[own].extra["team"] = "crm"
@@ -100,14 +100,14 @@ def test_what_others_have_put_into_an_event_stays(kind, task_instance):
     assert events[own].extra["sync_id"] == sync_id
 
 
-def test_a_task_that_does_not_wait_tells_what_runs(kind, emulator, run):
+def test_a_task_that_does_not_wait_reports_the_running_execution(kind, emulator, run):
     sync_id = kind.add(duration=60)
     own = asset_of(kind, sync_id)
     extra = run(kind.start(sync_id, wait_for_completion=False, outlets=[own]))[own.uri]
     assert (extra["outcome"], extra["duration"]) == ("running", None)
 
 
-def test_a_failed_execution_leaves_the_events_alone(kind, task_instance):
+def test_a_failed_execution_changes_no_event(kind, task_instance):
     sync_id = kind.add(duration=1, outcome="failed")
     events = Accessors()
     task = kind.start(sync_id, outlets=[OTHER])
@@ -136,24 +136,24 @@ class TestSchemas:
             **options,
         )
 
-    def test_only_those_that_were_synced_and_received_rows_have_an_event(self, sync_id, outlets, run, deferrable):
-        told = run(self.start(sync_id, outlets, deferrable=deferrable))
-        assert set(told) == {outlets[None].uri, outlets["contact"].uri}
-        extra = told[outlets["contact"].uri]
+    def test_only_completed_schemas_with_rows_have_an_event(self, sync_id, outlets, run, deferrable):
+        extras = run(self.start(sync_id, outlets, deferrable=deferrable))
+        assert set(extras) == {outlets[None].uri, outlets["contact"].uri}
+        extra = extras[outlets["contact"].uri]
         assert (extra["schema"], extra["output_name"], extra["status"]) == ("contact", "contacts", "completed")
         assert extra["counts"] == {**dict.fromkeys(extra["counts"], 0), "total": 7, "error": 1}
-        assert (extra["duration"], extra["outcome"]) == (lasted(extra), "partial")
-        assert extra["duration"] < told[outlets[None].uri]["duration"]
-        assert told[outlets[None].uri]["counts"]["total"] == 10
+        assert (extra["duration"], extra["outcome"]) == (duration_of(extra), "partial")
+        assert extra["duration"] < extras[outlets[None].uri]["duration"]
+        assert extras[outlets[None].uri]["counts"]["total"] == 10
 
-    def test_or_all_of_them(self, sync_id, outlets, run):
-        told = run(self.start(sync_id, outlets, schema_outlets="always"))
-        assert set(told) == {outlet.uri for outlet in outlets.values()}
-        assert told[outlets["account"].uri]["counts"]["total"] == 0
-        assert told[outlets["lead"].uri]["status"] == "failed"
-        assert "schema" not in told[outlets["unknown"].uri]
+    def test_with_always_every_schema_has_an_event(self, sync_id, outlets, run):
+        extras = run(self.start(sync_id, outlets, schema_outlets="always"))
+        assert set(extras) == {outlet.uri for outlet in outlets.values()}
+        assert extras[outlets["account"].uri]["counts"]["total"] == 0
+        assert extras[outlets["lead"].uri]["status"] == "failed"
+        assert "schema" not in extras[outlets["unknown"].uri]
 
-    def test_a_sensor_does_the_same(self, sync_id, outlets, run, emulator):
+    def test_a_status_sensor_applies_schema_outlets(self, sync_id, outlets, run, emulator):
         execution = emulator.start(sync_id)
         emulator.clock.advance(60)
         for choice, events in (("with_rows", 2), ("always", 5)):
@@ -167,22 +167,22 @@ class TestSchemas:
             )
             assert len(run(sensor)) == events
 
-    @pytest.mark.parametrize("sensor", ["of many", "of freshness"])
-    def test_so_do_the_other_sensors(self, run, emulator, sensor):
+    @pytest.mark.parametrize("sensor", ["many", "freshness"])
+    def test_the_other_sensors_leave_out_schemas_without_rows(self, run, emulator, sensor):
         sync_id = emulator.add_bulk_sync(schemas=SCHEMAS[:2], duration=20).id
         execution = emulator.start(sync_id)
         emulator.clock.advance(60)
         outlets = [bulk_sync_asset(sync_id, schema=name) for name in ("contact", "account")]
-        if sensor == "of many":
+        if sensor == "many":
             runs = [{"kind": "bulk", "sync_id": sync_id, "execution_id": execution.id}]
-            told = run(PolytomicWaitForSyncsSensor(task_id="sense", runs=runs, outlets=outlets))
+            extras = run(PolytomicWaitForSyncsSensor(task_id="sense", runs=runs, outlets=outlets))
         else:
-            told = run(
+            extras = run(
                 PolytomicFreshnessSensor(task_id="sense", kind="bulk", sync_id=sync_id, max_age=3600, outlets=outlets)
             )
-        assert set(told) == {outlets[0].uri}
+        assert set(extras) == {outlets[0].uri}
 
-    def test_none_where_the_rows_are_not_known_yet(self, sync_id, outlets, run):
+    def test_no_schema_has_an_event_while_its_rows_are_unknown(self, sync_id, outlets, run):
         assert set(run(self.start(sync_id, outlets, wait_for_completion=False))) == {outlets[None].uri}
 
     def test_rows_of_an_earlier_attempt_count(self, emulator, outlets, sync_id, task_instance):
@@ -197,16 +197,16 @@ class TestSchemas:
         assert {outlet.uri for outlet in task.outlets} == {outlets[name].uri for name in (None, "contact", "lead")}
 
     @pytest.mark.parametrize("make", [PolytomicStartBulkSyncOperator, PolytomicBulkSyncStatusSensor])
-    def test_another_choice_is_refused_when_the_dag_is_parsed(self, make):
-        with pytest.raises(ValueError, match="schema_outlets is 'with_rows' or 'always'"):
+    def test_an_invalid_schema_outlets_is_refused_when_the_dag_is_parsed(self, make):
+        with pytest.raises(ValueError, match="schema_outlets must be one of 'with_rows', 'always'"):
             make(task_id="sync", bulk_sync_id="1", schema_outlets="never")
 
 
-def test_each_of_mapped_tasks_has_the_event_of_its_own_sync(kind, run):
+def test_each_mapped_task_has_the_event_of_its_own_sync(kind, run):
     first, second = kind.add(duration=1), kind.add(duration=1)
     outlets = [asset_of(kind, first), asset_of(kind, second), OTHER]
-    told = [run(kind.start(each, outlets=outlets), map_index=index) for index, each in enumerate((first, second))]
-    assert [set(each) for each in told] == [{outlets[0].uri, OTHER.uri}, {outlets[1].uri, OTHER.uri}]
+    extras = [run(kind.start(each, outlets=outlets), map_index=index) for index, each in enumerate((first, second))]
+    assert [set(each) for each in extras] == [{outlets[0].uri, OTHER.uri}, {outlets[1].uri, OTHER.uri}]
 
 
 def test_a_task_that_is_not_mapped_keeps_the_outlets_of_other_syncs(kind, run):
@@ -215,14 +215,14 @@ def test_a_task_that_is_not_mapped_keeps_the_outlets_of_other_syncs(kind, run):
     assert len(run(kind.start(sync_id, outlets=outlets))) == 2
 
 
-def test_which_outlets_had_no_event_is_logged(emulator, run, logged):
+def test_outlets_without_an_event_are_logged(emulator, run, logged):
     sync_id = emulator.add_bulk_sync(schemas=[{"id": "contact", "records": 0}], duration=1).id
     outlet = bulk_sync_asset(sync_id, schema="contact")
     run(PolytomicStartBulkSyncOperator(task_id="sync", bulk_sync_id=sync_id, poll_interval=5, outlets=[outlet]))
-    assert f"No event for outlets that received nothing: {outlet.uri}" in logged()
+    assert f"No event for outlets that received no rows: {outlet.uri}" in logged()
 
 
-def test_a_sensor_of_many_tells_each_sync_its_own_result(emulator, run, deferrable):
+def test_a_sensor_for_many_adds_each_result_to_the_event_of_its_sync(emulator, run, deferrable):
     runs = []
     for _ in range(2):
         sync = emulator.add_model_sync(duration=20)
@@ -231,6 +231,6 @@ def test_a_sensor_of_many_tells_each_sync_its_own_result(emulator, run, deferrab
     sensor = PolytomicWaitForSyncsSensor(
         task_id="wait", runs=runs, poke_interval=5, deferrable=deferrable, outlets=[*assets, OTHER]
     )
-    told = run(sensor)
-    assert [told[asset.uri]["execution_id"] for asset in assets] == [each["execution_id"] for each in runs]
-    assert told[OTHER.uri] == {}
+    extras = run(sensor)
+    assert [extras[asset.uri]["execution_id"] for asset in assets] == [each["execution_id"] for each in runs]
+    assert extras[OTHER.uri] == {}

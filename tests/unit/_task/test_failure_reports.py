@@ -1,6 +1,6 @@
-"""What is read at night: the whole text of each way a run can end badly, in ``tests/golden``.
+"""The complete message of each failure, compared with ``tests/golden``.
 
-``GOLDEN=write`` in the environment writes the texts anew, to be read before they are committed.
+``GOLDEN=write`` in the environment writes the files; read them before you commit them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from threading import enumerate as enumerate_threads
@@ -26,288 +25,197 @@ from airflow_provider_polytomic.api.rate_limit import RateLimiter
 from airflow_provider_polytomic.executions import Diagnostics, Execution, Outcome
 from airflow_provider_polytomic.operators.bulk_syncs import (
     PolytomicCancelBulkSyncOperator,
-    PolytomicStartBulkSyncOperator,
 )
-from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
-from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
-from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from tests.support.failures import BULK_SYNC, HUBSPOT, SYNC, FileServer, Organization
 from tests.support.scripted_server import Answer, Server, dripping
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-SYNC = "248df4b7-aa70-47b8-a036-33ac447e668d"
-BULK_SYNC = "c5b1d9f0-5e2f-4f6a-8a10-7d2f8b1a7c3e"
-HUBSPOT = "0ab9c2d4-1111-4222-8333-444455556666"
-WAREHOUSE = "1bc8d3e5-1111-4222-8333-444455556666"
-MODEL = "2cd7e4f6-1111-4222-8333-444455556666"
 EXECUTION = "00000000-0000-4000-8000-{:012}"
 NOON = 1_750_075_200.0
 LINK = "https://app.polytomic.com/org/{organization_id}/{kind}-syncs/{sync_id}?run={execution_id}"
 
-RECORDS = b"email,error\nada@example.com,property 'phone' is not valid\ngrace@example.com,email exists already\n"
+
+CASES: dict[str, tuple[type[Exception], Callable[[Organization], Any]]] = {}
 
 
-class Files(ThreadingHTTPServer):
-    """What lies behind signed URLs.
-
-    :param content: of every file
-    :param seen: path and headers of each request
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), FileRequest)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.content = RECORDS
-        self.seen: list[tuple[str, dict[str, str]]] = []
-
-
-class FileRequest(BaseHTTPRequestHandler):
-    server: Files
-
-    def do_GET(self) -> None:
-        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(self.server.content)))
-        self.end_headers()
-        self.wfile.write(self.server.content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-class World:
-    """An organization whose syncs fail, where nothing is left to chance.
-
-    :param files: serves what lies behind signed URLs
-    """
-
-    def __init__(self, emulator: Any, files: Files, deferrable: bool) -> None:
-        self.emulator = emulator
-        self.files = files
-        self.deferrable = deferrable
-        emulator.add_connection(name="HubSpot production", type="hubspot", id=HUBSPOT)
-        emulator.add_connection(name="Warehouse", type="postgresql", id=WAREHOUSE)
-        emulator.add_model(connection_id=WAREHOUSE, name="Contacts", id=MODEL)
-
-    def model_sync(self, **plan: Any) -> PolytomicStartSyncOperator:
-        self.emulator.add_model_sync(
-            name="Contacts to HubSpot", id=SYNC, target_connection_id=HUBSPOT, model_ids=[MODEL],
-            **{"duration": 754, "log_every": 300, **plan},
-        )  # fmt: skip
-        return self.start()
-
-    def start(self, **options: Any) -> PolytomicStartSyncOperator:
-        return PolytomicStartSyncOperator(task_id="sync", sync_id=SYNC, deferrable=self.deferrable, **options)
-
-    def bulk_sync(self, *, options: dict[str, Any] | None = None, **plan: Any) -> PolytomicStartBulkSyncOperator:
-        self.emulator.add_bulk_sync(
-            name="Billing to warehouse", id=BULK_SYNC, source_connection_id=HUBSPOT,
-            destination_connection_id=WAREHOUSE, **{"duration": 90, "log_every": 300, **plan},
-        )  # fmt: skip
-        return PolytomicStartBulkSyncOperator(
-            task_id="sync", bulk_sync_id=BULK_SYNC, deferrable=self.deferrable, **options or {}
-        )
-
-    def sensor(self, **options: Any) -> PolytomicSyncStatusSensor:
-        return PolytomicSyncStatusSensor(
-            task_id="wait", sync_id=SYNC, deferrable=self.deferrable, poke_interval=30, **options
-        )
-
-    def executions(self, *plans: dict[str, Any]) -> list[dict[str, Any]]:
-        """Start an execution for each plan; those that end have ended."""
-        executions = []
-        for number, plan in enumerate(plans):
-            sync = self.emulator.add_model_sync(id=f"sync-{number}", **{"duration": 60, **plan})
-            executions.append({"kind": "model", "sync_id": sync.id, "execution_id": self.emulator.start(sync.id).id})
-        self.emulator.clock.advance(60)
-        return executions
-
-    def sensor_of_many(self, executions: list[dict[str, Any]], **options: Any) -> PolytomicWaitForSyncsSensor:
-        return PolytomicWaitForSyncsSensor(task_id="wait", runs=executions, deferrable=self.deferrable, **options)
-
-
-CASES: dict[str, tuple[type[Exception], Callable[[World], Any]]] = {}
-
-
-def case(error: type[Exception]) -> Callable[[Callable[[World], Any]], Callable[[World], Any]]:
-    def note(build: Callable[[World], Any]) -> Callable[[World], Any]:
+def case(error: type[Exception]) -> Callable[[Callable[[Organization], Any]], Callable[[Organization], Any]]:
+    def register(build: Callable[[Organization], Any]) -> Callable[[Organization], Any]:
         CASES[build.__name__] = (error, build)
         return build
 
-    return note
+    return register
 
 
 @case(exceptions.PolytomicRunFailed)
-def failed(world):
-    return world.model_sync(outcome="failed", errors=["the warehouse is asleep"], counts={})
+def failed(organization):
+    return organization.model_sync(outcome="failed", errors=["the warehouse is asleep"], counts={})
 
 
 @case(exceptions.PolytomicRunFailed)
-def failed_without_a_cause(world):
-    return world.model_sync(outcome="failed", counts={})
+def failed_without_a_reason(organization):
+    return organization.model_sync(outcome="failed", counts={})
 
 
 @case(exceptions.PolytomicRunFailed)
-def failed_since_a_connection_must_be_authorized_again(world):
-    world.emulator.set_connection(HUBSPOT, status="unhealthy", status_error="the refresh token has been revoked")
-    return world.model_sync(outcome="failed", errors=["cannot write to HubSpot"], counts={})
+def failed_with_an_unhealthy_connection(organization):
+    organization.emulator.set_connection(HUBSPOT, status="unhealthy", status_error="the refresh token has been revoked")
+    return organization.model_sync(outcome="failed", errors=["cannot write to HubSpot"], counts={})
 
 
 @case(exceptions.PolytomicRunFailed)
-def failed_with_error_records(world):
-    return world.model_sync(
+def failed_with_error_records(organization):
+    return organization.model_sync(
         outcome="failed", errors=[f"row {number}: required field is empty" for number in range(7)],
         counts={"total": 120, "error": 40},
     )  # fmt: skip
 
 
-@case(exceptions.PolytomicRunFailed)
-def failed_with_problems(world):
-    sync = world.model_sync(outcome="failed", counts={})
-    world.emulator.reset()
-    world.emulator.set_switch("start_broken", "accept")
-    world.__init__(world.emulator, world.files, world.deferrable)
-    problem = {"code": "missing", "message": "field 'phone' of the model is missing", "path": "fields[2]"}
-    world.model_sync(outcome="failed", counts={}, problems=[problem])
-    return sync
+PROBLEM = {"code": "missing", "message": "field 'phone' of the model is missing", "path": "fields[2]"}
 
 
 @case(exceptions.PolytomicRunFailed)
-def bulk_failed(world):
+def failed_with_problems(organization):
+    organization.emulator.set_switch("start_broken", "accept")
+    return organization.model_sync(outcome="failed", counts={}, problems=[PROBLEM])
+
+
+@case(exceptions.PolytomicRunFailed)
+def bulk_failed(organization):
     rows = [
         {"id": "invoices", "outcome": "failed", "message": "permission denied for table invoices"},
         {"id": "customers", "duration": 30},
         {"id": "refunds", "outcome": "canceled"},
     ]
-    return world.bulk_sync(schemas=rows, outcome="failed", message="two schemas were not synced")
+    return organization.bulk_sync(schemas=rows, outcome="failed", message="two schemas were not synced")
 
 
 @case(exceptions.PolytomicRunIncomplete)
-def bulk_partial(world):
+def bulk_partial(organization):
     rows = [
         {"id": "invoices", "outcome": "failed", "message": "column tax does not exist", "errors": 3},
         {"id": "customers"},
     ]
-    return world.bulk_sync(schemas=rows)
+    return organization.bulk_sync(schemas=rows)
 
 
 @case(exceptions.PolytomicRunFailed)
-def bulk_failed_with_many_schemas(world):
+def bulk_failed_with_many_schemas(organization):
     rows = [{"id": f"table_{number}", "outcome": "failed", "message": "disk full"} for number in range(40)]
-    return world.bulk_sync(schemas=[*rows, {"id": "small", "duration": 1}], outcome="failed", message="disk full")
+    return organization.bulk_sync(
+        schemas=[*rows, {"id": "small", "duration": 1}], outcome="failed", message="disk full"
+    )
 
 
 @case(exceptions.PolytomicRunCanceled)
-def canceled_by_somebody(world):
-    return world.model_sync(outcome="canceled", counts={"total": 20, "insert": 20})
+def canceled_by_another(organization):
+    return organization.model_sync(outcome="canceled", counts={"total": 20, "insert": 20})
 
 
 @case(exceptions.PolytomicRunCanceled)
-def bulk_canceled_by_somebody(world):
-    return world.bulk_sync(outcome="canceled", schemas=[{"id": "invoices", "duration": 10}, {"id": "customers"}])
+def bulk_canceled_by_another(organization):
+    return organization.bulk_sync(outcome="canceled", schemas=[{"id": "invoices", "duration": 10}, {"id": "customers"}])
 
 
 @case(exceptions.PolytomicRunIncomplete)
-def too_many_errors(world):
-    world.model_sync(counts={"total": 120, "insert": 80, "error": 40})
-    return world.start(max_errors=5)
+def too_many_errors(organization):
+    organization.model_sync(counts={"total": 120, "insert": 80, "error": 40})
+    return organization.start(max_errors=5)
 
 
 @case(exceptions.PolytomicRunTimeout)
-def canceled_at_its_timeout(world):
-    world.model_sync(duration=math.inf)
-    return world.start(timeout=0.01)
+def canceled_at_its_timeout(organization):
+    organization.model_sync(duration=math.inf)
+    return organization.start(timeout=0.01)
 
 
 @case(exceptions.PolytomicRunTimeout)
-def left_running_at_its_timeout(world):
-    world.model_sync(duration=math.inf)
-    return world.start(timeout=0.01, cancel_on_kill=False)
+def left_running_at_its_timeout(organization):
+    organization.model_sync(duration=math.inf)
+    return organization.start(timeout=0.01, cancel_on_kill=False)
 
 
 @case(exceptions.PolytomicRunTimeout)
-def canceled_too_late(world):
-    world.model_sync(duration=math.inf, cancel_ends="completed")
-    return world.start(timeout=0.01)
+def completed_after_the_timeout(organization):
+    organization.model_sync(duration=math.inf, cancel_ends="completed")
+    return organization.start(timeout=0.01)
 
 
 @case(exceptions.PolytomicRunTimeout)
-def failed_too_late(world):
-    world.model_sync(duration=math.inf, cancel_ends="failed")
-    return world.start(timeout=0.01)
+def failed_after_the_timeout(organization):
+    organization.model_sync(duration=math.inf, cancel_ends="failed")
+    return organization.start(timeout=0.01)
 
 
 @case(exceptions.PolytomicUnavailable)
-def start_in_conflict(world):
-    operator = world.model_sync()
-    world.emulator.fault("status", status=409, count=None, method="POST")
+def start_in_conflict(organization):
+    operator = organization.model_sync()
+    organization.emulator.fault("status", status=409, count=None, method="POST")
     return operator
 
 
 @case(exceptions.PolytomicRequestRefused)
-def gone_while_it_was_waited_for(world):
-    operator = world.model_sync()
-    world.emulator.fault("status", status=404, count=None, method="GET", path="/**/executions/*", skip=1)
+def execution_not_found(organization):
+    operator = organization.model_sync()
+    organization.emulator.fault("status", status=404, count=None, method="GET", path="/**/executions/*", skip=1)
     return operator
 
 
 @case(exceptions.PolytomicRequestRefused)
-def refused_in_many_words(world):
-    operator = world.model_sync()
+def start_refused_with_a_long_message(organization):
+    operator = organization.model_sync()
     body = {"message": "\n".join(f"line {number} of the reason" for number in range(300))}
-    world.emulator.fault("status", status=422, body=body, count=None, method="POST")
+    organization.emulator.fault("status", status=422, body=body, count=None, method="POST")
     return operator
 
 
 @case(exceptions.PolytomicUnavailable)
-def too_many_requests(world):
-    operator = world.model_sync()
-    world.emulator.fault("status", status=429, count=None)
+def too_many_requests(organization):
+    operator = organization.model_sync()
+    organization.emulator.fault("status", status=429, count=None)
     return operator
 
 
 @case(AirflowSensorTimeout)
-def sensor_timeout_and_canceled(world):
-    world.model_sync(duration=math.inf, cancel_takes=0)
-    world.emulator.start(SYNC)
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+def sensor_timeout_and_canceled(organization):
+    organization.model_sync(duration=math.inf, cancel_takes=0)
+    organization.emulator.start(SYNC)
+    return organization.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
-def sensor_timeout_just_before_the_end(world):
-    world.model_sync(duration=math.inf, cancel_takes=0, cancel_ends="completed")
-    world.emulator.start(SYNC)
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+def sensor_timeout_of_a_completed_execution(organization):
+    organization.model_sync(duration=math.inf, cancel_takes=0, cancel_ends="completed")
+    organization.emulator.start(SYNC)
+    return organization.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
-def sensor_timeout_with_a_cancel_that_fails(world):
-    world.model_sync(duration=math.inf)
-    world.emulator.start(SYNC)
-    world.emulator.fault("status", status=403, count=None, method="POST")
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+def sensor_timeout_with_a_refused_cancellation(organization):
+    organization.model_sync(duration=math.inf)
+    organization.emulator.start(SYNC)
+    organization.emulator.fault("status", status=403, count=None, method="POST")
+    return organization.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(exceptions.PolytomicRunFailed)
-def running_already(world):
-    world.model_sync()
-    world.emulator.start(SYNC)
-    return world.start(if_running="fail")
+def already_running(organization):
+    organization.model_sync()
+    organization.emulator.start(SYNC)
+    return organization.start(if_running="fail")
 
 
 @case(AirflowSkipException)
-def running_already_and_skipped(world):
-    world.model_sync()
-    world.emulator.start(SYNC)
-    return world.start(if_running="skip")
+def already_running_and_skipped(organization):
+    organization.model_sync()
+    organization.emulator.start(SYNC)
+    return organization.start(if_running="skip")
 
 
 def _refused(status):
-    def build(world):
-        operator = world.model_sync()
-        world.emulator.fault("status", status=status, count=None, method="POST")
+    def build(organization):
+        operator = organization.model_sync()
+        organization.emulator.fault("status", status=status, count=None, method="POST")
         return operator
 
     CASES[f"start_refused_{status}"] = (exceptions.PolytomicRequestRefused, build)
@@ -318,114 +226,117 @@ for _status in (400, 401, 403, 404, 422):
 
 
 @case(exceptions.PolytomicRequestRefused)
-def start_of_an_inactive_sync(world):
-    return world.model_sync(active=False)
+def start_of_an_inactive_sync(organization):
+    return organization.model_sync(active=False)
 
 
 @case(exceptions.PolytomicRequestRefused)
-def start_of_a_broken_sync(world):
-    problem = {"code": "missing", "message": "field 'phone' of the model is missing", "path": "fields[2]"}
-    return world.model_sync(problems=[problem])
+def start_of_a_sync_with_problems(organization):
+    return organization.model_sync(problems=[PROBLEM])
 
 
 @case(exceptions.PolytomicRequestRefused)
-def schema_unknown(world):
-    return world.bulk_sync(options={"schemas": ["invoices", "invoces"]}, schemas=[{"id": "invoices"}])
+def unknown_schema(organization):
+    return organization.bulk_sync(options={"schemas": ["invoices", "invoces"]}, schemas=[{"id": "invoices"}])
 
 
 @case(exceptions.PolytomicUnavailable)
-def unavailable(world):
-    operator = world.model_sync()
-    world.emulator.fault("status", status=503, count=None)
+def unavailable(organization):
+    operator = organization.model_sync()
+    organization.emulator.fault("status", status=503, count=None)
     return operator
 
 
 @case(exceptions.PolytomicUnavailable)
-def out_of_reach(world):
-    operator = world.model_sync()
-    world.emulator.fault("reset", count=None)
+def connection_reset(organization):
+    operator = organization.model_sync()
+    organization.emulator.fault("reset", count=None)
     return operator
 
 
 @case(exceptions.PolytomicRunFailed)
-def failed_and_nothing_more_to_learn(world):
-    operator = world.model_sync(outcome="failed", errors=["the target refuses the key"], counts={"error": 3})
-    world.emulator.fault("status", status=500, count=None, method="GET", path="/api/syncs/*")
-    world.emulator.fault("status", status=403, count=None, method="GET", path="/**/consolelog")
-    world.emulator.fault("status", status=403, count=None, method="GET", path="/**/errors")
+def failed_without_diagnostics(organization):
+    operator = organization.model_sync(outcome="failed", errors=["the target refuses the key"], counts={"error": 3})
+    organization.emulator.fault("status", status=500, count=None, method="GET", path="/api/syncs/*")
+    organization.emulator.fault("status", status=403, count=None, method="GET", path="/**/consolelog")
+    organization.emulator.fault("status", status=403, count=None, method="GET", path="/**/errors")
     return operator
 
 
 @case(AirflowSensorTimeout)
-def sensor_timeout(world):
-    world.model_sync(duration=math.inf)
-    world.emulator.start(SYNC)
-    return world.sensor(timeout=0)
+def sensor_timeout(organization):
+    organization.model_sync(duration=math.inf)
+    organization.emulator.start(SYNC)
+    return organization.sensor(timeout=0)
 
 
 @case(AirflowSensorTimeout)
-def sensor_timeout_with_cancel(world):
-    world.model_sync(duration=math.inf)
-    world.emulator.start(SYNC)
-    return world.sensor(timeout=0, cancel_on_timeout=True)
+def sensor_timeout_with_a_requested_cancellation(organization):
+    organization.model_sync(duration=math.inf)
+    organization.emulator.start(SYNC)
+    return organization.sensor(timeout=0, cancel_on_timeout=True)
 
 
 @case(AirflowSensorTimeout)
-def sensor_timeout_with_nothing_to_wait_for(world):
-    world.model_sync()
-    return world.sensor(timeout=0, completed_after="2025-06-16T00:00:00Z")
+def sensor_timeout_without_an_execution(organization):
+    organization.model_sync()
+    return organization.sensor(timeout=0, completed_after="2025-06-16T00:00:00Z")
 
 
 @case(exceptions.PolytomicRunFailed)
-def sensor_failed(world):
-    world.model_sync(outcome="failed", errors=["the warehouse is asleep"], counts={})
-    execution = world.emulator.start(SYNC)
-    world.emulator.clock.advance(754)
-    return world.sensor(execution_id=execution.id)
+def sensor_failed(organization):
+    organization.model_sync(outcome="failed", errors=["the warehouse is asleep"], counts={})
+    execution = organization.emulator.start(SYNC)
+    organization.emulator.clock.advance(754)
+    return organization.sensor(execution_id=execution.id)
 
 
 @case(exceptions.PolytomicRunFailed)
-def interrupted(world):
-    return world.model_sync(outcome="interrupted", counts={})
+def interrupted(organization):
+    return organization.model_sync(outcome="interrupted", counts={})
 
 
 @case(exceptions.PolytomicRunFailed)
-def some_of_many_failed(world):
-    executions = world.executions(
+def one_of_many_failed(organization):
+    executions = organization.executions(
         {"outcome": "failed", "errors": ["the warehouse is asleep,\nsays the driver"]}, {}, {"errors": ["x"]}
     )
-    return world.sensor_of_many(executions)
+    return organization.sensor_for_many(executions)
 
 
 @case(exceptions.PolytomicRequestRefused)
-def one_of_many_is_gone(world):
-    executions = world.executions({}, {})
+def one_of_many_not_found(organization):
+    executions = organization.executions({}, {})
     body = {"message": "\n".join(["there is no such execution"] * 40)}
-    world.emulator.fault("status", status=404, body=body, count=None, path=f"/**/{executions[1]['execution_id']}")
-    return world.sensor_of_many(executions)
+    organization.emulator.fault(
+        "status", status=404, body=body, count=None, path=f"/**/{executions[1]['execution_id']}"
+    )
+    return organization.sensor_for_many(executions)
 
 
 @case(AirflowSensorTimeout)
-def some_of_many_have_not_ended(world):
-    return world.sensor_of_many(world.executions({"duration": math.inf}, {}), timeout=0)
+def one_of_many_has_not_ended(organization):
+    return organization.sensor_for_many(organization.executions({"duration": math.inf}, {}), timeout=0)
 
 
 @case(AirflowSensorTimeout)
-def not_fresh(world):
-    world.model_sync()
-    return PolytomicFreshnessSensor(task_id="wait", sync_id=SYNC, max_age=3600, deferrable=world.deferrable, timeout=0)
+def not_fresh(organization):
+    organization.model_sync()
+    return PolytomicFreshnessSensor(
+        task_id="wait", sync_id=SYNC, max_age=3600, deferrable=organization.deferrable, timeout=0
+    )
 
 
 @case(exceptions.PolytomicRunTimeout)
-def cancellation_without_an_end(world):
-    world.bulk_sync(duration=math.inf, cancel_takes=math.inf)
-    world.emulator.start(BULK_SYNC)
+def cancel_operator_timeout(organization):
+    organization.bulk_sync(duration=math.inf, cancel_takes=math.inf)
+    organization.emulator.start(BULK_SYNC)
     return PolytomicCancelBulkSyncOperator(task_id="cancel", bulk_sync_id=BULK_SYNC, timeout=0.01)
 
 
 @pytest.fixture
-def files() -> Iterator[Files]:
-    with Files() as server:
+def files() -> Iterator[FileServer]:
+    with FileServer() as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield server
@@ -434,7 +345,7 @@ def files() -> Iterator[Files]:
 
 
 @pytest.fixture
-def world(emulator, files, no_waiting, monkeypatch, deferrable) -> World:
+def organization(emulator, files, no_waiting, monkeypatch, deferrable) -> Organization:
     from airflow_provider_polytomic.emulator.domain import logs, syncs
 
     ids = iter(range(1, 1000))
@@ -446,15 +357,15 @@ def world(emulator, files, no_waiting, monkeypatch, deferrable) -> World:
         "conn_type": "polytomic", "host": emulator.url, "password": emulator.api_key, "extra": {"link_template": LINK},
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
-    return World(emulator, files, deferrable)
+    return Organization(emulator, files, deferrable)
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_the_message(world, task_instance, name):
+def test_the_message_is_that_of_the_golden_file(organization, task_instance, name):
     error, build = CASES[name]
     with pytest.raises(error) as raised:
-        task_instance(build(world)).finish()
-    text = str(raised.value).replace(world.emulator.url, "https://polytomic.example.com") + "\n"
+        task_instance(build(organization)).finish()
+    text = str(raised.value).replace(organization.emulator.url, "https://polytomic.example.com") + "\n"
     file = GOLDEN / f"{name}.txt"
     if os.environ.get("GOLDEN") == "write":
         file.write_text(text)
@@ -464,31 +375,31 @@ def test_the_message(world, task_instance, name):
     assert raised.value.__cause__ is None
 
 
-def test_there_is_no_text_of_nothing():
+def test_every_golden_file_has_a_case():
     assert {file.stem for file in GOLDEN.glob("*.txt")} == set(CASES)
 
 
-def test_the_file_of_records_is_fetched_without_the_key(world, files, task_instance):
+def test_the_file_of_records_is_fetched_without_the_api_key(organization, files, task_instance):
     with pytest.raises(exceptions.PolytomicRunFailed):
-        task_instance(failed_with_error_records(world)).finish()
-    [(path, headers)] = files.seen
+        task_instance(failed_with_error_records(organization)).finish()
+    [(path, headers)] = files.requests
     assert "Signature=" in path
     assert "authorization" not in headers
-    assert world.emulator.api_key not in str(headers)
+    assert organization.emulator.api_key not in str(headers)
 
 
-def test_records_are_kept_out_where_the_connection_says_so(world, files, task_instance, monkeypatch):
+def test_hide_error_records_keeps_records_out_of_the_message(organization, files, task_instance, monkeypatch):
     connection = json.loads(os.environ["AIRFLOW_CONN_POLYTOMIC_DEFAULT"])
     connection["extra"]["hide_error_records"] = True
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
     with pytest.raises(exceptions.PolytomicRunFailed) as raised:
-        task_instance(failed_with_error_records(world)).finish()
+        task_instance(failed_with_error_records(organization)).finish()
     assert "ada@example.com" not in str(raised.value)
-    assert files.seen == []
+    assert files.requests == []
 
 
-def test_records_are_in_the_message_and_not_in_what_the_lineage_is_told(world, task_instance):
-    operator = failed_with_error_records(world)
+def test_records_are_in_the_message_but_not_in_the_lineage(organization, task_instance):
+    operator = failed_with_error_records(organization)
     with pytest.raises(exceptions.PolytomicRunFailed) as raised:
         task_instance(operator).finish()
     assert "ada@example.com" in str(raised.value)
@@ -496,16 +407,16 @@ def test_records_are_in_the_message_and_not_in_what_the_lineage_is_told(world, t
     assert "required field is empty" in operator._lineage_failure
 
 
-def test_records_of_a_run_that_is_too_late_are_not_in_the_lineage_either(world, task_instance):
-    world.model_sync(duration=math.inf, cancel_ends="completed", counts={"total": 10, "error": 3})
-    operator = world.start(timeout=0.01)
+def test_records_of_an_execution_that_timed_out_are_not_in_the_lineage(organization, task_instance):
+    organization.model_sync(duration=math.inf, cancel_ends="completed", counts={"total": 10, "error": 3})
+    operator = organization.start(timeout=0.01)
     with pytest.raises(exceptions.PolytomicRunTimeout) as raised:
         task_instance(operator).finish()
     assert "ada@example.com" in str(raised.value)
     assert "ada@example.com" not in operator._lineage_failure
 
 
-def test_a_cause_that_comes_drop_by_drop_is_not_waited_for(world, monkeypatch):
+def test_diagnostics_have_a_deadline_even_if_the_response_never_ends(organization, monkeypatch):
     monkeypatch.setattr(errors, "FAILURE_REPORT_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n") as url:
         connection = {"conn_type": "polytomic", "host": url, "password": "a-key-of-nobody"}
@@ -514,26 +425,26 @@ def test_a_cause_that_comes_drop_by_drop_is_not_waited_for(world, monkeypatch):
         assert [thread for thread in enumerate_threads() if thread.name == "polytomic-diagnostics"]
 
 
-def test_a_limit_of_requests_does_not_delay_the_cause(world, task_instance, monkeypatch):
+def test_the_rate_limit_does_not_delay_the_diagnostics(organization, task_instance, monkeypatch):
     connection = json.loads(os.environ["AIRFLOW_CONN_POLYTOMIC_DEFAULT"])
     connection["extra"]["max_requests_per_minute"] = 1
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
-    world.model_sync(outcome="failed", counts={})
-    execution = Execution("model", SYNC, world.emulator.start(SYNC).id, "failed", Outcome.FAILED)
+    organization.model_sync(outcome="failed", counts={})
+    execution = Execution("model", SYNC, organization.emulator.start(SYNC).id, "failed", Outcome.FAILED)
     monkeypatch.setattr(
-        clients, "RateLimiter", lambda limit: pytest.fail("it is paced") if limit else RateLimiter(None)
+        clients, "RateLimiter", lambda limit: pytest.fail("rate limited") if limit else RateLimiter(None)
     )
-    cause = errors.find_diagnostics(execution, "polytomic_default")
-    assert cause.sync_name == "Contacts to HubSpot"
-    assert cause.console
+    diagnostics = errors.find_diagnostics(execution, "polytomic_default")
+    assert diagnostics.sync_name == "Contacts to HubSpot"
+    assert diagnostics.console
 
 
-def test_a_redirect_is_a_wrong_host(server_of_redirects):
+def test_a_redirect_means_a_wrong_host(server_of_redirects):
     with (
         pytest.raises(
             exceptions.PolytomicUnavailable, match="correct the host of the Airflow connection 'x'"
         ) as raised,
-        exceptions.translate_api_errors("It cannot be had", "x"),
+        errors.translate_api_errors("The sync could not be read", "x"),
         PolytomicClient("key", base_url=server_of_redirects) as client,
     ):
         client.send(identity.get())
@@ -548,40 +459,40 @@ def server_of_redirects() -> Iterator[str]:
     server.close()
 
 
-def test_a_key_that_the_api_repeats_is_in_no_result(world, task_instance):
-    operator = world.model_sync(outcome="failed", errors=[f"who is {world.emulator.api_key}?"], counts={})
+def test_an_api_key_in_an_error_of_polytomic_is_masked_in_the_result(organization, task_instance):
+    operator = organization.model_sync(outcome="failed", errors=[f"who is {organization.emulator.api_key}?"], counts={})
     task = task_instance(operator)
     with pytest.raises(exceptions.PolytomicRunFailed):
         task.finish()
-    assert world.emulator.api_key not in json.dumps(task.xcoms)
+    assert organization.emulator.api_key not in json.dumps(task.xcoms)
     assert "who is ***?" in json.dumps(task.xcoms)
 
 
-def test_a_success_costs_no_further_request(world, files, task_instance):
-    operator = world.model_sync(counts={"total": 10, "error": 3})
+def test_a_success_requests_no_diagnostics(organization, files, task_instance):
+    operator = organization.model_sync(counts={"total": 10, "error": 3})
     task_instance(operator).finish()
-    asked = [one.path for one in world.emulator.requests if one.method == "GET"]
-    assert not [path for path in asked if path.endswith(("consolelog", "/errors")) or "/connections" in path]
-    assert files.seen == []
+    paths = [one.path for one in organization.emulator.requests if one.method == "GET"]
+    assert not [path for path in paths if path.endswith(("consolelog", "/errors")) or "/connections" in path]
+    assert files.requests == []
 
 
-def test_the_cause_is_looked_for_by_the_worker_alone(world, task_instance, deferred, wait_for_event):
+def test_the_trigger_requests_no_diagnostics(organization, task_instance, deferred, wait_for_event):
     import asyncio
 
-    if not world.deferrable:
+    if not organization.deferrable:
         pytest.skip("nothing is deferred")
     with pytest.raises(deferred) as raised:
-        task_instance(failed(world)).execute()
+        task_instance(failed(organization)).execute()
     asyncio.run(wait_for_event(raised.value.trigger))
-    assert not [one for one in world.emulator.requests if one.path.endswith("consolelog")]
+    assert not [one for one in organization.emulator.requests if one.path.endswith("consolelog")]
 
 
-def test_a_look_that_breaks_changes_no_verdict(world, task_instance, monkeypatch):
+def test_an_error_in_the_diagnostics_changes_no_outcome(organization, task_instance, monkeypatch):
     from airflow_provider_polytomic import executions
 
     monkeypatch.setattr(executions, "collect_diagnostics", lambda *_: 1 / 0)
     with pytest.raises(exceptions.PolytomicRunFailed, match="the warehouse is asleep"):
-        task_instance(failed(world)).finish()
+        task_instance(failed(organization)).finish()
 
 
 CANARY = "canary-5ecret"
@@ -592,22 +503,22 @@ def _leaks(kind: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-def test_no_secret_is_in_any_message_result_or_log(world, files, task_instance, monkeypatch, logged, kind):
+def test_no_secret_is_in_message_result_or_log(organization, files, task_instance, monkeypatch, logged, kind):
     from airflow_provider_polytomic.emulator.domain import logs
 
     monkeypatch.setattr(logs, "_HOST", files.url.replace("http://", f"http://user:{CANARY}@"))
     files.content = (
-        f"email,api_token,error\nada@example.com,{CANARY},{_leaks('why')}\n{world.emulator.api_key},x\n".encode()
+        f"email,api_token,error\nada@example.com,{CANARY},{_leaks('why')}\n{organization.emulator.api_key},x\n".encode()
     )
-    world.emulator.set_connection(HUBSPOT, status=f"token={CANARY}", status_error=_leaks("connection"))
+    organization.emulator.set_connection(HUBSPOT, status=f"token={CANARY}", status_error=_leaks("connection"))
     if kind == "model":
-        operator = world.model_sync(
-            outcome="failed", errors=[_leaks("error"), f"the key {world.emulator.api_key}"],
+        operator = organization.model_sync(
+            outcome="failed", errors=[_leaks("error"), f"the key {organization.emulator.api_key}"],
             counts={"total": 9, "error": 2},
         )  # fmt: skip
     else:
         rows = [{"id": "invoices", "outcome": "failed", "message": _leaks("schema")}, {"id": "customers"}]
-        operator = world.bulk_sync(schemas=rows, message=_leaks("message"))
+        operator = organization.bulk_sync(schemas=rows, message=_leaks("message"))
     operator.console_log = True
     task = task_instance(operator)
     with pytest.raises(exceptions.PolytomicRunError) as raised:
@@ -616,13 +527,13 @@ def test_no_secret_is_in_any_message_result_or_log(world, files, task_instance, 
         assert CANARY not in place
     assert "***" in str(raised.value)
     if kind == "model":
-        assert files.seen
+        assert files.requests
         assert "ada@example.com, ***" in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-def test_the_console_log_is_in_the_task_log(world, task_instance, logged, kind):
-    operator = world.model_sync() if kind == "model" else world.bulk_sync(schemas=[{"id": "invoices"}])
+def test_the_console_log_is_copied_to_the_task_log(organization, task_instance, logged, kind):
+    operator = organization.model_sync() if kind == "model" else organization.bulk_sync(schemas=[{"id": "invoices"}])
     operator.console_log = True
     task_instance(operator).finish()
     text = logged()
@@ -631,10 +542,10 @@ def test_the_console_log_is_in_the_task_log(world, task_instance, logged, kind):
 
 
 @pytest.mark.parametrize("kind", ["known", "unknown"])
-def test_a_sensor_shows_the_console_log_too(world, task_instance, logged, kind):
-    world.model_sync(duration=5)
-    execution = world.emulator.start(SYNC)
-    world.emulator.clock.advance(5)
+def test_a_sensor_copies_the_console_log_too(organization, task_instance, logged, kind):
+    organization.model_sync(duration=5)
+    execution = organization.emulator.start(SYNC)
+    organization.emulator.clock.advance(5)
     known = {"execution_id": execution.id} if kind == "known" else {"completed_after": "2025-06-16T00:00:00Z"}
-    task_instance(world.sensor(console_log=True, **known)).finish()
+    task_instance(organization.sensor(console_log=True, **known)).finish()
     assert "info: Execution ended: completed." in logged()

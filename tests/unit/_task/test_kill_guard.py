@@ -1,4 +1,4 @@
-"""Whether a trigger was ended by a person: every case."""
+"""The guard that decides whether a person has ended the task of a trigger."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TASK = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)
 
 @pytest.fixture
 def xcom(monkeypatch):
-    """Decide what is found in XCom of the deferred task instance."""
+    """Return a function that sets the XCom of the deferred task instance, or the error of the request for it."""
 
-    def hold(value: Any) -> None:
+    def set_xcom(value: Any) -> None:
         async def ask(task_instance: Any, key: str) -> Any:
             assert (task_instance, key) == (TASK, "polytomic_execution")
             if isinstance(value, BaseException):
@@ -29,11 +29,11 @@ def xcom(monkeypatch):
 
         monkeypatch.setattr(kill_guard, "xcom_if_deferred", ask)
 
-    return hold
+    return set_xcom
 
 
 @pytest.mark.parametrize(
-    ("held", "killed"),
+    ("xcom_value", "killed"),
     [
         (OWNED, False),
         ({**OWNED, "try_number": 2}, False),
@@ -46,41 +46,41 @@ def xcom(monkeypatch):
     ],
     ids=["owned", "adopted", "another", "joined", "blocking", "not deferred", "empty", "something else"],
 )
-async def test_it_was_killed_unless_it_still_waits_for_this_execution(xcom, held, killed):
-    xcom(held)
+async def test_it_was_killed_unless_it_still_waits_for_this_execution(xcom, xcom_value, killed):
+    xcom(xcom_value)
     assert await kill_guard.was_killed(TASK, "e", timeout=5.0) is killed
 
 
 @pytest.mark.parametrize("error", [TaskStateUnknown("the triggerer is shutting down"), ConnectionError("away")])
-async def test_what_cannot_be_decided_leaves_the_execution_alone_and_says_so(xcom, caplog, error):
+async def test_an_undecided_case_leaves_the_execution_running_and_is_logged(xcom, caplog, error):
     xcom(error)
     assert not await kill_guard.was_killed(TASK, "e", timeout=5.0)
-    assert "execution e is left running" in caplog.text
+    assert "leaving execution e running" in caplog.text
     assert str(error) in caplog.text
 
 
-async def test_no_answer_in_time_leaves_the_execution_alone_and_lets_the_question_end(monkeypatch, caplog):
-    asked = asyncio.Event()
+async def test_without_a_response_in_time_the_execution_is_left_running_and_the_request_ends(monkeypatch, caplog):
+    requests = asyncio.Event()
     answered = asyncio.Event()
 
     async def ask(task_instance: Any, key: str) -> None:
-        await asked.wait()
+        await requests.wait()
         answered.set()
 
     monkeypatch.setattr(kill_guard, "xcom_if_deferred", ask)
     assert not await kill_guard.was_killed(TASK, "e", timeout=0.0)
     assert "no answer" in caplog.text
-    asked.set()
+    requests.set()
     await answered.wait()
 
 
 async def test_a_trigger_without_a_task_instance_was_not_killed(xcom):
-    xcom(AssertionError("nobody is to be asked"))
+    xcom(AssertionError("a request was sent"))
     assert not await kill_guard.was_killed(None, "e", timeout=5.0)
 
 
-class TestQuestion:
-    """The question itself, over the triggerer's channel of Airflow 3."""
+class TestRequest:
+    """The request for the XCom, over the triggerer's channel of Airflow 3."""
 
     @pytest.fixture
     def channel(self, monkeypatch):
@@ -91,43 +91,43 @@ class TestQuestion:
             def __init__(self) -> None:
                 self.states: dict[str, Any] = {}
                 self.value: Any = None
-                self.asked: list[Any] = []
+                self.requests: list[Any] = []
 
-            async def asend(self, question: Any) -> Any:
-                self.asked.append(question)
-                if isinstance(question, comms.GetTaskStates):
+            async def asend(self, request: Any) -> Any:
+                self.requests.append(request)
+                if isinstance(request, comms.GetTaskStates):
                     return comms.TaskStatesResult(task_states=self.states)
-                assert isinstance(question, comms.GetXCom)
-                return comms.XComResult(key=question.key, value=self.value)
+                assert isinstance(request, comms.GetXCom)
+                return comms.XComResult(key=request.key, value=self.value)
 
         channel = Channel()
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", channel, raising=False)
         return channel
 
-    async def test_a_deferred_task_is_asked_for_its_xcom(self, channel):
+    async def test_the_xcom_of_a_deferred_task_is_requested(self, channel):
         channel.states, channel.value = {"run": {"task": "deferred"}}, OWNED
         assert await xcom_if_deferred(TASK, "key") == OWNED
-        assert [type(one).__name__ for one in channel.asked] == ["GetTaskStates", "GetXCom"]
+        assert [type(one).__name__ for one in channel.requests] == ["GetTaskStates", "GetXCom"]
 
-    async def test_a_mapped_task_is_told_from_its_siblings(self, channel):
+    async def test_the_xcom_of_a_mapped_task_is_that_of_its_map_index(self, channel):
         channel.states, channel.value = {"run": {"task_3": "deferred"}}, OWNED
         mapped = SimpleNamespace(**{**vars(TASK), "map_index": 3})
         assert await xcom_if_deferred(mapped, "key") == OWNED
-        assert {one.map_index for one in channel.asked} == {3}
+        assert {one.map_index for one in channel.requests} == {3}
 
     @pytest.mark.parametrize("state", ["failed", "success", "scheduled", "running", None])
-    async def test_a_task_that_is_not_deferred_holds_nothing(self, channel, state):
+    async def test_a_task_that_is_not_deferred_has_no_xcom(self, channel, state):
         channel.states, channel.value = {"run": {"task": state}}, OWNED
         assert await xcom_if_deferred(TASK, "key") is None
 
-    async def test_a_task_that_is_gone_holds_nothing(self, channel):
+    async def test_a_deleted_task_has_no_xcom(self, channel):
         assert await xcom_if_deferred(TASK, "key") is None
 
-    async def test_a_triggerer_on_its_way_down_is_asked_nothing(self, channel):
+    async def test_nothing_is_requested_while_the_triggerer_shuts_down(self, channel):
         channel._reader_task = SimpleNamespace(done=lambda: True)
         with pytest.raises(TaskStateUnknown, match="shutting down"):
             await xcom_if_deferred(TASK, "key")
-        assert channel.asked == []
+        assert channel.requests == []
 
 
 async def test_a_connection_is_found_from_an_event_loop(emulator):

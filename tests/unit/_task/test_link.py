@@ -1,4 +1,4 @@
-"""The link where no worker has written it: tasks that begin, or end, in the triggerer."""
+"""The link of tasks that start or end in the triggerer, where no worker pushes it."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="run", map_index=-1, t
 
 @pytest.fixture
 def xcoms(emulator: Any, monkeypatch: pytest.MonkeyPatch, no_waiting: None) -> dict[str, Any]:
-    held: dict[str, Any] = {}
+    values: dict[str, Any] = {}
 
     async def read(ti: Any, key: str) -> Any:
-        return held.get(key)
+        return values.get(key)
 
     async def write(ti: Any, key: str, value: Any) -> None:
-        held[key] = value
+        values[key] = value
 
     monkeypatch.setattr(sensors, "xcom_in_trigger", read)
     for module in (sensors, link):
         monkeypatch.setattr(module, "push_xcom_in_trigger", write)
     connection = {**json.loads(emulator.airflow_connection), "extra": {"link_template": "{base_url}/{sync_id}/{kind}"}}
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
-    return held
+    return values
 
 
-async def test_a_sensor_in_the_triggerer_writes_it(emulator, xcoms, wait_for_event):
+async def test_a_sensor_in_the_triggerer_pushes_the_link(emulator, xcoms, wait_for_event):
     sync = emulator.add_model_sync(duration=20)
     emulator.start(sync.id)
     trigger = PolytomicSensorTrigger(
@@ -46,16 +46,16 @@ async def test_a_sensor_in_the_triggerer_writes_it(emulator, xcoms, wait_for_eve
     assert xcoms[LINK_XCOM_KEY] == f"{emulator.url}/{sync.id}/model"
 
 
-@pytest.mark.parametrize("here", [True, False])
-async def test_a_result_that_no_worker_completes_has_it(emulator, xcoms, here):
+@pytest.mark.parametrize("end_from_trigger", [True, False])
+async def test_a_result_that_no_worker_completes_has_the_link(emulator, xcoms, end_from_trigger):
     sync = emulator.add_model_sync(duration=20)
     trigger = PolytomicExecutionTrigger(
-        kind="model", sync_id=sync.id, execution_id=emulator.start(sync.id).id, end_from_trigger=here
+        kind="model", sync_id=sync.id, execution_id=emulator.start(sync.id).id, end_from_trigger=end_from_trigger
     )
 
-    async def as_it_is(event):
+    async def unchanged(event):
         return event
 
-    trigger._trigger_event = as_it_is
+    trigger._trigger_event = unchanged
     [event] = [event async for event in trigger.run()]
-    assert event.execution["url"] == (f"{emulator.url}/{sync.id}/model" if here else None)
+    assert event.execution["url"] == (f"{emulator.url}/{sync.id}/model" if end_from_trigger else None)

@@ -95,7 +95,7 @@ GOLDEN = {
     "a model sync out of time": (
         report(model(status="running", **TIMES, counts={"total": 5}), "has not ended in time", ["allow more time"]),
         """
-        Model sync S has not ended in time: execution E is 'running' since 2026-01-01 00:00:00.
+        Model sync S has not ended in time: execution E has been 'running' since 2026-01-01 00:00:00.
           records: total 5
           Next:
             - allow more time
@@ -104,7 +104,7 @@ GOLDEN = {
     "a bulk sync out of time": (
         report(bulk(status="canceling", **TIMES), "has not ended in time", ["allow more time"]),
         """
-        Bulk sync S has not ended in time: execution E is 'canceling' since 2026-01-01 00:00:00.
+        Bulk sync S has not ended in time: execution E has been 'canceling' since 2026-01-01 00:00:00.
           records: none
           Next:
             - allow more time

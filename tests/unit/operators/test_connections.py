@@ -1,4 +1,4 @@
-"""Polytomic's connections as code, and that nobody sees their secrets."""
+"""The operators for connections, and the secrecy of their settings."""
 
 from __future__ import annotations
 
@@ -47,66 +47,66 @@ class TestCreate:
         assert connection.configuration == CONFIGURATION
         assert "configuration" not in result
 
-    def test_one_that_exists_fails_the_task(self, emulator, task_instance):
+    def test_an_existing_connection_fails_the_task(self, emulator, task_instance):
         existing = emulator.add_connection(name="Warehouse", type="postgresql", configuration={"a": 1})
         with pytest.raises(PolytomicRequestRefused, match=rf"'Warehouse' exists already \({existing.id}\)"):
             task_instance(create()).finish()
         assert [one.configuration for one in emulator.connections] == [{"a": 1}]
 
-    def test_one_of_the_same_name_and_another_type_is_another(self, emulator, task_instance):
+    def test_a_connection_of_the_same_name_and_another_type_does_not_count(self, emulator, task_instance):
         emulator.add_connection(name="Warehouse", type="snowflake")
         task_instance(create()).finish()
         assert len(emulator.connections) == 2
 
-    def test_one_that_exists_can_be_used_as_it_is(self, emulator, task_instance):
+    def test_an_existing_connection_can_be_reused(self, emulator, task_instance):
         existing = emulator.add_connection(name="Warehouse", type="postgresql", configuration={"a": 1})
         assert task_instance(create(if_exists="reuse")).finish()["id"] == existing.id
         assert [one.configuration for one in emulator.connections] == [{"a": 1}]
 
-    def test_one_that_exists_can_be_updated(self, emulator, task_instance):
+    def test_an_existing_connection_can_be_updated(self, emulator, task_instance):
         existing = emulator.add_connection(name="Warehouse", type="postgresql", configuration={"a": 1})
         assert task_instance(create(if_exists="update")).finish()["id"] == existing.id
         assert [one.configuration for one in emulator.connections] == [CONFIGURATION]
 
-    def test_another_word_is_refused_when_the_dag_is_parsed(self):
+    def test_an_invalid_if_exists_is_refused_when_the_dag_is_parsed(self):
         with pytest.raises(ValueError, match="if_exists"):
             create(if_exists="replace")
 
-    def test_a_retry_finds_the_one_that_an_earlier_attempt_created(self, emulator, task_instance):
+    def test_a_retry_returns_the_connection_of_the_earlier_attempt(self, emulator, task_instance):
         task = task_instance(create(retries=1))
         first = task.finish()
         assert task.retry().finish()["id"] == first["id"]
         assert len(emulator.connections) == 1
 
-    def test_a_retry_deletes_what_it_created_beside_somebody_elses(self, emulator, task_instance):
+    def test_a_retry_deletes_its_connection_if_another_one_exists(self, emulator, task_instance):
         existing = emulator.add_connection(name="Warehouse", type="postgresql")
         with pytest.raises(PolytomicRequestRefused, match="exists already"):
             task_instance(create(retries=1)).retry().finish()
         assert [one.id for one in emulator.connections] == [existing.id]
 
-    def test_a_lost_answer_does_not_create_a_second(self, emulator, task_instance):
+    def test_a_lost_response_does_not_lead_to_a_second_connection(self, emulator, task_instance):
         emulator.fault("reset", when="after", method="POST", path="/api/connections")
         task_instance(create()).finish()
         assert len(emulator.connections) == 1
 
-    def test_it_goes_on_after_a_failure_that_is_recorded(self, emulator, task_instance):
+    def test_a_server_error_during_the_creation_is_retried(self, emulator, task_instance):
         emulator.fault("status", when="within", status=500, method="POST", path="/api/connections")
         assert task_instance(create()).finish()["name"] == "Warehouse"
         assert len(emulator.connections) == 1
 
-    def test_its_schemas_can_be_read_and_waited_for(self, emulator, task_instance):
+    def test_the_schemas_are_refreshed_if_wanted(self, emulator, task_instance):
         task_instance(create(refresh_schemas=True)).finish()
         assert [one.path.rpartition("/schemas/")[2] for one in requests(emulator, "POST")[1:]] == ["refresh"]
         assert requests(emulator, "GET")[-1].path.endswith("/schemas/status")
 
-    def test_schemas_that_are_not_read_in_time_fail_the_task(self, emulator, task_instance):
+    def test_schemas_that_are_not_refreshed_in_time_fail_the_task(self, emulator, task_instance):
         emulator.set_switch("schema_refresh_seconds", "inf")
         with pytest.raises(PolytomicTaskError, match="'Warehouse': its schemas are still"):
-            task_instance(create(refresh_schemas=True, refresh_timeout=0)).finish()
+            task_instance(create(refresh_schemas=True, refresh_timeout=0.01)).finish()
 
-    def test_settings_that_do_not_work_are_refused_with_polytomics_words(self, emulator, task_instance):
+    def test_settings_that_do_not_work_are_refused_with_polytomics_message(self, emulator, task_instance):
         emulator.set_switch("connection_failure", "no route to db.example.com")
-        with pytest.raises(PolytomicRequestRefused, match="(?s)no route to .*Next: correct what Polytomic names"):
+        with pytest.raises(PolytomicRequestRefused, match="(?s)no route to .*Next: correct what Polytomic reports"):
             task_instance(create()).finish()
 
 
@@ -116,19 +116,19 @@ class TestConfiguration:
         task_instance(operator, host="db", port=5432).finish()
         assert emulator.connections[0].configuration == {"hostname": "db", "ports": ["5432"]}
 
-    def test_it_may_be_a_template_of_json(self, emulator, task_instance):
+    def test_a_template_may_render_to_json(self, emulator, task_instance):
         task_instance(create(configuration="{{ settings }}"), settings='{"hostname": "db"}').finish()
         assert emulator.connections[0].configuration == {"hostname": "db"}
 
     @pytest.mark.parametrize("rendered", ["[1]", "3", "not JSON"])
-    def test_what_is_no_mapping_is_refused_without_being_shown(self, emulator, task_instance, rendered):
+    def test_another_value_is_refused_and_not_shown(self, emulator, task_instance, rendered):
         with pytest.raises(PolytomicRequestRefused, match="configuration is not a mapping") as raised:
             task_instance(create(configuration="{{ settings }}"), settings=rendered).finish()
         assert rendered not in str(raised.value)
         assert raised.value.__cause__ is None
         assert emulator.requests == []
 
-    def test_its_secrets_may_come_from_an_airflow_connection(self, emulator, task_instance, monkeypatch):
+    def test_secrets_may_come_from_an_airflow_connection(self, emulator, task_instance, monkeypatch):
         secret = {"conn_type": "postgres", "password": CANARY, "extra": {"private_key": CANARY, "hostname": "other"}}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(secret))
         task_instance(create(configuration={"hostname": "db"}, configuration_conn_id="warehouse")).finish()
@@ -153,7 +153,7 @@ class TestConfiguration:
 
 
 class TestTest:
-    def test_given_settings_are_tried(self, emulator, task_instance):
+    def test_given_settings_are_tested(self, emulator, task_instance):
         operator = PolytomicTestConnectionOperator(
             task_id="t", connection_type="postgresql", configuration=CONFIGURATION
         )
@@ -161,24 +161,24 @@ class TestTest:
         assert [(one.method, one.path) for one in emulator.requests] == [("POST", "/api/connections/test")]
         assert emulator.connections == []
 
-    def test_a_saved_connection_is_tried_with_its_own_type(self, emulator, task_instance):
+    def test_a_saved_connection_is_tested_with_its_own_type(self, emulator, task_instance):
         saved = emulator.add_connection(name="n", type="snowflake", configuration={"fail": "no warehouse"})
         with pytest.raises(PolytomicRequestRefused, match=f"{saved.id}.* does not work: .*no warehouse"):
             task_instance(PolytomicTestConnectionOperator(task_id="t", connection_id=saved.id)).finish()
         assert emulator.requests[-1].body["type"] == "snowflake"
 
-    def test_nothing_to_test_is_refused(self, emulator, task_instance):
+    def test_a_test_without_connection_and_type_is_refused(self, emulator, task_instance):
         with pytest.raises(PolytomicRequestRefused, match="nothing to test"):
             task_instance(PolytomicTestConnectionOperator(task_id="t")).finish()
 
-    def test_what_is_no_id_is_refused(self, emulator, task_instance):
+    def test_an_invalid_id_is_refused(self, emulator, task_instance):
         with pytest.raises(PolytomicRequestRefused, match="connection_id is ' '"):
             task_instance(PolytomicTestConnectionOperator(task_id="t", connection_id=" ")).finish()
         assert emulator.requests == []
 
 
 class TestUpdate:
-    def test_it_replaces_the_settings_keeps_the_rest_and_says_what_it_cleared(self, emulator, task_instance, logged):
+    def test_it_replaces_the_settings_and_logs_the_cleared_ones(self, emulator, task_instance, logged):
         settings = {"hostname": "old", "schema": "public", "password": "before"}
         saved = emulator.add_connection(name="Warehouse", type="postgresql", configuration=settings)
         operator = PolytomicUpdateConnectionOperator(
@@ -197,13 +197,13 @@ class TestUpdate:
 
 
 class TestDelete:
-    def test_a_second_time_is_a_success(self, emulator, task_instance):
+    def test_a_second_deletion_is_a_success(self, emulator, task_instance):
         saved = emulator.add_connection(name="n", type="postgresql")
         for _ in range(2):
             task_instance(PolytomicDeleteConnectionOperator(task_id="t", connection_id=saved.id)).finish()
         assert emulator.connections == []
 
-    def test_one_in_use_is_refused_with_what_uses_it(self, emulator, task_instance):
+    def test_a_connection_in_use_is_refused_with_its_users(self, emulator, task_instance):
         saved = emulator.add_connection(name="n", type="postgresql")
         sync = emulator.add_model_sync(name="Customers", target_connection_id=saved.id)
         with pytest.raises(PolytomicRequestRefused, match=f"used by .*'Customers' \\({sync.id}\\)"):
@@ -211,14 +211,14 @@ class TestDelete:
         assert len(emulator.connections) == 1
 
     @pytest.mark.parametrize("force", [True, "True"])
-    def test_one_in_use_goes_with_what_uses_it_if_forced(self, emulator, task_instance, force):
+    def test_a_forced_deletion_deletes_the_users_too(self, emulator, task_instance, force):
         saved = emulator.add_connection(name="n", type="postgresql")
         emulator.add_model_sync(target_connection_id=saved.id)
         task_instance(PolytomicDeleteConnectionOperator(task_id="t", connection_id=saved.id, force=force)).finish()
         assert (emulator.connections, emulator.syncs) == ([], [])
 
     @pytest.mark.parametrize("wrong", ["", None, ".."])
-    def test_what_is_no_id_deletes_nothing(self, emulator, task_instance, wrong):
+    def test_an_invalid_id_deletes_nothing(self, emulator, task_instance, wrong):
         with pytest.raises(PolytomicRequestRefused, match="connection_id is"):
             task_instance(PolytomicDeleteConnectionOperator(task_id="t", connection_id=wrong, force=True)).finish()
         assert emulator.requests == []
@@ -231,7 +231,7 @@ def serialized(dag: DAG) -> str:
     return json.dumps(serializer.to_dict(dag), default=str)
 
 
-def make(operator: str, connection_id: str, **options: Any) -> Any:
+def build(operator: str, connection_id: str, **options: Any) -> Any:
     options = {"task_id": "t", "configuration": {**CONFIGURATION, "nested": [{"token": CANARY}]}, **options}
     return {
         "create": lambda: PolytomicCreateConnectionOperator(name="new", connection_type="postgresql", **options),
@@ -241,9 +241,11 @@ def make(operator: str, connection_id: str, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("from_airflow", [False, True], ids=["configuration", "configuration_conn_id"])
-@pytest.mark.parametrize("answer", ["accepted", "refused", "away", "html"])
+@pytest.mark.parametrize("response", ["accepted", "refused", "away", "html"])
 @pytest.mark.parametrize("operator", ["create", "test", "update"])
-def test_a_secret_is_read_by_nobody(emulator, task_instance, monkeypatch, logged, operator, answer, from_airflow):
+def test_no_secret_of_a_connection_is_shown(
+    emulator, task_instance, monkeypatch, logged, operator, response, from_airflow
+):
     saved = emulator.add_connection(name="n", type="postgresql", configuration={"password": CANARY})
     echo = {
         "message": f"cannot log in as user with password {CANARY!r} ({emulator.api_key})",
@@ -255,20 +257,20 @@ def test_a_secret_is_read_by_nobody(emulator, task_instance, monkeypatch, logged
         "html": {"kind": "status", "status": 502, "body": f"<html>{CANARY}</html>"},
     }
     for method in ("POST", "PUT"):
-        if answer in faults:
-            emulator.fault(**faults[answer], method=method, count=None)
+        if response in faults:
+            emulator.fault(**faults[response], method=method, count=None)
     options: dict[str, Any] = {}
     if from_airflow:
         secret = {"conn_type": "postgres", "password": CANARY, "extra": {"private_key": CANARY}}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(secret))
         options = {"configuration": {"hostname": "db"}, "configuration_conn_id": "warehouse"}
     with DAG(dag_id="dag", start_date=datetime(2026, 1, 1), schedule=None) as dag:
-        made = make(operator, saved.id, **options)
-    shown = [serialized(dag)] if not from_airflow or answer == "accepted" else []
-    task = task_instance(made)
-    made.render_template_fields(task.context)
-    shown += [f"{field}={getattr(made, field)}" for field in made.template_fields]
-    if answer == "accepted":
+        task_operator = build(operator, saved.id, **options)
+    shown = [serialized(dag)] if not from_airflow or response == "accepted" else []
+    task = task_instance(task_operator)
+    task_operator.render_template_fields(task.context)
+    shown += [f"{field}={getattr(task_operator, field)}" for field in task_operator.template_fields]
+    if response == "accepted":
         task.finish()
     else:
         with pytest.raises(PolytomicTaskError) as raised:
@@ -276,12 +278,12 @@ def test_a_secret_is_read_by_nobody(emulator, task_instance, monkeypatch, logged
         assert raised.value.__cause__ is None
         assert raised.value.__suppress_context__
         shown += [str(raised.value), repr(raised.value), "".join(traceback.format_exception(raised.value))]
-    shown += [logged(), json.dumps(task.xcom_history), repr(made)]
+    shown += [logged(), json.dumps(task.xcom_history), repr(task_operator)]
     for secret in (CANARY, emulator.api_key):
         assert [text for text in shown if secret in text] == []
 
 
-def test_a_setting_that_is_not_named_like_a_secret_may_be_one_and_is_not_repeated(emulator, task_instance, logged):
+def test_values_of_settings_without_a_secrets_name_are_masked_too(emulator, task_instance, logged):
     emulator.set_switch("connection_failure", f"cannot use {CANARY} at db.example.org")
     with pytest.raises(PolytomicRequestRefused, match="db.example.org") as raised:
         task_instance(create(configuration={"hostname": "db", "nested": [{"line": CANARY}]})).finish()
@@ -289,18 +291,18 @@ def test_a_setting_that_is_not_named_like_a_secret_may_be_one_and_is_not_repeate
 
 
 @pytest.mark.parametrize("kind", ["model", "bulk"])
-def test_a_secret_in_an_executions_errors_is_read_by_nobody(emulator, task_instance, logged, kind):
+def test_a_secret_in_the_errors_of_an_execution_is_masked(emulator, task_instance, logged, kind):
     from airflow_provider_polytomic.exceptions import PolytomicRunFailed
     from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
     from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 
-    said = f"cannot connect to postgres://user:{CANARY}@db.example.com/x, password={CANARY}"
+    message = f"cannot connect to postgres://user:{CANARY}@db.example.com/x, password={CANARY}"
     if kind == "model":
-        sync = emulator.add_model_sync(duration=60, outcome="failed", errors=[said])
+        sync = emulator.add_model_sync(duration=60, outcome="failed", errors=[message])
         operator = PolytomicStartSyncOperator(task_id="t", sync_id=sync.id, deferrable=True)
     else:
-        schemas = [{"id": "contact", "outcome": "failed", "message": said}]
-        sync = emulator.add_bulk_sync(duration=60, schemas=schemas, message=said)
+        schemas = [{"id": "contact", "outcome": "failed", "message": message}]
+        sync = emulator.add_bulk_sync(duration=60, schemas=schemas, message=message)
         operator = PolytomicStartBulkSyncOperator(task_id="t", bulk_sync_id=sync.id, deferrable=True)
     task = task_instance(operator)
     with pytest.raises(PolytomicRunFailed, match="db.example.com") as raised:

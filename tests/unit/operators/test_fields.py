@@ -1,4 +1,4 @@
-"""What holds for every operator: its constructor, its template fields, and values that templates render natively."""
+"""The constructor and the template fields of every operator, and values that templates render natively."""
 
 from __future__ import annotations
 
@@ -14,56 +14,33 @@ except ImportError:
 
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.operators.bulk_syncs import (
-    PolytomicCancelBulkSyncOperator,
     PolytomicStartBulkSyncOperator,
 )
-from airflow_provider_polytomic.operators.connections import (
-    PolytomicCreateConnectionOperator,
-    PolytomicDeleteConnectionOperator,
-    PolytomicTestConnectionOperator,
-    PolytomicUpdateConnectionOperator,
-)
-from airflow_provider_polytomic.operators.listing import PolytomicListSyncsOperator
-from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
-from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
-from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+from tests.support.task_classes import REQUIRED_PARAMETERS
 
-REQUIRED = {
-    PolytomicStartSyncOperator: {"sync_id": "s"},
-    PolytomicCancelSyncOperator: {"sync_id": "s"},
-    PolytomicStartBulkSyncOperator: {"bulk_sync_id": "s"},
-    PolytomicCancelBulkSyncOperator: {"bulk_sync_id": "s"},
-    PolytomicListSyncsOperator: {},
-    PolytomicCreateConnectionOperator: {"name": "n", "connection_type": "t"},
-    PolytomicTestConnectionOperator: {},
-    PolytomicUpdateConnectionOperator: {"connection_id": "c"},
-    PolytomicDeleteConnectionOperator: {"connection_id": "c"},
-    PolytomicSyncStatusSensor: {"sync_id": "s"},
-    PolytomicBulkSyncStatusSensor: {"bulk_sync_id": "s"},
-}
-
-every_operator = pytest.mark.parametrize("operator", REQUIRED, ids=lambda each: each.__name__)
+every_task = pytest.mark.parametrize("operator", REQUIRED_PARAMETERS, ids=lambda each: each.__name__)
 
 
-@every_operator
-def test_every_template_field_is_kept_as_it_was_given(operator):
+@every_task
+def test_template_fields_are_kept_as_given(operator):
     given = {field: object() for field in operator.template_fields}
-    made = operator(task_id="t", **{**REQUIRED[operator], **given})
-    assert {field: getattr(made, field) for field in operator.template_fields} == given
+    built = operator(task_id="t", **{**REQUIRED_PARAMETERS[operator], **given})
+    assert {field: getattr(built, field) for field in operator.template_fields} == given
     assert "polytomic_conn_id" in operator.template_fields
 
 
-@every_operator
+@every_task
 def test_a_constructor_does_no_io(operator, monkeypatch):
     def refuse(*args, **kwargs):
-        raise AssertionError("a constructor has read a connection")
+        raise AssertionError("the constructor has read a connection")
 
     monkeypatch.setattr("airflow_provider_polytomic.hooks.polytomic.PolytomicHook.__init__", refuse)
     monkeypatch.setattr("socket.socket.connect", refuse)
-    operator(task_id="t", polytomic_conn_id="no such connection", **REQUIRED[operator])
+    operator(task_id="t", polytomic_conn_id="no such connection", **REQUIRED_PARAMETERS[operator])
 
 
-@every_operator
+@every_task
 def test_parameters_are_keyword_only(operator):
     for owner in operator.__mro__:
         if owner.__module__.startswith("airflow_provider_polytomic") and "__init__" in vars(owner):
@@ -77,22 +54,22 @@ def test_parameters_are_keyword_only(operator):
             assert code.co_argcount == 1, owner
 
 
-@pytest.mark.parametrize("wrong", [{"if_running": "hope"}, {"poll_interval": 0}])
-def test_an_option_that_is_none_is_refused_when_the_dag_is_parsed(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        PolytomicStartSyncOperator(task_id="t", sync_id="s", **wrong)
+@pytest.mark.parametrize("invalid", [{"if_running": "hope"}, {"poll_interval": 0}])
+def test_an_invalid_option_is_refused_when_the_dag_is_parsed(invalid):
+    with pytest.raises(ValueError, match=next(iter(invalid))):
+        PolytomicStartSyncOperator(task_id="t", sync_id="s", **invalid)
 
 
-@pytest.mark.parametrize("wrong", [None, "", " ", ".", "..", "None"])
-def test_what_is_no_id_is_refused_before_anything_is_asked(wrong, kind, task_instance, no_waiting, deferrable):
+@pytest.mark.parametrize("invalid", [None, "", " ", ".", "..", "None"])
+def test_an_invalid_id_is_refused_before_any_request(invalid, kind, task_instance, no_waiting, deferrable):
     with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*not an id. Next: "):
-        task_instance(kind.start(wrong, deferrable=deferrable)).execute()
+        task_instance(kind.start(invalid, deferrable=deferrable)).execute()
     with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*not an id. Next: "):
-        task_instance(kind.cancel(wrong)).execute()
+        task_instance(kind.cancel(invalid)).execute()
     assert kind.emulator.requests == []
 
 
-def test_an_id_that_looks_like_a_path_stays_one_id(kind, task_instance, no_waiting):
+def test_an_id_that_looks_like_a_path_is_one_path_segment(kind, task_instance, no_waiting):
     with pytest.raises(PolytomicRequestRefused):
         task_instance(kind.start("../connections/é?x#y")).execute()
     assert {one.path.count("/") for one in kind.emulator.requests} == {4 if kind.name == "model" else 5}
@@ -114,7 +91,7 @@ def test_template_fields_are_rendered_as_text_or_natively(emulator, task_instanc
 
 
 @pytest.mark.parametrize("value", ["perhaps", 2, ["x"]])
-def test_a_switch_that_is_neither_yes_nor_no_is_refused(emulator, task_instance, no_waiting, value):
+def test_an_invalid_boolean_is_refused(emulator, task_instance, no_waiting, value):
     sync = emulator.add_model_sync(duration=0)
     operator = PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, resync=value)
     with pytest.raises(PolytomicRequestRefused, match="resync is .*, neither true nor false"):
@@ -122,7 +99,7 @@ def test_a_switch_that_is_neither_yes_nor_no_is_refused(emulator, task_instance,
     assert emulator.executions(sync.id) == []
 
 
-def test_a_list_that_is_none_is_refused(emulator, task_instance, no_waiting):
+def test_an_invalid_list_is_refused(emulator, task_instance, no_waiting):
     sync = emulator.add_model_sync(duration=0)
     operator = PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, identities=7)
     with pytest.raises(PolytomicRequestRefused, match="identities is 7, not a list"):
@@ -140,14 +117,13 @@ def test_test_and_resync_mode_exclude_each_other(emulator, task_instance, no_wai
     assert emulator.executions(sync.id) == []
 
 
-def test_unknown_schemas_are_refused_with_those_that_there_are(emulator, task_instance, no_waiting):
+def test_unknown_schemas_are_refused_with_the_existing_ones(emulator, task_instance, no_waiting):
     sync = emulator.add_bulk_sync()
     operator = PolytomicStartBulkSyncOperator(task_id="sync", bulk_sync_id=sync.id, schemas=["contact", "lead"])
-    with pytest.raises(PolytomicRequestRefused, match="no schema 'lead'. Next: choose among contact, account"):
+    with pytest.raises(PolytomicRequestRefused, match="no schema 'lead'. Next: choose from contact, account"):
         task_instance(operator).execute()
     assert emulator.executions(sync.id) == []
 
 
-def test_the_default_of_deferrable_is_airflows(monkeypatch):
-    parameter = inspect.signature(PolytomicStartSyncOperator.__mro__[1].__init__).parameters["deferrable"]
-    assert parameter.default is False
+def test_deferrable_is_false_unless_airflow_is_configured_otherwise():
+    assert inspect.signature(PolytomicStartSyncOperator).parameters["deferrable"].default is False

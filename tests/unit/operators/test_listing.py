@@ -1,4 +1,4 @@
-"""Syncs as a list for dynamic DAGs."""
+"""The operator that lists syncs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_five_hundred_bulk_syncs_are_listed_completely_and_in_order(emulator, ta
     assert len([request for request in emulator.requests if request.path == "/api/bulk/syncs"]) == 10
 
 
-def test_a_page_is_asked_for_when_its_first_row_is(emulator):
+def test_a_page_is_requested_with_its_first_row(emulator):
     for number in range(120):
         emulator.add_bulk_sync(name=f"Bulk {number}", schemas=[{"id": "contact"}])
     rows = PolytomicHook().pages(bulk_syncs.list())
@@ -31,7 +31,7 @@ def test_a_page_is_asked_for_when_its_first_row_is(emulator):
     assert len(emulator.requests) == 2
 
 
-def test_the_list_is_narrowed_by_name_state_and_connection(emulator, task_instance):
+def test_the_list_is_filtered_by_name_state_and_connection(emulator, task_instance):
     wanted = emulator.add_model_sync(name="CRM contacts", target_connection_id="00000000-0000-4000-8000-00000000000a")
     emulator.add_model_sync(name="CRM deals", target_connection_id="00000000-0000-4000-8000-00000000000b")
     emulator.add_model_sync(name="Ads", target_connection_id="00000000-0000-4000-8000-00000000000a")
@@ -44,12 +44,12 @@ def test_the_list_is_narrowed_by_name_state_and_connection(emulator, task_instan
     ]
 
 
-def test_a_refused_key_is_one_clear_message(emulator, task_instance, monkeypatch):
+def test_a_refused_api_key_fails_the_task_with_one_message(emulator, task_instance, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection.replace(emulator.api_key, "wrong"))
     with pytest.raises(PolytomicRequestRefused, match="model syncs could not be listed.*401"):
         task_instance(PolytomicListSyncsOperator(task_id="list")).execute()
 
 
-def test_a_kind_that_there_is_not_is_refused_when_the_dag_is_parsed():
-    with pytest.raises(ValueError, match="'model' or 'bulk'"):
+def test_an_invalid_kind_is_refused_when_the_dag_is_parsed():
+    with pytest.raises(ValueError, match="kind must be one of 'model', 'bulk'"):
         PolytomicListSyncsOperator(task_id="list", kind="other")

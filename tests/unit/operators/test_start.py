@@ -1,4 +1,4 @@
-"""Starting, waiting and judging, for both kinds of sync and in both modes."""
+"""The start and cancel operators, for both kinds of sync, in a worker and deferred."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NEVER = float("inf")
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
-def test_the_execution_is_started_once_and_its_result_returned(kind, task_instance, deferrable):
+def test_the_execution_is_started_once_and_its_result_is_returned(kind, task_instance, deferrable):
     sync_id = kind.add(duration=60)
     result = task_instance(kind.start(sync_id, deferrable=deferrable)).finish()
     [execution] = kind.emulator.executions(sync_id)
@@ -45,7 +45,7 @@ def test_the_execution_is_started_once_and_its_result_returned(kind, task_instan
     assert kind.cancels == []
 
 
-def test_without_waiting_the_started_execution_is_returned(kind, task_instance, deferrable, state_store):
+def test_without_wait_for_completion_the_started_execution_is_returned(kind, task_instance, deferrable, state_store):
     sync_id = kind.add(duration=NEVER)
     operator = kind.start(sync_id, deferrable=deferrable, wait_for_completion=False)
     result = task_instance(operator, task_state_store=state_store).execute()
@@ -54,14 +54,14 @@ def test_without_waiting_the_started_execution_is_returned(kind, task_instance, 
     assert state_store.values == {}
 
 
-def test_an_execution_that_has_ended_already_needs_no_deferral(kind, task_instance):
+def test_an_execution_that_ends_at_once_needs_no_deferral(kind, task_instance):
     assert task_instance(kind.start(kind.add(duration=0), deferrable=True)).execute()["outcome"] == "success"
 
 
 @pytest.mark.parametrize(
     ("outcome", "error"), [("failed", PolytomicRunFailed), ("canceled", PolytomicRunCanceled)], ids=str
 )
-def test_an_unsuccessful_end_hands_the_result_on_and_says_why(kind, task_instance, deferrable, outcome, error):
+def test_an_unsuccessful_end_pushes_the_result_and_raises_the_reason(kind, task_instance, deferrable, outcome, error):
     plan = {"errors": ["the target is full"]} if kind.name == "model" else {"message": "the target is full"}
     sync_id = kind.add(duration=60, outcome=outcome, **plan)
     task = task_instance(kind.start(sync_id, deferrable=deferrable))
@@ -76,7 +76,7 @@ def test_an_unsuccessful_end_hands_the_result_on_and_says_why(kind, task_instanc
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)
 
 
-def test_nothing_is_pushed_where_the_task_pushes_nothing(kind, task_instance, deferrable):
+def test_without_do_xcom_push_no_result_is_pushed(kind, task_instance, deferrable):
     sync_id = kind.add(duration=60, outcome="failed")
     task = task_instance(kind.start(sync_id, deferrable=deferrable, do_xcom_push=False))
     with pytest.raises(PolytomicRunFailed):
@@ -95,13 +95,13 @@ def test_record_errors_fail_the_task_only_above_max_errors(emulator, task_instan
     if not fails:
         assert task.finish()["counts"]["error"] == 3
         return
-    with pytest.raises(PolytomicRunIncomplete, match=f"3 record errors, more than the {allowed}"):
+    with pytest.raises(PolytomicRunIncomplete, match=f"3 record errors, more than max_errors={allowed} allows"):
         task.finish()
     assert task.xcoms["return_value"]["counts"]["error"] == 3
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_schemas_that_failed_are_named(emulator, task_instance, deferrable, fails, logged):
+def test_failed_schemas_are_named(emulator, task_instance, deferrable, fails, logged):
     from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 
     schemas = [{"id": "contact"}, {"id": "account", "outcome": "failed", "message": "no such column"}]
@@ -120,56 +120,54 @@ def test_schemas_that_failed_are_named(emulator, task_instance, deferrable, fail
 
 
 @pytest.mark.parametrize(
-    ("status", "says"), [(401, "API key"), (403, "may not do this"), (404, "is the id right"), (422, "correct what")]
+    ("status", "text"), [(401, "API key"), (403, "missing permission"), (404, "check the id"), (422, "correct what")]
 )
-def test_a_refused_start_ends_in_one_message(kind, task_instance, status, says):
+def test_a_refused_start_fails_with_one_message(kind, task_instance, status, text):
     sync_id = kind.add(duration=60)
     kind.emulator.fault("status", status=status, count=None, method="POST")
     with pytest.raises(PolytomicRequestRefused) as raised:
         task_instance(kind.start(sync_id)).execute()
     message = str(raised.value)
-    assert all(each in message for each in (sync_id, f"Injected fault: {status}.", "Next: ", says))
+    assert all(each in message for each in (sync_id, f"Injected fault: {status}.", "Next: ", text))
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
     assert kind.emulator.executions(sync_id) == []
 
 
-def test_a_server_that_does_not_recover_fails_the_attempt_but_not_for_good(kind, task_instance):
+def test_a_server_error_fails_the_attempt_and_may_be_retried(kind, task_instance):
     sync_id = kind.add(duration=60)
     kind.emulator.fault("status", status=503, count=None)
-    with pytest.raises(PolytomicUnavailable, match="A retry of the task goes on") as raised:
+    with pytest.raises(PolytomicUnavailable, match="retry the task, which continues") as raised:
         task_instance(kind.start(sync_id)).execute()
     assert not isinstance(raised.value, PolytomicRequestRefused)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_an_answer_that_no_waiting_mends_ends_the_wait_and_what_is_known_is_handed_on(
-    kind, task_instance, deferrable, status
-):
+def test_a_refused_poll_ends_the_wait_and_the_last_result_is_pushed(kind, task_instance, deferrable, status):
     sync_id = kind.add(duration=NEVER)
     task = task_instance(kind.start(sync_id, deferrable=deferrable))
     kind.emulator.fault("status", status=status, count=None, method="GET", path="/**/executions/*", skip=1)
     with pytest.raises(PolytomicRequestRefused) as raised:
         task.finish()
     [execution] = kind.emulator.executions(sync_id)
-    assert str(raised.value).startswith(f"execution {execution.id} of ")
+    assert str(raised.value).startswith(f"Execution {execution.id} of ")
     assert all(each in str(raised.value) for each in (sync_id, " cannot be waited for: ", str(status), "Next: "))
-    handed_on = task.xcoms["return_value"]
-    assert (handed_on["execution_id"], handed_on["outcome"]) == (execution.id, "running")
+    result = task.xcoms["return_value"]
+    assert (result["execution_id"], result["outcome"]) == (execution.id, "running")
 
 
-def test_what_was_last_heard_is_handed_on_where_the_time_is_up_and_nobody_answers(kind, task_instance):
+def test_the_last_known_status_is_pushed_after_a_timeout_without_responses(kind, task_instance):
     sync_id = kind.add(duration=NEVER)
     task = task_instance(kind.start(sync_id, timeout=0.01))
     kind.emulator.fault("status", status=503, count=None, method="GET", path="/**/executions/*", skip=1)
     kind.emulator.fault("status", status=403, count=None, method="POST", path="/**/cancel")
     with pytest.raises(PolytomicRunTimeout):
         task.finish()
-    handed_on = task.xcoms["return_value"]
-    assert (handed_on["status"], handed_on["created_at"] is None) == ("created", False)
+    result = task.xcoms["return_value"]
+    assert (result["status"], result["created_at"] is None) == ("created", False)
 
 
-def test_polls_that_fail_decide_nothing(kind, task_instance, deferrable):
+def test_failed_polls_change_nothing(kind, task_instance, deferrable):
     sync_id = kind.add(duration=60)
     for options in (
         {"kind": "status", "status": 503},
@@ -183,29 +181,29 @@ def test_polls_that_fail_decide_nothing(kind, task_instance, deferrable):
 
 
 class TestIfRunning:
-    def test_wait_waits_for_its_end_and_starts_ours(self, kind, task_instance, deferrable):
+    def test_wait_waits_for_the_other_execution_and_starts_another(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
-        foreign = kind.emulator.start(sync_id)
+        other = kind.emulator.start(sync_id)
         result = task_instance(kind.start(sync_id, deferrable=deferrable)).finish()
-        _, ours = kind.emulator.executions(sync_id)
-        assert result["execution_id"] == ours.id
-        assert ours.created_at >= kind.emulator.execution(foreign.id).completed_at
+        _, own = kind.emulator.executions(sync_id)
+        assert result["execution_id"] == own.id
+        assert own.created_at >= kind.emulator.execution(other.id).completed_at
         assert kind.cancels == []
 
-    def test_wait_that_is_deferred_does_not_take_the_execution_for_ours(self, kind, task_instance, deferred):
+    def test_wait_does_not_own_the_execution_that_it_is_deferred_for(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=60)
-        foreign = kind.emulator.start(sync_id)
+        other = kind.emulator.start(sync_id)
         task = task_instance(kind.start(sync_id, deferrable=True))
         with pytest.raises(deferred) as raised:
             task.execute()
         assert task.xcoms["polytomic_execution"]["ownership"] == "blocking"
-        assert (raised.value.trigger.execution_id, raised.value.trigger.cancel_on_kill) == (foreign.id, False)
+        assert (raised.value.trigger.execution_id, raised.value.trigger.cancel_on_kill) == (other.id, False)
 
-    def test_join_takes_its_result(self, kind, task_instance, deferrable):
+    def test_join_returns_the_result_of_the_other_execution(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
-        foreign = kind.emulator.start(sync_id)
+        other = kind.emulator.start(sync_id)
         result = task_instance(kind.start(sync_id, deferrable=deferrable, if_running="join")).finish()
-        assert result["execution_id"] == foreign.id
+        assert result["execution_id"] == other.id
         assert kind.starts == []
 
     def test_a_joined_execution_is_never_canceled(self, kind, task_instance, deferred):
@@ -218,23 +216,23 @@ class TestIfRunning:
         task.task.on_kill()
         assert kind.cancels == []
 
-    def test_fail_names_it(self, kind, task_instance, deferrable):
+    def test_fail_names_the_other_execution(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
-        foreign = kind.emulator.start(sync_id)
-        with pytest.raises(PolytomicRunFailed, match=f"{sync_id} is running already: execution {foreign.id}"):
+        other = kind.emulator.start(sync_id)
+        with pytest.raises(PolytomicRunFailed, match=f"{sync_id} is already running: execution {other.id}"):
             task_instance(kind.start(sync_id, deferrable=deferrable, if_running="fail")).execute()
         assert kind.starts == []
 
     def test_skip_skips_the_task(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
         kind.emulator.start(sync_id)
-        with pytest.raises(AirflowSkipException, match="is running already"):
+        with pytest.raises(AirflowSkipException, match="is already running"):
             task_instance(kind.start(sync_id, deferrable=deferrable, if_running="skip")).execute()
         assert kind.starts == []
 
 
 class TestDeadlines:
-    def test_a_fresh_execution_has_its_time_from_now_on_whatever_the_server_says(self, kind, task_instance, deferred):
+    def test_the_timeout_of_a_started_execution_counts_from_now_on_the_local_clock(self, kind, task_instance, deferred):
         kind.emulator.clock.advance(-3600)
         task = task_instance(kind.start(kind.add(duration=NEVER), deferrable=True, timeout=100))
         before = time.time()
@@ -243,7 +241,7 @@ class TestDeadlines:
         assert before + 100 <= raised.value.trigger.deadline <= time.time() + 100
         assert raised.value.timeout.total_seconds() > 100
 
-    def test_an_adopted_execution_has_its_time_from_its_start_on(self, kind, task_instance, deferred):
+    def test_the_timeout_of_an_adopted_execution_counts_from_its_start(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.clock.advance(-60)
         task = task_instance(kind.start(sync_id, deferrable=True, timeout=100, retries=1))
@@ -256,7 +254,7 @@ class TestDeadlines:
         assert len(kind.emulator.executions(sync_id)) == 1
         assert raised.value.trigger.deadline == pytest.approx(created + 100, abs=0.01)
 
-    def test_execution_timeout_travels_with_the_trigger(self, kind, task_instance, deferred):
+    def test_execution_timeout_is_a_deadline_of_the_trigger(self, kind, task_instance, deferred):
         operator = kind.start(
             kind.add(duration=NEVER), deferrable=True, timeout=1000, execution_timeout=timedelta(seconds=50)
         )
@@ -266,7 +264,7 @@ class TestDeadlines:
         trigger = raised.value.trigger
         assert before + 50 <= trigger.deadline == trigger.latest_end <= time.time() + 50
 
-    def test_execution_timeout_holds_for_the_wait_for_another_execution_too(self, kind, task_instance, deferred):
+    def test_execution_timeout_includes_the_wait_for_another_execution(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=60)
         kind.emulator.start(sync_id)
         task = task_instance(kind.start(sync_id, deferrable=True, execution_timeout=timedelta(seconds=50)))
@@ -279,12 +277,12 @@ class TestDeadlines:
         assert second.value.trigger.ownership == "owned"
         assert second.value.trigger.deadline == first.value.trigger.deadline
 
-    def test_without_a_limit_there_is_no_deadline(self, kind, task_instance, deferred):
+    def test_without_a_timeout_there_is_no_deadline(self, kind, task_instance, deferred):
         with pytest.raises(deferred) as raised:
             task_instance(kind.start(kind.add(duration=NEVER), deferrable=True)).execute()
         assert (raised.value.trigger.deadline, raised.value.timeout) == (None, None)
 
-    def test_at_its_end_the_execution_is_canceled_and_the_task_fails(self, kind, task_instance, deferrable):
+    def test_at_the_timeout_the_execution_is_canceled_and_the_task_fails(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
         task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01))
         with pytest.raises(PolytomicRunTimeout, match=f"{sync_id} has not ended in time.*'canceled'") as raised:
@@ -294,7 +292,7 @@ class TestDeadlines:
         assert raised.value.result["outcome"] == "canceled"
         assert raised.value.__cause__ is None
 
-    def test_it_is_left_running_where_cancel_on_kill_is_off(self, kind, task_instance, deferrable):
+    def test_without_cancel_on_kill_the_execution_is_left_running(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
         task = task_instance(kind.start(sync_id, deferrable=deferrable, timeout=0.01, cancel_on_kill=False))
         with pytest.raises(PolytomicRunTimeout, match="it was left running"):
@@ -309,7 +307,7 @@ class TestDeadlines:
             task.finish()
         assert kind.cancels == []
 
-    def test_an_execution_that_ended_at_the_last_moment_counts(self, kind, task_instance):
+    def test_an_execution_that_ends_just_before_the_cancellation_is_a_success(self, kind, task_instance):
         sync_id = kind.add(duration=0)
         task = task_instance(kind.start(sync_id, deferrable=True))
         execution_id = kind.emulator.start(sync_id).id
@@ -317,7 +315,7 @@ class TestDeadlines:
         assert task.resume(event)["outcome"] == "success"
         assert kind.cancels == []
 
-    def test_airflows_own_deferral_timeout_cancels_it(self, kind, task_instance, deferred):
+    def test_airflows_deferral_timeout_cancels_the_execution(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)
         task = task_instance(kind.start(sync_id, deferrable=True, timeout=100))
         with pytest.raises(deferred):
@@ -326,7 +324,7 @@ class TestDeadlines:
             task.task.resume_execution("__fail__", {"error": "Trigger timeout"}, task.context)
         assert kind.emulator.executions(sync_id)[0].cancel_requests == 1
 
-    def test_a_deferral_timeout_of_an_earlier_attempt_starts_afresh(self, kind, task_instance, deferred):
+    def test_a_deferral_timeout_of_an_earlier_attempt_starts_over(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)
         task = task_instance(kind.start(sync_id, deferrable=True, timeout=100, retries=1))
         with pytest.raises(deferred):
@@ -337,7 +335,7 @@ class TestDeadlines:
         assert type(raised.value).__name__ == "TaskDeferred"
         assert kind.cancels == []
 
-    def test_a_trigger_that_failed_is_airflows_business(self, kind, task_instance, deferred):
+    def test_a_failed_trigger_fails_the_task_and_cancels_nothing(self, kind, task_instance, deferred):
         task = task_instance(kind.start(kind.add(duration=NEVER), deferrable=True, timeout=100))
         with pytest.raises(deferred):
             task.execute()
@@ -347,7 +345,7 @@ class TestDeadlines:
 
 
 class TestDeadlinesInAnOutage:
-    """The API fails just when the time is up: the execution is canceled, and the task says what it is."""
+    """The API fails at the deadline: the execution is canceled, and the task fails with a timeout."""
 
     @pytest.fixture(params=[503, "reset"])
     def outage(self, request, kind):
@@ -357,7 +355,9 @@ class TestDeadlinesInAnOutage:
 
         return outage
 
-    def test_it_is_canceled_and_the_task_has_timed_out(self, kind, task_instance, monkeypatch, deferrable, outage):
+    def test_the_execution_is_canceled_and_the_task_times_out(
+        self, kind, task_instance, monkeypatch, deferrable, outage
+    ):
         monkeypatch.setattr(_start, "CONFIRM_TIMEOUT", 0.01)
         monkeypatch.setattr(executions, "DEADLINE_CANCEL_TIMEOUT", 0.01)
         sync_id = kind.add(duration=NEVER)
@@ -369,7 +369,7 @@ class TestDeadlinesInAnOutage:
         assert task.xcoms["return_value"]["outcome"] == "running"
 
 
-def test_a_trigger_that_failed_in_an_earlier_attempt_is_no_news(kind, task_instance, deferred):
+def test_a_failed_trigger_of_an_earlier_attempt_starts_over(kind, task_instance, deferred):
     """Airflow 3.0 starts a retry with the ``next_method`` of the attempt before."""
     sync_id = kind.add(duration=60)
     task = task_instance(kind.start(sync_id, deferrable=True, retries=1))
@@ -381,12 +381,12 @@ def test_a_trigger_that_failed_in_an_earlier_attempt_is_no_news(kind, task_insta
 
 
 class TestOnKill:
-    def test_before_anything_was_started_nothing_is_canceled(self, kind, task_instance):
+    def test_before_the_start_nothing_is_canceled(self, kind, task_instance):
         task_instance(kind.start(kind.add(duration=NEVER))).task.on_kill()
         assert kind.emulator.requests == []
 
-    def killed_while_waiting(self, kind, task_instance, monkeypatch, **options):
-        """Kill a task in its first pause, as the signal handler of Airflow 3 does: it returns to where it was."""
+    def kill_while_waiting(self, kind, task_instance, monkeypatch, **options):
+        """Kill a task in its first pause; like the signal handler of Airflow 3, return to it afterwards."""
         task = task_instance(kind.start(kind.add(duration=NEVER), **options))
 
         def pause(operator, seconds):
@@ -398,17 +398,17 @@ class TestOnKill:
             task.execute()
         return task
 
-    def test_our_execution_is_canceled_and_the_task_ends(self, kind, task_instance, monkeypatch):
-        self.killed_while_waiting(kind, task_instance, monkeypatch)
+    def test_the_owned_execution_is_canceled_and_the_task_ends(self, kind, task_instance, monkeypatch):
+        self.kill_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
 
-    def test_nothing_is_canceled_where_cancel_on_kill_is_off(self, kind, task_instance, monkeypatch):
-        self.killed_while_waiting(kind, task_instance, monkeypatch, cancel_on_kill=False)
+    def test_without_cancel_on_kill_nothing_is_canceled(self, kind, task_instance, monkeypatch):
+        self.kill_while_waiting(kind, task_instance, monkeypatch, cancel_on_kill=False)
         assert kind.cancels == []
 
-    def test_airflow_is_asked_nothing(self, kind, task_instance, monkeypatch):
+    def test_on_kill_requests_nothing_from_airflow(self, kind, task_instance, monkeypatch):
         def refuse(*args, **kwargs):
-            raise AssertionError("on_kill has asked Airflow for a connection")
+            raise AssertionError("on_kill has requested a connection from Airflow")
 
         task = task_instance(kind.start(kind.add(duration=NEVER)))
 
@@ -435,22 +435,22 @@ class TestOnKill:
             task.execute()
         assert len(kind.cancels) == 1
 
-    def test_a_lost_answer_is_followed_by_another_request(self, kind, task_instance, monkeypatch):
+    def test_a_lost_response_is_followed_by_another_request(self, kind, task_instance, monkeypatch):
         kind.emulator.fault("reset", method="POST", path="/**/cancel")
-        self.killed_while_waiting(kind, task_instance, monkeypatch)
+        self.kill_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 2
 
-    def test_no_answer_at_all_is_given_up_within_the_time_that_airflow_leaves(
+    def test_a_missing_response_is_not_awaited_longer_than_airflow_allows(
         self, kind, task_instance, monkeypatch, logged
     ):
         assert _cancel_on_kill.KILL_TIMEOUT < 4
         monkeypatch.setattr(_cancel_on_kill, "KILL_TIMEOUT", 1.0)
         kind.emulator.fault("delay", delay=60, count=None, method="POST", path="/**/cancel")
-        self.killed_while_waiting(kind, task_instance, monkeypatch)
+        self.kill_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
 
-    def test_an_answer_that_drips_in_does_not_hold_the_task(self, kind, task_instance, monkeypatch, logged):
-        """A time limit of httpx is for one phase of a request, and starts anew with each byte."""
+    def test_a_response_that_never_ends_is_not_awaited(self, kind, task_instance, monkeypatch, logged):
+        """A timeout of httpx is for one phase of a request, and starts again with each byte."""
         monkeypatch.setattr(_cancel_on_kill, "KILL_TIMEOUT", 0.2)
         dripping, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
@@ -464,16 +464,16 @@ class TestOnKill:
         server.start()
         try:
             operator = kind.start(kind.add(duration=60))
-            operator._ours = ExecutionRef(kind.name, "sync", "execution")
+            operator._owned = ExecutionRef(kind.name, "sync", "execution")
             operator._config = ClientConfig("some-key", base_url=f"http://127.0.0.1:{dripping.getsockname()[1]}")
             operator.on_kill()
-            assert "no answer to its cancellation" in logged()
+            assert "no response within" in logged()
         finally:
             done.set()
             server.join()
             dripping.close()
 
-    def test_an_execution_that_has_ended_is_left_alone(self, kind, task_instance):
+    def test_an_ended_execution_is_not_canceled(self, kind, task_instance):
         task = task_instance(kind.start(kind.add(duration=60)))
         task.finish()
         task.task.on_kill()
@@ -494,12 +494,12 @@ class TestEvents:
             {"status": "ended", "execution": None, "try_number": 1, "ownership": "owned"},
         ],
     )
-    def test_what_no_trigger_of_ours_hands_back_fails_the_task(self, kind, task_instance, event):
+    def test_an_unexpected_event_fails_the_task(self, kind, task_instance, event):
         with pytest.raises(PolytomicTaskError, match="Unexpected trigger event"):
             task_instance(kind.start(kind.add(duration=0), deferrable=True)).resume(event)
         assert kind.emulator.requests == []
 
-    def test_an_event_of_another_attempt_starts_afresh(self, kind, task_instance, deferred, wait_for_event):
+    def test_an_event_of_another_attempt_starts_over(self, kind, task_instance, deferred, wait_for_event):
         import asyncio
 
         sync_id = kind.add(duration=60, next_executions=[{"outcome": "failed"}])
@@ -512,10 +512,10 @@ class TestEvents:
             task.retry().resume(event)
         assert len(kind.emulator.executions(sync_id)) == 2
 
-    def test_the_triggers_refusal_is_the_tasks(self, kind, task_instance):
+    def test_a_refusal_in_the_trigger_fails_the_task_with_its_message(self, kind, task_instance):
         task = task_instance(kind.start(kind.add(duration=0), deferrable=True))
-        with pytest.raises(PolytomicRequestRefused, match="^no. Next: give up$"):
-            task.resume({"status": "refused", "message": "no. Next: give up", "try_number": 1, "ownership": "owned"})
+        with pytest.raises(PolytomicRequestRefused, match="^no. Next: stop$"):
+            task.resume({"status": "refused", "message": "no. Next: stop", "try_number": 1, "ownership": "owned"})
 
 
 class TestAttempts:
@@ -551,7 +551,7 @@ class TestAttempts:
 
 
 class TestStateStore:
-    def test_it_holds_the_execution_until_its_end(self, kind, task_instance, deferred, state_store):
+    def test_the_execution_is_stored_until_its_end(self, kind, task_instance, deferred, state_store):
         sync_id = kind.add(duration=60)
         task = task_instance(kind.start(sync_id, deferrable=True), task_state_store=state_store)
         with pytest.raises(deferred):
@@ -563,7 +563,9 @@ class TestStateStore:
         task.finish()
         assert state_store.values == {}
 
-    def test_a_retry_finds_it_there_after_the_keys_are_forgotten(self, kind, task_instance, deferred, state_store):
+    def test_a_retry_finds_the_stored_execution_after_the_idempotency_keys_have_expired(
+        self, kind, task_instance, deferred, state_store
+    ):
         sync_id = kind.add(duration=NEVER)
         task = task_instance(kind.start(sync_id, deferrable=True, retries=1), task_state_store=state_store)
         with pytest.raises(deferred):
@@ -573,7 +575,7 @@ class TestStateStore:
         assert task.retry().finish()["outcome"] == "success"
         assert len(kind.emulator.executions(sync_id)) == 1
 
-    def test_what_was_held_before_a_clear_does_not_count(self, kind, task_instance, deferred, state_store):
+    def test_an_execution_stored_before_a_clear_is_not_adopted(self, kind, task_instance, deferred, state_store):
         sync_id = kind.add(duration=60)
         task = task_instance(kind.start(sync_id, deferrable=True), task_state_store=state_store)
         with pytest.raises(deferred):
@@ -582,7 +584,7 @@ class TestStateStore:
         task.clear().finish()
         assert len(kind.emulator.executions(sync_id)) == 2
 
-    def test_what_still_runs_from_before_a_clear_is_canceled(self, kind, task_instance, deferred, state_store):
+    def test_a_running_execution_stored_before_a_clear_is_canceled(self, kind, task_instance, deferred, state_store):
         sync_id = kind.add(duration=NEVER, next_executions=[{}, {"duration": 60}])
         task = task_instance(kind.start(sync_id, deferrable=True), task_state_store=state_store)
         with pytest.raises(deferred):
@@ -591,7 +593,7 @@ class TestStateStore:
         old, new = kind.emulator.executions(sync_id)
         assert (old.cancel_requests, new.cancel_requests) == (1, 0)
 
-    def test_a_store_that_fails_changes_nothing(self, kind, task_instance, deferrable, logged):
+    def test_an_unavailable_store_changes_nothing(self, kind, task_instance, deferrable, logged):
         class Broken:
             def __getattr__(self, name):
                 raise ConnectionError("the API server is away")
@@ -601,7 +603,7 @@ class TestStateStore:
         assert "The task state store failed to set: the API server is away" in logged()
 
 
-def test_a_retry_syncs_only_the_schemas_that_failed(emulator, task_instance, deferrable):
+def test_retry_failed_schemas_syncs_only_the_failed_schemas(emulator, task_instance, deferrable):
     from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 
     schemas = [{"id": "contact"}, {"id": "account"}]
@@ -623,30 +625,30 @@ def test_a_retry_syncs_only_the_schemas_that_failed(emulator, task_instance, def
 
 
 class TestCancel:
-    def test_what_runs_is_canceled_and_waited_for(self, kind, task_instance):
+    def test_the_running_execution_is_canceled_and_its_end_awaited(self, kind, task_instance):
         sync_id = kind.add(duration=NEVER)
         running = kind.emulator.start(sync_id)
         result = task_instance(kind.cancel(sync_id)).finish()
         assert (result["execution_id"], result["outcome"]) == (running.id, "canceled")
         assert kind.emulator.execution(running.id).cancel_requests == 1
 
-    def test_nothing_to_cancel_is_a_success(self, kind, task_instance):
+    def test_without_a_running_execution_it_succeeds(self, kind, task_instance):
         assert task_instance(kind.cancel(kind.add())).finish() is None
         assert kind.cancels == []
 
-    def test_without_waiting_it_returns_at_once(self, kind, task_instance):
+    def test_without_wait_for_completion_it_returns_at_once(self, kind, task_instance):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
         result = task_instance(kind.cancel(sync_id, wait_for_completion=False)).finish()
         assert (result["status"], result["outcome"]) == ("canceling", "running")
 
-    def test_one_that_does_not_end_in_time_fails_the_task(self, kind, task_instance):
+    def test_an_execution_that_does_not_end_in_time_fails_the_task(self, kind, task_instance):
         sync_id = kind.add(duration=NEVER, cancel_takes=1e6)
         kind.emulator.start(sync_id)
         with pytest.raises(PolytomicRunTimeout, match="after its cancellation"):
             task_instance(kind.cancel(sync_id, timeout=0.01)).finish()
 
-    def test_one_that_is_not_seen_again_is_named_all_the_same(self, kind, task_instance):
+    def test_an_execution_without_further_responses_is_named(self, kind, task_instance):
         sync_id = kind.add(duration=NEVER)
         running = kind.emulator.start(sync_id)
         kind.emulator.fault("status", status=503, method="GET", path="**/executions/*", count=None)
@@ -655,5 +657,5 @@ class TestCancel:
         assert raised.value.result["execution_id"] == running.id
 
     def test_an_unknown_sync_is_refused(self, kind, task_instance):
-        with pytest.raises(PolytomicRequestRefused, match="(?s)unknown could not be canceled.*Next: is the id right"):
+        with pytest.raises(PolytomicRequestRefused, match="(?s)unknown could not be canceled.*Next: check the id"):
             task_instance(kind.cancel("unknown")).finish()

@@ -1,4 +1,4 @@
-"""Waiting for a recent success, in both modes."""
+"""The freshness sensor, in a worker and deferred."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Sync:
         self.id = emulator.add_model_sync().id if kind == "model" else emulator.add_bulk_sync().id
 
     def run(self, seconds: float = 60, wait: float = 0, **plan: Any) -> Any:
-        """Run it for so long, to its end, and let some time pass."""
+        """Run an execution to its end, and let some time pass."""
         plan = {"duration": seconds, **plan}
         if self.kind == "bulk" and "schemas" not in plan:
             plan["schemas"] = [{"id": "contact", "duration": seconds}]
@@ -75,14 +75,14 @@ def completed_at(sync: Sync, execution: Any) -> datetime:
     return datetime.fromisoformat(sync.emulator.execution(execution.id).completed_at.replace("Z", "+00:00"))
 
 
-class TestWhatIsFresh:
-    def test_one_that_began_before_and_ended_after(self, sync):
+class TestFreshness:
+    def test_the_end_of_an_execution_counts(self, sync):
         since = sync.now(30)
         execution = sync.run(60, wait=1000)
         assert sync.task(since=since).finish()["execution_id"] == execution.id
 
     @pytest.mark.parametrize(("microseconds", "fresh"), [(-1, True), (0, True), (1, False)])
-    def test_the_moment_itself_is_within(self, sync, microseconds, fresh):
+    def test_since_is_inclusive(self, sync, microseconds, fresh):
         execution = sync.run(60, wait=10)
         since = completed_at(sync, execution) + timedelta(microseconds=microseconds)
         task = sync.task(since=since.isoformat(), timeout=0.1)
@@ -93,35 +93,35 @@ class TestWhatIsFresh:
                 task.finish()
 
     @pytest.mark.parametrize("age", [timedelta(minutes=30), 1800, 1800.0])
-    def test_the_age_counts_from_the_end(self, sync, age):
+    def test_max_age_counts_from_the_end(self, sync, age):
         execution = sync.run(3600, wait=1700)
         result = sync.task(max_age=age).finish()
         assert (result["kind"], result["execution_id"], result["outcome"]) == (sync.kind, execution.id, "success")
         sync.emulator.clock.advance(200)
-        with pytest.raises(AirflowSensorTimeout, match="completed within 1800 s"):
+        with pytest.raises(AirflowSensorTimeout, match="completed in the last 1800 s"):
             sync.task(max_age=age, timeout=0.1).finish()
 
     @pytest.mark.parametrize("outcome", ["failed", "canceled"])
-    def test_what_failed_since_does_not_matter(self, sync, outcome):
+    def test_later_failures_do_not_matter(self, sync, outcome):
         since = sync.now()
         good = sync.run()
         sync.run(outcome=outcome)
         assert sync.task(since=since).finish()["execution_id"] == good.id
 
     @pytest.mark.parametrize("outcome", ["failed", "canceled", "interrupted"])
-    def test_what_has_not_succeeded_is_not_enough(self, sync, outcome):
+    def test_an_unsuccessful_execution_is_not_enough(self, sync, outcome):
         since = sync.now()
         sync.run(outcome=outcome)
         with pytest.raises(AirflowSensorTimeout):
             sync.task(since=since, timeout=0.1).finish()
 
-    def test_the_latest_of_several(self, sync):
+    def test_the_latest_success_is_returned(self, sync):
         since = sync.now()
         sync.run()
         latest = sync.run()
         assert sync.task(since=since).finish()["execution_id"] == latest.id
 
-    def test_deep_in_the_history(self, sync):
+    def test_all_pages_of_the_history_are_searched(self, sync):
         since = sync.now()
         sync.emulator.set_switch("page_size", 5)
         good = sync.run()
@@ -129,7 +129,7 @@ class TestWhatIsFresh:
             sync.run(outcome="failed")
         assert sync.task(since=since).finish()["execution_id"] == good.id
 
-    def test_what_is_older_is_not_read(self, sync):
+    def test_pages_of_older_executions_are_not_requested(self, sync):
         sync.emulator.set_switch("page_size", 5)
         for _ in range(12):
             sync.run()
@@ -137,7 +137,7 @@ class TestWhatIsFresh:
             sync.task(since=sync.now(1), timeout=0.1).finish()
         assert not [one for one in sync.emulator.requests if "page_token" in one.query]
 
-    def test_one_that_runs_is_waited_for(self, sync):
+    def test_a_running_execution_is_awaited(self, sync):
         since = sync.now(20)
         sync.run(10)
         sync.emulator.plan(sync.id, **({"duration": 60} if sync.kind == "model" else {}))
@@ -145,7 +145,7 @@ class TestWhatIsFresh:
         assert sync.task(since=since).finish()["execution_id"] == running.id
 
     @pytest.mark.parametrize("interval", [True, False], ids=["data interval", "DAG run"])
-    def test_by_default_since_the_start_of_the_data_interval_else_of_the_dag_run(self, sync, interval):
+    def test_since_is_the_start_of_the_data_interval_or_of_the_dag_run(self, sync, interval):
         class DagRun:
             start_date = sync.now(500)
 
@@ -159,7 +159,7 @@ class TestWhatIsFresh:
                 task.finish()
 
 
-def test_a_bulk_sync_some_schemas_of_which_failed_is_not_fresh(emulator, task_instance):
+def test_a_partial_success_is_not_fresh(emulator, task_instance):
     sync = Sync(emulator, "bulk", task_instance, False)
     schemas = [{"id": "a", "duration": 1}, {"id": "b", "duration": 1, "outcome": "failed"}]
     sync.run(1, wait=5, schemas=schemas, outcome="completed")
@@ -167,8 +167,8 @@ def test_a_bulk_sync_some_schemas_of_which_failed_is_not_fresh(emulator, task_in
     assert task.task.poke(task.context) is False
 
 
-class TestTheResult:
-    def test_it_is_that_of_the_single_execution(self, sync):
+class TestResult:
+    def test_it_is_the_result_of_the_execution(self, sync):
         execution = sync.run()
         result = sync.task(max_age=3600).finish()
         assert list(result) == [
@@ -178,7 +178,7 @@ class TestTheResult:
         assert result["counts"]["total"] > 0
         assert sync.emulator.requests[-1].path.endswith(f"/executions/{execution.id}")
 
-    def test_nothing_but_reading(self, sync):
+    def test_only_get_requests_are_sent(self, sync):
         sync.run()
         sync.task(max_age=3600).finish()
         assert {one.method for one in sync.emulator.requests} == {"GET"}
@@ -186,20 +186,20 @@ class TestTheResult:
 
 class TestFailures:
     @pytest.mark.parametrize("times", [1, 3])
-    def test_a_look_that_fails_decides_nothing(self, sync, times):
+    def test_failed_requests_change_nothing(self, sync, times):
         execution = sync.run()
         sync.emulator.fault("status", status=503, count=times * 7)
         assert sync.task(max_age=36000, timeout=6000).finish()["execution_id"] == execution.id
 
     @pytest.mark.parametrize("soft_fail", [False, True])
     @pytest.mark.parametrize("status", [401, 403, 404])
-    def test_a_refusal_is_final(self, sync, status, soft_fail):
+    def test_a_refused_request_fails_the_task(self, sync, status, soft_fail):
         sync.emulator.fault("status", status=status, count=None)
         expected = AirflowSkipException if soft_fail else PolytomicRequestRefused
         with pytest.raises(expected, match="cannot be waited for"):
             sync.task(max_age=60, soft_fail=soft_fail).finish()
 
-    def test_a_refusal_in_the_triggerer_is_final(self, emulator, task_instance, deferred, monkeypatch):
+    def test_a_refused_request_in_the_triggerer_fails_the_task(self, emulator, task_instance, deferred, monkeypatch):
         sync = Sync(emulator, "model", task_instance, True)
         task = sync.task(max_age=60)
         with pytest.raises(deferred) as caught:
@@ -209,43 +209,42 @@ class TestFailures:
         with pytest.raises(PolytomicRequestRefused, match="403"):
             task.resume(event)
 
-    @pytest.mark.parametrize("wrong", ["", "..", "None"])
-    def test_what_is_no_id_is_refused(self, sync, wrong):
-        sync.id = wrong
+    @pytest.mark.parametrize("invalid", ["", "..", "None"])
+    def test_an_invalid_id_is_refused(self, sync, invalid):
+        sync.id = invalid
         with pytest.raises(PolytomicRequestRefused, match="sync_id is"):
             sync.task(max_age=60).execute()
 
-    @pytest.mark.parametrize("wrong", ["yesterday", "", 7])
-    def test_what_is_no_moment_is_refused(self, sync, wrong):
+    @pytest.mark.parametrize("invalid", ["yesterday", "", 7])
+    def test_an_invalid_since_is_refused(self, sync, invalid):
         with pytest.raises(PolytomicRequestRefused, match="since is .*not a time"):
-            sync.task(since=wrong).execute()
+            sync.task(since=invalid).execute()
 
     @pytest.mark.parametrize(
-        ("wrong", "said"),
+        ("invalid", "message"),
         [
-            ({"kind": "models"}, "kind is"),
+            ({"kind": "models"}, "kind must be"),
             ({"max_age": 5, "since": "2026-01-01"}, "exclude"),
-            ({"max_age": 0}, "above 0"),
-            ({"max_age": timedelta(0)}, "above 0"),
+            ({"max_age": timedelta(0)}, "max_age must be"),
         ],
     )
-    def test_what_cannot_be_meant_is_refused_when_the_dag_is_parsed(self, wrong, said):
-        with pytest.raises(ValueError, match=said):
-            PolytomicFreshnessSensor(task_id="fresh", sync_id="s", **wrong)
+    def test_invalid_parameters_are_refused_when_the_dag_is_parsed(self, invalid, message):
+        with pytest.raises(ValueError, match=message):
+            PolytomicFreshnessSensor(task_id="fresh", sync_id="s", **invalid)
 
 
-class TestTheDeferral:
-    def test_its_trigger_survives_json(self, emulator, task_instance, deferred):
+class TestDeferral:
+    def test_its_trigger_can_be_rebuilt_from_json(self, emulator, task_instance, deferred):
         task = Sync(emulator, "bulk", task_instance, True).task(max_age=60)
         with pytest.raises(deferred) as caught:
             task.execute()
-        path, facts = json.loads(json.dumps(caught.value.trigger.serialize()))
+        path, kwargs = json.loads(json.dumps(caught.value.trigger.serialize()))
         module, _, name = path.rpartition(".")
-        assert getattr(import_module(module), name)(**facts).serialize() == (path, facts)
+        assert getattr(import_module(module), name)(**kwargs).serialize() == (path, kwargs)
         assert caught.value.timeout > timedelta(seconds=600)
-        assert emulator.api_key not in json.dumps(facts)
+        assert emulator.api_key not in json.dumps(kwargs)
 
-    def test_the_news_of_an_earlier_attempt_is_not_believed(self, emulator, task_instance, deferred):
+    def test_an_event_of_an_earlier_attempt_starts_over(self, emulator, task_instance, deferred):
         sync = Sync(emulator, "model", task_instance, True)
         task = sync.task(max_age=3600)
         with pytest.raises(deferred) as caught:
@@ -256,11 +255,11 @@ class TestTheDeferral:
         assert caught.value.trigger.try_number == 1
         assert task.retry().resume({"status": "deadline", "try_number": 1})["execution_id"] == execution.id
 
-    def test_what_no_trigger_of_ours_says_is_an_error(self, emulator, task_instance):
+    def test_an_unexpected_event_fails_the_task(self, emulator, task_instance):
         with pytest.raises(PolytomicTaskError, match="Unexpected trigger event"):
             Sync(emulator, "model", task_instance, True).task(max_age=60).resume({"status": "success"})
 
-    def test_without_bounds_any_success_will_do(self, emulator, task_instance):
+    def test_without_since_and_max_age_any_success_is_enough(self, emulator, task_instance):
         sync = Sync(emulator, "model", task_instance, True)
         execution = sync.run(wait=10**7)
         event = asyncio.run(anext(PolytomicFreshnessTrigger(kind="model", sync_id=sync.id).run())).payload

@@ -1,4 +1,4 @@
-"""One task that waits for many executions."""
+"""The sensor for many executions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def deferrable(request, monkeypatch, emulator) -> bool:
 
 @pytest.fixture
 def started(emulator: Any) -> Any:
-    """Return a function that starts an execution and gives what its operator would."""
+    """Return a function that starts an execution and returns the result of its operator."""
 
     def start(kind: str = "model", **plan: Any) -> dict[str, Any]:
         if kind == "model":
@@ -43,94 +43,94 @@ def started(emulator: Any) -> Any:
 
 
 @pytest.fixture
-def sense(task_instance: Any, deferrable: bool) -> Any:
-    def sense(runs: Any, **options: Any) -> Any:
+def build(task_instance: Any, deferrable: bool) -> Any:
+    def build(runs: Any, **options: Any) -> Any:
         options = {"poke_interval": 5, "timeout": 600, "deferrable": deferrable, **options}
         return task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, **options))
 
-    return sense
+    return build
 
 
-def test_the_results_of_all_are_returned_in_order(sense, started):
+def test_the_results_of_all_are_returned_in_order(build, started):
     runs = [started("bulk"), started(), None, started(duration=5)]
-    results = sense(runs).finish()
+    results = build(runs).finish()
     wanted = [run for run in runs if run]
     assert [result["execution_id"] for result in results] == [run["execution_id"] for run in wanted]
     assert {result["outcome"] for result in results} == {"success"}
 
 
-def test_nothing_to_wait_for_is_no_wait(sense):
-    assert sense([]).finish() == []
+def test_an_empty_list_needs_no_wait(build):
+    assert build([]).finish() == []
 
 
-def test_those_that_failed_stand_in_a_table_and_all_results_in_xcom(sense, started):
+def test_failed_executions_are_in_a_table_and_all_results_in_xcom(build, started):
     good, bad = started(), started(outcome="failed", errors=["no such\nfield"])
-    task = sense([good, bad])
+    task = build([good, bad])
     with pytest.raises(PolytomicRunFailed) as failed:
         task.finish()
     headline, header, *rows, advice = str(failed.value).splitlines()
     assert advice.startswith("  Next: ")
-    assert headline == "1 of 2 executions have not ended as they should:"
+    assert headline == "1 of 2 executions did not succeed:"
     assert header.split() == ["sync", "execution", "status", "records", "errors", "message"]
     assert [row.split(None, 4)[:4] for row in rows] == [["model", bad["sync_id"], bad["execution_id"], "failed"]]
     assert rows[0].endswith("no such field")
     assert [result["outcome"] for result in task.xcoms["return_value"]] == ["success", "failed"]
 
 
-def test_more_record_errors_than_allowed_are_a_failure(sense, started):
+def test_more_record_errors_than_max_errors_fail_the_task(build, started):
     runs = [started(counts={"total": 5, "error": 3})]
-    assert sense(runs).finish()[0]["counts"]["error"] == 3
+    assert build(runs).finish()[0]["counts"]["error"] == 3
     with pytest.raises(PolytomicRunFailed):
-        sense(runs, max_errors=2).finish()
+        build(runs, max_errors=2).finish()
 
 
-def test_a_partial_bulk_sync_is_a_failure_unless_accepted(sense, started):
+def test_a_partial_success_fails_the_task_unless_fail_on_partial_is_false(build, started):
     runs = [started("bulk", schemas=[{"id": "a"}, {"id": "b", "outcome": "failed"}])]
-    assert sense(runs, fail_on_partial=False).finish()[0]["outcome"] == "partial"
+    assert build(runs, fail_on_partial=False).finish()[0]["outcome"] == "partial"
     with pytest.raises(PolytomicRunFailed):
-        sense(runs).finish()
+        build(runs).finish()
 
 
-def test_one_that_is_not_there_is_refused_and_the_others_are_waited_for(sense, started):
+def test_an_unknown_execution_is_refused_after_the_others_have_ended(build, started):
     good = started()
-    task = sense([good, {**started(), "execution_id": "00000000-0000-0000-0000-000000000000"}])
+    task = build([good, {**started(), "execution_id": "00000000-0000-0000-0000-000000000000"}])
     with pytest.raises(PolytomicRequestRefused, match="unknown"):
         task.finish()
     assert [result["execution_id"] for result in task.xcoms["return_value"]] == [good["execution_id"]]
 
 
-def test_those_that_are_late_stand_in_a_table(sense, started):
+def test_executions_that_exceed_the_timeout_are_in_a_table(build, started):
     good, late = started(), started(duration=NEVER)
-    task = sense([good, late], timeout=60, mode="poke")
-    with pytest.raises(AirflowSensorTimeout, match="1 of 2 executions have not ended") as failed:
+    task = build([good, late], timeout=60, mode="poke")
+    with pytest.raises(AirflowSensorTimeout, match="1 of 2 executions did not end") as failed:
         task.finish()
     assert late["execution_id"] in str(failed.value)
     assert good["execution_id"] not in str(failed.value)
     assert [result["execution_id"] for result in task.xcoms["return_value"]] == [good["execution_id"]]
 
 
-def test_a_skip_for_the_time_hands_on_what_has_ended(sense, started):
+def test_a_skip_at_the_timeout_pushes_the_results_of_the_ended_executions(build, started):
     good, late = started(), started(duration=NEVER)
-    task = sense([good, late], timeout=60, soft_fail=True)
+    task = build([good, late], timeout=60, soft_fail=True)
     with pytest.raises(AirflowSkipException):
         task.finish()
     assert [result["execution_id"] for result in task.xcoms["return_value"]] == [good["execution_id"]]
 
 
-def test_a_failure_skips_where_that_is_wanted(sense, started):
+def test_soft_fail_skips_after_a_failure(build, started):
     with pytest.raises(AirflowSkipException):
-        sense([started(outcome="failed")], soft_fail=True).finish()
+        build([started(outcome="failed")], soft_fail=True).finish()
 
 
-def test_polls_that_fail_decide_nothing(sense, started, emulator):
+def test_failed_polls_change_nothing(build, started, emulator):
     runs = [started(), started()]
     emulator.fault("status", status=503, method="GET", count=6)
-    assert {result["outcome"] for result in sense(runs).finish()} == {"success"}
+    assert {result["outcome"] for result in build(runs).finish()} == {"success"}
 
 
-def test_a_long_table_is_cut(sense, started):
+def test_a_long_table_is_cut(build, started):
     with pytest.raises(PolytomicRunFailed) as failed:
-        sense([started(outcome="failed") for _ in range(27)]).finish()
+        build([started(outcome="failed") for _ in range(27)]).finish()
     assert len(str(failed.value).splitlines()) < 30
     assert "\n  and 3 more\n" in str(failed.value)
 
@@ -139,19 +139,19 @@ def test_a_long_table_is_cut(sense, started):
     "runs", [[{"kind": "model"}], [{"kind": "x", "sync_id": "a", "execution_id": "b"}], ["a"], 7, None]
 )
 @pytest.mark.parametrize("soft_fail", [False, True])
-def test_what_is_no_run_is_refused(sense, runs, soft_fail):
+def test_invalid_runs_are_refused(build, runs, soft_fail):
     with pytest.raises(AirflowSkipException if soft_fail else PolytomicRequestRefused):
-        sense(runs, soft_fail=soft_fail).execute()
+        build(runs, soft_fail=soft_fail).execute()
 
 
-def test_a_connection_that_cannot_be_used_is_refused(sense, started, monkeypatch):
-    task = sense([started()])
+def test_a_connection_that_cannot_be_used_is_refused(build, started, monkeypatch):
+    task = build([started()])
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({"conn_type": "polytomic"}))
     with pytest.raises(PolytomicRequestRefused, match="no API key"):
         task.finish()
 
 
-async def test_the_triggerer_tells_of_such_a_connection(emulator, wait_for_event, monkeypatch):
+async def test_the_trigger_reports_a_connection_that_cannot_be_used(emulator, wait_for_event, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({"conn_type": "polytomic"}))
     run = {"kind": "model", "sync_id": "s", "execution_id": "e"}
     event = await wait_for_event(PolytomicManyExecutionsTrigger(runs=[run], try_number=2))
@@ -159,25 +159,35 @@ async def test_the_triggerer_tells_of_such_a_connection(emulator, wait_for_event
     assert "no API key" in event["message"]
 
 
-def test_one_client_does_for_all_looks(sense, started, emulator, monkeypatch):
+def test_all_status_requests_use_one_client(build, started, emulator, monkeypatch):
     made = []
     init = PolytomicClient.__init__
     monkeypatch.setattr(PolytomicClient, "__init__", lambda *args, **more: (made.append(1), init(*args, **more))[1])
-    sensor = sense([started(), started()])
+    sensor = build([started(), started()])
     sensor.task.deferrable = False
     sensor.finish()
     assert len(made) == 1
     assert len(emulator.requests) > 2
 
 
-@pytest.mark.parametrize("event", [None, {}, {"ends": []}, {"ends": "x"}, "x", ["x"], {"status": "ended"}])
-def test_an_event_that_is_none_of_ours_ends_nothing_as_a_success(sense, started, event):
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        "x",
+        {"status": "ended"},
+        {"status": "ended", "executions": []},
+        {"status": "success", "executions": [None]},
+    ],
+)
+def test_an_unexpected_event_fails_the_task(build, started, event):
     with pytest.raises(PolytomicTaskError, match="Unexpected trigger event"):
-        sense([started()]).resume(event)
+        build([started()]).resume(event)
 
 
 def test_a_failed_deferral_counts_only_for_its_own_attempt(task_instance, started, deferred, emulator):
-    """Airflow 3.0 resumes a retry as it would have resumed the attempt before."""
+    """Airflow 3.0 resumes a retry like the attempt before it."""
     task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=[started()], deferrable=True, retries=1))
     failed = (task.task.resume_execution, "__fail__", {"error": "Trigger failure"}, task.context)
     with pytest.raises(deferred):
@@ -189,9 +199,9 @@ def test_a_failed_deferral_counts_only_for_its_own_attempt(task_instance, starte
         task._call(*failed)
 
 
-def test_news_of_an_earlier_attempt_is_not_believed(sense, started, deferred, deferrable):
-    task = sense([started()])
-    event = {"ends": [None], "try_number": 1}
+def test_an_event_of_an_earlier_attempt_starts_over(build, started, deferred, deferrable):
+    task = build([started()])
+    event = {"status": "deadline", "executions": [None], "try_number": 1}
     task.retry()
     if deferrable:
         with pytest.raises(deferred):

@@ -1,4 +1,4 @@
-"""Waiting for executions that somebody else has started, in all three modes."""
+"""The status sensors, in all three modes."""
 
 from __future__ import annotations
 
@@ -65,28 +65,28 @@ def moment(emulator: Any, seconds: float = 0) -> datetime:
     return datetime.fromtimestamp(emulator.clock() + seconds, timezone.utc)
 
 
-class TestWhatIsAwaited:
-    def test_the_execution_that_is_named(self, kind, task_instance, deferrable):
+class TestTarget:
+    def test_a_given_execution_is_awaited(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
         execution = kind.emulator.start(sync_id)
         result = task_instance(kind.sensor(sync_id, execution_id=execution.id, deferrable=deferrable)).finish()
         assert (result["kind"], result["execution_id"], result["outcome"]) == (kind.name, execution.id, "success")
         assert {one.method for one in kind.emulator.requests} == {"GET"}
 
-    def test_one_that_has_ended_long_ago(self, kind, task_instance, deferrable):
+    def test_a_given_execution_may_have_ended_long_ago(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=0)
         execution = kind.emulator.start(sync_id)
         kind.emulator.clock.advance(1000)
         sensor = kind.sensor(sync_id, execution_id=execution.id, deferrable=deferrable)
         assert task_instance(sensor).finish()["execution_id"] == execution.id
 
-    def test_the_one_that_is_current_even_if_it_started_long_ago(self, kind, task_instance, deferrable):
+    def test_the_current_execution_is_awaited(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
         execution = kind.emulator.start(sync_id)
         result = task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()
         assert result["execution_id"] == execution.id
 
-    def test_where_none_is_current_the_next_that_completes(self, kind, task_instance, deferrable):
+    def test_without_a_current_execution_the_next_one_that_completes_is_awaited(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=30)
         kind.emulator.start(sync_id)
         kind.emulator.clock.advance(60)
@@ -118,7 +118,9 @@ class TestWhatIsAwaited:
             return task.finish()
 
     @pytest.mark.parametrize("seconds", [-1, 0])
-    def test_one_that_completed_at_or_after_the_moment_will_do(self, kind, task_instance, deferrable, seconds):
+    def test_an_execution_that_completed_at_or_after_completed_after_is_found(
+        self, kind, task_instance, deferrable, seconds
+    ):
         sync_id = kind.add(duration=0)
         execution = kind.emulator.start(sync_id)
         completed = datetime.fromisoformat(kind.emulator.execution(execution.id).completed_at.replace("Z", "+00:00"))
@@ -128,7 +130,7 @@ class TestWhatIsAwaited:
         assert task_instance(sensor).finish()["execution_id"] == execution.id
 
     @pytest.mark.parametrize("interval", [True, False], ids=["data interval", "DAG run"])
-    def test_the_moment_is_the_start_of_the_data_interval_else_of_the_dag_run(self, kind, task_instance, interval):
+    def test_completed_after_is_the_start_of_the_data_interval_or_of_the_dag_run(self, kind, task_instance, interval):
         class DagRun:
             start_date = moment(kind.emulator, -10)
 
@@ -140,19 +142,19 @@ class TestWhatIsAwaited:
         task = task_instance(kind.sensor(sync_id), data_interval_start=begin, dag_run=DagRun())
         assert bool(task.task.poke(task.context)) is interval
 
-    @pytest.mark.parametrize("wrong", ["yesterday", "", 7])
-    def test_a_moment_that_is_none_is_refused(self, kind, task_instance, wrong):
-        sensor = kind.sensor(kind.add(), completed_after=wrong)
+    @pytest.mark.parametrize("invalid", ["yesterday", "", 7])
+    def test_an_invalid_completed_after_is_refused(self, kind, task_instance, invalid):
+        sensor = kind.sensor(kind.add(), completed_after=invalid)
         with pytest.raises(PolytomicRequestRefused, match="completed_after is .*not a time"):
             task_instance(sensor).execute()
 
     @pytest.mark.parametrize("name", ["sync", "execution_id"])
-    @pytest.mark.parametrize("wrong", ["", "..", " "])
-    def test_what_is_no_id_is_refused(self, kind, task_instance, deferrable, name, wrong):
+    @pytest.mark.parametrize("invalid", ["", "..", " "])
+    def test_an_invalid_id_is_refused(self, kind, task_instance, deferrable, name, invalid):
         sensor = (
-            kind.sensor(wrong, deferrable=deferrable)
+            kind.sensor(invalid, deferrable=deferrable)
             if name == "sync"
-            else kind.sensor("s", execution_id=wrong, deferrable=deferrable)
+            else kind.sensor("s", execution_id=invalid, deferrable=deferrable)
         )
         with pytest.raises(PolytomicRequestRefused, match="not an id"):
             task_instance(sensor).execute()
@@ -160,9 +162,9 @@ class TestWhatIsAwaited:
 
 
 class TestReschedule:
-    """A sensor that is rescheduled forgets all it knew between two pokes but the date of its first."""
+    """A rescheduled sensor keeps nothing between two pokes except the date of the first one."""
 
-    def test_the_execution_that_was_current_at_first_is_awaited_to_its_end(self, kind, task_instance):
+    def test_the_execution_that_was_current_at_the_first_poke_is_awaited(self, kind, task_instance):
         sync_id = kind.add(duration=60)
         execution = kind.emulator.start(sync_id)
         kind.emulator.clock.advance(1)
@@ -175,7 +177,7 @@ class TestReschedule:
         found = self.poke(kind, task_instance, sync_id, first)
         assert found.xcom_value["execution_id"] == execution.id
 
-    def test_where_none_was_current_the_next_completion_counts(self, kind, task_instance):
+    def test_without_a_current_execution_at_the_first_poke_the_next_completion_counts(self, kind, task_instance):
         sync_id = kind.add(duration=30)
         kind.emulator.start(sync_id)
         kind.emulator.clock.advance(60)
@@ -196,9 +198,9 @@ class TestReschedule:
         return task.task.poke(task.context)
 
 
-class TestVerdict:
+class TestOutcome:
     @pytest.mark.parametrize(("outcome", "error"), [("failed", PolytomicRunFailed), ("canceled", PolytomicRunCanceled)])
-    def test_an_unsuccessful_end_fails_the_task_and_hands_the_result_on(
+    def test_an_unsuccessful_end_pushes_the_result_and_fails_the_task(
         self, kind, task_instance, deferrable, outcome, error
     ):
         sync_id = kind.add(duration=60, outcome=outcome)
@@ -208,7 +210,7 @@ class TestVerdict:
             task.finish()
         assert task.xcoms["return_value"] == raised.value.result
 
-    def test_nothing_is_pushed_where_the_task_pushes_nothing(self, kind, task_instance, deferrable):
+    def test_without_do_xcom_push_no_result_is_pushed(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60, outcome="failed")
         kind.emulator.start(sync_id)
         task = task_instance(kind.sensor(sync_id, deferrable=deferrable, do_xcom_push=False))
@@ -254,7 +256,9 @@ class TestVerdict:
             assert task.finish()["counts"]["error"] == 3
 
     @pytest.mark.parametrize("fails", [True, False])
-    def test_a_partial_end_fails_the_task_unless_it_is_accepted(self, emulator, task_instance, deferrable, fails):
+    def test_a_partial_success_fails_the_task_unless_fail_on_partial_is_false(
+        self, emulator, task_instance, deferrable, fails
+    ):
         schemas = [{"id": "contact"}, {"id": "account", "outcome": "failed"}]
         sync = emulator.add_bulk_sync(schemas=schemas, duration=60)
         emulator.start(sync.id)
@@ -266,15 +270,15 @@ class TestVerdict:
             assert task.finish()["outcome"] == "partial"
 
 
-class TestAnswers:
-    def test_looks_that_fail_decide_nothing(self, kind, task_instance, deferrable, logged):
+class TestResponses:
+    def test_failed_status_requests_change_nothing(self, kind, task_instance, deferrable, logged):
         sync_id = kind.add(duration=60)
         kind.emulator.start(sync_id)
         kind.emulator.fault("status", status=503, count=20)
         assert task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()["outcome"] == "success"
-        assert "could not be looked at" in logged() or "Could not request the status" in logged()
+        assert "Could not get the status" in logged() or "Could not request the status" in logged()
 
-    def test_a_worker_is_held_for_a_few_minutes_only_while_there_is_no_answer(self, kind, task_instance, monkeypatch):
+    def test_a_worker_retries_for_a_few_minutes_before_it_fails(self, kind, task_instance, monkeypatch):
         monkeypatch.setitem(resolve_target.__kwdefaults__, "clock", kind.emulator.clock)
         sync_id = kind.add()
         began = kind.emulator.clock()
@@ -284,7 +288,9 @@ class TestAnswers:
             task_instance(sensor).execute()
         assert _status.RESOLVE_TIMEOUT <= kind.emulator.clock() - began < 2 * _status.RESOLVE_TIMEOUT
 
-    def test_the_time_for_an_answer_is_part_of_the_sensors(self, kind, task_instance, deferred, monkeypatch):
+    def test_the_time_for_these_retries_counts_towards_the_sensors_timeout(
+        self, kind, task_instance, deferred, monkeypatch
+    ):
         clock, began = kind.emulator.clock, kind.emulator.clock()
         monkeypatch.setattr(clock, "_source", lambda: began)
         monkeypatch.setattr(_base, "time", SimpleNamespace(time=clock))
@@ -299,43 +305,43 @@ class TestAnswers:
         assert raised.value.timeout == timedelta(seconds=left + 2 * 5 + _base.DEFERRAL_GRACE)
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-    def test_what_no_waiting_mends_ends_the_task(self, kind, task_instance, deferrable, status):
+    def test_a_refused_request_fails_the_task(self, kind, task_instance, deferrable, status):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
         kind.emulator.fault("status", status=status, count=None)
-        says = f"(?s){sync_id} cannot be waited for: .*{status}.*Next: "
-        with pytest.raises(PolytomicRequestRefused, match=says) as raised:
+        text = f"(?s){sync_id} cannot be waited for: .*{status}.*Next: "
+        with pytest.raises(PolytomicRequestRefused, match=text) as raised:
             task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()
         assert raised.value.__cause__ is None
 
-    def test_an_event_of_another_attempt_starts_afresh(self, kind, task_instance):
+    def test_an_event_of_another_attempt_starts_over(self, kind, task_instance):
         sync_id = kind.add(duration=0)
         execution = kind.emulator.start(sync_id)
         task = task_instance(kind.sensor(sync_id, execution_id=execution.id, deferrable=True, retries=1)).retry()
         assert task.resume({"status": "deadline", "try_number": 1, "execution_id": "e"})["outcome"] == "success"
 
     @pytest.mark.parametrize("event", [None, {}, {"status": "success"}, {"status": "ended", "execution": None}])
-    def test_what_no_trigger_of_ours_hands_back_fails_the_task(self, kind, task_instance, event):
+    def test_an_unexpected_event_fails_the_task(self, kind, task_instance, event):
         with pytest.raises(PolytomicTaskError, match="Unexpected trigger event"):
             task_instance(kind.sensor("s", deferrable=True)).resume(event)
 
 
 class TestTimeout:
-    def test_the_sensors_timeout_is_airflows(self, kind, task_instance, deferrable):
+    def test_the_timeout_raises_airflows_exception_and_cancels_nothing(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
         with pytest.raises(AirflowSensorTimeout):
             task_instance(kind.sensor(sync_id, timeout=0, deferrable=deferrable)).finish()
         assert kind.cancels == 0
 
-    def test_cancel_on_timeout_cancels(self, kind, task_instance, deferrable):
+    def test_cancel_on_timeout_cancels_the_execution(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
         execution = kind.emulator.start(sync_id)
         with pytest.raises(AirflowSensorTimeout):
             task_instance(kind.sensor(sync_id, timeout=0, deferrable=deferrable, cancel_on_timeout=True)).finish()
         assert kind.emulator.execution(execution.id).cancel_requests == 1
 
-    def test_airflows_own_deferral_timeout_cancels_too(self, kind, task_instance, deferred):
+    def test_airflows_deferral_timeout_cancels_the_execution_too(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)
         execution = kind.emulator.start(sync_id)
         task = task_instance(kind.sensor(sync_id, deferrable=True, cancel_on_timeout=True))
@@ -346,7 +352,7 @@ class TestTimeout:
             task.task.resume_execution("__fail__", {"error": "Trigger timeout"}, task.context)
         assert kind.emulator.execution(execution.id).cancel_requests == 1
 
-    def test_a_failed_deferral_of_an_earlier_attempt_starts_afresh(self, kind, task_instance, deferred):
+    def test_a_failed_deferral_of_an_earlier_attempt_starts_over(self, kind, task_instance, deferred):
         """As on Airflow 3.0, which resumes a retry as it would have resumed the attempt before."""
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
@@ -358,7 +364,7 @@ class TestTimeout:
             task._call(task.task.resume_execution, "__fail__", {"error": "Trigger timeout"}, task.context)
         assert kind.cancels == 0
 
-    def test_a_kill_never_cancels_what_a_sensor_waits_for(self, kind, task_instance, deferred):
+    def test_a_kill_never_cancels_the_execution_of_a_sensor(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
         task = task_instance(kind.sensor(sync_id, deferrable=True, cancel_on_timeout=True))

@@ -69,19 +69,19 @@ class TestPreload:
     @pytest.fixture
     def importing(self, monkeypatch):
         """Hold imports until the test lets them finish."""
-        begun, may_end = [], threading.Event()
+        started, may_end = [], threading.Event()
 
         def import_module(name):
-            begun.append(name)
+            started.append(name)
             assert may_end.wait(30)
 
         monkeypatch.setattr(_base, "import_module", import_module)
-        return begun, may_end
+        return started, may_end
 
     async def test_all_triggers_wait_for_one_import(self, importing):
-        begun, may_end = importing
+        started, may_end = importing
         waits = [asyncio.ensure_future(preload()) for _ in range(50)]
-        while not begun:
+        while not started:
             await asyncio.sleep(0)
         waits[0].cancel()
         await asyncio.wait({waits[0]})
@@ -89,22 +89,22 @@ class TestPreload:
         may_end.set()
         await asyncio.gather(*waits[1:])
         await preload()
-        assert begun == [_base.HEAVY_MODULE]
+        assert started == [_base.HEAVY_MODULE]
         assert _base._preloading == {}
 
     def test_each_event_loop_waits_by_itself(self, importing):
-        begun, may_end = importing
+        started, may_end = importing
         threads = [threading.Thread(target=lambda: asyncio.run(preload())) for _ in range(2)]
         for thread in threads:
             thread.start()
         may_end.set()
         for thread in threads:
             thread.join(30)
-        assert set(begun) == {_base.HEAVY_MODULE}
+        assert set(started) == {_base.HEAVY_MODULE}
         assert _base._preloading == {}
 
     async def test_a_failed_import_is_tried_again(self, monkeypatch):
-        monkeypatch.setattr(_base, "HEAVY_MODULE", "no_such_module_of_ours")
+        monkeypatch.setattr(_base, "HEAVY_MODULE", "no_such_module")
         for _ in range(2):
             with pytest.raises(ModuleNotFoundError):
                 await preload()

@@ -1,4 +1,4 @@
-"""The console log beside the wait in the triggerer: never in its way."""
+"""The console log in the triggerer, which never delays the wait."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def trigger(emulator):
     )
 
 
-def looks(emulator):
+def console_requests(emulator):
     return [one for one in emulator.requests if one.path.endswith("consolelog")]
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_its_lines_are_in_the_log_of_the_trigger_each_once(trigger, wait_for_event, logged):
+async def test_each_line_is_logged_once(trigger, wait_for_event, logged):
     assert (await wait_for_event(trigger))["execution"]["outcome"] == "success"
     text = logged()
     for line in ("Execution created.", "Working, part 7.", "Execution ended: completed."):
@@ -33,38 +33,38 @@ async def test_its_lines_are_in_the_log_of_the_trigger_each_once(trigger, wait_f
 @pytest.mark.parametrize(
     "fault", [{"kind": "status", "status": 500}, {"kind": "reset"}, {"kind": "malformed", "malformed": "html"}]
 )
-async def test_the_wait_does_not_need_it(emulator, trigger, wait_for_event, fault):
+async def test_a_failed_console_request_does_not_affect_the_wait(emulator, trigger, wait_for_event, fault):
     emulator.fault(**fault, count=None, path="/**/consolelog")
     assert (await wait_for_event(trigger))["execution"]["outcome"] == "success"
-    assert looks(emulator)
+    assert console_requests(emulator)
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_the_deadline_holds_with_it(trigger, wait_for_event, logged):
+async def test_the_deadline_applies_with_the_console_log(trigger, wait_for_event, logged):
     trigger.deadline = 0
     assert (await wait_for_event(trigger))["status"] == "deadline"
     assert "Execution created." in logged()
 
 
-async def test_a_trigger_that_is_ended_ends_it_too(emulator, trigger):
+async def test_canceling_the_trigger_stops_the_requests(emulator, trigger):
     trigger.poll_interval = 600
-    running = asyncio.ensure_future(anext_of(trigger))
-    while not looks(emulator):
+    running = asyncio.ensure_future(first_event(trigger))
+    while not console_requests(emulator):
         await asyncio.sleep(0.01)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert len(looks(emulator)) == 1
+    assert len(console_requests(emulator)) == 1
     assert len(asyncio.all_tasks()) == 1
 
 
-async def anext_of(trigger):
+async def first_event(trigger):
     async for event in trigger.run():
         return event
 
 
 @pytest.mark.usefixtures("no_waiting")
-async def test_without_the_option_nothing_is_asked(emulator, trigger, wait_for_event):
+async def test_without_console_log_there_is_no_request(emulator, trigger, wait_for_event):
     trigger.console_log = False
     await wait_for_event(trigger)
-    assert looks(emulator) == []
+    assert console_requests(emulator) == []

@@ -1,4 +1,4 @@
-"""Watchers of Polytomic's events, each as the triggerer runs it."""
+"""The event trigger of asset needs_asset_watchers, run as the triggerer runs it."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from airflow_provider_polytomic.executions.event_feed import Feed
 from airflow_provider_polytomic.triggers import _shared_event_poll, events
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
 
-watchers = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
+needs_asset_watchers = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
 PAYLOAD = ["event", "event_id", "kind", "sync_id", "sync_name", "execution_id", "created_at", "counts", "url"]
 COUNTS = {"total": 6, "insert": 3, "update": 2, "upserts": 0, "delete": 1, "error": 0, "warnings": 0}
 BULK_COUNTS = {**dict.fromkeys(COUNTS, 0), "total": 500}
 
 
 class Store:
-    """What Airflow 3.3 keeps of an asset."""
+    """A stand-in for the asset state store of Airflow 3.3."""
 
     def __init__(self):
-        self.values, self.written, self.refuses = {}, 0, False
+        self.values, self.written, self.fails = {}, 0, False
 
     async def aget(self, key, default=None):
-        if self.refuses:
-            raise RuntimeError("the database is away")
+        if self.fails:
+            raise RuntimeError("the database is unavailable")
         return self.values.get(key, default)
 
     async def aset(self, key, value):
-        if self.refuses:
-            raise RuntimeError("the database is away")
+        if self.fails:
+            raise RuntimeError("the database is unavailable")
         self.values[key] = json.loads(json.dumps(value))
         self.written += 1
 
 
 class WatchingTrigger:
-    """An event trigger in a triggerer of its own, which stores its events or not.
+    """An event trigger in a triggerer of its own.
 
     :param stores: whether Airflow stores the events of the trigger
     """
@@ -63,7 +63,7 @@ class WatchingTrigger:
             await self._task
 
     async def _run(self):
-        trigger = built_again(PolytomicEventTrigger(**self.kwargs))
+        trigger = rebuilt(PolytomicEventTrigger(**self.kwargs))
         trigger.asset_state_store = self.store
         async for event in trigger.filter_shared_stream(self._polled(trigger)):
             self.payloads.append(json.loads(json.dumps(event.payload)))
@@ -95,8 +95,8 @@ class WatchingTrigger:
         await self.until(lambda: self.polled >= wanted)
 
 
-def built_again(trigger):
-    """Build a trigger from what is kept of it, as the triggerer does."""
+def rebuilt(trigger):
+    """Build a trigger from its serialized form, as the triggerer does."""
     classpath, kwargs = json.loads(json.dumps(trigger.serialize()))
     module, _, name = classpath.rpartition(".")
     return getattr(import_module(module), name)(**kwargs)
@@ -110,46 +110,46 @@ def lookups(emulator):
     return [request for request in emulator.requests if "/executions/" in request.path]
 
 
-def ends(emulator, sync, seconds=60):
+def run_to_its_end(emulator, sync, seconds=60):
     execution = emulator.start(sync.id)
     emulator.clock.advance(seconds)
     return execution
 
 
-def within(scenario, seconds=30):
+def run_within(scenario, seconds=30):
     asyncio.run(asyncio.wait_for(scenario, seconds))
 
 
 @pytest.fixture(autouse=True)
-def one_clock(emulator, monkeypatch):
-    """Let a test turn the time here and at Polytomic together."""
+def _emulator_clock(emulator, monkeypatch):
+    """Use the emulator's clock in the feed, too."""
     monkeypatch.setitem(Feed.__init__.__kwdefaults__, "clock", emulator.clock)
 
 
-# ---- what a DAG file says
+# ---- parameters
 
 
 @pytest.mark.skipif(has_asset_watchers(), reason="Airflow 3 has AssetWatcher")
-def test_airflow_2_says_what_is_missing():
+def test_airflow_2_raises_the_reason():
     with pytest.raises(PolytomicTaskError, match="from 3.0 on"):
         PolytomicEventTrigger()
 
 
-@watchers
-def test_equal_watchers_are_one_trigger():
+@needs_asset_watchers
+def test_equal_watchers_share_one_trigger():
     from airflow.triggers.base import BaseEventTrigger
 
     one = PolytomicEventTrigger(sync_ids=("b", "a", "a"), events={"failed", "completed"}, poll_interval=15)
     two = PolytomicEventTrigger(sync_ids=["a", "b"], events=["completed", "failed"], poll_interval=15.0)
     assert json.loads(json.dumps(one.serialize())) == json.loads(json.dumps(two.serialize()))
-    assert BaseEventTrigger.hash(*one.serialize()) == BaseEventTrigger.hash(*built_again(two).serialize())
+    assert BaseEventTrigger.hash(*one.serialize()) == BaseEventTrigger.hash(*rebuilt(two).serialize())
     assert PolytomicEventTrigger("a").serialize() == PolytomicEventTrigger(["a"]).serialize()
     assert PolytomicEventTrigger("a").serialize() != PolytomicEventTrigger("b").serialize()
 
 
-@watchers
+@needs_asset_watchers
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"sync_ids": []},
         {"kind": "models"},
@@ -160,37 +160,37 @@ def test_equal_watchers_are_one_trigger():
         {"poll_interval": float("nan")},
     ],
 )
-def test_what_cannot_be_meant_is_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        PolytomicEventTrigger(**wrong)
+def test_invalid_parameters_are_refused(invalid):
+    with pytest.raises(ValueError, match=next(iter(invalid))):
+        PolytomicEventTrigger(**invalid)
 
 
-# ---- what it tells
+# ---- events
 
 
-@watchers
-def test_an_end_with_its_numbers(emulator):
+@needs_asset_watchers
+def test_an_event_has_the_ids_and_counts_of_its_execution(emulator):
     async def scenario():
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync(schemas=[{"id": "contact", "records": 500, "duration": 5}])
         async with WatchingTrigger() as trigger:
-            first, second = ends(emulator, model), ends(emulator, bulk)
-            told = await trigger.wait_for_events(2)
-        assert [list(one) for one in told] == [PAYLOAD, PAYLOAD]
+            first, second = run_to_its_end(emulator, model), run_to_its_end(emulator, bulk)
+            payloads = await trigger.wait_for_events(2)
+        assert [list(one) for one in payloads] == [PAYLOAD, PAYLOAD]
         expected = [(first, model, "model", COUNTS), (second, bulk, "bulk", BULK_COUNTS)]
-        for one, (execution, sync, kind, counts) in zip(told, expected, strict=True):
+        for one, (execution, sync, kind, counts) in zip(payloads, expected, strict=True):
             assert (one["event"], one["kind"], one["counts"], one["url"]) == ("completed", kind, counts, None)
             assert (one["execution_id"], one["sync_id"], one["sync_name"]) == (execution.id, sync.id, sync.name)
         events_of_emulator = {event["id"]: event["created_at"] for event in emulator.events}
-        assert [events_of_emulator[one["event_id"]].replace("Z", "+00:00") for one in told] == [
-            one["created_at"] for one in told
+        assert [events_of_emulator[one["event_id"]].replace("Z", "+00:00") for one in payloads] == [
+            one["created_at"] for one in payloads
         ]
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
-def test_the_link_is_that_of_the_connection(emulator, monkeypatch):
+@needs_asset_watchers
+def test_the_url_is_built_from_the_link_template(emulator, monkeypatch):
     connection = json.loads(emulator.airflow_connection)
     connection["extra"] = {**(connection.get("extra") or {}), "link_template": "https://p.example.com/{sync_id}"}
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
@@ -198,16 +198,16 @@ def test_the_link_is_that_of_the_connection(emulator, monkeypatch):
     async def scenario():
         sync = emulator.add_model_sync()
         async with WatchingTrigger() as trigger:
-            ends(emulator, sync)
-            [told] = await trigger.wait_for_events()
-        assert told["url"] == f"https://p.example.com/{sync.id}"
+            run_to_its_end(emulator, sync)
+            [payload] = await trigger.wait_for_events()
+        assert payload["url"] == f"https://p.example.com/{sync.id}"
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
+@needs_asset_watchers
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("wanted", "expected"),
     [
         ({}, ["good", "bulk"]),
         ({"kind": "bulk"}, ["bulk"]),
@@ -219,7 +219,7 @@ def test_the_link_is_that_of_the_connection(emulator, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("beside", [True, False])
-def test_only_what_is_asked_for(emulator, asked, expected, beside):
+def test_only_matching_events_are_sent(emulator, wanted, expected, beside):
     emulator.set_switch("completed_beside_errors", beside)
     emulator.set_switch("events_repeated", ["*"])
     syncs = {
@@ -229,106 +229,104 @@ def test_only_what_is_asked_for(emulator, asked, expected, beside):
         "bulk": emulator.add_bulk_sync(name="bulk"),
         "partial": emulator.add_bulk_sync(name="partial", outcome="errors"),
     }
-    if "sync_ids" in asked:
-        asked = {**asked, "sync_ids": [syncs[name].id if name in syncs else name for name in asked["sync_ids"]]}
+    if "sync_ids" in wanted:
+        wanted = {**wanted, "sync_ids": [syncs[name].id if name in syncs else name for name in wanted["sync_ids"]]}
 
     async def scenario():
-        async with WatchingTrigger(**asked) as trigger:
+        async with WatchingTrigger(**wanted) as trigger:
             for sync in syncs.values():
-                ends(emulator, sync)
+                run_to_its_end(emulator, sync)
             assert [one["sync_name"] for one in await trigger.wait_for_events(len(expected))] == expected
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
-def test_alone_it_polls_by_itself(emulator):
+@needs_asset_watchers
+def test_without_a_shared_stream_it_polls_by_itself(emulator):
     async def scenario():
         sync = emulator.add_model_sync()
-        ended = ends(emulator, sync)
-        async with aclosing(PolytomicEventTrigger(poll_interval=0.01).run()) as told:
-            assert (await anext(told)).payload["execution_id"] == ended.id
-            later = ends(emulator, sync)
-            assert (await anext(told)).payload["execution_id"] == later.id
+        ended = run_to_its_end(emulator, sync)
+        async with aclosing(PolytomicEventTrigger(poll_interval=0.01).run()) as stream:
+            assert (await anext(stream)).payload["execution_id"] == ended.id
+            later = run_to_its_end(emulator, sync)
+            assert (await anext(stream)).payload["execution_id"] == later.id
 
-    within(scenario())
-
-
-# ---- what goes wrong
+    run_within(scenario())
 
 
-@watchers
+# ---- failures
+
+
+@needs_asset_watchers
 @pytest.mark.parametrize("problem", [{"status": 404}, {"status": 200, "body": {"data": {"id": [1]}}}, None])
-def test_one_execution_that_is_gone_costs_the_others_nothing(emulator, problem, monkeypatch, caplog):
-    """None: a mistake of ours."""
-
+def test_a_failed_request_for_one_execution_does_not_affect_others(emulator, problem, monkeypatch, caplog):
     async def scenario():
         gone, there = emulator.add_model_sync(counts=COUNTS), emulator.add_model_sync(counts=COUNTS)
-        look = ExecutionRef.fetch
+        fetch = ExecutionRef.fetch
 
-        def mistaken(run, **more):
-            if run.sync_id == gone.id:
+        def fetch_with_a_bug(ref, **options):
+            if ref.sync_id == gone.id:
                 raise LookupError("a bug")
-            return look(run, **more)
+            return fetch(ref, **options)
 
         async with WatchingTrigger(poll_interval=0.5) as trigger:
             if problem:
                 emulator.fault("status", path=f"/api/syncs/{gone.id}/executions/*", count=None, **problem)
             else:
-                monkeypatch.setattr(ExecutionRef, "fetch", mistaken)
+                monkeypatch.setattr(ExecutionRef, "fetch", fetch_with_a_bug)
             for _ in range(2):
-                ends(emulator, gone)
-                ends(emulator, there)
-            told = await trigger.wait_for_events(4)
+                run_to_its_end(emulator, gone)
+                run_to_its_end(emulator, there)
+            payloads = await trigger.wait_for_events(4)
         expected = {gone.id: {**COUNTS, "delete": 0}, there.id: COUNTS}
-        assert [one["counts"] for one in told] == [expected[one["sync_id"]] for one in told]
+        assert [one["counts"] for one in payloads] == [expected[one["sync_id"]] for one in payloads]
 
-    within(scenario())
-    assert caplog.text.count("not known beyond its event") == 2
+    run_within(scenario())
+    assert caplog.text.count("Using the counts of the event for") == 2
 
 
-@watchers
-def test_nothing_more_is_asked_about_ends_while_polytomic_does_not_answer(emulator):
+@needs_asset_watchers
+def test_requests_for_executions_stop_during_an_outage(emulator):
     async def scenario():
         sync = emulator.add_model_sync(counts=COUNTS)
         emulator.fault("status", path="/api/**/executions/*", count=None)
         async with WatchingTrigger(poll_interval=0.5) as trigger:
             for _ in range(30):
-                ends(emulator, sync)
-            told = await trigger.wait_for_events(30)
-        assert all(one["counts"] == {**COUNTS, "delete": 0} for one in told)
+                run_to_its_end(emulator, sync)
+            payloads = await trigger.wait_for_events(30)
+        assert all(one["counts"] == {**COUNTS, "delete": 0} for one in payloads)
         assert len(lookups(emulator)) <= 3 * _shared_event_poll.MAX_CONCURRENT_DETAILS, (
-            "30 ends may come in more than one poll"
+            "30 run_to_its_end may be in more than one poll"
         )
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
+@needs_asset_watchers
 @pytest.mark.parametrize("fail", ["status", "reset", "malformed"])
-def test_an_end_whose_execution_cannot_be_asked_for_is_told_all_the_same(emulator, fail, caplog):
+def test_an_event_is_sent_although_its_execution_cannot_be_requested(emulator, fail, caplog):
     async def scenario():
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync()
         emulator.fault(fail, path="/api/**/executions/*", count=None)
         async with WatchingTrigger() as trigger:
-            ends(emulator, model)
-            [told] = await trigger.wait_for_events(1)
-            assert told["counts"] == {**COUNTS, "delete": 0}
-            ends(emulator, bulk)
-            told = await trigger.wait_for_events(2)
-            assert told[1]["counts"] is None
+            run_to_its_end(emulator, model)
+            [payload] = await trigger.wait_for_events(1)
+            assert payload["counts"] == {**COUNTS, "delete": 0}
+            run_to_its_end(emulator, bulk)
+            payloads = await trigger.wait_for_events(2)
+            assert payloads[1]["counts"] is None
             assert {request.path for request in lookups(emulator)} == {
                 request.path for request in lookups(emulator)[:2]
             }
             assert len(lookups(emulator)) == 2
 
-    within(scenario())
-    assert "not known beyond its event" in caplog.text
+    run_within(scenario())
+    assert "Using the counts of the event for" in caplog.text
 
 
-@watchers
-def test_a_slow_answer_holds_an_end_up_for_a_while_only(emulator, monkeypatch):
+@needs_asset_watchers
+def test_a_slow_response_delays_an_event_only_until_the_timeout(emulator, monkeypatch):
     monkeypatch.setattr(_shared_event_poll, "DETAILS_TIMEOUT", 0.2)
 
     async def scenario():
@@ -336,16 +334,16 @@ def test_a_slow_answer_holds_an_end_up_for_a_while_only(emulator, monkeypatch):
         emulator.fault("delay", path="/api/**/executions/*", delay=5, count=None)
         async with WatchingTrigger() as trigger:
             for _ in range(3):
-                ends(emulator, sync)
-            told = await trigger.wait_for_events(3)
-        assert [one["counts"] for one in told] == [None] * 3
+                run_to_its_end(emulator, sync)
+            payloads = await trigger.wait_for_events(3)
+        assert [one["counts"] for one in payloads] == [None] * 3
 
-    within(scenario())
+    run_within(scenario())
 
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """Record what is waited between polls, and do not wait for it."""
+    """Record the pauses between polls, and shorten them."""
     seen, sleep = [], asyncio.sleep
 
     async def pause(seconds, *more):
@@ -357,7 +355,7 @@ def pauses(monkeypatch):
     return seen
 
 
-@watchers
+@needs_asset_watchers
 @pytest.mark.parametrize(
     ("fault", "first"),
     [
@@ -371,7 +369,7 @@ def pauses(monkeypatch):
         ({"kind": "status", "status": 200, "body": []}, 15),
     ],
 )
-def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, first, caplog):
+def test_an_outage_is_logged_once_and_missed_events_are_sent_afterwards(emulator, pauses, fault, first, caplog):
     caplog.set_level(logging.INFO)
 
     async def scenario():
@@ -379,11 +377,11 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
         async with WatchingTrigger(poll_interval=15) as trigger:
             pauses.clear()
             emulator.fault(path="/api/events", count=8, **fault)
-            missed = [ends(emulator, sync).id for _ in range(3)]
-            told = await trigger.wait_for_events(3)
-        assert [one["execution_id"] for one in told] == missed
+            missed = [run_to_its_end(emulator, sync).id for _ in range(3)]
+            payloads = await trigger.wait_for_events(3)
+        assert [one["execution_id"] for one in payloads] == missed
 
-    within(scenario())
+    run_within(scenario())
     waits = [pause for pause in pauses if pause != 15 or first == 15]
     growing = waits[waits.index(first) :][:8]
     longest = 300
@@ -391,41 +389,41 @@ def test_trouble_is_logged_once_and_caught_up_with(emulator, pauses, fault, firs
     while growing[:8] != expected[: len(growing[:8])]:
         growing = growing[1:]
     assert len(growing) >= 6
-    assert caplog.text.count("cannot be read") == 1
-    assert caplog.text.count("can be read again after 8 failed polls") == 1
+    assert caplog.text.count("Could not read Polytomic's events") == 1
+    assert caplog.text.count("Reading Polytomic's events again after 8 failed polls") == 1
 
 
-@watchers
-def test_trouble_that_changes_is_still_the_same(emulator, pauses, caplog):
+@needs_asset_watchers
+def test_different_transient_failures_are_logged_once(emulator, pauses, caplog):
     async def scenario():
         sync = emulator.add_model_sync()
         async with WatchingTrigger(poll_interval=15) as trigger:
             for fault in ({"kind": "status", "status": 502}, {"kind": "reset"}, {"kind": "malformed"}) * 2:
                 emulator.fault(path="/api/events", count=1, **fault)
-            ends(emulator, sync)
+            run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
 
-    within(scenario())
-    assert caplog.text.count("cannot be read") == 1
+    run_within(scenario())
+    assert caplog.text.count("Could not read Polytomic's events") == 1
 
 
-@watchers
-@pytest.mark.parametrize(("asked", "waited"), [(777, 777), (10**9, 3600)])
-def test_what_polytomic_asks_to_wait_is_waited_within_reason(emulator, pauses, asked, waited):
+@needs_asset_watchers
+@pytest.mark.parametrize(("wanted", "waited"), [(777, 777), (10**9, 3600)])
+def test_retry_after_is_honored_up_to_a_maximum(emulator, pauses, wanted, waited):
     async def scenario():
         sync = emulator.add_model_sync()
         async with WatchingTrigger(poll_interval=15) as trigger:
-            emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": str(asked)})
-            ends(emulator, sync)
+            emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": str(wanted)})
+            run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
 
-    within(scenario())
+    run_within(scenario())
     assert waited in pauses
     assert max(pauses) == waited
 
 
-@watchers
-def test_a_connection_that_is_mended_is_read_again(emulator, pauses, monkeypatch, caplog):
+@needs_asset_watchers
+def test_a_corrected_connection_is_used(emulator, pauses, monkeypatch, caplog):
     good = emulator.airflow_connection
 
     async def scenario():
@@ -435,32 +433,34 @@ def test_a_connection_that_is_mended_is_read_again(emulator, pauses, monkeypatch
         running = asyncio.ensure_future(trigger.__aenter__())
         while len(pauses) < 2:
             await asyncio.sleep(0)
-        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**json.loads(good), "password": "wrong-key"}))
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**json.loads(good), "password": "invalid-key"})
+        )
         while "401" not in caplog.text:
             await asyncio.sleep(0)
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", good)
         await running
-        ends(emulator, sync)
+        run_to_its_end(emulator, sync)
         await trigger.wait_for_events(1)
         await trigger.__aexit__()
 
-    within(scenario())
-    assert "wrong-key" not in caplog.text
-    assert caplog.text.count("cannot be read") == 2
+    run_within(scenario())
+    assert "invalid-key" not in caplog.text
+    assert caplog.text.count("Could not read Polytomic's events") == 2
 
 
-# ---- where it goes on
+# ---- cursor
 
 
-@watchers
-def test_a_watcher_goes_on_where_it_was(emulator):
+@needs_asset_watchers
+def test_a_restarted_watcher_continues_at_its_cursor(emulator):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
-        ends(emulator, sync)
+        run_to_its_end(emulator, sync)
         async with WatchingTrigger(store) as trigger:
-            ended = ends(emulator, sync)
+            ended = run_to_its_end(emulator, sync)
             assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [ended.id]
-        meanwhile = [ends(emulator, sync).id for _ in range(3)]
+        meanwhile = [run_to_its_end(emulator, sync).id for _ in range(3)]
         async with WatchingTrigger(store, poll_interval=0.02) as trigger:
             assert [one["execution_id"] for one in await trigger.wait_for_events(3)] == meanwhile
         async with WatchingTrigger(store) as trigger:
@@ -470,61 +470,61 @@ def test_a_watcher_goes_on_where_it_was(emulator):
             await other.polls(3)
             assert other.payloads == []
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
-def test_what_airflow_has_not_stored_is_told_again(emulator):
+@needs_asset_watchers
+def test_an_event_that_airflow_has_not_stored_is_sent_again(emulator):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
         async with WatchingTrigger(store):
             pass
         async with WatchingTrigger(store, stores=False) as trigger:
-            ended = ends(emulator, sync)
+            ended = run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
         async with WatchingTrigger(store) as trigger:
             assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [ended.id]
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
-def test_without_a_store_it_looks_back(emulator):
+@needs_asset_watchers
+def test_without_a_store_recent_events_are_sent(emulator):
     async def scenario():
         sync = emulator.add_model_sync(duration=1)
-        long_ago, lately = ends(emulator, sync, 120), ends(emulator, sync, 200)
+        long_ago, lately = run_to_its_end(emulator, sync, 120), run_to_its_end(emulator, sync, 200)
         async with WatchingTrigger() as trigger:
             assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [lately.id]
         assert long_ago.id != lately.id
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
-def test_a_store_that_fails_costs_no_event(emulator, pauses, caplog):
+@needs_asset_watchers
+def test_a_store_that_fails_loses_no_event(emulator, pauses, caplog):
     async def scenario():
         store, sync = Store(), emulator.add_model_sync()
         async with WatchingTrigger(store) as trigger:
-            store.refuses = True
-            first = ends(emulator, sync)
+            store.fails = True
+            first = run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
             await trigger.polls(5)
         restarted = WatchingTrigger(store)
         running = asyncio.ensure_future(restarted.__aenter__())
         while pauses.count(events.CURSOR_RETRY_DELAY) < 3:
             await asyncio.sleep(0)
-        store.refuses = False
+        store.fails = False
         await running
         assert [one["execution_id"] for one in await restarted.wait_for_events(1)] == [first.id]
         await restarted.__aexit__()
 
-    within(scenario())
-    assert caplog.text.count("cannot be kept") == 1
-    assert "the database is away" in caplog.text
+    run_within(scenario())
+    assert caplog.text.count("Could not save the cursor") == 1
+    assert "the database is unavailable" in caplog.text
 
 
-@watchers
-def test_little_is_kept_while_nothing_happens(emulator, monkeypatch):
+@needs_asset_watchers
+def test_the_cursor_is_rarely_saved_without_events(emulator, monkeypatch):
     async def scenario():
         store = Store()
         async with WatchingTrigger(store) as trigger:
@@ -534,11 +534,11 @@ def test_little_is_kept_while_nothing_happens(emulator, monkeypatch):
             await trigger.polls(3)
             assert store.written > 2
 
-    within(scenario())
+    run_within(scenario())
 
 
-@watchers
-def test_a_trigger_of_several_assets_keeps_with_each(emulator):
+@needs_asset_watchers
+def test_a_trigger_of_several_assets_saves_its_cursor_with_each(emulator):
     class Stores:
         def __init__(self):
             self._by_name, self._by_uri = {"a": Store(), "b": Store()}, {}
@@ -549,7 +549,7 @@ def test_a_trigger_of_several_assets_keeps_with_each(emulator):
     async def scenario():
         stores, sync = Stores(), emulator.add_model_sync()
         async with WatchingTrigger(stores) as trigger:
-            ends(emulator, sync)
+            run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
         one, other = stores.all()
         assert one.values == other.values != {}
@@ -558,22 +558,22 @@ def test_a_trigger_of_several_assets_keeps_with_each(emulator):
             await trigger.polls(2)
             assert trigger.payloads == []
 
-    within(scenario())
+    run_within(scenario())
 
 
-# ---- many watchers, one poll
+# ---- shared polls
 
 
 def shared_streams():
     return pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow before 3.3 has no shared streams")
 
 
-async def subscribed(manager, number, trigger, told, failed):
+async def subscribed(manager, number, trigger, payloads, failed):
     """Run a trigger as the triggerer of Airflow 3.3 does, and store its events at once."""
     trigger.trigger_id, key = number, trigger.shared_stream_key()
     try:
         async for event in trigger.filter_shared_stream(manager.subscribe(trigger_id=number, trigger=trigger, key=key)):
-            told.setdefault(number, []).append(event.payload)
+            payloads.setdefault(number, []).append(event.payload)
             seq = manager.bind_pending_event(trigger_id=number, key=key)
             assert seq is not None
             manager.confirm_persisted([seq])
@@ -583,12 +583,12 @@ async def subscribed(manager, number, trigger, told, failed):
         await manager.unsubscribe(number, key)
 
 
-@watchers
-def test_twenty_watchers_make_one_request_an_interval_and_ask_once_about_an_end(emulator):
+@needs_asset_watchers
+def test_twenty_watchers_share_the_polls_and_the_requests_for_executions(emulator):
     manager = shared_streams().SharedStreamManager()
 
     async def scenario():
-        told, failed, store = {}, [], [Store() for _ in range(20)]
+        payloads, failed, store = {}, [], [Store() for _ in range(20)]
         syncs = [emulator.add_bulk_sync() for _ in range(20)]
         tasks = []
         for number, sync in enumerate(syncs):
@@ -596,7 +596,7 @@ def test_twenty_watchers_make_one_request_an_interval_and_ask_once_about_an_end(
                 sync_ids=None if number % 2 else [sync.id], events=events.EVENTS, poll_interval=0.25
             )
             trigger.asset_state_store = store[number]
-            tasks.append(asyncio.ensure_future(subscribed(manager, number, trigger, told, failed)))
+            tasks.append(asyncio.ensure_future(subscribed(manager, number, trigger, payloads, failed)))
         while not all(one.written for one in store):
             await asyncio.sleep(0.01)
         begin, count = asyncio.get_running_loop().time(), len(listings(emulator))
@@ -604,8 +604,8 @@ def test_twenty_watchers_make_one_request_an_interval_and_ask_once_about_an_end(
         polls = len(listings(emulator)) - count
         assert 1 <= polls <= (asyncio.get_running_loop().time() - begin) / 0.25 + 1
         for sync in syncs[:3]:
-            ends(emulator, sync)
-        while [len(told.get(number, [])) for number in range(20)] != [1, 3, 1] + [3, 0] * 8 + [3]:
+            run_to_its_end(emulator, sync)
+        while [len(payloads.get(number, [])) for number in range(20)] != [1, 3, 1] + [3, 0] * 8 + [3]:
             await asyncio.sleep(0.01)
             assert not failed
         assert len(lookups(emulator)) == 3
@@ -615,11 +615,11 @@ def test_twenty_watchers_make_one_request_an_interval_and_ask_once_about_an_end(
         await manager.stop_all()
         assert {len(next(iter(one.values.values()))["seen"]) for one in store} == {0, 1, 3}
 
-    within(scenario(), 60)
+    run_within(scenario(), 60)
 
 
-@watchers
-def test_a_watcher_that_was_away_shares_the_poll_and_disturbs_nobody(emulator):
+@needs_asset_watchers
+def test_a_watcher_that_catches_up_shares_the_poll(emulator):
     manager = shared_streams().SharedStreamManager()
 
     async def scenario():
@@ -629,23 +629,23 @@ def test_a_watcher_that_was_away_shares_the_poll_and_disturbs_nobody(emulator):
             pass
         missed = []
         for _ in range(9):
-            missed.append(ends(emulator, sync, 3600).id)
-        told, failed, tasks = {}, [], []
+            missed.append(run_to_its_end(emulator, sync, 3600).id)
+        payloads, failed, tasks = {}, [], []
         for number, one in enumerate([other, store]):
             trigger = PolytomicEventTrigger(poll_interval=0.01)
             trigger.asset_state_store = one
-            tasks.append(asyncio.ensure_future(subscribed(manager, number, trigger, told, failed)))
-        while len(told.get(1, [])) < 9:
+            tasks.append(asyncio.ensure_future(subscribed(manager, number, trigger, payloads, failed)))
+        while len(payloads.get(1, [])) < 9:
             await asyncio.sleep(0.01)
             assert not failed
-        assert [payload["execution_id"] for payload in told[1]] == missed
-        assert told.get(0, []) == []
-        last = ends(emulator, sync, 60)
-        while len(told.get(0, [])) + len(told[1]) < 11:
+        assert [payload["execution_id"] for payload in payloads[1]] == missed
+        assert payloads.get(0, []) == []
+        last = run_to_its_end(emulator, sync, 60)
+        while len(payloads.get(0, [])) + len(payloads[1]) < 11:
             await asyncio.sleep(0.01)
-        assert [payload["execution_id"] for payload in told[0]] == [last.id]
+        assert [payload["execution_id"] for payload in payloads[0]] == [last.id]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    within(scenario(), 60)
+    run_within(scenario(), 60)

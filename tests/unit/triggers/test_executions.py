@@ -1,4 +1,4 @@
-"""The wait in the triggerer, and what ends it."""
+"""The trigger that deferred_task for one execution."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_polytomic.triggers import _base, executions
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
 NEVER = float("inf")
-FACTS = {
+KWARGS = {
     "kind": "model",
     "sync_id": "s",
     "execution_id": "e",
@@ -45,28 +45,28 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def started(emulator: Any, kind: str) -> Any:
-    """Return a function that plans and starts an execution, and makes its trigger."""
+    """Return a function that plans and starts an execution, and returns its trigger."""
 
-    def start(plan: dict[str, Any] | None = None, **facts: Any) -> PolytomicExecutionTrigger:
+    def start(plan: dict[str, Any] | None = None, **kwargs: Any) -> PolytomicExecutionTrigger:
         plan = {"duration": 60, **(plan or {})}
         if kind == "model":
             sync = emulator.add_model_sync(**plan)
         else:
             sync = emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan})
         execution = emulator.start(sync.id)
-        facts = {"execution_id": execution.id, "poll_interval": 5.0, **facts}
-        return PolytomicExecutionTrigger(kind=kind, sync_id=sync.id, **facts)
+        kwargs = {"execution_id": execution.id, "poll_interval": 5.0, **kwargs}
+        return PolytomicExecutionTrigger(kind=kind, sync_id=sync.id, **kwargs)
 
     return start
 
 
 class TestSerialization:
-    def test_everything_it_was_made_of_survives_json(self):
-        path, facts = json.loads(json.dumps(PolytomicExecutionTrigger(**FACTS).serialize()))
+    def test_it_can_be_rebuilt_from_json(self):
+        path, kwargs = json.loads(json.dumps(PolytomicExecutionTrigger(**KWARGS).serialize()))
         module, _, name = path.rpartition(".")
-        again = getattr(import_module(module), name)(**facts)
-        assert facts == FACTS
-        assert again.serialize() == (path, facts)
+        rebuilt = getattr(import_module(module), name)(**kwargs)
+        assert kwargs == KWARGS
+        assert rebuilt.serialize() == (path, kwargs)
 
     def test_only_the_execution_is_required(self):
         trigger = PolytomicExecutionTrigger(kind="model", sync_id="s", execution_id="e")
@@ -77,13 +77,13 @@ class TestSerialization:
         with pytest.raises(TypeError):
             PolytomicExecutionTrigger("model", "s", "e")
 
-    def test_no_secret_is_in_it(self, emulator, started):
+    def test_no_secret_is_serialized(self, emulator, started):
         assert emulator.api_key not in json.dumps(started().serialize())
 
 
 @pytest.mark.usefixtures("no_waiting")
 class TestEvents:
-    async def test_an_end_is_handed_back_with_the_result(self, emulator, started, wait_for_event):
+    async def test_the_event_of_an_end_has_the_result(self, emulator, started, wait_for_event):
         trigger = started(ownership="owned", try_number=3, latest_end=9.5, previous_schema_results=[{"schema": "a"}])
         event = await wait_for_event(trigger)
         assert event.pop("execution")["execution_id"] == trigger.execution_id
@@ -91,13 +91,14 @@ class TestEvents:
             "status": "ended",
             "execution_id": trigger.execution_id,
             "message": "",
+            "executions": None,
             "ownership": "owned",
             "try_number": 3,
             "latest_end": 9.5,
             "previous_schema_results": [{"schema": "a"}],
         }
 
-    async def test_an_unsuccessful_end_is_an_end(self, started, wait_for_event):
+    async def test_an_unsuccessful_end_is_an_end_too(self, started, wait_for_event):
         event = await wait_for_event(started({"outcome": "failed"}))
         assert (event["status"], event["execution"]["outcome"]) == ("ended", "failed")
 
@@ -106,45 +107,45 @@ class TestEvents:
         await wait_for_event(started({"duration": 0}, poll_interval=20))
         assert emulator.requests[0].at >= before + 20
 
-    async def test_the_deadline_is_told_without_a_result(self, started, wait_for_event):
+    async def test_the_event_of_a_deadline_has_no_result(self, started, wait_for_event):
         event = await wait_for_event(started({"duration": NEVER}, deadline=1.0))
         assert (event["status"], event["execution"]) == ("deadline", None)
 
-    async def test_an_execution_to_be_canceled_is_canceled_at_the_deadline_and_handed_back(
-        self, emulator, started, wait_for_event
-    ):
+    async def test_an_owned_execution_is_canceled_at_the_deadline(self, emulator, started, wait_for_event):
         trigger = started({"duration": NEVER}, deadline=1.0, cancel_on_kill=True, ownership="owned")
         event = await wait_for_event(trigger)
         assert (event["status"], event["execution"]["outcome"]) == ("deadline", "canceled")
         assert emulator.execution(trigger.execution_id).cancel_requests == 1
 
-    async def test_a_cancellation_that_is_refused_at_the_deadline_is_left_to_the_task(
+    async def test_a_cancellation_refused_at_the_deadline_is_left_to_the_task(
         self, emulator, started, wait_for_event, logged
     ):
         emulator.fault("status", status=403, method="POST", count=None)
         event = await wait_for_event(started({"duration": NEVER}, deadline=1.0, cancel_on_kill=True))
         assert (event["status"], event["execution"]) == ("deadline", None)
-        assert "could not be canceled at its deadline" in logged()
+        assert "Could not cancel" in logged()
 
-    async def test_the_status_is_asked_before_the_deadline_is_applied(self, started, wait_for_event):
+    async def test_the_status_is_requested_before_the_deadline_applies(self, started, wait_for_event):
         assert (await wait_for_event(started({"duration": 0}, deadline=1.0)))["status"] == "ended"
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-    async def test_what_no_waiting_mends_is_told_with_what_to_do(self, emulator, started, wait_for_event, status):
+    async def test_the_event_of_a_refusal_has_the_message_with_the_next_step(
+        self, emulator, started, wait_for_event, status
+    ):
         emulator.fault("status", status=status, count=None)
         trigger = started()
         event = await wait_for_event(trigger)
         assert (event["status"], event["execution"]) == ("refused", None)
         assert all(each in event["message"] for each in (trigger.sync_id, str(status), "Next: "))
 
-    async def test_a_connection_that_cannot_be_used_is_told(self, started, wait_for_event, monkeypatch):
+    async def test_a_connection_that_cannot_be_used_is_a_refusal(self, started, wait_for_event, monkeypatch):
         trigger = started()
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({"conn_type": "polytomic"}))
         event = await wait_for_event(trigger)
         assert event["status"] == "refused"
         assert "no API key" in event["message"]
 
-    async def test_polls_that_fail_are_ridden_out(self, emulator, started, wait_for_event, caplog):
+    async def test_failed_polls_change_nothing(self, emulator, started, wait_for_event, caplog):
         emulator.fault("status", status=503, count=3)
         emulator.fault("reset", count=1)
         emulator.fault("malformed", malformed="html", count=1)
@@ -158,28 +159,28 @@ class TestEvents:
         assert len(emulator.requests) == 3
 
     @pytest.mark.parametrize("zone", ["+00:00", ""])
-    async def test_without_an_execution_it_waits_for_the_next_end(self, emulator, started, wait_for_event, zone):
+    async def test_without_an_execution_id_it_waits_for_the_next_end(self, emulator, started, wait_for_event, zone):
         since = datetime.fromtimestamp(emulator.clock(), timezone.utc).isoformat().replace("+00:00", zone)
         trigger = started(execution_id=None, completed_after=since)
         event = await wait_for_event(trigger)
         assert event["execution"]["execution_id"] == emulator.executions(trigger.sync_id)[0].id
 
-    async def test_a_moment_that_is_none_is_refused(self, started, wait_for_event):
+    async def test_an_invalid_completed_after_is_refused(self, started, wait_for_event):
         assert (await wait_for_event(started(execution_id=None, completed_after="soon")))["status"] == "refused"
 
 
-@pytest.mark.parametrize(("waits", "expected"), [(False, []), (True, [8.0])])
-async def test_only_a_task_that_was_deferred_is_given_time_to_settle(
-    emulator, started, monkeypatch, wait_for_event, waits, expected
+@pytest.mark.parametrize(("deferred_task", "expected"), [(False, []), (True, [8.0])])
+async def test_the_event_for_a_deferred_task_is_not_sent_too_early(
+    emulator, started, monkeypatch, wait_for_event, deferred_task, expected
 ):
-    """In ``dag.test()`` there is no executor whose late report could be mistaken."""
+    """Outside a triggerer, as in ``dag.test()``, no executor reports late."""
     paused: list[float] = []
 
     async def pause(seconds: float) -> None:
         paused.append(seconds)
 
     trigger = started({"duration": 0}, poll_interval=2.0, deadline=1.0)
-    trigger.task_instance = MagicMock() if waits else None
+    trigger.task_instance = MagicMock() if deferred_task else None
     monkeypatch.setattr(_base, "MIN_DEFERRAL", 8.0)
     monkeypatch.setattr(_base, "asyncio", _with_sleep(pause))
     monkeypatch.setattr(_base, "time", SimpleNamespace(monotonic=lambda: 1000.0))
@@ -197,36 +198,36 @@ def _with_sleep(pause: Any) -> Any:
     return Asyncio()
 
 
-async def until(happened: Callable[[], Any]) -> None:
-    """Let the event loop go on until something has happened; far longer than it ever takes is a failure."""
+async def until(condition: Callable[[], Any]) -> None:
+    """Run the event loop until a condition is true; fail after 20 seconds."""
 
-    async def look() -> None:
-        while not happened():
+    async def poll() -> None:
+        while not condition():
             await asyncio.sleep(0)
 
-    await asyncio.wait_for(look(), 20)
+    await asyncio.wait_for(poll(), 20)
 
 
 class TestKill:
-    """A trigger that is ended: who asked, and whether this Airflow says so by ``on_kill``."""
+    """A trigger that is canceled, on versions of Airflow with and without ``on_kill``."""
 
     @pytest.fixture(autouse=True)
-    def _settled(self, monkeypatch):
+    def _no_min_deferral(self, monkeypatch):
         monkeypatch.setattr(_base, "MIN_DEFERRAL", 0.0)
 
     @pytest.fixture
     def killed(self, monkeypatch):
-        """Decide what the guard answers, and note what it was asked."""
+        """Return a function that sets the decision of the kill guard and returns its calls."""
 
-        def decide(answer: bool) -> list[Any]:
-            asked: list[Any] = []
+        def decide(decision: bool) -> list[Any]:
+            calls: list[Any] = []
 
-            async def was_killed(*question: Any) -> bool:
-                asked.append(question)
-                return answer
+            async def was_killed(*arguments: Any) -> bool:
+                calls.append(arguments)
+                return decision
 
             monkeypatch.setattr(executions, "was_killed", was_killed)
-            return asked
+            return calls
 
         return decide
 
@@ -254,15 +255,15 @@ class TestKill:
             await trigger.on_kill()
             assert self.cancels(emulator) == 1
 
-    async def test_on_kill_asks_the_guard_about_its_execution(self, emulator, started, killed):
-        asked = killed(True)
+    async def test_on_kill_calls_the_guard_with_its_execution(self, emulator, started, killed):
+        calls = killed(True)
         trigger = started({"duration": NEVER}, cancel_on_kill=True)
         trigger.task_instance = task_instance = MagicMock()
         await trigger.on_kill()
-        assert asked == [(task_instance, trigger.execution_id, GUARD_TIMEOUT)]
+        assert calls == [(task_instance, trigger.execution_id, GUARD_TIMEOUT)]
         assert emulator.execution(trigger.execution_id).cancel_requests == 1
 
-    async def test_where_nobody_killed_it_nothing_is_canceled(self, emulator, started, killed, monkeypatch):
+    async def test_if_nobody_killed_the_task_nothing_is_canceled(self, emulator, started, killed, monkeypatch):
         killed(False)
         monkeypatch.setattr(executions, "trigger_has_on_kill", lambda: False)
         trigger = started({"duration": NEVER}, cancel_on_kill=True, poll_interval=0.01)
@@ -270,60 +271,60 @@ class TestKill:
         await trigger.on_kill()
         assert self.cancels(emulator) == 0
 
-    async def test_without_cancel_on_kill_nobody_is_even_asked(self, emulator, started, killed):
-        asked = killed(True)
+    async def test_without_cancel_on_kill_the_guard_is_not_called(self, emulator, started, killed):
+        calls = killed(True)
         trigger = started({"duration": NEVER}, cancel_on_kill=False)
         await trigger.on_kill()
-        assert (asked, self.cancels(emulator)) == ([], 0)
+        assert (calls, self.cancels(emulator)) == ([], 0)
 
-    async def test_without_an_execution_there_is_nothing_to_cancel(self, emulator, started, killed):
-        asked = killed(True)
+    async def test_without_an_execution_id_nothing_is_canceled(self, emulator, started, killed):
+        calls = killed(True)
         await started({"duration": NEVER}, cancel_on_kill=True, execution_id=None).on_kill()
-        assert (asked, self.cancels(emulator)) == ([], 0)
+        assert (calls, self.cancels(emulator)) == ([], 0)
 
     async def test_after_the_end_nothing_is_canceled(self, emulator, started, killed):
-        asked = killed(True)
+        calls = killed(True)
         trigger = started({"duration": 0}, cancel_on_kill=True, poll_interval=0.01)
         events = trigger.run()
         await events.__anext__()
         await trigger.on_kill()
         with pytest.raises(asyncio.CancelledError):
             await events.athrow(asyncio.CancelledError())
-        assert (asked, self.cancels(emulator)) == ([], 0)
+        assert (calls, self.cancels(emulator)) == ([], 0)
 
-    async def test_a_cancellation_that_is_refused_is_logged_and_raises_nothing(self, emulator, started, killed, logged):
+    async def test_a_refused_cancellation_is_logged_and_raises_nothing(self, emulator, started, killed, logged):
         killed(True)
         emulator.fault("status", status=403, count=None)
         await started({"duration": NEVER}, cancel_on_kill=True).on_kill()
-        assert "could not be canceled" in logged()
+        assert "Could not cancel" in logged()
 
-    async def test_it_is_asked_again_while_there_is_no_answer(self, emulator, started, killed):
+    async def test_the_cancellation_is_requested_again_without_a_response(self, emulator, started, killed):
         killed(True)
         emulator.fault("reset", method="POST")
         await started({"duration": NEVER}, cancel_on_kill=True).on_kill()
         assert self.cancels(emulator) == 2
 
-    async def test_another_cancellation_of_the_trigger_does_not_stop_it(self, emulator, started, monkeypatch):
-        """The triggerer cancels a trigger again while it is at it."""
-        asked = asyncio.Event()
+    async def test_another_cancellation_of_the_trigger_does_not_interrupt_it(self, emulator, started, monkeypatch):
+        """The triggerer may cancel a trigger rebuilt during its cancellation."""
+        calls = asyncio.Event()
         answer = asyncio.Event()
 
-        async def was_killed(*question: Any) -> bool:
-            asked.set()
+        async def was_killed(*arguments: Any) -> bool:
+            calls.set()
             await answer.wait()
             return True
 
         monkeypatch.setattr(executions, "was_killed", was_killed)
         trigger = started({"duration": NEVER}, cancel_on_kill=True)
         killing = asyncio.ensure_future(trigger.on_kill())
-        await asked.wait()
+        await calls.wait()
         killing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await killing
         answer.set()
         await until(lambda: emulator.execution(trigger.execution_id).cancel_requests)
 
-    def test_the_ability_is_airflows(self):
+    def test_trigger_has_on_kill_agrees_with_airflow(self):
         from airflow.triggers.base import BaseTrigger
 
         assert trigger_has_on_kill() is hasattr(BaseTrigger, "on_kill")

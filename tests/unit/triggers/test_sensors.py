@@ -1,4 +1,4 @@
-"""Sensors that begin, or end, in the triggerer."""
+"""Sensors that start or end in the triggerer."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ needs_start_from_trigger = pytest.mark.skipif(
 @pytest.fixture
 def xcoms(monkeypatch: pytest.MonkeyPatch, emulator: Any) -> dict[str, Any]:
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
-    held: dict[str, Any] = {}
+    values: dict[str, Any] = {}
 
     async def read(ti: Any, key: str) -> Any:
-        return held.get(key)
+        return values.get(key)
 
     async def write(ti: Any, key: str, value: Any) -> None:
-        held[key] = json.loads(json.dumps(value))
+        values[key] = json.loads(json.dumps(value))
 
     monkeypatch.setattr(sensors, "xcom_in_trigger", read)
     monkeypatch.setattr(sensors, "push_xcom_in_trigger", write)
-    return held
+    return values
 
 
-def trigger(sync_id: str, **facts: Any) -> PolytomicSensorTrigger:
-    facts = {"kind": "model", "execution_id": None, "timeout": 600.0, "poll_interval": 5.0, **facts}
-    facts.setdefault("completed_after", "2026-01-01")
-    sensing_trigger = PolytomicSensorTrigger(sync_id=sync_id, **facts)
+def trigger(sync_id: str, **kwargs: Any) -> PolytomicSensorTrigger:
+    kwargs = {"kind": "model", "execution_id": None, "timeout": 600.0, "poll_interval": 5.0, **kwargs}
+    kwargs.setdefault("completed_after", "2026-01-01")
+    sensing_trigger = PolytomicSensorTrigger(sync_id=sync_id, **kwargs)
     sensing_trigger.task_instance = SimpleNamespace(
         dag_id="dag", run_id="run", task_id="task", map_index=-1, try_number=1
     )
@@ -55,51 +55,51 @@ def trigger(sync_id: str, **facts: Any) -> PolytomicSensorTrigger:
 
 
 @pytest.mark.usefixtures("no_waiting")
-class TestChoice:
-    def run(self, wait_for_event: Any, *arguments: Any, **facts: Any) -> Any:
-        return asyncio.run(wait_for_event(trigger(*arguments, **facts)))
+class TestTarget:
+    def run(self, wait_for_event: Any, *arguments: Any, **kwargs: Any) -> Any:
+        return asyncio.run(wait_for_event(trigger(*arguments, **kwargs)))
 
-    def test_the_current_execution_is_waited_for(self, emulator, xcoms, wait_for_event):
+    def test_the_current_execution_is_awaited(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(duration=20)
         execution = emulator.start(sync.id)
         event = self.run(wait_for_event, sync.id)
         assert (event["status"], event["execution"]["execution_id"]) == ("ended", execution.id)
 
-    def test_one_that_is_named_is_waited_for(self, emulator, xcoms, wait_for_event):
+    def test_a_given_execution_is_awaited(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(duration=20)
         execution = emulator.start(sync.id)
         event = self.run(wait_for_event, sync.id, execution_id=execution.id)
         assert event["execution_id"] == execution.id
 
-    def test_where_none_is_current_one_that_has_ended_counts(self, emulator, xcoms, wait_for_event):
+    def test_without_a_current_execution_an_ended_one_is_found(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(duration=5)
         execution = emulator.start(sync.id)
         emulator.clock.advance(60)
         event = self.run(wait_for_event, sync.id)
         assert (event["execution_id"], event["execution"]["execution_id"]) == (None, execution.id)
 
-    def test_a_trigger_begun_again_keeps_to_its_choice(self, emulator, xcoms, wait_for_event):
+    def test_a_restarted_trigger_keeps_its_target(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(next_executions=[{"duration": 20}, {"duration": NEVER}])
         execution = emulator.start(sync.id)
         self.run(wait_for_event, sync.id)
         emulator.start(sync.id)
         assert self.run(wait_for_event, sync.id)["execution_id"] == execution.id
 
-    def test_the_timeout_counts_from_the_first_look(self, emulator, xcoms, wait_for_event):
+    def test_the_timeout_counts_from_the_first_start_of_the_trigger(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(duration=NEVER)
         emulator.start(sync.id)
         assert self.run(wait_for_event, sync.id, timeout=0.01)["status"] == "deadline"
         assert self.run(wait_for_event, sync.id, timeout=NEVER)["status"] == "deadline"
 
-    def test_no_answer_at_first_is_ridden_out(self, emulator, xcoms, wait_for_event):
+    def test_failed_requests_at_the_start_are_retried(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(duration=20)
         emulator.start(sync.id)
         emulator.fault("status", status=503, method="GET", count=8)
         assert self.run(wait_for_event, sync.id)["status"] == "ended"
 
-    @pytest.mark.parametrize("facts", [{"completed_after": "soon"}, {"execution_id": ""}])
-    def test_what_makes_no_sense_is_refused(self, emulator, xcoms, wait_for_event, facts):
-        assert self.run(wait_for_event, emulator.add_model_sync().id, **facts)["status"] == "refused"
+    @pytest.mark.parametrize("kwargs", [{"completed_after": "soon"}, {"execution_id": ""}])
+    def test_invalid_values_are_refused(self, emulator, xcoms, wait_for_event, kwargs):
+        assert self.run(wait_for_event, emulator.add_model_sync().id, **kwargs)["status"] == "refused"
 
     def test_an_unknown_sync_is_refused(self, xcoms, wait_for_event):
         event = self.run(wait_for_event, "00000000-0000-0000-0000-000000000000")
@@ -109,7 +109,7 @@ class TestChoice:
 class TestSensor:
     @needs_start_from_trigger
     @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])
-    def test_its_trigger_can_be_built_and_has_its_template_fields(self, sensor):
+    def test_its_trigger_has_the_template_fields_of_the_sensor(self, sensor):
         task = sensor(start_from_trigger=True, timeout=60, poke_interval=5)
         built = PolytomicSensorTrigger(**json.loads(json.dumps(task.start_trigger_args.trigger_kwargs)))
         assert all(hasattr(built, name) for name in task.template_fields)
@@ -119,7 +119,7 @@ class TestSensor:
         assert task.start_trigger_args.timeout > timedelta(seconds=60)
 
     @pytest.mark.skipif(can_start_from_trigger(), reason="this triggerer renders templates")
-    def test_it_is_refused_where_airflow_cannot_do_it(self):
+    def test_start_from_trigger_is_refused_before_airflow_3_3(self):
         with pytest.raises(ValueError, match=r"Airflow 3\.3"):
             SENSORS[0](start_from_trigger=True)
 
@@ -133,12 +133,12 @@ class TestSensor:
         ],
     )
     @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])
-    def test_an_end_that_would_lose_something_is_refused(self, sensor, options, reason):
+    def test_end_from_trigger_is_refused_if_a_worker_is_needed(self, sensor, options, reason):
         with pytest.raises(ValueError, match=reason):
             sensor(end_from_trigger=True, **options)
 
 
-def test_a_deferral_that_failed_before_any_note_begins_nothing_in_a_worker(emulator, xcoms, task_instance):
+def test_a_deferral_that_failed_before_its_target_was_saved_fails_the_task(emulator, xcoms, task_instance):
     task = PolytomicSyncStatusSensor(task_id="t", sync_id=emulator.add_model_sync().id, deferrable=True)
     task.start_from_trigger = True
     ti = task_instance(task)
@@ -149,10 +149,10 @@ def test_a_deferral_that_failed_before_any_note_begins_nothing_in_a_worker(emula
 
 @pytest.mark.usefixtures("no_waiting", "xcoms")
 class TestEnd:
-    def last(self, emulator: Any, plan: dict[str, Any], **facts: Any) -> Any:
+    def last(self, emulator: Any, plan: dict[str, Any], **kwargs: Any) -> Any:
         sync = emulator.add_model_sync(duration=20, **plan)
         waiting = PolytomicExecutionTrigger(
-            kind="model", sync_id=sync.id, execution_id=emulator.start(sync.id).id, end_from_trigger=True, **facts
+            kind="model", sync_id=sync.id, execution_id=emulator.start(sync.id).id, end_from_trigger=True, **kwargs
         )
 
         async def first() -> Any:
@@ -165,11 +165,11 @@ class TestEnd:
         assert type(event).__name__ == "TaskSuccessEvent"
         assert event.xcoms["return_value"]["outcome"] == "success"
 
-    def test_a_result_that_nobody_wants_stays_behind(self, emulator):
+    def test_without_push_result_there_is_no_xcom(self, emulator):
         assert self.last(emulator, {}, push_result=False).xcoms is None
 
     @pytest.mark.parametrize("plan", [{"outcome": "failed"}, {"counts": {"total": 2, "error": 1}}])
-    def test_anything_else_is_left_to_a_worker(self, emulator, plan):
+    def test_other_ends_resume_the_task_in_a_worker(self, emulator, plan):
         event = self.last(emulator, plan)
         assert type(event).__name__ == "TriggerEvent"
         assert event.payload["status"] == "ended"
