@@ -89,9 +89,7 @@ SYSTEMS = {
     "redshift": System(_redshift, ("database",), ("schema",)),
     "snowflake": System(_authority("snowflake", "account"), ("dbname", "database"), ("schema",)),
     "bigquery": System(
-        lambda settings: "bigquery",
-        ("override_project_id", "wif_project_id", "project_id"),
-        ("dataset", "schema"),
+        lambda settings: "bigquery", ("override_project_id", "wif_project_id", "project_id"), ("dataset", "schema")
     ),
     "databricks": System(_authority("databricks", "server_hostname"), ("catalog",), ("schema",)),
     "s3": System(_authority("s3", "s3_bucket_name", "bucket")),
