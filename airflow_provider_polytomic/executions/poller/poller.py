@@ -60,9 +60,8 @@ from airflow_provider_polytomic.executions.poller.circuit_breaker import Circuit
 from airflow_provider_polytomic.executions.poller.event_hints import EventHints
 from airflow_provider_polytomic.executions.poller.polled_execution import LONG_AGO, NEVER, PolledExecution, Subscription
 from airflow_provider_polytomic.executions.poller.schedule import PollSchedule
-from airflow_provider_polytomic.executions.progress import ProgressLogger
 from airflow_provider_polytomic.executions.targets import CompletedSince
-from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, PollResult, WaitState
+from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, PollResult, ProgressLogger, WaitState
 
 log = logging.getLogger(__name__)
 
