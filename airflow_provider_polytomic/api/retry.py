@@ -11,9 +11,33 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from airflow_provider_polytomic.api import errors
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_steps
+
+MAX_EXPONENT = 64
+"""Bounds the power, which overflows a float after some hundred attempts; every maximum is reached long before."""
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Compute delays that grow by a factor from one attempt to the next, up to a maximum.
+
+    :param first: Seconds before the first further attempt.
+    :param maximum: Upper bound of each delay, in seconds.
+    :param factor: Ratio of one delay to the one before; default 2.
+    """
+
+    first: float
+    maximum: float
+    factor: float = 2.0
+
+    def delay(self, attempt: int) -> float:
+        """Return the seconds to wait before a further attempt.
+
+        :param attempt: Number of further attempts made before; 0 gives ``first``.
+        """
+        return min(self.maximum, self.first * self.factor ** min(attempt, MAX_EXPONENT))
+
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

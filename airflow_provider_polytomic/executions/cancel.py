@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import (
     PolytomicConflictError,
     PolytomicError,
@@ -15,7 +14,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicValidationError,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
-from airflow_provider_polytomic.api.retry import is_transient
+from airflow_provider_polytomic.api.retry import Backoff, is_transient
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.targets import current_execution

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.call import idempotency_key
 from airflow_provider_polytomic.api.errors import (
     PolytomicAPIError,
@@ -27,6 +26,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicNotFoundError,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
+from airflow_provider_polytomic.api.retry import Backoff
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome

@@ -19,7 +19,7 @@ from airflow_provider_polytomic.emulator.samples import (
 )
 from airflow_provider_polytomic.exceptions import PolytomicRunFailed, PolytomicRunTimeout
 from airflow_provider_polytomic.lineage import OpenLineageMixin, datasets
-from airflow_provider_polytomic.lineage.naming import DatasetName, dataset_name_in
+from airflow_provider_polytomic.lineage.datasets import DatasetName, dataset_name_in
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
