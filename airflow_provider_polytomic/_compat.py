@@ -149,7 +149,9 @@ class WatcherStore:
     """
 
     def __init__(self, accessors: Any, key: str) -> None:
-        self._stores = _single_stores(accessors)
+        stores_by_asset = [getattr(accessors, name, {}) for name in ("_by_name", "_by_uri")]
+        several = [store for stores in stores_by_asset for store in stores.values()]
+        self._stores: list[Any] = several if len(several) > 1 else [] if accessors is None else [accessors]
         self._key = key
 
     def __bool__(self) -> bool:
@@ -167,12 +169,6 @@ class WatcherStore:
         """Store a value."""
         for store in self._stores:
             await store.aset(self._key, value)
-
-
-def _single_stores(accessors: Any) -> list[Any]:
-    stores_by_asset = [getattr(accessors, name, {}) for name in ("_by_name", "_by_uri")]
-    several = [store for stores in stores_by_asset for store in stores.values()]
-    return several if len(several) > 1 else [] if accessors is None else [accessors]
 
 
 def can_start_from_trigger() -> bool:

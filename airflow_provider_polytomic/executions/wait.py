@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import TypeAlias, Union
 
-from airflow_provider_polytomic.api.errors import (
-    PolytomicAuthError,
-    PolytomicError,
-    PolytomicNotFoundError,
-    PolytomicPermissionError,
-    PolytomicValidationError,
-)
+from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
@@ -23,7 +17,12 @@ from airflow_provider_polytomic.executions.targets import CompletedSince
 
 log = logging.getLogger(__name__)
 
-FINAL_ERRORS = (PolytomicAuthError, PolytomicPermissionError, PolytomicNotFoundError, PolytomicValidationError)
+FINAL_ERRORS = (
+    errors.PolytomicAuthError,
+    errors.PolytomicPermissionError,
+    errors.PolytomicNotFoundError,
+    errors.PolytomicValidationError,
+)
 """Refusals that end a wait, since the next poll would be refused, too."""
 
 PROGRESS_INTERVAL = 60.0
@@ -65,7 +64,7 @@ def effective_deadline(
     return start + timeout if latest is None else min(start + timeout, latest)
 
 
-PollResult: TypeAlias = Union[Execution, PolytomicError, None]
+PollResult: TypeAlias = Union[Execution, errors.PolytomicError, None]
 """Result of a poll: the execution, the error of the request, or None if there is no execution yet."""
 
 
@@ -98,7 +97,7 @@ class ProgressLogger:
             log.info("%s (%s)", ", ".join(self._parts(execution)), self._target)
             self._logged, self._logged_at = state, self._polled_at
 
-    def failed(self, error: PolytomicError) -> None:
+    def failed(self, error: errors.PolytomicError) -> None:
         """Log a poll that failed: the first, second, fourth, eighth and so on in a row."""
         self._failures += 1
         if self._failures & (self._failures - 1):
@@ -181,7 +180,7 @@ class WaitState:
         """
         if isinstance(result, FINAL_ERRORS):
             raise result
-        if isinstance(result, PolytomicError):
+        if isinstance(result, errors.PolytomicError):
             self._progress.failed(result)
         else:
             self._last = result
@@ -225,7 +224,7 @@ def wait_for_end(
         result: PollResult
         try:
             result = yield from ref.fetch(without_retries=True)
-        except PolytomicError as error:
+        except errors.PolytomicError as error:
             result = error
         if ended := state.update(result):
             return ended

@@ -1,1 +1,1 @@
-"""Where an Airflow connection becomes a client."""
+"""Create a client from an Airflow connection."""

@@ -84,7 +84,7 @@ class Delivery(EndEvent):
             "url": url,
         }
 
-    def is_told_by(self, extra: Mapping[str, Any]) -> bool:
+    def is_reported_by(self, extra: Mapping[str, Any]) -> bool:
         """Tell whether an asset event with this ``extra`` is about the same end; an execution ends once.
 
         Events of this route and of ``PolytomicEventTrigger`` have a payload; those of outlets have its fields.
@@ -211,7 +211,7 @@ class DeliveryHandler:
         if 0 < self._settings.webhook_max_age < (_now() - ended_at).total_seconds():
             raise DeliveryRefused(400, "The event is too old.")
         async for event in airflow.events_since(asset_id, min(ended_at, _now()) - CLOCK_SKEW):
-            if delivery.is_told_by(event.extra or {}):
+            if delivery.is_reported_by(event.extra or {}):
                 return "repeated"
         await airflow.create_event(asset_id, {"payload": payload})
         return "created"

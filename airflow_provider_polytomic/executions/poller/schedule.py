@@ -164,7 +164,7 @@ class PollSchedule:
         self._of_sync: dict[tuple[str, str], set[PolledExecution]] = {}
         self._single = TimerQueue()
         self._bulk = TimerQueue()
-        self._polls = 0.0
+        self.polls_per_second = 0.0
         self._bulk_polls = 0.0
 
     def __len__(self) -> int:
@@ -176,14 +176,9 @@ class PollSchedule:
     def __contains__(self, polled: object) -> bool:
         return isinstance(polled, PolledExecution) and self._all.get(polled.target) is polled
 
-    @property
-    def polls_per_second(self) -> float:
-        """The number of polls per second that the poll intervals require."""
-        return self._polls
-
     def requests_per_second(self, batch_size: int) -> float:
         """Return the number of requests per second that these polls take with batches of a size."""
-        return self._polls - self._bulk_polls + self._bulk_polls / batch_size
+        return self.polls_per_second - self._bulk_polls + self._bulk_polls / batch_size
 
     @property
     def shortest_interval(self) -> float:
@@ -286,6 +281,6 @@ class PollSchedule:
         self._count(polled, 1.0)
 
     def _count(self, polled: PolledExecution, sign: float) -> None:
-        self._polls += sign / polled.poll_interval
+        self.polls_per_second += sign / polled.poll_interval
         if polled.batched:
             self._bulk_polls += sign / polled.poll_interval
