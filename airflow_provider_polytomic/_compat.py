@@ -11,59 +11,45 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.sdk import (
-        BaseHook,
-        BaseOperator,
-        BaseOperatorLink,
-        BaseSensorOperator,
-        Connection,
-        Context,
-        PokeReturnValue,
-    )
-    from airflow.sdk.configuration import conf
+    from airflow.sdk import Connection, Context
+
+try:
     from airflow.sdk.definitions.asset import Asset, AssetRef
     from airflow.sdk.definitions.xcom_arg import XComArg
+
+    EMITTED_OUTLETS = (Asset, AssetRef)
+except ImportError:
+    if not TYPE_CHECKING:
+        from airflow.datasets import Dataset as Asset
+        from airflow.models.xcom_arg import XComArg
+
+        EMITTED_OUTLETS = (Asset,)
+try:
+    from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
+except ImportError:
+    if not TYPE_CHECKING:
+        from airflow.models.baseoperator import BaseOperator
+        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+try:
+    from airflow.sdk import BaseHook, BaseOperatorLink
+except ImportError:
+    if not TYPE_CHECKING:
+        from airflow.hooks.base import BaseHook
+        from airflow.models.baseoperatorlink import BaseOperatorLink
+try:
+    from airflow.sdk.configuration import conf
+except ImportError:
+    if not TYPE_CHECKING:
+        from airflow.configuration import conf
+try:
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
         AirflowSensorTimeout,
         AirflowSkipException,
     )
-
-    EMITTED_OUTLETS = (Asset, AssetRef)
-else:
-    try:
-        from airflow.sdk.definitions.asset import Asset, AssetRef
-        from airflow.sdk.definitions.xcom_arg import XComArg
-
-        EMITTED_OUTLETS = (Asset, AssetRef)
-    except ImportError:
-        from airflow.datasets import Dataset as Asset
-        from airflow.models.xcom_arg import XComArg
-
-        EMITTED_OUTLETS = (Asset,)
-    try:
-        from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
-    except ImportError:
-        from airflow.models.baseoperator import BaseOperator
-        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
-    try:
-        from airflow.sdk import BaseHook, BaseOperatorLink
-    except ImportError:
-        from airflow.hooks.base import BaseHook
-        from airflow.models.baseoperatorlink import BaseOperatorLink
-    try:
-        from airflow.sdk.configuration import conf
-    except ImportError:
-        from airflow.configuration import conf
-    try:
-        from airflow.sdk.exceptions import (
-            AirflowException,
-            AirflowFailException,
-            AirflowSensorTimeout,
-            AirflowSkipException,
-        )
-    except ImportError:
+except ImportError:
+    if not TYPE_CHECKING:
         from airflow.exceptions import (
             AirflowException,
             AirflowFailException,
@@ -163,7 +149,9 @@ class WatcherStore:
     """
 
     def __init__(self, accessors: Any, key: str) -> None:
-        self._stores = _single_stores(accessors)
+        stores_by_asset = [getattr(accessors, name, {}) for name in ("_by_name", "_by_uri")]
+        several = [store for stores in stores_by_asset for store in stores.values()]
+        self._stores: list[Any] = several if len(several) > 1 else [] if accessors is None else [accessors]
         self._key = key
 
     def __bool__(self) -> bool:
@@ -181,12 +169,6 @@ class WatcherStore:
         """Store a value."""
         for store in self._stores:
             await store.aset(self._key, value)
-
-
-def _single_stores(accessors: Any) -> list[Any]:
-    stores_by_asset = [getattr(accessors, name, {}) for name in ("_by_name", "_by_uri")]
-    several = [store for stores in stores_by_asset for store in stores.values()]
-    return several if len(several) > 1 else [] if accessors is None else [accessors]
 
 
 def can_start_from_trigger() -> bool:

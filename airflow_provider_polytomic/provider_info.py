@@ -112,7 +112,7 @@ LINEAGE_OPTIONS: dict[str, dict[str, Any]] = {
         "True",
         "False",
         "boolean",
-    ),
+    )
 }
 
 

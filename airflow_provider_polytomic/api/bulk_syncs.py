@@ -219,8 +219,7 @@ def list_status(
     :param all: Get all bulk syncs of the organization.
     :param active: Get all active bulk syncs of the organization.
     """
-    parameters = query(all=all, active=active, sync_id=sync_id)
-    return Call.get(Page[BulkSyncSummary], "/api/bulk/syncs/status", query=parameters)
+    return Call.get(Page[BulkSyncSummary], "/api/bulk/syncs/status", query=query(**locals()))
 
 
 def list_executions(

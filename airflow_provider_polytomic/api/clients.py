@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 T = TypeVar("T")
+Transport = TypeVar("Transport")
+Slept = TypeVar("Slept")
 
 KEEP_ALIVE = 300.0
 """Seconds that an idle connection is kept: longer than any sensible poll interval, so that polls share one."""
@@ -35,17 +37,39 @@ MAX_TIMEOUTS = 4
 """Bounds one exchange to this many timeouts: the HTTP library applies the timeout to each of its many reads."""
 
 
-class _Client:
+class _Client(Generic[Transport, Slept]):
     """Hold the settings of a client and its limits on requests."""
 
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        """Take over the arguments of a client's constructor: ``config``, or the fields of one."""
-        settings = {field.name: arguments[field.name] for field in fields(ClientConfig)}
-        self.config: ClientConfig = arguments["config"] or ClientConfig(**settings)
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        organization_id: str | None = None,
+        api_version: str = DEFAULT_API_VERSION,
+        timeout: float = 30.0,
+        verify: bool | str = True,
+        proxy: str | None = None,
+        max_retries: int = 5,
+        allow_http: bool = False,
+        max_requests_per_minute: int | None = None,
+        trust_events: bool = False,
+        config: ClientConfig | None = None,
+        transport: Transport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Slept] | None = None,
+    ) -> None:
+        settings = locals()
+        self.config = config or ClientConfig(**{field.name: settings[field.name] for field in fields(ClientConfig)})
         register_secrets(*self.config.secrets)
-        self._clock: Callable[[], float] = arguments["clock"]
+        self._clock = clock
         self._retry_policy = RetryPolicy(max_retries=self.config.max_retries)
         self._rate_limiter = RateLimiter(self.config.max_requests_per_minute)
+        self._open(transport, sleep)
+
+    def _open(self, transport: Transport | None, sleep: Callable[[float], Slept] | None) -> None:
+        """Create the client of the HTTP library."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config.base_url!r})"
@@ -65,7 +89,7 @@ class _Client:
         }
 
 
-class PolytomicClient(_Client):
+class PolytomicClient(_Client[httpx.BaseTransport, None]):
     """Send calls to the Polytomic API with blocking I/O.
 
     .. code-block:: python
@@ -94,27 +118,8 @@ class PolytomicClient(_Client):
     :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
-    def __init__(
-        self,
-        api_key: str | None = None,
-        *,
-        base_url: str = DEFAULT_BASE_URL,
-        organization_id: str | None = None,
-        api_version: str = DEFAULT_API_VERSION,
-        timeout: float = 30.0,
-        verify: bool | str = True,
-        proxy: str | None = None,
-        max_retries: int = 5,
-        allow_http: bool = False,
-        max_requests_per_minute: int | None = None,
-        trust_events: bool = False,
-        config: ClientConfig | None = None,
-        transport: httpx.BaseTransport | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        super().__init__(locals())
-        self._sleep = sleep
+    def _open(self, transport: httpx.BaseTransport | None, sleep: Callable[[float], None] | None) -> None:
+        self._sleep = sleep or time.sleep
         self._http = httpx.Client(**self._httpx_settings(transport))
 
     def __enter__(self) -> Self:
@@ -184,7 +189,7 @@ class PolytomicClient(_Client):
         raise failure
 
 
-class AsyncPolytomicClient(_Client):
+class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
     """Send calls to the Polytomic API on an event loop; the parameters are those of :class:`PolytomicClient`.
 
     .. code-block:: python
@@ -213,27 +218,10 @@ class AsyncPolytomicClient(_Client):
     :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
-    def __init__(
-        self,
-        api_key: str | None = None,
-        *,
-        base_url: str = DEFAULT_BASE_URL,
-        organization_id: str | None = None,
-        api_version: str = DEFAULT_API_VERSION,
-        timeout: float = 30.0,
-        verify: bool | str = True,
-        proxy: str | None = None,
-        max_retries: int = 5,
-        allow_http: bool = False,
-        max_requests_per_minute: int | None = None,
-        trust_events: bool = False,
-        config: ClientConfig | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    def _open(
+        self, transport: httpx.AsyncBaseTransport | None, sleep: Callable[[float], Awaitable[None]] | None
     ) -> None:
-        super().__init__(locals())
-        self._sleep = sleep
+        self._sleep = sleep or asyncio.sleep
         self._http = httpx.AsyncClient(**self._httpx_settings(transport))
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 

@@ -69,10 +69,8 @@ def get_type_parameter_values(
     :param connection_id: Existing connection, for settings that ``parameters`` does not have.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = body_of(locals(), "type")
-    return Call.post(
-        models.ParameterValues, "/api/connection_types/{}/parameter_values", type, body=body, key=idempotency_key
-    )
+    template, body = "/api/connection_types/{}/parameter_values", body_of(locals(), "type")
+    return Call.post(models.ParameterValues, template, type, body=body, key=idempotency_key)
 
 
 def list() -> Call[Page[models.Connection]]:
@@ -283,7 +281,7 @@ def create_shared(
     child_organization_id: str,
     name: str | None = None,
     idempotency_key: str | None = None,
-) -> Call[models.SharedConnection]:
+) -> Call[models.Connection]:
     """Copy a connection for a partner: ``POST /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: Organization that owns the connection; the API returns 404 for another one.
@@ -293,11 +291,5 @@ def create_shared(
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
     body = {"child_organization_id": child_organization_id, "name": name}
-    return Call.post(
-        models.SharedConnection,
-        "/api/organizations/{}/connections/{}/shared",
-        org_id,
-        connection_id,
-        body=body,
-        key=idempotency_key,
-    )
+    template = "/api/organizations/{}/connections/{}/shared"
+    return Call.post(models.Connection, template, org_id, connection_id, body=body, key=idempotency_key)

@@ -1,22 +1,8 @@
-"""Exceptions of the API client; no message, argument or attribute holds a key or a secret.
-
-::
-
-    PolytomicError
-      PolytomicAPIError             the API returned an error status
-        PolytomicValidationError    400, 422
-        PolytomicAuthError          401
-        PolytomicPermissionError    403
-        PolytomicNotFoundError      404
-        PolytomicConflictError      409
-        PolytomicRateLimitError     429
-        PolytomicServerError        5xx
-      PolytomicTransportError       no response
-      PolytomicResponseError        a response that the API does not document
-"""
+"""Exceptions of the API client; no message, argument or attribute holds a key or a secret."""
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 from airflow_provider_polytomic.api.redaction import redact
@@ -40,13 +26,7 @@ class PolytomicError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Support copies and pickling, whatever parameters the class has."""
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(kind: type[PolytomicError], args: tuple[Any, ...], state: dict[str, Any]) -> PolytomicError:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(state)
-    return error
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class PolytomicAPIError(PolytomicError):

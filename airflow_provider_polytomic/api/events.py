@@ -36,14 +36,7 @@ def list(
     :param ending_before: List only events created earlier than this time; UTC unless it has a time zone.
     :param limit: Number of rows of a response, 1 to 100; default 10.
     """
-    parameters = query(
-        organization_id=organization_id,
-        type=type,
-        starting_after=starting_after,
-        ending_before=ending_before,
-        limit=limit,
-    )
-    return Call.get(Page[Event], "/api/events", query=parameters)
+    return Call.get(Page[Event], "/api/events", query=query(**locals()))
 
 
 def list_types() -> Call[Page[str]]:

@@ -51,7 +51,8 @@ def create_once(
     :raises PolytomicError: If a request fails.
     """
     options: dict[str, Any] = {"policies": policies, "healthcheck_interval": healthcheck_interval, "validate": validate}
-    existing = yield from _find(name, type)
+    every = yield from all_rows(connections.list())
+    existing = next((each for each in every if each.name == name and each.type and each.type.id == type), None)
     if existing and if_exists == "reuse":
         return existing
     if existing and if_exists == "update":
@@ -151,8 +152,3 @@ def refresh(
             return
         if clock() >= deadline:
             raise RefreshTimeout(f"its schemas are still {status.cache_status!r} after {timeout:.0f} s")
-
-
-def _find(name: str, type: str) -> Flow[Connection | None]:
-    found = yield from all_rows(connections.list())
-    return next((each for each in found if each.name == name and each.type and each.type.id == type), None)

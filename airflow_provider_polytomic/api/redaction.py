@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 MASK = "***"
 
-MIN_SECRET_LENGTH = 8
+MIN_REGISTERED_LENGTH = 8
 MAX_REGISTERED_SECRETS = 100
 
 _registered: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ long texts."""
 
 _URL_QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|$)", re.DOTALL)
-_NAME = re.compile(
+_ASSIGNED_NAME = re.compile(
     r"""(?<![\w-])["']?(?P<name>(?:(?:api|access|private|secret|signing|connection)[ ])?[\w-]+)\\*["']?"""
     r"""\s*(?:=>|:=|==?|:)\s*""",
     re.IGNORECASE,
@@ -55,7 +55,7 @@ def register_secrets(*secrets: str | None) -> None:
     :param secrets: Empty and short ones are ignored; a short one may be an ordinary word of a text.
     """
     global _registered
-    new = [secret for secret in secrets if secret and len(secret) >= MIN_SECRET_LENGTH]
+    new = [secret for secret in secrets if secret and len(secret) >= MIN_REGISTERED_LENGTH]
     others = (secret for secret in _registered if secret not in new)
     _registered = (*others, *dict.fromkeys(new))[-MAX_REGISTERED_SECRETS:]
 
@@ -132,7 +132,7 @@ def _mask_assigned(text: str) -> str:
     """Mask the values of ``name=value`` pairs whose name is that of a secret."""
     parts: list[str] = []
     at = 0
-    for match in _NAME.finditer(text):
+    for match in _ASSIGNED_NAME.finditer(text):
         if match.start() < at or not is_secret_name(match["name"]):
             continue
         end = _end_of_value(text, match.end())

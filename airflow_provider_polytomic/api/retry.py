@@ -11,14 +11,36 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from airflow_provider_polytomic.api import errors
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_steps
 
+MAX_EXPONENT = 64
+"""Bounds the power, which overflows a float after some hundred attempts; every maximum is reached long before."""
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Compute delays that grow by a factor from one attempt to the next, up to a maximum.
+
+    :param first: Seconds before the first further attempt.
+    :param maximum: Upper bound of each delay, in seconds.
+    :param factor: Ratio of one delay to the one before; default 2.
+    """
+
+    first: float
+    maximum: float
+    factor: float = 2.0
+
+    def delay(self, attempt: int) -> float:
+        """Return the seconds to wait before a further attempt.
+
+        :param attempt: Number of further attempts made before; 0 gives ``first``.
+        """
+        return min(self.maximum, self.first * self.factor ** min(attempt, MAX_EXPONENT))
+
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True)
@@ -55,7 +77,7 @@ class RetryPolicy:
 def is_transient(error: errors.PolytomicError) -> bool:
     """Tell whether the same request may succeed later: after 408, 425, 429, 5xx or no usable response."""
     if isinstance(error, errors.PolytomicAPIError):
-        return error.status_code in TRANSIENT_STATUSES or error.status_code >= 500
+        return error.status_code in (408, 425, 429) or error.status_code >= 500
     if isinstance(error, errors.PolytomicResponseError):
         return error.transient
     return isinstance(error, errors.PolytomicTransportError)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -13,12 +12,6 @@ from airflow_provider_polytomic.api.clients import AsyncPolytomicClient
 from airflow_provider_polytomic.api.config import ClientConfig
 
 T = TypeVar("T")
-
-
-@dataclass
-class _Entry(Generic[T]):
-    value: T
-    users: int = 0
 
 
 class RefCounted(Generic[T]):
@@ -31,7 +24,8 @@ class RefCounted(Generic[T]):
     def __init__(self, build: Callable[[ClientConfig], T], close: Callable[[T], Awaitable[None]]) -> None:
         self._build = build
         self._close = close
-        self._entries: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientConfig, _Entry[T]]] = WeakKeyDictionary()
+        self._entries: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientConfig, tuple[T, int]]]
+        self._entries = WeakKeyDictionary()
 
     def __call__(self, config: ClientConfig) -> AbstractAsyncContextManager[T]:
         """Return a context manager that acquires the object for these settings and releases it."""
@@ -40,18 +34,18 @@ class RefCounted(Generic[T]):
     def acquire(self, config: ClientConfig) -> T:
         """Return the object and count one more user, who releases it on the same event loop."""
         entries = self._entries.setdefault(asyncio.get_running_loop(), {})
-        entry = entries.get(config) or entries.setdefault(config, _Entry(self._build(config)))
-        entry.users += 1
-        return entry.value
+        value, users = entries.get(config) or (self._build(config), 0)
+        entries[config] = value, users + 1
+        return value
 
     async def release(self, config: ClientConfig) -> None:
         """Count one user fewer, and close the object after the last."""
         entries = self._entries[asyncio.get_running_loop()]
-        entry = entries[config]
-        entry.users -= 1
-        if not entry.users:
-            del entries[config]
-            await self._close(entry.value)
+        value, users = entries.pop(config)
+        if users > 1:
+            entries[config] = value, users - 1
+        else:
+            await self._close(value)
 
 
 class _Reference(AbstractAsyncContextManager[T]):

@@ -103,8 +103,7 @@ def list(
     :param target_connection_id: List only syncs to this connection.
     :param limit: Number of rows of a page; default and maximum 50.
     """
-    parameters = query(active=active, mode=mode, target_connection_id=target_connection_id, limit=limit)
-    return Call.get(Page[Sync], "/api/syncs", query=parameters)
+    return Call.get(Page[Sync], "/api/syncs", query=query(**locals()))
 
 
 def get(sync_id: str) -> Call[Sync]:
@@ -227,7 +226,7 @@ def start(
     :param source_identities: Records to sync, by model, field and value; at most 1000, and not with ``identities``.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
-    body = dict(resync=resync, test=test, identities=identities, source_identities=source_identities)
+    body = body_of(locals(), "sync_id")
     return Call.post(executions.StartedExecution, "/api/syncs/{}/executions", sync_id, body=body, key=idempotency_key)
 
 
@@ -296,10 +295,8 @@ def get_console_log(
     :param after: ``next_cursor`` of an earlier response, to get newer lines only.
     :param limit: Number of lines of a page, at most 50.
     """
-    parameters = query(limit=limit, after=after)
-    return Call.get(
-        executions.ConsoleLog, "/api/syncs/{}/executions/{}/consolelog", sync_id, execution_id, query=parameters
-    )
+    template, parameters = "/api/syncs/{}/executions/{}/consolelog", query(limit=limit, after=after)
+    return Call.get(executions.ConsoleLog, template, sync_id, execution_id, query=parameters)
 
 
 def get_logs_index(sync_id: str, execution_id: str) -> Call[executions.LogsIndex]:

@@ -28,13 +28,7 @@ from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.report import SuccessCriteria, report, status_table
-from airflow_provider_polytomic.executions.start import (
-    AlreadyRunning,
-    IfRunning,
-    StartRequest,
-    StartResult,
-    start_once,
-)
+from airflow_provider_polytomic.executions.start import AlreadyRunning, IfRunning, StartRequest, StartResult, start_once
 from airflow_provider_polytomic.executions.targets import (
     CompletedSince,
     Freshness,

@@ -7,15 +7,9 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from airflow_provider_polytomic.api.backoff import Backoff
-from airflow_provider_polytomic.api.errors import (
-    PolytomicConflictError,
-    PolytomicError,
-    PolytomicNotFoundError,
-    PolytomicValidationError,
-)
+from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
-from airflow_provider_polytomic.api.retry import is_transient
+from airflow_provider_polytomic.api.retry import Backoff, is_transient
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.targets import current_execution
@@ -24,7 +18,7 @@ from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
-NOTHING_TO_CANCEL = (PolytomicValidationError, PolytomicConflictError, PolytomicNotFoundError)
+NOTHING_TO_CANCEL = (errors.PolytomicValidationError, errors.PolytomicConflictError, errors.PolytomicNotFoundError)
 """Answers of the API to the cancellation of an execution that has ended."""
 
 DEFAULT_CANCEL_TIMEOUT = 60.0
@@ -51,7 +45,7 @@ def cancel(
         except NOTHING_TO_CANCEL:
             log.info("Nothing to cancel: %s", ref)
             return False
-        except PolytomicError as error:
+        except errors.PolytomicError as error:
             if not is_transient(error) or clock() + pause > deadline:
                 raise
         yield Pause(pause)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, send, wrap_steps
 from airflow_provider_polytomic.api.models.executions import ConsoleLine
 from airflow_provider_polytomic.api.redaction import one_line, redact
+from airflow_provider_polytomic.api.retry import Backoff
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.wait import DeadlinePassed

@@ -20,9 +20,6 @@ from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 
-DIAGNOSTICS_TIMEOUT = 5.0
-"""Seconds for all requests together: the task's failure is delayed by them."""
-
 DIAGNOSTICS_REQUEST_TIMEOUT = 2.0
 CONSOLE_LINES_SHOWN = 3
 MAX_NAME_LENGTH = 100
@@ -36,8 +33,6 @@ SEPARATORS = ",;\t|"
 
 _LINE_END = re.compile(r"\r?\n")
 """Line breaks; unlike ``str.splitlines``, which also splits at characters that a record may contain."""
-
-_NAME = re.compile(r"[\w -]+")
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,13 @@ def collect_diagnostics(
     execution: Execution,
     secrets: Sequence[str | None] = (),
     *,
-    timeout: float = DIAGNOSTICS_TIMEOUT,
+    timeout: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Flow[Diagnostics]:
     """Collect diagnostics; leave out what is refused or not answered in time.
 
     :param secrets: texts to mask
-    :param timeout: seconds for all requests together
+    :param timeout: seconds for all requests together, which delay the failure of the task; default 5
     """
     deadline = clock() + timeout
 
@@ -144,7 +139,7 @@ def first_records(text: str, *secrets: str | None) -> tuple[str, ...]:
     lines = [line for line in _LINE_END.split(text) if line.strip()][: RECORDS_SHOWN + 1]
     if not lines or any(ord(letter) < 32 and letter not in "\t\x0c" for line in lines for letter in line):
         return ()
-    guarded = any(is_secret_name(name) for name in _NAME.findall(text))
+    guarded = any(is_secret_name(name) for name in re.findall(r"[\w -]+", text))
     is_json = lines[0].lstrip()[0] in "{["
     shown = _json(lines[:RECORDS_SHOWN], guarded, secrets) if is_json else _table(lines, guarded, secrets)
     return tuple(one_line(line, MAX_RECORD_LENGTH) for line in shown)

@@ -38,7 +38,7 @@ TIME_TOLERANCE = timedelta(seconds=1)
 
 MAX_WARNED = 1000
 
-_KINDS: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
+_KIND_OF_PREFIX: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
 _ENDS = {**{end: end for end in ENDS}, "completed_with_error": "completed_with_errors"}
 _TYPES = (
     *(f"sync.{end}" for end in ENDS),
@@ -124,8 +124,8 @@ def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
     type = event.get("type") or ""
     if not isinstance(type, str):
         raise ValueError("its type is not a text")
-    kind, _, word = type.partition(".")
-    if kind not in _KINDS or word not in _ENDS:
+    prefix, _, word = type.partition(".")
+    if prefix not in _KIND_OF_PREFIX or word not in _ENDS:
         return None
     payload = event.get("event")
     if not isinstance(payload, Mapping):
@@ -134,7 +134,7 @@ def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "event": end,
         "event_id": _text(event.get("id")) or f"{execution_id}/{end}",
-        "kind": _KINDS[kind],
+        "kind": _KIND_OF_PREFIX[prefix],
         "sync_id": _id(payload, "sync_id"),
         "sync_name": _text(payload.get("sync_name")) or _text(payload.get("name")),
         "execution_id": execution_id,

@@ -112,18 +112,10 @@ class Execution:
     def of_model_sync(cls, sync_id: str, answer: SyncExecution) -> Execution:
         """Normalize an execution of a model sync."""
         counts = answer.counts.model_dump(include=set(COUNTS)) if answer.counts else {}
-        return cls(
-            kind="model",
-            sync_id=sync_id,
-            id=answer.id,
-            status=answer.status or "",
-            outcome=outcome_of(answer.status or "", answer.completed_at),
-            created_at=answer.created_at,
-            started_at=answer.started_at,
-            completed_at=answer.completed_at,
-            counts={name: counts.get(name, 0) for name in COUNTS},
-            errors=_shortened(answer.errors),
-        )
+        status, moments = answer.status or "", (answer.created_at, answer.started_at, answer.completed_at)
+        outcome = outcome_of(status, answer.completed_at)
+        counts = {name: counts.get(name, 0) for name in COUNTS}
+        return cls("model", sync_id, answer.id, status, outcome, *moments, counts, _shortened(answer.errors))
 
     @classmethod
     def of_bulk_sync(cls, sync_id: str, answer: BulkSyncExecution) -> Execution:
@@ -142,7 +134,8 @@ class Execution:
             }
             for row in answer.schemas
         ]
-        outcome = outcome_of(answer.status or "", answer.completed_at, (row["status"] for row in schemas))
+        status, moments = answer.status or "", (answer.created_at, answer.started_at, answer.completed_at)
+        outcome = outcome_of(status, answer.completed_at, (row["status"] for row in schemas))
         errors = [
             f"{row['schema']}: {row['status_message']}"
             for row in schemas
@@ -151,19 +144,8 @@ class Execution:
         if answer.status_message and outcome in (Outcome.FAILED, Outcome.PARTIAL, Outcome.CANCELED):
             errors.insert(0, answer.status_message)
         counts = {"total": answer.record_count, "error": answer.error_count, "warnings": answer.warning_count}
-        return cls(
-            kind="bulk",
-            sync_id=sync_id,
-            id=answer.id,
-            status=answer.status or "",
-            outcome=outcome,
-            created_at=answer.created_at,
-            started_at=answer.started_at,
-            completed_at=answer.completed_at,
-            counts={**dict.fromkeys(COUNTS, 0), **counts},
-            errors=_shortened(errors),
-            schemas=tuple(schemas),
-        )
+        counts = {**dict.fromkeys(COUNTS, 0), **counts}
+        return cls("bulk", sync_id, answer.id, status, outcome, *moments, counts, _shortened(errors), tuple(schemas))
 
 
 def _shortened(errors: list[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from airflow_provider_polytomic.executions.diagnostics import Diagnostics
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
-from airflow_provider_polytomic.executions.progress import format_duration
+from airflow_provider_polytomic.executions.wait import format_duration
 
 MAX_REPORT_LINES = 28
 """Airflow's UI cuts long messages. The complete errors and schemas are in the task's result."""

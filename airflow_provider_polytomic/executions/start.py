@@ -18,15 +18,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
-from airflow_provider_polytomic.api.backoff import Backoff
+from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import idempotency_key
-from airflow_provider_polytomic.api.errors import (
-    PolytomicAPIError,
-    PolytomicConflictError,
-    PolytomicError,
-    PolytomicNotFoundError,
-)
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
+from airflow_provider_polytomic.api.retry import Backoff
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
@@ -163,12 +158,12 @@ def start_once(
         )
         if isinstance(answer, StartResult):
             return answer
-        if isinstance(answer, PolytomicConflictError):
+        if isinstance(answer, errors.PolytomicConflictError):
             conflicts += 1
             if conflicts > MAX_RECORDED_CONFLICTS + request.attempts_before:
                 raise answer
             continue
-        if isinstance(answer, PolytomicAPIError):
+        if isinstance(answer, errors.PolytomicAPIError):
             refusals += 1
             continue
         on_started(answer)
@@ -189,7 +184,7 @@ def _recall(request: StartRequest, execution_id: str) -> Flow[Execution | None]:
     """Return the saved execution; None if it is gone, or if this attempt needs another one."""
     try:
         execution = yield from ExecutionRef(request.kind, request.sync_id, execution_id).fetch()
-    except PolytomicNotFoundError:
+    except errors.PolytomicNotFoundError:
         return None
     unsuccessful = execution.outcome.final and not request.is_success(execution)
     return None if unsuccessful and request.attempts_before else execution
@@ -223,7 +218,7 @@ def _apply_policy(request: StartRequest, running: Execution) -> StartResult:
 
 def _start_under(
     request: StartRequest, key: str, previous_executions: Sequence[Execution], before: SyncSnapshot, *, may_skip: bool
-) -> Flow[ExecutionRef | StartResult | PolytomicAPIError]:
+) -> Flow[ExecutionRef | StartResult | errors.PolytomicAPIError]:
     """Start an execution under one key.
 
     :param may_skip: whether a refusal other than 409 may count as recorded
@@ -231,14 +226,14 @@ def _start_under(
     """
     parameters = request.parameters(previous_executions)
     call = sync_kind(request.kind).api.start(request.sync_id, idempotency_key=key, **parameters)
-    refusal: PolytomicAPIError | None = None
+    refusal: errors.PolytomicAPIError | None = None
     last: SyncSnapshot | None = None
     for number in count():
         try:
             started = yield from send(call)
             return ExecutionRef(request.kind, request.sync_id, started.id)
-        except PolytomicAPIError as error:
-            conflict = isinstance(error, PolytomicConflictError)
+        except errors.PolytomicAPIError as error:
+            conflict = isinstance(error, errors.PolytomicConflictError)
             # On a first attempt, any other failure than a 500 comes from in front of the application, or would be the
             # same under every key.
             may_be_recorded = may_skip and (request.attempts_before or error.status_code == 500)
@@ -269,7 +264,7 @@ def _start_under(
 def _fetch_started(ref: ExecutionRef, before: SyncSnapshot) -> Flow[Execution]:
     try:
         return (yield from ref.fetch())
-    except PolytomicError as error:
+    except errors.PolytomicError as error:
         log.warning("Could not request the status of %s, which was started: %s", ref, error)
         unknown = Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
         return before.find(ref.execution_id) or unknown

@@ -56,11 +56,7 @@ class PolytomicHook(BaseHook):
         """Return the labels and placeholders of the form; Airflow 3.2 and later read the provider metadata instead."""
         from airflow_provider_polytomic.provider_info import FIELD_BEHAVIOUR
 
-        return {
-            "hidden_fields": FIELD_BEHAVIOUR["hidden-fields"],
-            "relabeling": FIELD_BEHAVIOUR["relabeling"],
-            "placeholders": FIELD_BEHAVIOUR["placeholders"],
-        }
+        return {name.replace("-", "_"): value for name, value in FIELD_BEHAVIOUR.items()}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -64,7 +64,15 @@ class OpenLineageMixin:
         from openlineage.client.event_v2 import InputDataset, OutputDataset
         from openlineage.client.facet_v2 import external_query_run, output_statistics_output_dataset
 
-        datasets = self._get_datasets(execution)
+        from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+        from airflow_provider_polytomic.lineage.datasets import lineage_datasets
+
+        if self._lineage_datasets is None:
+            config = getattr(self, "_config", None)
+            config = config or PolytomicHook(self.polytomic_conn_id).config()  # type: ignore[attr-defined]
+            detailed = conf.getboolean("polytomic", "lineage_of_connections", fallback=False)
+            self._lineage_datasets = lineage_datasets(execution, config, detailed=detailed)
+        datasets = self._lineage_datasets
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
         inputs: list[Dataset] = [InputDataset(each.namespace, each.name) for each in datasets.inputs]
         outputs: list[Dataset] = [
@@ -78,17 +86,6 @@ class OpenLineageMixin:
             outputs=_with_declared(outputs, self.outlets),  # type: ignore[attr-defined]
             run_facets={"externalQuery": query},
         )
-
-    def _get_datasets(self, execution: Execution) -> LineageDatasets:
-        from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-        from airflow_provider_polytomic.lineage.datasets import lineage_datasets
-
-        if self._lineage_datasets is None:
-            config = getattr(self, "_config", None)
-            config = config or PolytomicHook(self.polytomic_conn_id).config()  # type: ignore[attr-defined]
-            detailed = conf.getboolean("polytomic", "lineage_of_connections", fallback=False)
-            self._lineage_datasets = lineage_datasets(execution, config, detailed=detailed)
-        return self._lineage_datasets
 
 
 def _with_declared(datasets: list[Dataset], declared: list[Any]) -> list[Dataset]:

@@ -1,10 +1,12 @@
-"""Receive a delivery of Polytomic's webhook, verify it, and create an asset event."""
+"""Receive a delivery of the webhook of Polytomic, verify it, and create an asset event."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any, TypeVar
@@ -16,13 +18,82 @@ from fastapi.responses import JSONResponse
 from airflow_provider_polytomic.api import PolytomicError, PolytomicNotFoundError
 from airflow_provider_polytomic.api.sharing import shared_client
 from airflow_provider_polytomic.assets import AssetUri, host_of
-from airflow_provider_polytomic.executions import Execution
+from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
+from airflow_provider_polytomic.executions.events import EndEvent, end_fields
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.url import sync_url
 from airflow_provider_polytomic.plugins._airflow_api import AirflowApi, AirflowApiError, AirflowLogin
-from airflow_provider_polytomic.plugins._delivery import Delivery
 from airflow_provider_polytomic.plugins._settings import SIGNATURE_HEADER, WebhookSettings
+
+COMPLETED, WITH_ERRORS = "completed", "completed_with_errors"
+
+
+@dataclass(frozen=True)
+class Delivery(EndEvent):
+    """One delivery of an event about the end of an execution."""
+
+    @classmethod
+    def read(cls, body: bytes) -> Delivery | None:
+        """Read the body of a delivery; return None if its event is about something else.
+
+        :raises ValueError: if it cannot be read
+        """
+        try:
+            event = json.loads(body)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            raise ValueError("it is not an event")
+        fields = end_fields(event)
+        return cls(**fields) if fields else None
+
+    @property
+    def run(self) -> ExecutionRef:
+        """The execution that ended."""
+        return ExecutionRef(self.kind, self.sync_id, self.execution_id)
+
+    def may_be_one_of(self, events: Set[str]) -> bool:
+        """Tell whether the delivery may be one of these events, before the execution is known."""
+        return self.event in events or (self.event == COMPLETED and WITH_ERRORS in events)
+
+    def event_of(self, execution: Execution) -> str:
+        """Return the event. Polytomic may send ``completed`` beside ``completed_with_errors``, or instead of it.
+
+        :param execution: the execution, as Polytomic's API shows it
+        """
+        errors = execution.counts["error"] or execution.errors or execution.outcome is Outcome.PARTIAL
+        return WITH_ERRORS if self.event == COMPLETED and errors else self.event
+
+    def payload(self, execution: Execution, url: str | None) -> dict[str, Any]:
+        """Return the payload of the asset event, with the fields of ``PolytomicEventTrigger``.
+
+        :param execution: the execution, as Polytomic's API shows it
+        :param url: address of the sync in Polytomic
+        """
+        ended_at = execution.completed_at or self.created_at
+        return {
+            "event": self.event_of(execution),
+            "event_id": self.event_id,
+            "kind": self.kind,
+            "sync_id": self.sync_id,
+            "sync_name": self.sync_name,
+            "execution_id": self.execution_id,
+            "created_at": ended_at.isoformat() if ended_at else None,
+            "counts": dict(execution.counts),
+            "url": url,
+        }
+
+    def is_reported_by(self, extra: Mapping[str, Any]) -> bool:
+        """Tell whether an asset event with this ``extra`` is about the same end; an execution ends once.
+
+        Events of this route and of ``PolytomicEventTrigger`` have a payload; those of outlets have its fields.
+        """
+        payload = extra.get("payload", extra)
+        if not isinstance(payload, dict) or payload.get("execution_id") != self.execution_id:
+            return False
+        return payload.get("outcome") != Outcome.RUNNING.value
+
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -140,7 +211,7 @@ class DeliveryHandler:
         if 0 < self._settings.webhook_max_age < (_now() - ended_at).total_seconds():
             raise DeliveryRefused(400, "The event is too old.")
         async for event in airflow.events_since(asset_id, min(ended_at, _now()) - CLOCK_SKEW):
-            if delivery.is_told_by(event.extra or {}):
+            if delivery.is_reported_by(event.extra or {}):
                 return "repeated"
         await airflow.create_event(asset_id, {"payload": payload})
         return "created"

@@ -166,8 +166,7 @@ class _PollFailures:
     def add(self, error: Exception) -> float:
         """Add a failed poll, and return the seconds until the next one."""
         from airflow_provider_polytomic.api import PolytomicAPIError, PolytomicError
-        from airflow_provider_polytomic.api.backoff import Backoff
-        from airflow_provider_polytomic.api.retry import is_transient
+        from airflow_provider_polytomic.api.retry import Backoff, is_transient
 
         transient = isinstance(error, PolytomicError) and is_transient(error)
         category = PolytomicError if transient else type(error)

@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from itertools import count
 from typing import Any, TypeVar
 
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.errors import (
     PolytomicAPIError,
@@ -24,7 +23,7 @@ from airflow_provider_polytomic.api.errors import (
     class_of_status,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
-from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
+from airflow_provider_polytomic.api.retry import Backoff, RetryPolicy, retrying
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.start import CONFLICT_BACKOFF, MIN_REPEATED_CONFLICTS
 

@@ -19,7 +19,7 @@ from airflow_provider_polytomic.emulator.samples import (
 )
 from airflow_provider_polytomic.exceptions import PolytomicRunFailed, PolytomicRunTimeout
 from airflow_provider_polytomic.lineage import OpenLineageMixin, datasets
-from airflow_provider_polytomic.lineage.naming import DatasetName, dataset_name_in
+from airflow_provider_polytomic.lineage.datasets import DatasetName, dataset_name_in
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
@@ -286,7 +286,7 @@ def test_a_connection_that_cannot_be_read_is_named_by_its_id(task_instance, emul
 def test_an_error_in_lineage_is_one_warning_and_does_not_fail_the_task(task_instance, monkeypatch, caplog):
     task = model_sync()
     task_instance(task).finish()
-    monkeypatch.setattr(OpenLineageMixin, "_get_datasets", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(OpenLineageMixin, "_lineage_datasets", SimpleNamespace())
     lineage = report(task, "complete")
     assert (lineage.inputs, lineage.outputs) == ([], [])
     [warning] = [record for record in caplog.records if record.levelname == "WARNING" and "lineage" in record.name]

@@ -108,12 +108,6 @@ class ProxyInfo(Model):
     stats: dict[str, Any] | None = None
 
 
-class SharedConnection(Model):
-    """The copy of a connection in another organization."""
-
-    id: str = Field(min_length=1)
-
-
 class SchemaStatus(Model):
     """The age of the API's copy of a connection's schemas: ``refreshing``, then ``fresh``."""
 

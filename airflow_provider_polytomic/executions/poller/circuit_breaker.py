@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import PolytomicError, PolytomicRateLimitError
+from airflow_provider_polytomic.api.retry import Backoff
 
 log = logging.getLogger(__name__)
 

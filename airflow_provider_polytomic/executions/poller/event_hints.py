@@ -7,12 +7,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, wrap_steps
-from airflow_provider_polytomic.api.retry import is_transient
+from airflow_provider_polytomic.api.retry import Backoff, is_transient
 from airflow_provider_polytomic.executions.event_feed import Ended, Feed
-from airflow_provider_polytomic.executions.poller.polled_execution import NEVER
+from airflow_provider_polytomic.executions.poller.schedule import NEVER
 
 log = logging.getLogger(__name__)
 

@@ -58,11 +58,15 @@ from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.poller.batch import Batch
 from airflow_provider_polytomic.executions.poller.circuit_breaker import CircuitBreaker
 from airflow_provider_polytomic.executions.poller.event_hints import EventHints
-from airflow_provider_polytomic.executions.poller.polled_execution import LONG_AGO, NEVER, PolledExecution, Subscription
-from airflow_provider_polytomic.executions.poller.schedule import PollSchedule
-from airflow_provider_polytomic.executions.progress import ProgressLogger
+from airflow_provider_polytomic.executions.poller.schedule import (
+    LONG_AGO,
+    NEVER,
+    PolledExecution,
+    PollSchedule,
+    Subscription,
+)
 from airflow_provider_polytomic.executions.targets import CompletedSince
-from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, PollResult, WaitState
+from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, PollResult, ProgressLogger, WaitState
 
 log = logging.getLogger(__name__)
 

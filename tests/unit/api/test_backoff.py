@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_polytomic.api.backoff import Backoff
+from airflow_provider_polytomic.api.retry import Backoff
 
 
 def test_each_delay_is_the_one_before_times_the_factor():

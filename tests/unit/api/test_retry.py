@@ -17,9 +17,15 @@ from airflow_provider_polytomic.api import (
     PolytomicTransportError,
     send,
 )
-from airflow_provider_polytomic.api.backoff import Backoff
 from airflow_provider_polytomic.api.errors import class_of_status
-from airflow_provider_polytomic.api.retry import RetryPolicy, is_transient, may_retry, read_retry_after, retrying
+from airflow_provider_polytomic.api.retry import (
+    Backoff,
+    RetryPolicy,
+    is_transient,
+    may_retry,
+    read_retry_after,
+    retrying,
+)
 
 CALLS = {
     "get": Call("GET", "/x"),

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
 from airflow_provider_polytomic.executions.execution import COUNTS
-from airflow_provider_polytomic.executions.progress import ProgressLogger
+from airflow_provider_polytomic.executions.wait import ProgressLogger
 
 RUN = ExecutionRef("bulk", "s", "e")
 BEGAN = 1_700_000_000.0

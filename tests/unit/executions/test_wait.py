@@ -191,7 +191,7 @@ def test_failures_are_logged_at_growing_intervals(api: SimulatedApi, caplog: pyt
     process.run()
     last = "2023-11-14T22:14:20+00:00"
     outage = f"GET {api.requests[0][0].path} was answered 503: because of 503"
-    assert [record.message for record in caplog.records if record.name.endswith("progress")] == [
+    assert [record.message for record in caplog.records if record.name.endswith("wait")] == [
         f"1 failed polls, last status unknown: {outage} ({run})",
         f"2 failed polls, last status unknown: {outage} ({run})",
         f"Polytomic answers again after 2 failed polls ({run})",
@@ -211,7 +211,7 @@ def test_each_change_of_the_status_is_logged_at_once(api: SimulatedApi, caplog: 
         process.step()
         if not process.ended:
             process.step()
-    lines = [record.message.partition(" (")[0] for record in caplog.records if record.name.endswith("progress")]
+    lines = [record.message.partition(" (")[0] for record in caplog.records if record.name.endswith("wait")]
     words = [line.partition(", after")[0] for line in lines]
     assert words == [f"{status}, 0 records" for status in ("scheduled", "running", "processing", "completed")]
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_polytomic.api import PolytomicPermissionError
 from airflow_provider_polytomic.executions import ExecutionRef
 from airflow_provider_polytomic.executions.poller.event_hints import STALE_AFTER, EventHints, events_interval
-from airflow_provider_polytomic.executions.poller.polled_execution import NEVER
+from airflow_provider_polytomic.executions.poller.schedule import NEVER
 from tests.support.simulated_triggerer import EPOCH, LATENCY, SimulatedTriggerer, Wait
 from tests.support.virtual_time import in_virtual_time
 

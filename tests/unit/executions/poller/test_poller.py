@@ -13,8 +13,7 @@ import pytest
 from airflow_provider_polytomic.api import ClientConfig, PolytomicRateLimitError
 from airflow_provider_polytomic.executions import CompletedSince, DeadlinePassed, ExecutionRef
 from airflow_provider_polytomic.executions.poller import ExecutionPoller, shared_poller
-from airflow_provider_polytomic.executions.poller.polled_execution import NEVER, Subscription
-from airflow_provider_polytomic.executions.poller.schedule import PollSchedule
+from airflow_provider_polytomic.executions.poller.schedule import NEVER, PollSchedule, Subscription
 from tests.support.simulated_triggerer import EPOCH, LATENCY, SimulatedTriggerer
 from tests.support.virtual_time import in_virtual_time
 
