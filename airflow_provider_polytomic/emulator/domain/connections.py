@@ -162,7 +162,7 @@ _BUCKET = System(
 )
 
 _NO_LOGOS = {"logo_url": None, "logo_dark_url": None}
-_TYPES = {
+_CONNECTION_TYPES = {
     "postgresql": ("PostgreSQL", _DATABASE),
     "mysql": ("MySQL", _DATABASE),
     "snowflake": ("Snowflake", _DATABASE),
@@ -177,18 +177,18 @@ _TYPES = {
 
 def system(type: str) -> System:
     """Return the kind of system that a connection of this type leads to."""
-    return _TYPES[type][1] if type in _TYPES else _APPLICATION
+    return _CONNECTION_TYPES[type][1] if type in _CONNECTION_TYPES else _APPLICATION
 
 
 def type_in_connection(type: str) -> dict[str, Any]:
     """Return a connection type as a connection shows it."""
-    name = _TYPES[type][0] if type in _TYPES else type
+    name = _CONNECTION_TYPES[type][0] if type in _CONNECTION_TYPES else type
     return {"id": type, "name": name, **_NO_LOGOS, "operations": list(system(type).operations)}
 
 
 def types_in_list() -> list[dict[str, Any]]:
     """Return all connection types as their list shows them."""
-    return [_type_in_list(type, *described) for type, described in _TYPES.items()]
+    return [_type_in_list(type, *described) for type, described in _CONNECTION_TYPES.items()]
 
 
 def _type_in_list(type: str, name: str, system: System) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def configuration_schema(type: str) -> dict[str, Any]:
     known = _known(type)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": _TYPES[type][0],
+        "title": _CONNECTION_TYPES[type][0],
         "type": "object",
         "properties": {name: {"type": json_type, "title": name} for name, json_type in known.settings.items()},
         "required": list(known.required),
@@ -245,6 +245,6 @@ def _choice(values: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _known(type: str) -> System:
-    if type not in _TYPES:
+    if type not in _CONNECTION_TYPES:
         raise ApiError(404, "The connection type was not found.")
-    return _TYPES[type][1]
+    return _CONNECTION_TYPES[type][1]

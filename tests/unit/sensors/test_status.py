@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_polytomic._task.deadline import DEFERRAL_GRACE
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunCanceled,
@@ -302,7 +303,7 @@ class TestResponses:
         assert raised.value.trigger.deadline == began + 600
         left = began + 600 - clock()
         assert left < 590
-        assert raised.value.timeout == timedelta(seconds=left + 2 * 5 + _base.DEFERRAL_GRACE)
+        assert raised.value.timeout == timedelta(seconds=left + 2 * 5 + DEFERRAL_GRACE)
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
     def test_a_refused_request_fails_the_task(self, kind, task_instance, deferrable, status):
