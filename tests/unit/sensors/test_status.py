@@ -20,39 +20,11 @@ from airflow_provider_polytomic.exceptions import (
 )
 from airflow_provider_polytomic.executions import resolve_target
 from airflow_provider_polytomic.sensors import _base, _status
-from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
-from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from tests.support.sync_kinds import Kind
 
 NEVER = float("inf")
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
-
-
-class Kind:
-    """One kind of sync: its sensor, and its syncs in the emulator."""
-
-    def __init__(self, name: str, emulator: Any) -> None:
-        self.name, self.emulator = name, emulator
-
-    def add(self, **plan: Any) -> str:
-        if self.name == "model":
-            return self.emulator.add_model_sync(**plan).id
-        return self.emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan}).id
-
-    def sensor(self, sync_id: Any, **options: Any) -> Any:
-        options = {"task_id": "wait", "poke_interval": 5, "timeout": 600, "deferrable": False, **options}
-        if self.name == "model":
-            return PolytomicSyncStatusSensor(sync_id=sync_id, **options)
-        return PolytomicBulkSyncStatusSensor(bulk_sync_id=sync_id, **options)
-
-    @property
-    def cancels(self) -> int:
-        return len([one for one in self.emulator.requests if one.path.endswith("/cancel")])
-
-
-@pytest.fixture(params=["model", "bulk"])
-def kind(request, emulator) -> Kind:
-    return Kind(request.param, emulator)
 
 
 @pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
@@ -332,7 +304,7 @@ class TestTimeout:
         kind.emulator.start(sync_id)
         with pytest.raises(AirflowSensorTimeout):
             task_instance(kind.sensor(sync_id, timeout=0, deferrable=deferrable)).finish()
-        assert kind.cancels == 0
+        assert kind.cancels == []
 
     def test_cancel_on_timeout_cancels_the_execution(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
@@ -362,7 +334,7 @@ class TestTimeout:
         task.retry()
         with pytest.raises(deferred):
             task._call(task.task.resume_execution, "__fail__", {"error": "Trigger timeout"}, task.context)
-        assert kind.cancels == 0
+        assert kind.cancels == []
 
     def test_a_kill_never_cancels_the_execution_of_a_sensor(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)
@@ -372,4 +344,4 @@ class TestTimeout:
             task.execute()
         task.task.on_kill()
         assert not raised.value.trigger.cancel_on_kill
-        assert kind.cancels == 0
+        assert kind.cancels == []
