@@ -138,7 +138,7 @@ def test_a_refusal_fails_the_task_and_says_why(begin, emulator):
     )
     run.wait_for_state("failed")
     assert run.task.try_number == 1
-    assert "may not do this" in run.log()
+    assert "grant the missing permission" in run.log()
 
 
 @needs_ability

@@ -80,12 +80,11 @@ def test_a_duration_may_be_a_timedelta(task_class, name):
     assert getattr(built, name) == 120.0
 
 
-@pytest.mark.parametrize("invalid", [None, "", " ", ".", "..", "None"])
-def test_an_invalid_id_is_refused_before_any_request(invalid, kind, task_instance, no_waiting, deferrable):
+def test_an_invalid_id_is_refused_before_any_request(kind, task_instance, no_waiting, deferrable):
     with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*not an id. Next: "):
-        task_instance(kind.start(invalid, deferrable=deferrable)).execute()
+        task_instance(kind.start("..", deferrable=deferrable)).execute()
     with pytest.raises(PolytomicRequestRefused, match=f"{kind.id_name} is .*not an id. Next: "):
-        task_instance(kind.cancel(invalid)).execute()
+        task_instance(kind.cancel("..")).execute()
     assert kind.emulator.requests == []
 
 
