@@ -57,12 +57,12 @@ def test_a_sensor_waits_for_the_execution_that_is_current(run_dag, emulator, mon
 def fails(run_dag, emulator, everything_stored, monkeypatch):
     """Run a DAG that fails, and check its state, its log and that no secret is stored."""
 
-    def run(dag_id, sync_id, says, key=None):
+    def run(dag_id, sync_id, texts, key=None):
         found = run_dag(dag_id, sync_id=sync_id)
         stored = everything_stored()
         log = stored.decode(errors="replace")
         assert (found.state, found.tasks) == ("failed", {"task": "failed"})
-        assert [each for each in (sync_id, "Next:", *says) if each not in log] == []
+        assert [each for each in (sync_id, "Next:", *texts) if each not in log] == []
         assert [each for each in CHAINED if each in log] == []
         assert (key or emulator.api_key).encode() not in stored
         return found
@@ -76,7 +76,7 @@ class TestBadInput:
     """Each fails the task with one message: the sync, Polytomic's message and what to do."""
 
     def test_an_unknown_sync_id(self, fails, kind, mode):
-        fails(f"start_{kind}_{mode}", "unknown-sync", ["404", "is the id right"])
+        fails(f"start_{kind}_{mode}", "unknown-sync", ["404", "check the id"])
 
     def test_an_execution_that_fails(self, fails, emulator, kind, mode):
         more = {"errors": ["the target is full"]} if kind == "model" else {"message": "the target is full"}
@@ -91,7 +91,7 @@ class TestBadConnection:
         key = "canary-5ecret-4pi-key"
         defined = {"conn_type": "polytomic", "host": emulator.url, "password": key}
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
-        fails(f"start_model_{mode}", "some-sync", ["401", "does not accept the API key", "polytomic_default"], key)
+        fails(f"start_model_{mode}", "some-sync", ["401", "check that the API key", "polytomic_default"], key)
 
     def test_an_unreachable_host(self, fails, emulator, monkeypatch, mode):
         with socket.socket() as listener:
@@ -101,7 +101,7 @@ class TestBadConnection:
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
         fails(f"start_model_{mode}", "some-sync", ["got no answer", host, "check the host of the Airflow connection"])
 
-    def test_an_answer_that_is_html(self, fails, emulator, mode):
+    def test_a_response_that_is_html(self, fails, emulator, mode):
         sync = add(emulator, "model")
         emulator.fault("malformed", malformed="html", count=None)
         fails(f"start_model_{mode}", sync.id, ["HTML", "check the host of the Airflow connection"])
@@ -109,7 +109,7 @@ class TestBadConnection:
     def test_a_key_that_is_revoked_during_the_wait(self, fails, emulator, mode):
         sync = add(emulator, "model", duration=float("inf"))
         emulator.fault("status", status=401, path="/**/executions/*", method="GET", skip=1, count=None)
-        fails(f"start_model_{mode}", sync.id, ["401", "does not accept the API key"])
+        fails(f"start_model_{mode}", sync.id, ["401", "check that the API key"])
 
 
 def test_a_secret_of_a_configuration_is_stored_nowhere(run_dag, emulator, everything_stored, monkeypatch):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -37,6 +39,16 @@ class StateStore:
 
     def delete(self, key: str) -> None:
         self.values.pop(key, None)
+
+
+class OutletEvents(defaultdict[Any, Any]):
+    """A stand-in for ``outlet_events`` of Airflow's context, by the URI of the asset."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: SimpleNamespace(extra={}))
+
+    def __getitem__(self, asset: Any) -> Any:
+        return super().__getitem__(asset.uri)
 
 
 class TaskInstance:

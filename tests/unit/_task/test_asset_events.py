@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +13,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSy
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
-from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from tests.support.task_instances import OutletEvents
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -27,22 +25,12 @@ SCHEMAS = [
 ]
 
 
-class Accessors(defaultdict):
-    """Stand-in for ``outlet_events`` of Airflow's context, keyed by the URI of the asset."""
-
-    def __init__(self):
-        super().__init__(lambda: SimpleNamespace(extra={}))
-
-    def __getitem__(self, asset):
-        return super().__getitem__(asset.uri)
-
-
 @pytest.fixture
 def run(task_instance):
     """Return a function that runs a task to its end and returns the extra of each asset event."""
 
     def run(task, **options):
-        events = Accessors()
+        events = OutletEvents()
         ti = task_instance(task, outlet_events=events, **options)
         ti.finish()
         return {outlet.uri: events[outlet].extra for outlet in task.outlets}
@@ -78,22 +66,14 @@ def test_a_sensor_adds_its_result_too(kind, emulator, run, deferrable):
     sync_id = kind.add(duration=60)
     execution = emulator.start(sync_id)
     own = asset_of(kind, sync_id)
-    sensor_class = PolytomicSyncStatusSensor if kind.name == "model" else PolytomicBulkSyncStatusSensor
-    sensor = sensor_class(
-        task_id="sense",
-        **{kind.id_name: sync_id},
-        execution_id=execution.id,
-        deferrable=deferrable,
-        poke_interval=5,
-        outlets=[own],
-    )
+    sensor = kind.sensor(sync_id, execution_id=execution.id, deferrable=deferrable, outlets=[own])
     emulator.clock.advance(60)
     assert run(sensor)[own.uri]["execution_id"] == execution.id
 
 
 def test_fields_that_others_added_to_the_event_are_kept(kind, task_instance):
     sync_id = kind.add(duration=1)
-    own, events = asset_of(kind, sync_id), Accessors()
+    own, events = asset_of(kind, sync_id), OutletEvents()
     events[own].extra["team"] = "crm"
     task_instance(kind.start(sync_id, outlets=[own]), outlet_events=events).finish()
     assert events[own].extra["team"] == "crm"
@@ -109,7 +89,7 @@ def test_a_task_that_does_not_wait_reports_the_running_execution(kind, emulator,
 
 def test_a_failed_execution_changes_no_event(kind, task_instance):
     sync_id = kind.add(duration=1, outcome="failed")
-    events = Accessors()
+    events = OutletEvents()
     task = kind.start(sync_id, outlets=[OTHER])
     with pytest.raises(PolytomicRunFailed):
         task_instance(task, outlet_events=events).finish()
@@ -186,7 +166,7 @@ class TestSchemas:
         assert set(run(self.start(sync_id, outlets, wait_for_completion=False))) == {outlets[None].uri}
 
     def test_rows_of_an_earlier_attempt_count(self, emulator, outlets, sync_id, task_instance):
-        events = Accessors()
+        events = OutletEvents()
         task = self.start(sync_id, outlets, retry_failed_schemas=True, retries=1)
         task.fail_on_partial = True
         ti = task_instance(task, outlet_events=events)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import aclosing, suppress
-from importlib import import_module
+from contextlib import aclosing
 
 import pytest
 
@@ -16,90 +15,12 @@ from airflow_provider_polytomic.executions import ExecutionRef
 from airflow_provider_polytomic.executions.event_feed import Feed
 from airflow_provider_polytomic.triggers import _shared_event_poll, events
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
+from tests.support.event_triggers import AssetStateStore, EventTriggerRunner, rebuild
 
 needs_asset_watchers = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
 PAYLOAD = ["event", "event_id", "kind", "sync_id", "sync_name", "execution_id", "created_at", "counts", "url"]
 COUNTS = {"total": 6, "insert": 3, "update": 2, "upserts": 0, "delete": 1, "error": 0, "warnings": 0}
 BULK_COUNTS = {**dict.fromkeys(COUNTS, 0), "total": 500}
-
-
-class Store:
-    """A stand-in for the asset state store of Airflow 3.3."""
-
-    def __init__(self):
-        self.values, self.written, self.fails = {}, 0, False
-
-    async def aget(self, key, default=None):
-        if self.fails:
-            raise RuntimeError("the database is unavailable")
-        return self.values.get(key, default)
-
-    async def aset(self, key, value):
-        if self.fails:
-            raise RuntimeError("the database is unavailable")
-        self.values[key] = json.loads(json.dumps(value))
-        self.written += 1
-
-
-class WatchingTrigger:
-    """An event trigger in a triggerer of its own.
-
-    :param stores: whether Airflow stores the events of the trigger
-    """
-
-    def __init__(self, store=None, stores=True, **kwargs):
-        self.store, self.stores = store, stores
-        self.kwargs = {"poll_interval": 0.01, **kwargs}
-        self.payloads, self.polled = [], 0
-
-    async def __aenter__(self):
-        self._task = asyncio.ensure_future(self._run())
-        await self.until(lambda: self.polled)
-        return self
-
-    async def __aexit__(self, *error):
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _run(self):
-        trigger = rebuilt(PolytomicEventTrigger(**self.kwargs))
-        trigger.asset_state_store = self.store
-        async for event in trigger.filter_shared_stream(self._polled(trigger)):
-            self.payloads.append(json.loads(json.dumps(event.payload)))
-
-    async def _polled(self, trigger):
-        async with aclosing(
-            _shared_event_poll.shared_event_poll(trigger.polytomic_conn_id, trigger.poll_interval).polls()
-        ) as polls:
-            async for poll in polls:
-                yield poll
-                self.polled += 1
-                if self.stores:
-                    await poll.run_stored_callbacks()
-
-    async def until(self, condition):
-        while not condition():
-            if self._task.done():
-                self._task.result()
-            await asyncio.sleep(0.005)
-
-    async def wait_for_events(self, count=1):
-        await self.until(lambda: len(self.payloads) >= count)
-        await self.polls(2)
-        assert len(self.payloads) == count
-        return self.payloads
-
-    async def polls(self, count):
-        wanted = self.polled + count
-        await self.until(lambda: self.polled >= wanted)
-
-
-def rebuilt(trigger):
-    """Build a trigger from its serialized form, as the triggerer does."""
-    classpath, kwargs = json.loads(json.dumps(trigger.serialize()))
-    module, _, name = classpath.rpartition(".")
-    return getattr(import_module(module), name)(**kwargs)
 
 
 def listings(emulator):
@@ -131,7 +52,7 @@ def _emulator_clock(emulator, monkeypatch):
 
 @pytest.mark.skipif(has_asset_watchers(), reason="Airflow 3 has AssetWatcher")
 def test_airflow_2_raises_the_reason():
-    with pytest.raises(PolytomicTaskError, match="from 3.0 on"):
+    with pytest.raises(PolytomicTaskError, match="needs asset watchers"):
         PolytomicEventTrigger()
 
 
@@ -142,7 +63,7 @@ def test_equal_watchers_share_one_trigger():
     one = PolytomicEventTrigger(sync_ids=("b", "a", "a"), events={"failed", "completed"}, poll_interval=15)
     two = PolytomicEventTrigger(sync_ids=["a", "b"], events=["completed", "failed"], poll_interval=15.0)
     assert json.loads(json.dumps(one.serialize())) == json.loads(json.dumps(two.serialize()))
-    assert BaseEventTrigger.hash(*one.serialize()) == BaseEventTrigger.hash(*rebuilt(two).serialize())
+    assert BaseEventTrigger.hash(*one.serialize()) == BaseEventTrigger.hash(*rebuild(two).serialize())
     assert PolytomicEventTrigger("a").serialize() == PolytomicEventTrigger(["a"]).serialize()
     assert PolytomicEventTrigger("a").serialize() != PolytomicEventTrigger("b").serialize()
 
@@ -173,7 +94,7 @@ def test_an_event_has_the_ids_and_counts_of_its_execution(emulator):
     async def scenario():
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync(schemas=[{"id": "contact", "records": 500, "duration": 5}])
-        async with WatchingTrigger() as trigger:
+        async with EventTriggerRunner() as trigger:
             first, second = run_to_its_end(emulator, model), run_to_its_end(emulator, bulk)
             payloads = await trigger.wait_for_events(2)
         assert [list(one) for one in payloads] == [PAYLOAD, PAYLOAD]
@@ -197,7 +118,7 @@ def test_the_url_is_built_from_the_link_template(emulator, monkeypatch):
 
     async def scenario():
         sync = emulator.add_model_sync()
-        async with WatchingTrigger() as trigger:
+        async with EventTriggerRunner() as trigger:
             run_to_its_end(emulator, sync)
             [payload] = await trigger.wait_for_events()
         assert payload["url"] == f"https://p.example.com/{sync.id}"
@@ -233,7 +154,7 @@ def test_only_matching_events_are_sent(emulator, wanted, expected, beside):
         wanted = {**wanted, "sync_ids": [syncs[name].id if name in syncs else name for name in wanted["sync_ids"]]}
 
     async def scenario():
-        async with WatchingTrigger(**wanted) as trigger:
+        async with EventTriggerRunner(**wanted) as trigger:
             for sync in syncs.values():
                 run_to_its_end(emulator, sync)
             assert [one["sync_name"] for one in await trigger.wait_for_events(len(expected))] == expected
@@ -269,7 +190,7 @@ def test_a_failed_request_for_one_execution_does_not_affect_others(emulator, pro
                 raise LookupError("a bug")
             return fetch(ref, **options)
 
-        async with WatchingTrigger(poll_interval=0.5) as trigger:
+        async with EventTriggerRunner(poll_interval=0.5) as trigger:
             if problem:
                 emulator.fault("status", path=f"/api/syncs/{gone.id}/executions/*", count=None, **problem)
             else:
@@ -290,7 +211,7 @@ def test_requests_for_executions_stop_during_an_outage(emulator):
     async def scenario():
         sync = emulator.add_model_sync(counts=COUNTS)
         emulator.fault("status", path="/api/**/executions/*", count=None)
-        async with WatchingTrigger(poll_interval=0.5) as trigger:
+        async with EventTriggerRunner(poll_interval=0.5) as trigger:
             for _ in range(30):
                 run_to_its_end(emulator, sync)
             payloads = await trigger.wait_for_events(30)
@@ -309,7 +230,7 @@ def test_an_event_is_sent_although_its_execution_cannot_be_requested(emulator, f
         model = emulator.add_model_sync(counts=COUNTS)
         bulk = emulator.add_bulk_sync()
         emulator.fault(fail, path="/api/**/executions/*", count=None)
-        async with WatchingTrigger() as trigger:
+        async with EventTriggerRunner() as trigger:
             run_to_its_end(emulator, model)
             [payload] = await trigger.wait_for_events(1)
             assert payload["counts"] == {**COUNTS, "delete": 0}
@@ -332,7 +253,7 @@ def test_a_slow_response_delays_an_event_only_until_the_timeout(emulator, monkey
     async def scenario():
         sync = emulator.add_bulk_sync()
         emulator.fault("delay", path="/api/**/executions/*", delay=5, count=None)
-        async with WatchingTrigger() as trigger:
+        async with EventTriggerRunner() as trigger:
             for _ in range(3):
                 run_to_its_end(emulator, sync)
             payloads = await trigger.wait_for_events(3)
@@ -374,7 +295,7 @@ def test_an_outage_is_logged_once_and_missed_events_are_sent_afterwards(emulator
 
     async def scenario():
         sync = emulator.add_model_sync()
-        async with WatchingTrigger(poll_interval=15) as trigger:
+        async with EventTriggerRunner(poll_interval=15) as trigger:
             pauses.clear()
             emulator.fault(path="/api/events", count=8, **fault)
             missed = [run_to_its_end(emulator, sync).id for _ in range(3)]
@@ -397,7 +318,7 @@ def test_an_outage_is_logged_once_and_missed_events_are_sent_afterwards(emulator
 def test_different_transient_failures_are_logged_once(emulator, pauses, caplog):
     async def scenario():
         sync = emulator.add_model_sync()
-        async with WatchingTrigger(poll_interval=15) as trigger:
+        async with EventTriggerRunner(poll_interval=15) as trigger:
             for fault in ({"kind": "status", "status": 502}, {"kind": "reset"}, {"kind": "malformed"}) * 2:
                 emulator.fault(path="/api/events", count=1, **fault)
             run_to_its_end(emulator, sync)
@@ -412,7 +333,7 @@ def test_different_transient_failures_are_logged_once(emulator, pauses, caplog):
 def test_retry_after_is_honored_up_to_a_maximum(emulator, pauses, wanted, waited):
     async def scenario():
         sync = emulator.add_model_sync()
-        async with WatchingTrigger(poll_interval=15) as trigger:
+        async with EventTriggerRunner(poll_interval=15) as trigger:
             emulator.fault("status", path="/api/events", status=429, headers={"Retry-After": str(wanted)})
             run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
@@ -429,7 +350,7 @@ def test_a_corrected_connection_is_used(emulator, pauses, monkeypatch, caplog):
     async def scenario():
         monkeypatch.delenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT")
         sync = emulator.add_model_sync()
-        trigger = WatchingTrigger(poll_interval=15)
+        trigger = EventTriggerRunner(poll_interval=15)
         running = asyncio.ensure_future(trigger.__aenter__())
         while len(pauses) < 2:
             await asyncio.sleep(0)
@@ -455,18 +376,18 @@ def test_a_corrected_connection_is_used(emulator, pauses, monkeypatch, caplog):
 @needs_asset_watchers
 def test_a_restarted_watcher_continues_at_its_cursor(emulator):
     async def scenario():
-        store, sync = Store(), emulator.add_model_sync()
+        store, sync = AssetStateStore(), emulator.add_model_sync()
         run_to_its_end(emulator, sync)
-        async with WatchingTrigger(store) as trigger:
+        async with EventTriggerRunner(store) as trigger:
             ended = run_to_its_end(emulator, sync)
             assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [ended.id]
         meanwhile = [run_to_its_end(emulator, sync).id for _ in range(3)]
-        async with WatchingTrigger(store, poll_interval=0.02) as trigger:
+        async with EventTriggerRunner(store, poll_interval=0.02) as trigger:
             assert [one["execution_id"] for one in await trigger.wait_for_events(3)] == meanwhile
-        async with WatchingTrigger(store) as trigger:
+        async with EventTriggerRunner(store) as trigger:
             await trigger.polls(3)
             assert trigger.payloads == []
-        async with WatchingTrigger(store, sync_ids=[sync.id]) as other:
+        async with EventTriggerRunner(store, sync_ids=[sync.id]) as other:
             await other.polls(3)
             assert other.payloads == []
 
@@ -476,13 +397,13 @@ def test_a_restarted_watcher_continues_at_its_cursor(emulator):
 @needs_asset_watchers
 def test_an_event_that_airflow_has_not_stored_is_sent_again(emulator):
     async def scenario():
-        store, sync = Store(), emulator.add_model_sync()
-        async with WatchingTrigger(store):
+        store, sync = AssetStateStore(), emulator.add_model_sync()
+        async with EventTriggerRunner(store):
             pass
-        async with WatchingTrigger(store, stores=False) as trigger:
+        async with EventTriggerRunner(store, stores=False) as trigger:
             ended = run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
-        async with WatchingTrigger(store) as trigger:
+        async with EventTriggerRunner(store) as trigger:
             assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [ended.id]
 
     run_within(scenario())
@@ -493,7 +414,7 @@ def test_without_a_store_recent_events_are_sent(emulator):
     async def scenario():
         sync = emulator.add_model_sync(duration=1)
         long_ago, lately = run_to_its_end(emulator, sync, 120), run_to_its_end(emulator, sync, 200)
-        async with WatchingTrigger() as trigger:
+        async with EventTriggerRunner() as trigger:
             assert [one["execution_id"] for one in await trigger.wait_for_events(1)] == [lately.id]
         assert long_ago.id != lately.id
 
@@ -503,13 +424,13 @@ def test_without_a_store_recent_events_are_sent(emulator):
 @needs_asset_watchers
 def test_a_store_that_fails_loses_no_event(emulator, pauses, caplog):
     async def scenario():
-        store, sync = Store(), emulator.add_model_sync()
-        async with WatchingTrigger(store) as trigger:
+        store, sync = AssetStateStore(), emulator.add_model_sync()
+        async with EventTriggerRunner(store) as trigger:
             store.fails = True
             first = run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
             await trigger.polls(5)
-        restarted = WatchingTrigger(store)
+        restarted = EventTriggerRunner(store)
         running = asyncio.ensure_future(restarted.__aenter__())
         while pauses.count(events.CURSOR_RETRY_DELAY) < 3:
             await asyncio.sleep(0)
@@ -526,8 +447,8 @@ def test_a_store_that_fails_loses_no_event(emulator, pauses, caplog):
 @needs_asset_watchers
 def test_the_cursor_is_rarely_saved_without_events(emulator, monkeypatch):
     async def scenario():
-        store = Store()
-        async with WatchingTrigger(store) as trigger:
+        store = AssetStateStore()
+        async with EventTriggerRunner(store) as trigger:
             await trigger.polls(10)
             assert store.written == 1
             monkeypatch.setattr(events, "CURSOR_SAVE_INTERVAL", 0.0)
@@ -541,20 +462,20 @@ def test_the_cursor_is_rarely_saved_without_events(emulator, monkeypatch):
 def test_a_trigger_of_several_assets_saves_its_cursor_with_each(emulator):
     class Stores:
         def __init__(self):
-            self._by_name, self._by_uri = {"a": Store(), "b": Store()}, {}
+            self._by_name, self._by_uri = {"a": AssetStateStore(), "b": AssetStateStore()}, {}
 
         def all(self):
             return list(self._by_name.values())
 
     async def scenario():
         stores, sync = Stores(), emulator.add_model_sync()
-        async with WatchingTrigger(stores) as trigger:
+        async with EventTriggerRunner(stores) as trigger:
             run_to_its_end(emulator, sync)
             await trigger.wait_for_events(1)
         one, other = stores.all()
         assert one.values == other.values != {}
-        stores._by_name = {"new": Store(), **stores._by_name}
-        async with WatchingTrigger(stores) as trigger:
+        stores._by_name = {"new": AssetStateStore(), **stores._by_name}
+        async with EventTriggerRunner(stores) as trigger:
             await trigger.polls(2)
             assert trigger.payloads == []
 
@@ -588,7 +509,7 @@ def test_twenty_watchers_share_the_polls_and_the_requests_for_executions(emulato
     manager = shared_streams().SharedStreamManager()
 
     async def scenario():
-        payloads, failed, store = {}, [], [Store() for _ in range(20)]
+        payloads, failed, store = {}, [], [AssetStateStore() for _ in range(20)]
         syncs = [emulator.add_bulk_sync() for _ in range(20)]
         tasks = []
         for number, sync in enumerate(syncs):
@@ -623,9 +544,9 @@ def test_a_watcher_that_catches_up_shares_the_poll(emulator):
     manager = shared_streams().SharedStreamManager()
 
     async def scenario():
-        store, other = Store(), Store()
+        store, other = AssetStateStore(), AssetStateStore()
         sync = emulator.add_model_sync(duration=1)
-        async with WatchingTrigger(store):
+        async with EventTriggerRunner(store):
             pass
         missed = []
         for _ in range(9):

@@ -1,0 +1,66 @@
+"""The two kinds of sync: their operators, their sensors, and their syncs in the emulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_polytomic.operators.bulk_syncs import (
+    PolytomicCancelBulkSyncOperator,
+    PolytomicStartBulkSyncOperator,
+)
+from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
+from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+
+CLASSES = {
+    "model": (PolytomicStartSyncOperator, PolytomicCancelSyncOperator, PolytomicSyncStatusSensor),
+    "bulk": (PolytomicStartBulkSyncOperator, PolytomicCancelBulkSyncOperator, PolytomicBulkSyncStatusSensor),
+}
+
+
+@dataclass
+class Kind:
+    """One kind of sync.
+
+    :param name: ``"model"`` or ``"bulk"``
+    """
+
+    name: str
+    emulator: Any
+
+    def __post_init__(self) -> None:
+        self.start_class, self.cancel_class, self.sensor_class = CLASSES[self.name]
+        self.id_name = "sync_id" if self.name == "model" else "bulk_sync_id"
+
+    def add(self, **plan: Any) -> str:
+        """Add a sync whose executions go as planned, and return its id."""
+        if self.name == "model":
+            return str(self.emulator.add_model_sync(**plan).id)
+        return str(self.emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan}).id)
+
+    def start(self, sync_id: Any, **options: Any) -> Any:
+        """Return a start operator."""
+        return self.start_class(task_id="sync", **{self.id_name: sync_id, "poll_interval": 5, **options})
+
+    def cancel(self, sync_id: Any, **options: Any) -> Any:
+        """Return a cancel operator."""
+        return self.cancel_class(task_id="cancel", **{self.id_name: sync_id, **options})
+
+    def sensor(self, sync_id: Any, **options: Any) -> Any:
+        """Return a status sensor."""
+        options = {"poke_interval": 5, "timeout": 600, "deferrable": False, **options}
+        return self.sensor_class(task_id="wait", **{self.id_name: sync_id, **options})
+
+    @property
+    def starts(self) -> list[Any]:
+        """The requests that start an execution."""
+        return self._posts("/executions")
+
+    @property
+    def cancels(self) -> list[Any]:
+        """The requests that cancel an execution."""
+        return self._posts("/cancel")
+
+    def _posts(self, ending: str) -> list[Any]:
+        return [one for one in self.emulator.requests if one.method == "POST" and one.path.endswith(ending)]
