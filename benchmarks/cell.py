@@ -239,7 +239,7 @@ def always_read_events() -> None:
     """Make the poller read events at its highest rate, even with few waits."""
     from airflow_provider_polytomic.executions.poller import event_hints
 
-    mock.patch.object(event_hints, "FEED_SHARE", float("inf")).start()
+    mock.patch.object(event_hints, "MAX_EVENTS_SHARE", float("inf")).start()
 
 
 def _reserve_standard_output() -> Callable[[str], None]:

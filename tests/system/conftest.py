@@ -23,7 +23,7 @@ OWNED = ": owned, "
 
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
-FIRST_HALF = ("test_assets.py", "test_exactly_once.py", "test_many_waits.py")
+FIRST_HALF = ("test_assets.py", "test_exactly_once.py")
 """Modules for the first worker of pytest-xdist; the others take about as long. Each worker has its own Airflow."""
 
 

@@ -130,8 +130,8 @@ def test_a_new_user_sets_up_the_connection_from_the_form_alone(cluster, emulator
     assert page.test("from_the_form") == ("Test Connection Successful", WELCOME)
     stored = cluster.rest("GET", "connections/from_the_form")
     assert (stored["conn_type"], stored["host"]) == ("polytomic", "http://127.0.0.1")
-    given = {name: value for name, value in json.loads(stored["extra"]).items() if value is not None}
-    assert given == {"timeout": 7, "verify": "false"}
+    values = {name: value for name, value in json.loads(stored["extra"]).items() if value is not None}
+    assert values == {"timeout": 7, "verify": "false"}
 
 
 @pytest.mark.parametrize("problem", ["refused key", "unreachable host"])

@@ -148,7 +148,7 @@ class Failing(Scenario):
         if self.result.get("outcome") != "failed":
             yield f"the outcome in the result is {self.result.get('outcome')}"
         yield from (
-            f"the report does not contain {cause!r}" for cause in self.sync.plan.errors if cause not in self.report
+            f"the report does not contain {error!r}" for error in self.sync.plan.errors if error not in self.report
         )
 
 
