@@ -95,13 +95,15 @@ def collect_diagnostics(
     if execution.outcome.final and execution.counts["error"] and execution.kind == "model":
         files = yield from request(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
         error_file = files.urls[0] if files and files.urls else None
-    console, has_console_errors = _latest_errors(page.rows if page else (), secrets)
+    lines = in_order(page.rows, newest_first(page.rows)) if page else []
+    error_lines = [line for line in lines if _ERROR_LEVEL.search(line.level or "")]
+    shown = (error_lines or lines)[-CONSOLE_LINES_SHOWN:]
     return Diagnostics(
         sync_name=redact(sync.name, *secrets) if sync and sync.name else None,
         problems=tuple(redact(one.message or one.code or "", *secrets) for one in getattr(sync, "problems", ())),
         unhealthy_connections=tuple(unhealthy_connections),
-        console=console,
-        has_console_errors=has_console_errors,
+        console=tuple(in_one_line(line, *secrets) for line in shown),
+        has_console_errors=bool(error_lines),
         error_file=error_file,
     )
 
@@ -118,13 +120,6 @@ def _connection_ids(sync: Any, request: Callable[[Call[Any]], Flow[Any]]) -> Flo
         model = yield from request(data_models.get(model_id))
         found.insert(0, model.connection_id if model else None)
     return [str(each) for each in dict.fromkeys(found) if each]
-
-
-def _latest_errors(lines: Sequence[Any], secrets: Sequence[str | None]) -> tuple[tuple[str, ...], bool]:
-    """Return the latest lines that report errors and True; where there are none, the latest lines and False."""
-    ordered = in_order(lines, newest_first(lines))
-    errors = [line for line in ordered if _ERROR_LEVEL.search(line.level or "")]
-    return tuple(in_one_line(line, *secrets) for line in (errors or ordered)[-CONSOLE_LINES_SHOWN:]), bool(errors)
 
 
 def first_records(text: str, *secrets: str | None) -> tuple[str, ...]:
