@@ -17,23 +17,17 @@ def _field(label: str, description: str, type: str = "string", **schema: Any) ->
 CONNECTION_FIELDS: dict[str, Any] = {
     "api_version": _field("API version", "Date of the version. Empty: 2025-09-18", pattern=r"^(\d{4}-\d{2}-\d{2})?$"),
     "timeout": _field("Timeout", "Seconds to wait for one response. Empty: 30", "integer", minimum=1),
-    "verify": _field(
-        "Verify certificate", "true, false, or the path of a CA bundle on Airflow's machines. Empty: true"
-    ),
+    "verify": _field("Verify certificate", "true, false, or path of a CA bundle on Airflow's machines. Empty: true"),
     "proxy": _field(
         "Proxy",
-        "URL such as http://user:password@proxy.example.com:3128. Empty: the proxy settings of the environment",
+        "URL such as http://user:password@proxy.example.com:3128. Empty: as in the environment",
         format="password",
     ),
-    "max_retries": _field(
-        "Retries", "Maximum number of retries of a failed request, if a retry is safe. Empty: 5", "integer", minimum=0
-    ),
-    "allow_http": _field(
-        "Allow plain HTTP", "Allow sending the key unencrypted to an http:// host. Not needed for localhost", "boolean"
-    ),
+    "max_retries": _field("Retries", "Retries of a failed request, if a retry is safe. Empty: 5", "integer", minimum=0),
+    "allow_http": _field("Allow plain HTTP", "Send the key unencrypted to an http:// host other than this", "boolean"),
     "max_requests_per_minute": _field(
         "Requests per minute",
-        "Maximum number of requests that one process sends in any minute. Empty: no limit",
+        "Maximum number of requests of a process in any minute. Empty: no limit",
         "integer",
         minimum=1,
     ),

@@ -13,7 +13,6 @@ DEFAULT_BASE_URL = "https://app.polytomic.com"
 DEFAULT_API_VERSION = "2025-09-18"
 API_KEY_VARIABLE = "POLYTOMIC_API_KEY"
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROXY = re.compile(r"(https?|socks5h?)://([^/@\s]*@)?([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
 
 
@@ -105,7 +104,7 @@ def checked_address(address: str, allow_http: bool, carries: str = "key") -> str
         raise ValueError(
             f"the {carries} would cross the network in clear to {host}: use https, or allow it with allow_http"
         )
-    if port == _DEFAULT_PORTS[parts.scheme]:
+    if port == (80 if parts.scheme == "http" else 443):
         parts = parts._replace(netloc=parts.netloc.rpartition(":")[0])
     return parts.geturl()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from itertools import count
 from typing import Any
 
 from airflow_provider_polytomic.api import connections, schemas
-from airflow_provider_polytomic.api.call import Call, idempotency_key
+from airflow_provider_polytomic.api.call import idempotency_key
 from airflow_provider_polytomic.api.errors import PolytomicAPIError
 from airflow_provider_polytomic.api.flow import Flow, Pause, all_rows, send
 from airflow_provider_polytomic.api.models.connections import Connection
@@ -59,24 +59,18 @@ def create_once(
         return (yield from replace_settings(existing.id, configuration, **options))
     if existing and not attempts_before:
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
-    create = partial(connections.create, name, type, configuration, **options)
-    created = yield from _create_under_keys(create, (*key_facts, "connection", type, name), attempts_before)
+    for number in count():
+        key = idempotency_key(*key_facts, "connection", type, name, number)
+        try:
+            created = yield from send(connections.create(name, type, configuration, **options, idempotency_key=key))
+            break
+        except PolytomicAPIError as error:
+            if number > attempts_before or not (is_transient(error) or number < attempts_before):
+                raise
     if existing and created.id != existing.id:
         yield from send(connections.delete(created.id))
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
     return created
-
-
-def _create_under_keys(
-    create: Callable[..., Call[Connection]], key_facts: Sequence[str | int], attempts_before: int
-) -> Flow[Connection]:
-    for number in range(attempts_before + 2):
-        try:
-            return (yield from send(create(idempotency_key=idempotency_key(*key_facts, number))))
-        except PolytomicAPIError as error:
-            if number > attempts_before or not (is_transient(error) or number < attempts_before):
-                raise
-    raise AssertionError("the last key returns or raises")
 
 
 def replace_settings(

@@ -27,7 +27,7 @@ _HARMLESS_NAME = re.compile(
     r"(next_)?page_token|(max|min|input|output|total|prompt|completion)_tokens|idempotency_key|key"
     r"|(\w+_)?(primary|partition|foreign|sort)_key|\w+_(count|type|policy|length|required|enabled|at)"
 )
-"""Both match names in the form of :func:`_snake_case`."""
+"""Both match names in lower case with underscores, whatever separates the words of a name."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
@@ -84,7 +84,7 @@ def redact(value: Any, *secrets: str | None) -> Any:
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a field of this name holds a secret."""
-    plain = _snake_case(name)
+    plain = _SEPARATOR.sub("_", _HUMP.sub("_", name)).strip("_").lower()
     return not _HARMLESS_NAME.fullmatch(plain) and _SECRET_NAME.search(plain) is not None
 
 
@@ -121,11 +121,6 @@ def _redact_text(text: str, secrets: tuple[str | None, ...]) -> str:
     text = _DSN_USER.sub(f"{MASK}@", _URL_USER.sub(f"{MASK}@", text))
     text = _URL_QUERY.sub(lambda match: f"{match[1]}?{MASK}", text)
     return _mask_assigned(text)
-
-
-def _snake_case(name: str) -> str:
-    """Return a name in lower case with underscores, whatever separates its words."""
-    return _SEPARATOR.sub("_", _HUMP.sub("_", name)).strip("_").lower()
 
 
 def _mask_assigned(text: str) -> str:

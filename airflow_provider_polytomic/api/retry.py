@@ -14,9 +14,6 @@ from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_steps
 
-MAX_EXPONENT = 64
-"""Bounds the power, which overflows a float after some hundred attempts; every maximum is reached long before."""
-
 
 @dataclass(frozen=True)
 class Backoff:
@@ -36,7 +33,8 @@ class Backoff:
 
         :param attempt: Number of further attempts made before; 0 gives ``first``.
         """
-        return min(self.maximum, self.first * self.factor ** min(attempt, MAX_EXPONENT))
+        # A power of some hundred overflows a float; every maximum is reached long before.
+        return min(self.maximum, self.first * self.factor ** min(attempt, 64))
 
 
 T = TypeVar("T")

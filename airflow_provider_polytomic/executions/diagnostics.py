@@ -20,6 +20,9 @@ from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 
+DIAGNOSTICS_BUDGET = 5.0
+"""Seconds for all requests together: they delay the failure of the task."""
+
 DIAGNOSTICS_REQUEST_TIMEOUT = 2.0
 CONSOLE_LINES_SHOWN = 3
 MAX_NAME_LENGTH = 100
@@ -29,10 +32,6 @@ _ERROR_LEVEL = re.compile(r"err|warn|fail|fatal|crit|sever|alert|emerg", re.IGNO
 
 RECORDS_SHOWN = 3
 MAX_RECORD_LENGTH = 300
-SEPARATORS = ",;\t|"
-
-_LINE_END = re.compile(r"\r?\n")
-"""Line breaks; unlike ``str.splitlines``, which also splits at characters that a record may contain."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,15 @@ class Diagnostics:
     error_file: str | None = field(default=None, repr=False)
 
 
-def collect_diagnostics(
-    execution: Execution,
-    secrets: Sequence[str | None] = (),
-    *,
-    timeout: float = 5.0,
-    clock: Callable[[], float] = time.monotonic,
-) -> Flow[Diagnostics]:
+def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()) -> Flow[Diagnostics]:
     """Collect diagnostics; leave out what is refused or not answered in time.
 
     :param secrets: texts to mask
-    :param timeout: seconds for all requests together, which delay the failure of the task; default 5
     """
-    deadline = clock() + timeout
+    deadline = time.monotonic() + DIAGNOSTICS_BUDGET
 
     def request(call: Call[Any]) -> Flow[Any]:
-        left = deadline - clock()
+        left = deadline - time.monotonic()
         try:
             return (yield from send(call.with_timeout(min(left, DIAGNOSTICS_REQUEST_TIMEOUT)))) if left > 0 else None
         except PolytomicError:
@@ -95,13 +87,15 @@ def collect_diagnostics(
     if execution.outcome.final and execution.counts["error"] and execution.kind == "model":
         files = yield from request(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
         error_file = files.urls[0] if files and files.urls else None
-    console, has_console_errors = _latest_errors(page.rows if page else (), secrets)
+    lines = in_order(page.rows, newest_first(page.rows)) if page else []
+    error_lines = [line for line in lines if _ERROR_LEVEL.search(line.level or "")]
+    shown = (error_lines or lines)[-CONSOLE_LINES_SHOWN:]
     return Diagnostics(
         sync_name=redact(sync.name, *secrets) if sync and sync.name else None,
         problems=tuple(redact(one.message or one.code or "", *secrets) for one in getattr(sync, "problems", ())),
         unhealthy_connections=tuple(unhealthy_connections),
-        console=console,
-        has_console_errors=has_console_errors,
+        console=tuple(in_one_line(line, *secrets) for line in shown),
+        has_console_errors=bool(error_lines),
         error_file=error_file,
     )
 
@@ -120,13 +114,6 @@ def _connection_ids(sync: Any, request: Callable[[Call[Any]], Flow[Any]]) -> Flo
     return [str(each) for each in dict.fromkeys(found) if each]
 
 
-def _latest_errors(lines: Sequence[Any], secrets: Sequence[str | None]) -> tuple[tuple[str, ...], bool]:
-    """Return the latest lines that report errors and True; where there are none, the latest lines and False."""
-    ordered = in_order(lines, newest_first(lines))
-    errors = [line for line in ordered if _ERROR_LEVEL.search(line.level or "")]
-    return tuple(in_one_line(line, *secrets) for line in (errors or ordered)[-CONSOLE_LINES_SHOWN:]), bool(errors)
-
-
 def first_records(text: str, *secrets: str | None) -> tuple[str, ...]:
     """Return the first lines of a file: a table with a header, JSON, or other text.
 
@@ -136,7 +123,8 @@ def first_records(text: str, *secrets: str | None) -> tuple[str, ...]:
     :param text: beginning of the file
     :param secrets: texts to mask
     """
-    lines = [line for line in _LINE_END.split(text) if line.strip()][: RECORDS_SHOWN + 1]
+    # Unlike these, str.splitlines would also split at characters that a record may contain.
+    lines = [line for line in re.split(r"\r?\n", text) if line.strip()][: RECORDS_SHOWN + 1]
     if not lines or any(ord(letter) < 32 and letter not in "\t\x0c" for line in lines for letter in line):
         return ()
     guarded = any(is_secret_name(name) for name in re.findall(r"[\w -]+", text))
@@ -174,7 +162,7 @@ def _table(lines: list[str], guarded: bool, secrets: tuple[str | None, ...]) -> 
     """Read a table. The cells of a row longer or shorter than the header may belong to other columns."""
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(lines, delimiter=max(SEPARATORS, key=lines[0].count), strict=True):
+        for row in csv.reader(lines, delimiter=max(",;\t|", key=lines[0].count), strict=True):
             rows.append(row)
     except csv.Error:
         if not guarded:

@@ -178,8 +178,10 @@ class EventReader:
                     read += [each for each in map(self._read, rows) if each]
             for moment, end in read:
                 newest = max(newest or moment, moment)
-                if end:
-                    _add(ends, end)
+                known = ends.get(end.execution_id) if end else None
+                # An end with errors replaces a plain "completed", which may be sent beside it.
+                if end and (known is None or (known.event == "completed" and end.event != "completed")):
+                    ends[end.execution_id] = end
         else:
             raise events.list().response_error("the list cannot be divided by time")
         ordered = sorted(ends.values(), key=lambda end: (end.created_at, end.event_id))
@@ -242,13 +244,6 @@ def _split(moments: list[datetime], after: datetime, before: datetime | None) ->
     if before is None or middle + TICK < before:
         return [(after, middle + TICK), (middle, before)]
     return [(after, middle), (middle - TICK, before)]
-
-
-def _add(ends: dict[str, Ended], end: Ended) -> None:
-    """Add the end of an execution; one with errors replaces a plain ``completed``, which may be sent beside it."""
-    known = ends.get(end.execution_id)
-    if known is None or (known.event == "completed" and end.event != "completed"):
-        ends[end.execution_id] = end
 
 
 def _id(payload: Mapping[str, Any], name: str) -> str:

@@ -170,10 +170,9 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import syncs
 
-        call = syncs.start(
-            sync_id, resync=resync, test=test, identities=identities, source_identities=source_identities
+        return self.send(
+            syncs.start(sync_id, resync=resync, test=test, identities=identities, source_identities=source_identities)
         )
-        return self.send(call)
 
     def get_sync_status(self, sync_id: str) -> SyncStatus:
         """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
@@ -240,10 +239,9 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
-        call = bulk_syncs.start(
-            bulk_sync_id, schemas=schemas, resync_mode=resync_mode, fetch_mode=fetch_mode, test=test
+        return self.send(
+            bulk_syncs.start(bulk_sync_id, schemas=schemas, resync_mode=resync_mode, fetch_mode=fetch_mode, test=test)
         )
-        return self.send(call)
 
     def get_bulk_sync_status(self, bulk_sync_id: str) -> BulkSyncStatus:
         """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``.

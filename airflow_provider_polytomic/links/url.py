@@ -15,9 +15,6 @@ from airflow_provider_polytomic.api.flow import Flow, send
 
 PLACEHOLDERS = ("base_url", "kind", "sync_id", "execution_id", "organization_id")
 
-ORGANIZATION_TIMEOUT = 5.0
-"""Seconds for the request that finds the organization of the key."""
-
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _URL_START = re.compile(r"https?://[^/?#\s@{}\\]+([/?#]|$)|\{base_url\}(/|$)")
 
@@ -47,7 +44,7 @@ def sync_url(
     organization_id = config.organization_id
     if "{organization_id}" in template and not organization_id:
         try:
-            organization_id = (yield from send(identity.get().with_timeout(ORGANIZATION_TIMEOUT))).organization_id
+            organization_id = (yield from send(identity.get().with_timeout(5.0))).organization_id
         except PolytomicError:
             return None
     ids = {"kind": kind, "sync_id": sync_id, "execution_id": execution_id, "organization_id": organization_id}

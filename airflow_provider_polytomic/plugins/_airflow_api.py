@@ -117,7 +117,10 @@ class AirflowApi:
             async with httpx.AsyncClient(timeout=_TIMEOUT, verify=verify, trust_env=not local) as client:
                 is_new = self._token is None
                 while True:
-                    self._token = self._token or await self._new_token(client)
+                    if self._token is None:
+                        credentials = {"username": self.login.username, "password": self.login.password}
+                        created = await client.post(f"{self.login.base_url}/auth/token", json=credentials)
+                        self._token = str(created.raise_for_status().json()["access_token"])
                     headers = {"Authorization": f"Bearer {self._token}"}
                     response = await client.request(method, url, headers=headers, **request)
                     if is_new or response.status_code != 401:
@@ -130,8 +133,3 @@ class AirflowApi:
             raise AirflowApiError(f"{method} {path}: {type(error).__name__}: {error}") from None
         except (ValueError, LookupError, TypeError) as error:
             raise AirflowApiError(f"{method} {path}: the response cannot be read: {type(error).__name__}") from None
-
-    async def _new_token(self, client: httpx.AsyncClient) -> str:
-        credentials = {"username": self.login.username, "password": self.login.password}
-        response = await client.post(f"{self.login.base_url}/auth/token", json=credentials)
-        return str(response.raise_for_status().json()["access_token"])

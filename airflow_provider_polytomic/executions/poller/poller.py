@@ -11,16 +11,10 @@ A polled execution is in one of these states:
 * *polling*: a request for it is in flight; it is in no queue
 * *removed*: it has ended, was refused, or has no subscription left; it is in no queue, and never comes back
 
-These events move it:
-
-* its time comes: *scheduled* to *polling*. Waits for bulk syncs that are due soon are polled in the same request
-* the answer shows it running, or the request failed: *polling* to *scheduled*, one poll interval later, or at the first
-  deadline of a subscription if that is earlier
-* a batch does not certainly show it running: *polling* to *scheduled*, now, in the single queue
-* an event announces its end (:class:`EventHints`): its time is now, in the single queue
-* the answer shows its end, or a refusal that no later poll would change: *polling* to *removed*
-* its last subscription leaves: *removed*
-* a 401, or an error in the poller itself: all are *removed*, and all waits fail
+When its time comes, it is polled; waits for bulk syncs that are due soon are polled in the same request. While it runs
+or the request fails, the next poll is one poll interval later, or at the first deadline of a subscription. It is polled
+at once, by itself, if a batch does not certainly show it running or an event announces its end (:class:`EventHints`).
+A 401 or an error in the poller itself removes all executions, and all waits fail.
 
 The :class:`CircuitBreaker` stops all polls while requests fail, except for one trial request at a time. Executions
 whose time comes meanwhile are *skipped*: they stay scheduled, and after the next answer their polls are spread over

@@ -116,10 +116,6 @@ class PolledExecution:
         return min(self.polled_at + interval, self.next_deadline)
 
 
-GOLDEN_RATIO = 0.618034
-"""Multiples of it, modulo 1, fall into the largest gaps between those before, however many there are."""
-
-
 class TimerQueue:
     """Queue executions by the time at which each is due, in logarithmic time."""
 
@@ -196,7 +192,8 @@ class PollSchedule:
         polled.subscriptions.append(subscription)
         self._update_interval(polled)
         if not polled.polling:
-            place = GOLDEN_RATIO * (len(self._all) - 1) % 1.0
+            # Multiples of the golden ratio, modulo 1, fall into the largest gaps between those before.
+            place = 0.618034 * (len(self._all) - 1) % 1.0
             self.put(polled, min(polled.due, now + polled.poll_interval * (1.0 - place), subscription.deadline))
         return polled
 
