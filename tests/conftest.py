@@ -60,8 +60,13 @@ def no_waiting(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
             emulator.clock.advance(seconds)
         wakeup.clear()
 
-    monkeypatch.setitem(PolytomicClient.__init__.__kwdefaults__, "sleep", emulator.clock.advance)
-    monkeypatch.setitem(AsyncPolytomicClient.__init__.__kwdefaults__, "sleep", pause)
+    open_client, open_async_client = PolytomicClient._open, AsyncPolytomicClient._open
+    monkeypatch.setattr(
+        PolytomicClient, "_open", lambda self, http, sleep: open_client(self, http, sleep or emulator.clock.advance)
+    )
+    monkeypatch.setattr(
+        AsyncPolytomicClient, "_open", lambda self, http, sleep: open_async_client(self, http, sleep or pause)
+    )
     monkeypatch.setitem(ExecutionPoller.__init__.__kwdefaults__, "clock", emulator.clock)
     monkeypatch.setitem(ExecutionPoller.__init__.__kwdefaults__, "wait", wait)
     until_next = ExecutionPoller._until_next
