@@ -34,7 +34,7 @@ def server_account() -> pwd.struct_passwd | None:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise RuntimeError("PostgreSQL refuses to run as root and there is no user postgres or nobody to run it as")
+    raise RuntimeError("PostgreSQL refuses to run as root and no user 'postgres' or 'nobody' exists")
 
 
 class Postgres:

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_polytomic._compat import event_trigger_base, has_asset_watchers
 
 from .conftest import TIMEOUT
-from .dags.watchers import EVENTS_INTERVAL, WATCHERS
+from .dags.watchers import WATCHERS, WATCHERS_INTERVAL
 
 pytestmark = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
 
@@ -118,7 +118,7 @@ def test_twenty_watchers_of_a_connection_make_one_request_an_interval(consumer, 
     dag.wait_for_watchers(WATCHERS)
     started_at = time.monotonic()
     dag.wait_for_polls(6)
-    assert time.monotonic() - started_at >= 5 * EVENTS_INTERVAL
+    assert time.monotonic() - started_at >= 5 * WATCHERS_INTERVAL
     executions = []
     for number in range(WATCHERS):
         executions.append(emulator.start(emulator.add_model_sync(id=f"watched-{number:02}", duration=1).id).id)

@@ -86,7 +86,7 @@ def test_marking_the_task_cancels_the_execution(run_dag, mode, kind, state):
 
 
 def test_marking_the_task_cancels_nothing_without_cancel_on_kill(run_dag, cluster):
-    run = run_dag("model_deferred_kept")
+    run = run_dag("model_deferred_not_canceled")
     run.wait_until_waiting()
     trigger_id = run.task.trigger_id
     run.mark("failed")

@@ -1,4 +1,4 @@
-"""Sensors on real Airflow components: in a worker's place, started and ended by the triggerer."""
+"""Sensors on real Airflow components, deferred by a worker, or started and ended in the triggerer."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ VARIANTS = {
     "retry": {"retries": 2, "retry_delay": timedelta(seconds=1)},
     "timeout": {"timeout": 8},
     "execution_timeout": {"execution_timeout": timedelta(seconds=12)},
-    "kept": {"cancel_on_kill": False},
+    "not_canceled": {"cancel_on_kill": False},
 }
 
 

@@ -7,14 +7,14 @@ from datetime import datetime
 from airflow_provider_polytomic._compat import has_asset_watchers
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
 
-EVENTS_INTERVAL = 2
+WATCHERS_INTERVAL = 2
 WATCHERS = 20
 
 
 def watched_asset(sync_id):
     from airflow.sdk import Asset, AssetWatcher
 
-    trigger = PolytomicEventTrigger(sync_ids=[sync_id], poll_interval=EVENTS_INTERVAL)
+    trigger = PolytomicEventTrigger(sync_ids=[sync_id], poll_interval=WATCHERS_INTERVAL)
     return Asset(sync_id, watchers=[AssetWatcher(name="polytomic", trigger=trigger)])
 
 
