@@ -40,11 +40,8 @@ class SchemaResult(TypedDict):
     * ``output_name`` (str or None): name of the schema in the destination
     * ``status`` (str): status of the schema, as Polytomic says it
     * ``status_message`` (str or None): Polytomic's message about the status, redacted
-    * ``record_count`` (int): records that were read
-    * ``error_count`` (int): records that had errors
-    * ``warning_count`` (int): records that had warnings
-    * ``started_at`` (str or None): time when the schema started, in ISO 8601, UTC
-    * ``completed_at`` (str or None): time when the schema ended, in ISO 8601, UTC
+    * ``record_count``, ``error_count``, ``warning_count`` (int): records read, and those with errors and warnings
+    * ``started_at``, ``completed_at`` (str or None): times in ISO 8601, UTC
     """
 
     schema: str
@@ -61,14 +58,10 @@ class SchemaResult(TypedDict):
 class ExecutionResult(TypedDict):
     """Describe an execution as JSON: what a task pushes to XCom and what crosses the trigger boundary.
 
-    * ``kind`` (``model`` or ``bulk``): kind of the sync
-    * ``sync_id`` (str): id of the sync
-    * ``execution_id`` (str): id of the execution
+    * ``kind`` (``model`` or ``bulk``), ``sync_id``, ``execution_id`` (str): the sync and its execution
     * ``status`` (str): status of the execution, as Polytomic says it
     * ``outcome`` (str): ``success``, ``partial``, ``failed``, ``canceled`` or ``running``
-    * ``created_at`` (str or None): time when the execution was created, in ISO 8601, UTC
-    * ``started_at`` (str or None): time when the execution started, in ISO 8601, UTC
-    * ``completed_at`` (str or None): time when the execution ended, in ISO 8601, UTC
+    * ``created_at``, ``started_at``, ``completed_at`` (str or None): times in ISO 8601, UTC
     * ``counts`` (dict of int): records as ``total``, ``insert``, ``update``, ``upserts``, ``delete``, ``error`` and
       ``warnings``
     * ``errors`` (list of str): Polytomic's error messages, at most 100, redacted

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 SchemaOutlets = Literal["with_rows", "always"]
 
-EXTRA_FIELDS = (
-    "kind", "sync_id", "execution_id", "status", "outcome", "started_at", "completed_at", "counts", "url",
-)  # fmt: skip
-"""Fields of the result in an event's extra; errors and the schemas are in XCom only."""
+XCOM_ONLY_FIELDS = ("created_at", "errors", "schemas")
+"""Fields of the result that are not in the extra of an event."""
 
 
 def emit_asset_events(task: BaseOperator, context: Context, *executions: Execution) -> None:
@@ -79,8 +77,7 @@ def _schema_result(outlet: Any, execution: Execution) -> Mapping[str, Any] | Non
 
 def _extra(execution: Execution, row: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the extra of an event for an execution, or for one schema of it if ``row`` is given."""
-    result: Mapping[str, Any] = execution.result()
-    extra: dict[str, Any] = {name: result[name] for name in EXTRA_FIELDS}
+    extra: dict[str, Any] = {name: each for name, each in execution.result().items() if name not in XCOM_ONLY_FIELDS}
     extra["duration"] = _seconds(execution.started_at, execution.completed_at)
     if row is None:
         return extra

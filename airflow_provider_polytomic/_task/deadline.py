@@ -23,14 +23,11 @@ def deferral_timeout(left: float, poll_interval: float) -> timedelta:
 
 
 def run_with_deadline(function: Callable[[], T], timeout: float, *, name: str = "polytomic") -> T:
-    """Run a function in a daemon thread and return its result.
+    """Run a function in a daemon thread, which goes on after the timeout, and return its result or raise its exception.
 
-    The timeouts of the HTTP client limit each read, and not the whole response. A function that exceeds the timeout
-    keeps running in its thread until it returns or the process ends.
+    The timeouts of the HTTP client limit each read, and not the whole response.
 
-    :param function: The function to run; any exception that it raises is raised here.
-    :param timeout: Seconds to wait for the result.
-    :param name: Name of the thread.
+    :param timeout: seconds to wait for the result
     :raises TimeoutError: if the function has not returned in time
     """
     future: Future[T] = Future()

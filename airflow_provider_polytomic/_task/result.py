@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
 from airflow_provider_polytomic._task.errors import RETRY_STARTS_AGAIN, error_for, find_diagnostics
-from airflow_provider_polytomic._task.lineage import record_for_lineage
 from airflow_provider_polytomic._task.link import with_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 
@@ -44,3 +43,11 @@ def publish_result(task: Any, context: Context, execution: Execution) -> Executi
     emit_asset_events(task, context, execution)
     record_for_lineage(task, execution)
     return execution.result()
+
+
+def record_for_lineage(task: Any, execution: Execution, failure: str | None = None) -> None:
+    """Set the attributes of a task that :class:`~airflow_provider_polytomic.lineage.OpenLineageMixin` reads.
+
+    :param failure: message of the error that fails the task; None if the task succeeds
+    """
+    task._lineage_execution, task._lineage_failure = execution, failure

@@ -156,6 +156,7 @@ class PolytomicHook(BaseHook):
         test: bool | None = None,
         identities: Sequence[str] | None = None,
         source_identities: Sequence[Sequence[Mapping[str, Any]]] | None = None,
+        idempotency_key: str | None = None,
     ) -> StartedExecution:
         """Start an execution of a model sync and do not wait for it to end: ``POST /api/syncs/{id}/executions``.
 
@@ -165,13 +166,21 @@ class PolytomicHook(BaseHook):
         :param identities: Values (texts) of the identity field: sync only these records. Default None: all.
         :param source_identities: Records, each a list of mappings with model, field and value, at most 1000; excludes
             ``identities``. Default None: all.
+        :param idempotency_key: Text: a start repeated with it returns the execution of the first. Default None.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import syncs
 
         return self.send(
-            syncs.start(sync_id, resync=resync, test=test, identities=identities, source_identities=source_identities)
+            syncs.start(
+                sync_id,
+                resync=resync,
+                test=test,
+                identities=identities,
+                source_identities=source_identities,
+                idempotency_key=idempotency_key,
+            )
         )
 
     def get_sync_status(self, sync_id: str) -> SyncStatus:
@@ -226,6 +235,7 @@ class PolytomicHook(BaseHook):
         resync_mode: str | None = None,
         fetch_mode: str | None = None,
         test: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> BulkSyncExecution:
         """Start an execution of a bulk sync and do not wait for it to end: ``POST /api/bulk/syncs/{id}/executions``.
 
@@ -234,13 +244,21 @@ class PolytomicHook(BaseHook):
         :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; excludes ``test``. Default None: no resync.
         :param fetch_mode: ``none``, ``incremental`` or ``full``, the last two for Salesforce only. Default None.
         :param test: Boolean; True syncs at most five records of each schema. Default None: all records.
+        :param idempotency_key: Text: a start repeated with it returns the execution of the first. Default None.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
         return self.send(
-            bulk_syncs.start(bulk_sync_id, schemas=schemas, resync_mode=resync_mode, fetch_mode=fetch_mode, test=test)
+            bulk_syncs.start(
+                bulk_sync_id,
+                schemas=schemas,
+                resync_mode=resync_mode,
+                fetch_mode=fetch_mode,
+                test=test,
+                idempotency_key=idempotency_key,
+            )
         )
 
     def get_bulk_sync_status(self, bulk_sync_id: str) -> BulkSyncStatus:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.link import push_link, with_link
+from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic._task.values import duration
 from airflow_provider_polytomic.exceptions import PolytomicRunTimeout
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
@@ -19,16 +19,12 @@ from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
+    from airflow_provider_polytomic.results import ExecutionResult
 
 
-class BaseCancelOperator(BaseOperator):
-    """Cancel the running execution of a sync; succeed if none is running.
+class BaseCancelOperator(SyncTask, BaseOperator):
+    """Cancel the running execution of a sync; succeed if none is running."""
 
-    The public classes document the parameters.
-    """
-
-    kind: SyncKindName
     template_fields: Sequence[str] = ("polytomic_conn_id",)
     operator_extra_links = (PolytomicSyncLink(),)
 
@@ -47,11 +43,6 @@ class BaseCancelOperator(BaseOperator):
         self.poll_interval = duration(poll_interval, "poll_interval")
         self.timeout = duration(timeout, "timeout")
 
-    @property
-    @abstractmethod
-    def _sync_id(self) -> str:
-        """The id of the sync, as text."""
-
     def execute(self, context: Context) -> ExecutionResult | None:
         """Cancel the execution and return its result; None if none was running."""
         from airflow_provider_polytomic.executions import (
@@ -59,10 +50,8 @@ class BaseCancelOperator(BaseOperator):
             Execution,
             cancel_current,
             report,
-            sync_kind,
         )
 
-        label = f"{sync_kind(self.kind).label.capitalize()} {self._sync_id}"
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
         canceling = cancel_current(
             self.kind,
@@ -72,7 +61,7 @@ class BaseCancelOperator(BaseOperator):
             on_found=partial(push_link, self, context, client),
         )
         try:
-            with translate_api_errors(f"{label} could not be canceled", self.polytomic_conn_id):
+            with translate_api_errors(f"{self._label} could not be canceled", self.polytomic_conn_id):
                 execution = client.run(canceling)
         except DeadlinePassed as passed:
             unknown = Execution.unknown(self.kind, self._sync_id, passed.target.execution_id)  # type: ignore[union-attr]
@@ -81,7 +70,7 @@ class BaseCancelOperator(BaseOperator):
             message = report(last, f"has not ended within {self.timeout:g} s after its cancellation", steps)
             raise PolytomicRunTimeout(message, last.result()) from None
         if execution is None:
-            self.log.info("%s: no execution is running", label)
+            self.log.info("%s: no execution is running", self._label)
             return None
-        self.log.info("%s: execution %s is %s", label, execution.id, execution.status)
+        self.log.info("%s: execution %s is %s", self._label, execution.id, execution.status)
         return with_link(context, execution).result()

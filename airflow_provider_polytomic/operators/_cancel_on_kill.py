@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.deadline import run_with_deadline
+from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
@@ -25,7 +25,7 @@ MAX_SLEEP = 0.5
 """Seconds between two checks whether the task was killed."""
 
 
-class CancelOnKillOperator(BaseOperator):
+class CancelOnKillOperator(SyncTask, BaseOperator):
     """Cancel the owned execution in :meth:`on_kill`, and stop waiting soon after."""
 
     def __init__(self, *, polytomic_conn_id: str, cancel_on_kill: bool, **kwargs: Any) -> None:
@@ -35,11 +35,6 @@ class CancelOnKillOperator(BaseOperator):
         self._config: ClientConfig | None = None
         self._owned: ExecutionRef | None = None
         self._killed = False
-
-    @property
-    @abstractmethod
-    def _label(self) -> str:
-        """The subject of the task, as the beginning of a sentence."""
 
     def on_kill(self) -> None:
         """Cancel the execution that this task instance has started; makes no request to Airflow."""

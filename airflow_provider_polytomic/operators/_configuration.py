@@ -24,7 +24,7 @@ class BaseConfigurationOperator(BaseOperator):
     """Render the configuration of a Polytomic connection, and keep its secrets out of sight.
 
     ``configuration`` is rendered but is not a template field: Airflow shows template fields in the UI, stores them in
-    the metadata database, and some versions log them. The public classes document the parameters.
+    the metadata database, and some versions log them.
     """
 
     template_fields: Sequence[str] = ("configuration_conn_id", "polytomic_conn_id")

@@ -18,9 +18,8 @@ from airflow_provider_polytomic._task.errors import (
     translate_api_errors,
 )
 from airflow_provider_polytomic._task.events import EventStatus, validate_execute_complete_event
-from airflow_provider_polytomic._task.lineage import record_for_lineage
 from airflow_provider_polytomic._task.link import push_link, with_link
-from airflow_provider_polytomic._task.result import finish_execution, publish_result
+from airflow_provider_polytomic._task.result import finish_execution, publish_result, record_for_lineage
 from airflow_provider_polytomic._task.state import Attempt, TaskExecutionState
 from airflow_provider_polytomic._task.values import choice, duration
 from airflow_provider_polytomic.exceptions import (
@@ -43,9 +42,8 @@ if TYPE_CHECKING:
         ExecutionRef,
         IfRunning,
         StartResult,
-        SuccessCriteria,
     )
-    from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
+    from airflow_provider_polytomic.results import ExecutionResult, SchemaResult
 
 T = TypeVar("T")
 
@@ -54,13 +52,8 @@ CONFIRM_TIMEOUT = 60.0
 
 
 class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
-    """Start an execution exactly once, wait for its end, and return its result.
+    """Start an execution exactly once, wait for its end, and return its result."""
 
-    The public classes document the parameters.
-    """
-
-    kind: SyncKindName
-    fail_on_partial = True
     template_fields: Sequence[str] = ("polytomic_conn_id",)
     operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
@@ -86,11 +79,6 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         self.max_errors = max_errors
         self.console_log = console_log
 
-    @property
-    @abstractmethod
-    def _sync_id(self) -> str:
-        """The id of the sync, as text."""
-
     @abstractmethod
     def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
         """Return the body of the start request, given the unsuccessful executions of earlier attempts."""
@@ -102,18 +90,6 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
     def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         """Return the schema results of earlier executions that belong to the result."""
         return []
-
-    @property
-    def _criteria(self) -> SuccessCriteria:
-        from airflow_provider_polytomic.executions import SuccessCriteria
-
-        return SuccessCriteria(self.max_errors, self.fail_on_partial)
-
-    @property
-    def _label(self) -> str:
-        from airflow_provider_polytomic.executions import sync_kind
-
-        return f"{sync_kind(self.kind).label.capitalize()} {self._sync_id}"
 
     def execute(self, context: Context) -> ExecutionResult:
         """Start the execution, or find the one that an earlier attempt started, and wait for its end."""
@@ -370,11 +346,6 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         except PolytomicError as error:
             self.log.warning("%s: %s", self._label, error)
             return None
-
-    def _ref(self, execution_id: str) -> ExecutionRef:
-        from airflow_provider_polytomic.executions import ExecutionRef
-
-        return ExecutionRef(self.kind, self._sync_id, execution_id)
 
     def _translate_errors(self, failure: str, ref: ExecutionRef | None = None) -> AbstractContextManager[None]:
         return translate_api_errors(

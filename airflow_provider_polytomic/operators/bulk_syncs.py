@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._task.asset_events import SchemaOutlets
-from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, choice
+from airflow_provider_polytomic._task.values import as_bool, as_ids, choice
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
 from airflow_provider_polytomic.operators._start import BaseStartOperator
@@ -28,20 +28,16 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
     :param bulk_sync_id: Id of the bulk sync (str). (templated)
     :param schemas: Ids of the schemas to sync (sequence of str); default None: all enabled schemas. (templated)
     :param resync_mode: ``"refetch"``, ``"resync"`` or ``"rebuild"`` (str); default None: sync the changes. (templated)
-    :param fetch_mode: ``"none"``, ``"incremental"`` or ``"full"`` (str), for sources that support it; default None.
-        (templated)
-    :param test: Whether to sync a few records of each schema (bool), without ``resync_mode``; default False.
-        (templated)
+    :param fetch_mode: ``"none"``, ``"incremental"`` or ``"full"`` (str), where supported; default None. (templated)
+    :param test: Whether to sync only a few records (bool), without ``resync_mode``; default False. (templated)
     :param fail_on_partial: Whether the task fails if schemas fail (bool), or only logs a warning; default True.
     :param retry_failed_schemas: Whether a retry of the task syncs only the schemas that have not completed (bool); the
         result then has the last state of each schema across the attempts; default False.
     :param schema_outlets: Which outlets of ``bulk_sync_asset(schema=…)`` get an event (str): ``"with_rows"``, if the
         schema completed and received rows, or ``"always"``; default ``"with_rows"``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
-    :param wait_for_completion: Whether to wait for the end of the execution (bool), or to return as soon as it has
-        started; default True.
-    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
-        default_deferrable``.
+    :param wait_for_completion: Whether to wait for the end of the execution (bool) or only start it; default True.
+    :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param poll_interval: Seconds (float or timedelta) between two status requests, and the longest time that the end
         goes unnoticed; default 30.
     :param timeout: Seconds (float or timedelta) to wait from the start of the execution; then it is canceled if
@@ -50,8 +46,7 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         another one, ``"join"`` it, ``"fail"``, or ``"skip"`` the task; default ``"wait"``.
     :param cancel_on_kill: Whether to cancel the execution (bool) when the task is killed, marked, cleared or timed out.
         A restart of the triggerer cancels nothing, and a joined execution is never canceled; default True.
-    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
-        warning.
+    :param max_errors: Most record errors (int) of a success; default None: any number, with a warning.
     :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
     :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if the execution is canceled
@@ -123,10 +118,6 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         self.retry_failed_schemas = retry_failed_schemas
         self.schema_outlets: SchemaOutlets = choice(schema_outlets, "schema_outlets", "with_rows", "always")
         self._wanted_schemas: list[str] = []
-
-    @property
-    def _sync_id(self) -> str:
-        return as_id(self.bulk_sync_id, "bulk_sync_id")
 
     def _check_request(self) -> Flow[None]:
         from airflow_provider_polytomic.api import bulk_syncs
@@ -217,7 +208,3 @@ class PolytomicCancelBulkSyncOperator(BaseCancelOperator):
             **kwargs,
         )
         self.bulk_sync_id = bulk_sync_id
-
-    @property
-    def _sync_id(self) -> str:
-        return as_id(self.bulk_sync_id, "bulk_sync_id")

@@ -37,12 +37,10 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
     :param validate: Whether Polytomic tries the settings before it saves them (bool); default True.
     :param refresh_schemas: Whether to refresh its schemas and wait for the end of the refresh (bool); default False.
     :param refresh_timeout: Seconds (float or timedelta) to wait for the refresh; default 600.
-    :param configuration: Settings of the connection (mapping); templates in it are rendered when the task runs; default
-        None.
+    :param configuration: Settings of the connection (mapping), rendered when the task runs; default None.
     :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
         ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
-    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
-        (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
     :raises PolytomicTaskError: if the schemas are not refreshed within ``refresh_timeout``
@@ -133,12 +131,10 @@ class PolytomicTestConnectionOperator(BaseConfigurationOperator):
     :param connection_id: Id of a saved connection (str) whose settings are used where ``configuration`` has none;
         default None. (templated)
     :param connection_type: Id of the connection type (str); default None: the type of the saved connection. (templated)
-    :param configuration: Settings of the connection (mapping); templates in it are rendered when the task runs; default
-        None.
+    :param configuration: Settings of the connection (mapping), rendered when the task runs; default None.
     :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
         ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
-    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
-        (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
 
@@ -203,12 +199,10 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
     :param healthcheck_interval: How often Polytomic checks its health (str), such as ``3h30m``; default None: unchanged
         if the API shows it, otherwise cleared.
     :param validate: Whether Polytomic tries the settings before it saves them (bool); default True.
-    :param configuration: Settings of the connection (mapping); templates in it are rendered when the task runs; default
-        None.
+    :param configuration: Settings of the connection (mapping), rendered when the task runs; default None.
     :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
         ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
-    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
-        (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
 
@@ -280,8 +274,7 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
 
     :param connection_id: Id of the connection (str). (templated)
     :param force: Whether to delete the syncs and everything else that uses it, too (bool); default False. (templated)
-    :param polytomic_conn_id: Id of the Airflow connection to Polytomic (str); default ``polytomic_default``.
-        (templated)
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import conf
-from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, as_list
+from airflow_provider_polytomic._task.values import as_bool, as_ids, as_list
 from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
 from airflow_provider_polytomic.operators._start import BaseStartOperator
 
@@ -29,10 +29,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
     :param source_identities: Records to sync (sequence of dict) by model, field and value, instead of ``identities``;
         default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
-    :param wait_for_completion: Whether to wait for the end of the execution (bool), or to return as soon as it has
-        started; default True.
-    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
-        default_deferrable``.
+    :param wait_for_completion: Whether to wait for the end of the execution (bool) or only start it; default True.
+    :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param poll_interval: Seconds (float or timedelta) between two status requests, and the longest time that the end
         goes unnoticed; default 30.
     :param timeout: Seconds (float or timedelta) to wait from the start of the execution; then it is canceled if
@@ -41,8 +39,7 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         another one, ``"join"`` it, ``"fail"``, or ``"skip"`` the task; default ``"wait"``.
     :param cancel_on_kill: Whether to cancel the execution (bool) when the task is killed, marked, cleared or timed out.
         A restart of the triggerer cancels nothing, and a joined execution is never canceled; default True.
-    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
-        warning.
+    :param max_errors: Most record errors (int) of a success; default None: any number, with a warning.
     :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
     :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if the execution is canceled
@@ -107,10 +104,6 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         self.identities = identities
         self.source_identities = source_identities
 
-    @property
-    def _sync_id(self) -> str:
-        return as_id(self.sync_id, "sync_id")
-
     def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
         return {
             "resync": as_bool(self.resync, "resync") or None,
@@ -163,7 +156,3 @@ class PolytomicCancelSyncOperator(BaseCancelOperator):
             **kwargs,
         )
         self.sync_id = sync_id
-
-    @property
-    def _sync_id(self) -> str:
-        return as_id(self.sync_id, "sync_id")

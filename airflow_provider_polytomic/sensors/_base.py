@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, validate_execute_complete_event
+from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.values import as_datetime
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_polytomic.api import PolytomicClient
+    from airflow_provider_polytomic.executions import CompletedSince, ExecutionRef
 
 
 class BasePolytomicSensor(BaseSensorOperator):
@@ -32,6 +34,7 @@ class BasePolytomicSensor(BaseSensorOperator):
     operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
     _hook: PolytomicHook | None = None
+    _link_pushed = False
 
     def __init__(self, *, polytomic_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -103,6 +106,11 @@ class BasePolytomicSensor(BaseSensorOperator):
     def _client(self) -> PolytomicClient:
         self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
         return self._hook.get_conn()
+
+    def _push_link_once(self, context: Context, target: ExecutionRef | CompletedSince) -> None:
+        if not self._link_pushed:
+            push_link(self, context, self._client, target)
+            self._link_pushed = True
 
     def _defer(self, context: Context, trigger_class: type[BaseTrigger], deadline: float, **values: Any) -> NoReturn:
         """Defer to a trigger.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from airflow_provider_polytomic._task.errors import (
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import finish_execution
+from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic._task.values import as_datetime, as_id
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.lineage import OpenLineageMixin
@@ -38,9 +38,8 @@ if TYPE_CHECKING:
         ConsoleLogReader,
         Execution,
         ExecutionRef,
-        SuccessCriteria,
     )
-    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
+    from airflow_provider_polytomic.results import ExecutionResult
 
 RESOLVE_TIMEOUT = 300.0
 """Seconds for which a worker retries to resolve the execution before it defers; a retry of the task tries again."""
@@ -55,14 +54,9 @@ START_OF_RUN = "{{ data_interval_start | default(none) or dag_run.start_date }}"
 """Default of ``completed_after``, as the triggerer renders it."""
 
 
-class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
-    """Wait for the end of one execution, and return its result.
+class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
+    """Wait for the end of one execution, and return its result."""
 
-    The public classes document the parameters.
-    """
-
-    kind: SyncKindName
-    fail_on_partial = True
     template_fields: Sequence[str] = ("execution_id", "completed_after", "polytomic_conn_id")
 
     def __init__(
@@ -96,17 +90,6 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
         self.end_from_trigger = end_from_trigger
         self._target: ExecutionRef | CompletedSince | None = None
         self._console: ConsoleLogReader | None = None
-
-    @property
-    @abstractmethod
-    def _sync_id(self) -> str:
-        """The id of the sync, as text."""
-
-    @property
-    def _criteria(self) -> SuccessCriteria:
-        from airflow_provider_polytomic.executions import SuccessCriteria
-
-        return SuccessCriteria(self.max_errors, self.fail_on_partial)
 
     def _build_start_trigger_args(self) -> StartTriggerArgs | None:
         """Return the trigger that starts the sensor without a worker; called when all attributes are set.
@@ -180,17 +163,6 @@ class BaseStatusSensor(BasePolytomicSensor, OpenLineageMixin):
     def _on_deferral_timeout(self, execution_id: str) -> None:
         self._target = self._ref(execution_id)
         self._cancel_target()
-
-    @property
-    def _label(self) -> str:
-        from airflow_provider_polytomic.executions import sync_kind
-
-        return f"{sync_kind(self.kind).label.capitalize()} {self._sync_id}"
-
-    def _ref(self, execution_id: str) -> ExecutionRef:
-        from airflow_provider_polytomic.executions import ExecutionRef
-
-        return ExecutionRef(self.kind, self._sync_id, execution_id)
 
     def _poke_or_defer(self, context: Context, deadline: float) -> ExecutionResult:
         from airflow_provider_polytomic.executions import ExecutionRef

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._task.asset_events import SchemaOutlets
-from airflow_provider_polytomic._task.values import as_id, choice
+from airflow_provider_polytomic._task.values import choice
 from airflow_provider_polytomic.sensors._status import BaseStatusSensor
 
 
@@ -26,10 +26,8 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
     :param schema_outlets: Which outlets of ``bulk_sync_asset(schema=…)`` get an event (str): ``"with_rows"``, if the
         schema completed and received rows, or ``"always"``; default ``"with_rows"``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
-    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
-        default_deferrable``.
-    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
-        warning.
+    :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
+    :param max_errors: Most record errors (int) of a success; default None: any number, with a warning.
     :param cancel_on_timeout: Whether to cancel the execution at the sensor's ``timeout`` (bool); default False.
     :param console_log: Whether to copy the execution's console log to the task log (bool), in mode ``reschedule`` at
         the end; default False.
@@ -95,7 +93,3 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
         self.fail_on_partial = fail_on_partial
         self.schema_outlets: SchemaOutlets = choice(schema_outlets, "schema_outlets", "with_rows", "always")
         self.start_trigger_args = self._build_start_trigger_args()
-
-    @property
-    def _sync_id(self) -> str:
-        return as_id(self.bulk_sync_id, "bulk_sync_id")

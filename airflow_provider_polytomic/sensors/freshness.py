@@ -34,8 +34,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
     :param since: Time (datetime, or str in ISO 8601) at or after which it must have completed, instead of ``max_age``;
         default None: the start of the data interval, or of the DAG run if it has no data interval. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
-    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
-        default_deferrable``.
+    :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
     :raises AirflowSensorTimeout: if ``timeout`` passes
@@ -73,7 +72,6 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
         self.max_age = None if max_age is None else duration(max_age, "max_age")
         self.since = since
-        self._link_pushed = False
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look for a recent execution; a failed request is logged and changes nothing."""
@@ -123,9 +121,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
         target = self._target(context)
         with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
             try:
-                if not self._link_pushed:
-                    push_link(self, context, self._client, target)
-                    self._link_pushed = True
+                self._push_link_once(context, target)
                 return self._client.run(target.fetch())
             except PolytomicError as error:
                 if not is_transient(error):

@@ -31,8 +31,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     :param runs: Results of operators with ``wait_for_completion=False`` (sequence of mappings), or any mappings with
         ``kind``, ``sync_id`` and ``execution_id``; None of a skipped task is ignored. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
-    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
-        default_deferrable``.
+    :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param max_errors: Most record errors (int) that a successful execution may have; default None: any number.
     :param fail_on_partial: Whether the task fails if schemas of a bulk sync fail (bool); default True.
     :raises PolytomicRunFailed: if an execution is not successful; the message has a table of these executions
@@ -69,7 +68,6 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         self.max_errors = max_errors
         self.fail_on_partial = fail_on_partial
         self._ends: dict[ExecutionRef, Execution | str] = {}
-        self._link_pushed = False
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Request the status of each execution that has not ended; a failed request is logged and changes nothing."""
@@ -77,7 +75,8 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         from airflow_provider_polytomic.executions import FINAL_ERRORS
 
         refs = self._refs()
-        self._push_first_link(context, refs)
+        if refs:
+            self._push_link_once(context, refs[0])
         for ref in [ref for ref in refs if ref not in self._ends]:
             try:
                 execution = self._client.run(ref.fetch(without_retries=True))
@@ -99,7 +98,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         refs = self._refs()
         if not refs:
             return []
-        self._push_first_link(context, refs)
+        self._push_link_once(context, refs[0])
         self._defer(context, PolytomicManyExecutionsTrigger, deadline, runs=[asdict(ref) for ref in refs])
 
     def _complete(self, context: Context, event: ExecutionEvent) -> list[ExecutionResult]:
@@ -164,11 +163,6 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
             f"{self.timeout:g} s, and were left running:\n{status_table(running, self._ends)}\n"
             "  Next: set a longer timeout, or check in Polytomic why the executions are slow"
         )
-
-    def _push_first_link(self, context: Context, refs: Sequence[ExecutionRef]) -> None:
-        if refs and not self._link_pushed:
-            self._link_pushed = True
-            push_link(self, context, self._client, refs[0])
 
     def _on_soft_timeout(self, context: Context) -> None:
         if self._ends:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_polytomic._compat import conf
-from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.sensors._status import BaseStatusSensor
 
 
@@ -22,10 +21,8 @@ class PolytomicSyncStatusSensor(BaseStatusSensor):
     :param completed_after: Time (datetime, or str in ISO 8601); default None: the start of the data interval, or of the
         DAG run if it has no data interval. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
-    :param deferrable: Whether to wait in the triggerer (bool) instead of a worker slot; default: ``[operators]
-        default_deferrable``.
-    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number, with a
-        warning.
+    :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
+    :param max_errors: Most record errors (int) of a success; default None: any number, with a warning.
     :param cancel_on_timeout: Whether to cancel the execution at the sensor's ``timeout`` (bool); default False.
     :param console_log: Whether to copy the execution's console log to the task log (bool), in mode ``reschedule`` at
         the end; default False.
@@ -87,7 +84,3 @@ class PolytomicSyncStatusSensor(BaseStatusSensor):
         )
         self.sync_id = sync_id
         self.start_trigger_args = self._build_start_trigger_args()
-
-    @property
-    def _sync_id(self) -> str:
-        return as_id(self.sync_id, "sync_id")

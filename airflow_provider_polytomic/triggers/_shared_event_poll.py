@@ -43,11 +43,7 @@ MAX_CACHED_DETAILS = 500
 
 
 class EventPoll:
-    """The events of one poll, for all triggers.
-
-    :param window: the ended executions
-    :param config: settings of the connection that they were read with
-    """
+    """The events of one poll, for all triggers, and the settings of the connection that they were read with."""
 
     def __init__(self, window: Window, config: ConnectionConfig) -> None:
         self.window = window
@@ -66,11 +62,7 @@ class EventPoll:
 
 
 class SharedEventPoll:
-    """The poll that the event triggers of one connection share on one event loop.
-
-    :param conn_id: id of the Airflow connection
-    :param poll_interval: seconds between two polls
-    """
+    """The poll that the event triggers of one connection share on one event loop."""
 
     def __init__(self, conn_id: str, poll_interval: float) -> None:
         self.conn_id = conn_id

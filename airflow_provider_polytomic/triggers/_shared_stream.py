@@ -10,11 +10,7 @@ from airflow_provider_polytomic.triggers._shared_event_poll import EventPoll, sh
 
 
 class EventPollProducer(SharedStreamProducer):
-    """Produce polls, and tell each poll when Airflow has stored its events.
-
-    :param conn_id: id of the Airflow connection
-    :param poll_interval: seconds between two polls
-    """
+    """Produce polls, and run the callbacks of each poll when Airflow has stored its events."""
 
     def __init__(self, conn_id: str, poll_interval: float) -> None:
         self._key = (conn_id, poll_interval)

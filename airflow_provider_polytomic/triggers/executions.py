@@ -47,16 +47,13 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
 
     :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
     :param sync_id: Id of the sync (str).
-    :param execution_id: Id of the execution (str); None waits for the first one that ends at or after
-        ``completed_after``.
+    :param execution_id: Id of the execution (str); None waits for the first that ends after ``completed_after``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
-    :param poll_interval: Seconds (float) between two status requests, and the longest time that the end goes unnoticed;
-        default 30.
+    :param poll_interval: Seconds (float) between two status requests; default 30.
     :param deadline: When to stop waiting, in seconds (float) since the epoch; default None: never.
     :param cancel_on_kill: Whether to cancel the execution when a person ends the waiting task (bool); needs the XCom
         ``polytomic_execution`` with the id of the execution; default False.
-    :param ownership: Relation of the execution to the task (str): ``"owned"``, ``"joined"`` or ``"blocking"``; default
-        ``"joined"``.
+    :param ownership: Relation to the task (str): ``"owned"``, ``"joined"`` or ``"blocking"``; default ``"joined"``.
     :param try_number: Number of the waiting attempt (int); default None.
     :param latest_end: End of the task's ``execution_timeout``, in seconds (float) since the epoch; default None.
     :param previous_schema_results: Schema results of earlier executions (list of dict), returned in the event; default

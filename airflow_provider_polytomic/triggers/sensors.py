@@ -10,6 +10,7 @@ from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic._task.link import push_link_in_trigger
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
+from airflow_provider_polytomic._task.sync_task import SYNC_ID_PARAMETERS
 from airflow_provider_polytomic._task.values import as_datetime, as_id
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.triggers._base import EPOCH
@@ -89,7 +90,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         awaited = await xcom_in_trigger(ti, EXECUTION_XCOM_KEY) or {}
         if awaited.get("try_number") != ti.try_number:
             self.deadline = time.time() + self.timeout
-            name = "bulk_sync_id" if self.kind == "bulk" else "sync_id"
+            name = SYNC_ID_PARAMETERS[self.kind]
             try:
                 self.sync_id = as_id(getattr(self, name), name)
                 self.completed_after = as_datetime(self.completed_after or EPOCH, "completed_after").isoformat()

@@ -207,6 +207,7 @@ def test_a_sensor_for_many_adds_each_result_to_the_event_of_its_sync(emulator, r
     for _ in range(2):
         sync = emulator.add_model_sync(duration=20)
         runs.append({"kind": "model", "sync_id": sync.id, "execution_id": emulator.start(sync.id).id})
+    emulator.clock.advance(20)
     assets = [sync_asset(each["sync_id"]) for each in runs]
     sensor = PolytomicWaitForSyncsSensor(
         task_id="wait", runs=runs, poke_interval=5, deferrable=deferrable, outlets=[*assets, OTHER]

@@ -137,6 +137,7 @@ def test_a_sensor_of_many_links_the_first_execution_and_then_the_first_failed_on
     for outcome in ("completed", "completed", "failed"):
         sync = emulator.add_model_sync(duration=20, outcome=outcome)
         runs.append({"kind": "model", "sync_id": sync.id, "execution_id": emulator.start(sync.id).id})
+    emulator.clock.advance(20)
     task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, deferrable=deferrable, poke_interval=5))
     with pytest.raises(PolytomicRunFailed):
         task.finish()
