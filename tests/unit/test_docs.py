@@ -64,6 +64,17 @@ def test_the_python_on_a_page_compiles(page):
         compile(dedent(with_examples(block)), page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if '--8<-- "example_dags/' in page.read_text()], ids=lambda page: page.stem
+)
+def test_a_page_imports_the_classes_of_its_examples(page):
+    text = with_examples(page.read_text())
+    lines = re.findall(rf"^from ({PACKAGE}\S*) import (.+)$", text, re.MULTILINE)
+    imported = {f"{module}.{name}" for module, names in lines for name in names.split(", ")}
+    used = {path for name, path in public_classes().items() if re.search(rf"\b{name}(\.partial)?\(", text)}
+    assert used <= imported
+
+
 def with_examples(block: str) -> str:
     """Insert the sections of the example DAGs that a page includes."""
     return re.sub(r'^--8<-- "([^":]+):(\w+)"$', lambda found: example(found[1], found[2]), block, flags=re.MULTILINE)
