@@ -158,5 +158,8 @@ def _converted(name: str, value: Any) -> Any:
 def _schema(value: SchemaPlan | Mapping[str, Any]) -> SchemaPlan:
     if isinstance(value, SchemaPlan):
         return value
+    if not isinstance(value, Mapping) or "id" not in value:
+        raise ValueError(f"A schema is a mapping with an id, such as {{'id': 'contact', 'records': 7}}, not {value!r}.")
+    _reject_unknown("A schema", value, [each.name for each in fields(SchemaPlan)])
     duration = value.get("duration")
     return SchemaPlan(**{**value, "duration": None if duration is None else float(duration)})

@@ -31,6 +31,19 @@ def test_add_and_run_syncs(emulator, control, clock, http):
     assert emulator.executions(bulk["id"])[0].status == "completed"
 
 
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("contact", "A schema is a mapping with an id.*, not 'contact'"),
+        ({"records": 7}, "A schema is a mapping with an id.*, not {'records': 7}"),
+        ({"id": "contact", "record_count": 7}, "A schema has no record_count. Use id, duration, records"),
+    ],
+)
+def test_a_schema_is_a_mapping_of_known_fields(emulator, schema, message):
+    with pytest.raises(ValueError, match=message):
+        emulator.add_bulk_sync(schemas=[schema])
+
+
 def test_add_connection(emulator, control, http):
     body = {"name": "c", "type": "postgresql", "configuration": {"password": "hunter2"}}
     added = control.post("/connections", json=body)
