@@ -46,7 +46,8 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         another one, ``"join"`` it, ``"fail"``, or ``"skip"`` the task; default ``"wait"``.
     :param cancel_on_kill: Whether to cancel the execution (bool) when the task is killed, marked, cleared or timed out.
         A restart of the triggerer cancels nothing, and a joined execution is never canceled; default True.
-    :param max_errors: Most record errors (int) of a success; default None: any number, with a warning.
+    :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,
+        with a warning.
     :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
     :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if the execution is canceled

@@ -27,7 +27,8 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
         schema completed and received rows, or ``"always"``; default ``"with_rows"``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
-    :param max_errors: Most record errors (int) of a success; default None: any number, with a warning.
+    :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,
+        with a warning.
     :param cancel_on_timeout: Whether to cancel the execution at the sensor's ``timeout`` (bool); default False.
     :param console_log: Whether to copy the execution's console log to the task log (bool), in mode ``reschedule`` at
         the end; default False.

@@ -49,7 +49,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
         )
 
     .. seealso::
-        How-to: ``docs/sensors.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
+        How-to: ``docs/events.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
     """
 
     template_fields: Sequence[str] = ("sync_id", "since", "polytomic_conn_id")

@@ -32,7 +32,8 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         ``kind``, ``sync_id`` and ``execution_id``; None of a skipped task is ignored. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
-    :param max_errors: Most record errors (int) that a successful execution may have; default None: any number.
+    :param max_errors: Largest number of record errors (int) that a successful execution may have; default None: any
+        number.
     :param fail_on_partial: Whether the task fails if schemas of a bulk sync fail (bool); default True.
     :raises PolytomicRunFailed: if an execution is not successful; the message has a table of these executions
     :raises PolytomicRequestRefused: if an execution cannot be waited for (400, 401, 403, 404, 422); not retried

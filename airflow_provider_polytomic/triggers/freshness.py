@@ -39,7 +39,7 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
         )
 
     .. seealso::
-        How-to: ``docs/sensors.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
+        How-to: ``docs/events.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
     """
 
     def __init__(
