@@ -91,21 +91,21 @@ def raised_by(function: Callable[..., Any]) -> set[str]:
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_class_says_what_each_of_its_parameters_is(name):
     named, variable = arguments(CLASSES[name])
-    told = fields(CLASSES[name], "param")
-    assert named - told.keys() == set()
-    assert told.keys() - named - variable == set()
-    assert all(told.values())
+    described = fields(CLASSES[name], "param")
+    assert named - described.keys() == set()
+    assert described.keys() - named - variable == set()
+    assert all(described.values())
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if not name.endswith("Trigger")])
 def test_a_parameter_means_the_same_where_a_base_explains_it(name):
-    told = fields(CLASSES[name], "param")
+    described = fields(CLASSES[name], "param")
     explained: dict[str, str] = {}
     for base in CLASSES[name].__mro__[1:]:
         if base.__module__.startswith(PACKAGE):
             explained = {**fields(base, "param"), **explained}
-    same = {key: text for key, text in explained.items() if key in told}
-    assert {key: told[key] for key in same} == same
+    same = {key: text for key, text in explained.items() if key in described}
+    assert {key: described[key] for key in same} == same
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -120,7 +120,7 @@ def test_a_class_says_what_its_constructor_raises(name):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_says_what_it_raises_and_on_which_endpoint_it_stands(name):
-    told = fields(CLASSES[name], "raise")
+    described = fields(CLASSES[name], "raise")
     expected = {"PolytomicRequestRefused"}
     if name != "PolytomicWaitForSyncsSensor":
         expected |= {"PolytomicUnavailable"}
@@ -130,7 +130,7 @@ def test_a_task_says_what_it_raises_and_on_which_endpoint_it_stands(name):
         expected |= {"PolytomicRunFailed", "PolytomicRunCanceled", "PolytomicRunIncomplete"}
     if name.startswith(("PolytomicStart", "PolytomicCancel")):
         expected |= {"PolytomicRunTimeout"}
-    assert expected - told.keys() == set()
+    assert expected - described.keys() == set()
     assert endpoints(CLASSES[name])
 
 
