@@ -134,7 +134,7 @@ def test_no_module_imports_itself_through_others():
             visit(name, (name,))
 
 
-def test_what_differs_between_versions_of_airflow_stands_in_one_module():
+def test_one_module_has_what_differs_between_versions_of_airflow():
     for file in ROOT.rglob("*.py"):
         if file.name != "_compat.py":
             assert "except ImportError" not in file.read_text(), file

@@ -449,6 +449,14 @@ class TestOnKill:
         self.kill_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
 
+    def test_an_unexpected_error_is_logged_and_does_not_leave_on_kill(self, kind, task_instance, monkeypatch, logged):
+        def fail(*args, **kwargs):
+            raise OSError("no more file descriptors")
+
+        monkeypatch.setattr("airflow_provider_polytomic.executions.cancel", fail)
+        self.kill_while_waiting(kind, task_instance, monkeypatch)
+        assert "no more file descriptors" in logged()
+
     def test_a_response_that_never_ends_is_not_awaited(self, kind, task_instance, monkeypatch, logged):
         """A timeout of httpx is for one phase of a request, and starts again with each byte."""
         monkeypatch.setattr(_cancel_on_kill, "KILL_TIMEOUT", 0.2)
