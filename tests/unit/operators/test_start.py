@@ -277,6 +277,17 @@ class TestDeadlines:
         assert second.value.trigger.ownership == "owned"
         assert second.value.trigger.deadline == first.value.trigger.deadline
 
+    def test_a_blocking_execution_is_not_canceled_at_execution_timeout(self, kind, task_instance, deferred):
+        sync_id = kind.add(duration=NEVER)
+        other = kind.emulator.start(sync_id)
+        task = task_instance(kind.start(sync_id, deferrable=True, execution_timeout=timedelta(seconds=50)))
+        with pytest.raises(deferred):
+            task.execute()
+        event = {"status": "deadline", "execution_id": other.id, "ownership": "blocking", "try_number": 1}
+        with pytest.raises(PolytomicRunTimeout, match=f"{other.id} .* blocks it. Next: set a longer execution_timeout"):
+            task.resume(event)
+        assert kind.cancels == []
+
     def test_without_a_timeout_there_is_no_deadline(self, kind, task_instance, deferred):
         with pytest.raises(deferred) as raised:
             task_instance(kind.start(kind.add(duration=NEVER), deferrable=True)).execute()
