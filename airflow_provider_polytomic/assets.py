@@ -71,8 +71,8 @@ class AssetUri:
 def sync_asset(sync_id: str, *, host: str = DEFAULT_HOST, **options: Any) -> Asset:
     """Return the asset of a model sync; on Airflow 2 a ``Dataset``.
 
-    :param sync_id: Id (text) of the model sync; not a template, since Airflow does not render assets.
-    :param host: Host or URL (text) of Polytomic, as in the Airflow connection; default ``app.polytomic.com``.
+    :param sync_id: Id (str) of the model sync; not a template, since Airflow does not render assets.
+    :param host: Host or URL (str) of Polytomic, as in the Airflow connection; default ``app.polytomic.com``.
     :param options: Further parameters of ``Asset``, such as ``name``, ``group``, ``extra`` and ``watchers``.
     :raises ValueError: if the id or the host is empty
 
@@ -92,9 +92,9 @@ def sync_asset(sync_id: str, *, host: str = DEFAULT_HOST, **options: Any) -> Ass
 def bulk_sync_asset(bulk_sync_id: str, *, schema: str | None = None, host: str = DEFAULT_HOST, **options: Any) -> Asset:
     """Return the asset of a bulk sync or of one of its schemas; on Airflow 2 a ``Dataset``.
 
-    :param bulk_sync_id: Id (text) of the bulk sync; not a template, since Airflow does not render assets.
-    :param schema: Id (text) of one schema, as in the operator's ``schemas``; default None: the whole sync.
-    :param host: Host or URL (text) of Polytomic, as in the Airflow connection; default ``app.polytomic.com``.
+    :param bulk_sync_id: Id (str) of the bulk sync; not a template, since Airflow does not render assets.
+    :param schema: Id (str) of one schema, as in the operator's ``schemas``; default None: the whole sync.
+    :param host: Host or URL (str) of Polytomic, as in the Airflow connection; default ``app.polytomic.com``.
     :param options: Further parameters of ``Asset``, such as ``name``, ``group``, ``extra`` and ``watchers``.
     :raises ValueError: if an id or the host is empty
 

@@ -37,7 +37,8 @@ def emit_asset_events(task: BaseOperator, context: Context, *executions: Executi
         if execution and isinstance(outlet, EMITTED_OUTLETS):
             context["outlet_events"][outlet].extra.update(_extra(execution, _schema_result(outlet, execution)))
     if unchanged:
-        task.log.info("No event for outlets that received no rows: %s", ", ".join(outlet.uri for outlet in unchanged))
+        uris = ", ".join(outlet.uri for outlet in unchanged)
+        task.log.info("No event for outlets that the execution has not updated: %s", uris)
         task.outlets = updated
 
 

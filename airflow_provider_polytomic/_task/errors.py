@@ -137,25 +137,25 @@ def find_diagnostics(execution: Execution, conn_id: str) -> Diagnostics:
     try:
         config = PolytomicHook(conn_id).config()
         run_with_deadline(
-            lambda: found.extend(_collect(execution, config)), FAILURE_REPORT_TIMEOUT, name="polytomic-diagnostics"
+            lambda: _collect(execution, config, found), FAILURE_REPORT_TIMEOUT, name="polytomic-diagnostics"
         )
     except Exception as error:
         log.debug("Could not get the diagnostics of execution %s: %s", execution.id, type(error).__name__)
     return found[-1]
 
 
-def _collect(execution: Execution, config: ConnectionConfig) -> Iterator[Diagnostics]:
-    """Yield the diagnostics, and then the same with records that have errors."""
+def _collect(execution: Execution, config: ConnectionConfig, found: list[Diagnostics]) -> None:
+    """Append the diagnostics to ``found``, and then the same with records that have errors."""
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.api.files import read_beginning
     from airflow_provider_polytomic.executions import collect_diagnostics, first_records
 
     with PolytomicClient(config=replace(config, max_requests_per_minute=None)) as client:
         diagnostics = client.run(collect_diagnostics(execution, config.secrets))
-    yield diagnostics
+    found.append(diagnostics)
     if diagnostics.error_file and not config.hide_error_records:
         beginning = read_beginning(diagnostics.error_file, config)
-        yield replace(diagnostics, records=first_records(beginning or "", *config.secrets))
+        found.append(replace(diagnostics, records=first_records(beginning or "", *config.secrets)))
 
 
 def already_running_error(other: Execution, if_running: str) -> AirflowException:

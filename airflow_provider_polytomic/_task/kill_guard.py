@@ -33,20 +33,20 @@ GUARD_TIMEOUT = 60.0
 async def was_killed(task_instance: Any, execution_id: str, timeout: float) -> bool:
     """Return whether a person has ended the task instance that waits for an execution.
 
-    An undecided question counts as no: an execution that runs on can be canceled by hand, a wrong cancellation cannot
-    be undone.
+    If that cannot be decided, return False: an execution that is left running can be canceled by hand, and a wrong
+    cancellation cannot be undone.
 
     :param task_instance: task instance of the trigger; None if it has none, as in ``dag.test()``
     :param timeout: seconds to wait for the answer
     """
     if task_instance is None:
         return False
-    question = asyncio.ensure_future(xcom_if_deferred(task_instance, EXECUTION_XCOM_KEY))
-    answered, _ = await asyncio.wait({question}, timeout=timeout)
+    request = asyncio.ensure_future(xcom_if_deferred(task_instance, EXECUTION_XCOM_KEY))
+    answered, _ = await asyncio.wait({request}, timeout=timeout)
     try:
         if not answered:
             raise TaskStateUnknown(f"no answer within {timeout:.0f} s")
-        awaited = question.result()
+        awaited = request.result()
     except Exception as error:
         log.warning(
             "Could not decide whether the task was killed (%s: %s); leaving execution %s running",

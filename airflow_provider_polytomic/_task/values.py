@@ -41,7 +41,7 @@ def as_id(value: Any, name: str) -> str:
     """
     text = "" if value is None else str(value).strip()
     if text in ("", ".", "..", "None"):
-        raise PolytomicRequestRefused(f"{name} is {value!r}, which is not an id. Next: check what its template renders")
+        raise _refused(value, name, "which is not an id")
     return text
 
 
@@ -54,7 +54,7 @@ def as_bool(value: Any, name: str) -> bool:
     try:
         return words[str(value).strip().lower()]
     except KeyError:
-        raise PolytomicRequestRefused(f"{name} is {value!r}, neither true nor false") from None
+        raise _refused(value, name, "neither true nor false") from None
 
 
 def as_list(value: Any, name: str) -> list[Any] | None:
@@ -66,14 +66,14 @@ def as_list(value: Any, name: str) -> list[Any] | None:
         try:
             value = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
-            raise PolytomicRequestRefused(f"{name} is {value!r}, not a list") from None
+            raise _refused(value, name, "not a list") from None
     if value is None or value == "" or value == []:
         return None
     if isinstance(value, str):
         return [value]
     if isinstance(value, (list, tuple, set, frozenset)):
         return list(value)
-    raise PolytomicRequestRefused(f"{name} is {value!r}, not a list")
+    raise _refused(value, name, "not a list")
 
 
 def as_ids(value: Any, name: str) -> list[str] | None:
@@ -90,5 +90,9 @@ def as_datetime(value: Any, name: str) -> datetime:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError:
-        raise PolytomicRequestRefused(f"{name} is {value!r}, not a time in ISO 8601") from None
+        raise _refused(value, name, "not a time in ISO 8601") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _refused(value: Any, name: str, problem: str) -> PolytomicRequestRefused:
+    return PolytomicRequestRefused(f"{name} is {value!r}, {problem}. Next: check what its template renders")

@@ -84,7 +84,7 @@ class Feed:
         return {
             "since": self._since.isoformat(),
             "begin": isoformat(self._begin),
-            "asked": isoformat(self._read_at),
+            "read_at": isoformat(self._read_at),
             "seen": {execution_id: at.isoformat() for execution_id, at in self._seen.items()},
         }
 
@@ -157,7 +157,7 @@ class Feed:
 
     def _restore(self, cursor: Mapping[str, Any]) -> None:
         try:
-            since, begin, read_at = (parse_moment(cursor[name]) for name in ("since", "begin", "asked"))
+            since, begin, read_at = (parse_moment(cursor[name]) for name in ("since", "begin", "read_at"))
             seen = {str(one): datetime.fromisoformat(at) for one, at in cursor["seen"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             since = None

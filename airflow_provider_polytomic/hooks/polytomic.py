@@ -28,7 +28,7 @@ class PolytomicHook(BaseHook):
 
     The first request creates the client; the hook keeps it with its HTTP connections.
 
-    :param polytomic_conn_id: Id (text) of the Airflow connection; default ``polytomic_default``.
+    :param polytomic_conn_id: Id (str) of the Airflow connection; default ``polytomic_default``.
 
     .. code-block:: python
 
@@ -160,13 +160,13 @@ class PolytomicHook(BaseHook):
     ) -> StartedExecution:
         """Start an execution of a model sync and do not wait for it to end: ``POST /api/syncs/{id}/executions``.
 
-        :param sync_id: Id (text) of the model sync.
-        :param resync: Boolean; True syncs all records instead of the changed ones. Default None: the API's default.
-        :param test: Boolean that is passed on; the API does not document its effect. Default None.
-        :param identities: Values (texts) of the identity field: sync only these records. Default None: all.
+        :param sync_id: Id (str) of the model sync.
+        :param resync: Whether to sync all records (bool), not only the changed ones. Default None: the API's default.
+        :param test: Value (bool) that is passed on; the API does not document its effect. Default None.
+        :param identities: Values (sequence of str) of the identity field: sync only these records. Default None: all.
         :param source_identities: Records, each a list of mappings with model, field and value, at most 1000; excludes
             ``identities``. Default None: all.
-        :param idempotency_key: Text: a start repeated with it returns the execution of the first. Default None.
+        :param idempotency_key: Key (str); a start repeated with it returns the same execution. Default None: no key.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
@@ -186,7 +186,7 @@ class PolytomicHook(BaseHook):
     def get_sync_status(self, sync_id: str) -> SyncStatus:
         """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
 
-        :param sync_id: Id (text) of the model sync.
+        :param sync_id: Id (str) of the model sync.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
@@ -197,7 +197,7 @@ class PolytomicHook(BaseHook):
     def cancel_sync(self, sync_id: str) -> None:
         """Request the cancellation of a model sync's current execution: ``POST /api/syncs/{id}/cancel``.
 
-        :param sync_id: Id (text) of the model sync.
+        :param sync_id: Id (str) of the model sync.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
@@ -215,9 +215,9 @@ class PolytomicHook(BaseHook):
     ) -> Iterator[Sync]:
         """Yield the model syncs of all pages, the latest changed first: ``GET /api/syncs``.
 
-        :param active: Boolean; only syncs that are, or are not, active. Default None: both.
-        :param mode: Only syncs of this mode (text), such as ``updateOrCreate``. Default None: all.
-        :param target_connection_id: Only syncs that write to the connection with this id (text). Default None: all.
+        :param active: Whether to list only active or only inactive syncs (bool). Default None: both.
+        :param mode: Only syncs of this mode (str), such as ``updateOrCreate``. Default None: all.
+        :param target_connection_id: Only syncs that write to the connection with this id (str). Default None: all.
         :param limit: Rows of one page, 1 to 50. Default None: 50.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
@@ -239,12 +239,12 @@ class PolytomicHook(BaseHook):
     ) -> BulkSyncExecution:
         """Start an execution of a bulk sync and do not wait for it to end: ``POST /api/bulk/syncs/{id}/executions``.
 
-        :param bulk_sync_id: Id (text) of the bulk sync.
-        :param schemas: Ids (texts) of the schemas to sync. Default None: all that are enabled.
+        :param bulk_sync_id: Id (str) of the bulk sync.
+        :param schemas: Ids (sequence of str) of the schemas to sync. Default None: all that are enabled.
         :param resync_mode: ``refetch``, ``resync`` or ``rebuild``; excludes ``test``. Default None: no resync.
         :param fetch_mode: ``none``, ``incremental`` or ``full``, the last two for Salesforce only. Default None.
-        :param test: Boolean; True syncs at most five records of each schema. Default None: all records.
-        :param idempotency_key: Text: a start repeated with it returns the execution of the first. Default None.
+        :param test: Whether to sync at most five records of each schema (bool). Default None: all records.
+        :param idempotency_key: Key (str); a start repeated with it returns the same execution. Default None: no key.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
@@ -264,7 +264,7 @@ class PolytomicHook(BaseHook):
     def get_bulk_sync_status(self, bulk_sync_id: str) -> BulkSyncStatus:
         """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``.
 
-        :param bulk_sync_id: Id (text) of the bulk sync.
+        :param bulk_sync_id: Id (str) of the bulk sync.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
@@ -275,7 +275,7 @@ class PolytomicHook(BaseHook):
     def cancel_bulk_sync(self, bulk_sync_id: str) -> None:
         """Request the cancellation of a bulk sync's current execution: ``POST /api/bulk/syncs/{id}/cancel``.
 
-        :param bulk_sync_id: Id (text) of the bulk sync.
+        :param bulk_sync_id: Id (str) of the bulk sync.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
@@ -286,7 +286,7 @@ class PolytomicHook(BaseHook):
     def list_bulk_syncs(self, *, active: bool | None = None, limit: int | None = None) -> Iterator[BulkSync]:
         """Yield the bulk syncs of all pages, the latest changed first: ``GET /api/bulk/syncs``.
 
-        :param active: Boolean; only syncs that are, or are not, active. Default None: both.
+        :param active: Whether to list only active or only inactive syncs (bool). Default None: both.
         :param limit: Rows of one page, 1 to 50. Default None: 50.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
@@ -320,15 +320,15 @@ class PolytomicHook(BaseHook):
     ) -> PolytomicConnection:
         """Create a connection: ``POST /api/connections``.
 
-        :param name: Name (text) that people see.
-        :param connection_type: Id (text) of the connection type, such as ``postgresql``.
+        :param name: Name (str) that people see.
+        :param connection_type: Id (str) of the connection type, such as ``postgresql``.
         :param configuration: Mapping with the settings of this type, including its secrets.
-        :param organization_id: Id (text) of its organization, for keys of several. Default None: that of the key.
-        :param policies: Ids (texts) of its permission policies. Default None: no policy.
+        :param organization_id: Id (str) of its organization, for keys of several. Default None: that of the key.
+        :param policies: Ids (sequence of str) of its permission policies. Default None: no policy.
         :param redirect_url: URL that the browser opens after authorization, for types that need it. Default None.
-        :param healthcheck_interval: Time (text) between two health checks, such as ``3h30m``. Default None: the API's.
-        :param validate: Boolean; False saves the settings without a test. Default None: the API tests them.
-        :param idempotency_key: Key (text) that makes it safe to repeat the request for 24 hours. Default None: no key.
+        :param healthcheck_interval: Time (str) between two health checks, such as ``3h30m``. Default None: the API's.
+        :param validate: Whether the API tests the settings before it saves them (bool). Default None: it does.
+        :param idempotency_key: Key (str) that makes it safe to repeat the request for 24 hours. Default None: no key.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
@@ -352,9 +352,9 @@ class PolytomicHook(BaseHook):
     ) -> None:
         """Test the settings of a connection without saving them: ``POST /api/connections/test``.
 
-        :param connection_type: Id (text) of the connection type, such as ``postgresql``.
+        :param connection_type: Id (str) of the connection type, such as ``postgresql``.
         :param configuration: Mapping with the settings to test.
-        :param connection_id: Id (text) of a connection that gives the settings ``configuration`` lacks. Default None.
+        :param connection_id: Id (str) of a connection that gives the settings ``configuration`` lacks. Default None.
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """

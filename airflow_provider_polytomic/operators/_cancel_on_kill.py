@@ -48,13 +48,13 @@ class CancelOnKillOperator(SyncTask, BaseOperator):
             self.log.warning("Could not cancel %s: no response within %s s", owned, KILL_TIMEOUT)
 
     def _cancel(self, execution: ExecutionRef, config: ClientConfig) -> None:
-        from airflow_provider_polytomic.api import PolytomicClient, PolytomicError
+        from airflow_provider_polytomic.api import PolytomicClient
         from airflow_provider_polytomic.executions import cancel
 
         try:
             with PolytomicClient(config=replace(config, timeout=KILL_TIMEOUT)) as client:
                 client.run(cancel(execution, timeout=KILL_TIMEOUT))
-        except PolytomicError as error:
+        except Exception as error:
             self.log.warning("Could not cancel %s: %s", execution, error)
 
     @contextmanager

@@ -54,7 +54,8 @@ class BaseConfigurationOperator(BaseOperator):
         secrets = _as_mapping(connection.extra or {})
         if secrets is None:
             raise PolytomicRequestRefused(
-                f"The extra of the Airflow connection {self.configuration_conn_id!r} is not a JSON object"
+                f"The extra of the Airflow connection {self.configuration_conn_id!r} is not a JSON object. Next: "
+                "correct it"
             )
         if connection.password:
             secrets["password"] = connection.password

@@ -323,7 +323,8 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                     last = self._try(client, cancel_and_confirm(ref, timeout=CONFIRM_TIMEOUT)) or last
         if ownership is Ownership.BLOCKING:
             raise PolytomicRunTimeout(
-                f"{self._label} could not start in time: {ref} blocks it. Next: {ADVICE_FOR_TIMEOUT}"
+                f"{self._label} could not start in time: {ref} blocks it. Next: set a longer execution_timeout, or "
+                "check in Polytomic why that execution is slow"
             )
         steps = [ADVICE_FOR_TIMEOUT]
         if not may_cancel:

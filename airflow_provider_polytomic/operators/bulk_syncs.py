@@ -124,12 +124,12 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         from airflow_provider_polytomic.api import bulk_syncs
         from airflow_provider_polytomic.api.flow import all_rows
 
-        asked = as_ids(self.schemas, "schemas")
-        if not (asked or self.retry_failed_schemas):
+        named = as_ids(self.schemas, "schemas")
+        if not (named or self.retry_failed_schemas):
             return
         schemas = yield from all_rows(bulk_syncs.list_schemas(self._sync_id))
         known = [schema.id for schema in schemas if schema.id]
-        self._wanted_schemas = asked or [schema.id for schema in schemas if schema.id and schema.enabled is not False]
+        self._wanted_schemas = named or [schema.id for schema in schemas if schema.id and schema.enabled is not False]
         unknown = [schema for schema in self._wanted_schemas if schema not in known]
         if unknown:
             raise PolytomicRequestRefused(

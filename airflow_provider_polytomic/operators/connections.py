@@ -121,7 +121,9 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
                 with self._translate_errors(f"The schemas of connection {self.name!r} could not be refreshed"):
                     client.run(refresh(connection.id, timeout=self.refresh_timeout))
             except RefreshTimeout as error:
-                raise PolytomicTaskError(f"Connection {self.name!r}: {error}") from None
+                raise PolytomicTaskError(
+                    f"Connection {self.name!r}: {error}. Next: set a longer refresh_timeout, or refresh_schemas=False"
+                ) from None
         return _without_secrets(connection)
 
 

@@ -49,7 +49,7 @@ class Delivery(EndEvent):
         return cls(**fields) if fields else None
 
     @property
-    def run(self) -> ExecutionRef:
+    def ref(self) -> ExecutionRef:
         """The execution that ended."""
         return ExecutionRef(self.kind, self.sync_id, self.execution_id)
 
@@ -161,7 +161,7 @@ class DeliveryHandler:
         except AirflowApiError as error:
             log.error("A request to Airflow's REST API failed: %s", error)
             raise DeliveryRefused(503, "A request to Airflow's REST API failed.") from None
-        log.info("Handled a delivery of Polytomic's webhook, %s %s: %s", delivery.run, delivery.event, result)
+        log.info("Handled a delivery of Polytomic's webhook, %s %s: %s", delivery.ref, delivery.event, result)
         return result
 
     async def _read(self, request: Request) -> Delivery | None:
@@ -245,17 +245,17 @@ async def _read_in_thread(read: Callable[[], T], conn_id: str) -> T:
 
 async def _get_execution(config: ConnectionConfig, delivery: Delivery) -> tuple[Execution, str | None]:
     """Get the execution and its URL from Polytomic; a delivery may lack its time and its row counts."""
-    run, template = delivery.run, config.link_template_of(delivery.kind)
+    ref, template = delivery.ref, config.link_template_of(delivery.kind)
     try:
         async with shared_client(config) as client:
-            execution = await client.run(run.fetch(without_retries=True))
+            execution = await client.run(ref.fetch(without_retries=True))
             if not template:
                 return execution, None
-            return execution, await client.run(sync_url(template, config, run.kind, run.sync_id, run.execution_id))
+            return execution, await client.run(sync_url(template, config, ref.kind, ref.sync_id, ref.execution_id))
     except PolytomicNotFoundError:
         raise DeliveryRefused(422, "Polytomic has no such execution.") from None
     except PolytomicError as error:
-        log.error("Could not get %s: %s", delivery.run, error)
+        log.error("Could not get %s: %s", ref, error)
         raise DeliveryRefused(503, "A request to Polytomic failed.") from None
 
 

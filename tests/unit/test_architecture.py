@@ -79,7 +79,7 @@ def imports(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def ours(file: Path) -> Iterator[str]:
+def package_imports(file: Path) -> Iterator[str]:
     """List the modules of the package that a file imports."""
     for name in imports(file):
         if name.startswith(f"{PACKAGE}."):
@@ -105,7 +105,7 @@ def test_a_floor_is_below_those_that_import_from_it():
 @pytest.mark.parametrize("floor", FLOORS)
 def test_a_floor_imports_what_the_table_says_and_nothing_else(floor):
     files = [file for name, file in MODULES.items() if floor_of(name) == floor]
-    assert {floor_of(each) for file in files for each in ours(file) if each} - {floor} == FLOORS[floor]
+    assert {floor_of(each) for file in files for each in package_imports(file) if each} - {floor} == FLOORS[floor]
 
 
 @pytest.mark.parametrize("floor", sorted(WITHOUT_AIRFLOW))
@@ -116,7 +116,9 @@ def test_the_lower_floors_do_not_import_airflow(floor):
 
 
 def test_no_module_imports_itself_through_others():
-    graph = {name: {each for each in ours(file) if each in MODULES} - {name} for name, file in MODULES.items()}
+    graph = {
+        name: {each for each in package_imports(file) if each in MODULES} - {name} for name, file in MODULES.items()
+    }
     state: dict[str, int] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -132,7 +134,7 @@ def test_no_module_imports_itself_through_others():
             visit(name, (name,))
 
 
-def test_what_differs_between_versions_of_airflow_stands_in_one_module():
+def test_one_module_has_what_differs_between_versions_of_airflow():
     for file in ROOT.rglob("*.py"):
         if file.name != "_compat.py":
             assert "except ImportError" not in file.read_text(), file
@@ -148,5 +150,5 @@ def test_no_operation_is_written_twice():
 def test_the_table_in_the_docs_is_the_one_that_is_tested():
     text = (REPOSITORY / "docs" / "architecture.md").read_text()
     rows = re.findall(r"^\| `(\w+)(?:\.py|/)` \|.*\| (.*?) \|$", text, re.MULTILINE)
-    told = {floor: set(re.findall(r"`(\w+)`", below)) for floor, below in rows}
-    assert told == FLOORS
+    documented = {floor: set(re.findall(r"`(\w+)`", below)) for floor, below in rows}
+    assert documented == FLOORS

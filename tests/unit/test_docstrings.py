@@ -89,27 +89,27 @@ def raised_by(function: Callable[..., Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_class_says_what_each_of_its_parameters_is(name):
+def test_a_class_documents_each_parameter(name):
     named, variable = arguments(CLASSES[name])
-    told = fields(CLASSES[name], "param")
-    assert named - told.keys() == set()
-    assert told.keys() - named - variable == set()
-    assert all(told.values())
+    described = fields(CLASSES[name], "param")
+    assert named - described.keys() == set()
+    assert described.keys() - named - variable == set()
+    assert all(described.values())
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if not name.endswith("Trigger")])
-def test_a_parameter_means_the_same_where_a_base_explains_it(name):
-    told = fields(CLASSES[name], "param")
+def test_a_parameter_has_the_description_of_the_base_class(name):
+    described = fields(CLASSES[name], "param")
     explained: dict[str, str] = {}
     for base in CLASSES[name].__mro__[1:]:
         if base.__module__.startswith(PACKAGE):
             explained = {**fields(base, "param"), **explained}
-    same = {key: text for key, text in explained.items() if key in told}
-    assert {key: told[key] for key in same} == same
+    same = {key: text for key, text in explained.items() if key in described}
+    assert {key: described[key] for key in same} == same
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_class_says_what_its_constructor_raises(name):
+def test_a_class_documents_what_its_constructor_raises(name):
     bases = [base for base in CLASSES[name].__mro__ if base.__module__.startswith(PACKAGE)]
     constructors = [base.__init__ for base in bases if isfunction(vars(base).get("__init__"))]
     raised = {
@@ -119,8 +119,8 @@ def test_a_class_says_what_its_constructor_raises(name):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_says_what_it_raises_and_on_which_endpoint_it_stands(name):
-    told = fields(CLASSES[name], "raise")
+def test_a_task_documents_its_exceptions_and_endpoints(name):
+    described = fields(CLASSES[name], "raise")
     expected = {"PolytomicRequestRefused"}
     if name != "PolytomicWaitForSyncsSensor":
         expected |= {"PolytomicUnavailable"}
@@ -130,12 +130,12 @@ def test_a_task_says_what_it_raises_and_on_which_endpoint_it_stands(name):
         expected |= {"PolytomicRunFailed", "PolytomicRunCanceled", "PolytomicRunIncomplete"}
     if name.startswith(("PolytomicStart", "PolytomicCancel")):
         expected |= {"PolytomicRunTimeout"}
-    assert expected - told.keys() == set()
+    assert expected - described.keys() == set()
     assert endpoints(CLASSES[name])
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *METHODS])
-def test_a_function_says_what_each_of_its_parameters_is(name):
+def test_a_function_documents_each_parameter(name):
     function = FUNCTIONS.get(name) or METHODS[name]
     taken = [each for each in signature(function).parameters if each != "self"]
     assert list(fields(function, "param")) == taken
@@ -143,7 +143,7 @@ def test_a_function_says_what_each_of_its_parameters_is(name):
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *METHODS])
-def test_a_function_says_what_it_raises(name):
+def test_a_function_documents_what_it_raises(name):
     function = FUNCTIONS.get(name) or METHODS[name]
     assert raised_by(function) - fields(function, "raise").keys() == set()
 
@@ -151,7 +151,7 @@ def test_a_function_says_what_it_raises(name):
 @pytest.mark.parametrize(
     "name", [name for name, method in METHODS.items() if "self.send(" in inspect.getsource(method)]
 )
-def test_a_method_that_sends_says_where_and_what_may_come_back(name):
+def test_a_method_that_sends_documents_its_endpoint_and_exceptions(name):
     assert endpoints(METHODS[name])
     assert {"PolytomicError", "PolytomicRequestRefused"} <= fields(METHODS[name], "raise").keys()
 
@@ -165,14 +165,14 @@ def test_a_function_of_the_api_names_the_endpoint_that_it_calls(name):
     assert re.fullmatch("[^/]+".join(map(re.escape, where)), call.path)
 
 
-def test_every_endpoint_that_is_named_is_one_that_is_called():
+def test_every_documented_endpoint_is_called():
     for name, documented in {**CLASSES, **FUNCTIONS, **METHODS}.items():
         for method, path in endpoints(documented):
             shape = re.compile("[^/]+".join(map(re.escape, path.split("{}"))))
             assert any(method == known and shape.fullmatch(at) for known, at in KNOWN), (name, method, path)
 
 
-def test_everything_that_is_said_to_be_raised_exists():
+def test_every_documented_exception_exists():
     for name, documented in {**CLASSES, **FUNCTIONS, **METHODS}.items():
         for error in fields(documented, "raise"):
             homes = (exceptions, api, _compat, builtins)

@@ -199,7 +199,7 @@ def test_outlets_without_an_event_are_logged(emulator, run, logged):
     sync_id = emulator.add_bulk_sync(schemas=[{"id": "contact", "records": 0}], duration=1).id
     outlet = bulk_sync_asset(sync_id, schema="contact")
     run(PolytomicStartBulkSyncOperator(task_id="sync", bulk_sync_id=sync_id, poll_interval=5, outlets=[outlet]))
-    assert f"No event for outlets that received no rows: {outlet.uri}" in logged()
+    assert f"No event for outlets that the execution has not updated: {outlet.uri}" in logged()
 
 
 def test_a_sensor_for_many_adds_each_result_to_the_event_of_its_sync(emulator, run, deferrable):

@@ -449,7 +449,7 @@ def test_a_cursor_is_small_json_whatever_happens(tokens: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{}, {"since": 5}, {"since": "x", "begin": None, "asked": None, "seen": {}}, {"since": None}]
+    "broken", [{}, {"since": 5}, {"since": "x", "begin": None, "read_at": None, "seen": {}}, {"since": None}]
 )
 def test_a_cursor_that_cannot_be_read_begins_anew(broken: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     listing = Listing()

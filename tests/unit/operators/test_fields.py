@@ -113,7 +113,9 @@ def test_template_fields_are_rendered_as_text_or_natively(emulator, task_instanc
 def test_an_invalid_boolean_is_refused(emulator, task_instance, no_waiting, value):
     sync = emulator.add_model_sync(duration=0)
     operator = PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, resync=value)
-    with pytest.raises(PolytomicRequestRefused, match="resync is .*, neither true nor false"):
+    with pytest.raises(
+        PolytomicRequestRefused, match="resync is .*, neither true nor false. Next: check what its template renders"
+    ):
         task_instance(operator).execute()
     assert emulator.executions(sync.id) == []
 
@@ -121,7 +123,9 @@ def test_an_invalid_boolean_is_refused(emulator, task_instance, no_waiting, valu
 def test_an_invalid_list_is_refused(emulator, task_instance, no_waiting):
     sync = emulator.add_model_sync(duration=0)
     operator = PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, identities=7)
-    with pytest.raises(PolytomicRequestRefused, match="identities is 7, not a list"):
+    with pytest.raises(
+        PolytomicRequestRefused, match="identities is 7, not a list. Next: check what its template renders"
+    ):
         task_instance(operator).execute()
     assert emulator.executions(sync.id) == []
 

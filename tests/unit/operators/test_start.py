@@ -277,6 +277,17 @@ class TestDeadlines:
         assert second.value.trigger.ownership == "owned"
         assert second.value.trigger.deadline == first.value.trigger.deadline
 
+    def test_a_blocking_execution_is_not_canceled_at_execution_timeout(self, kind, task_instance, deferred):
+        sync_id = kind.add(duration=NEVER)
+        other = kind.emulator.start(sync_id)
+        task = task_instance(kind.start(sync_id, deferrable=True, execution_timeout=timedelta(seconds=50)))
+        with pytest.raises(deferred):
+            task.execute()
+        event = {"status": "deadline", "execution_id": other.id, "ownership": "blocking", "try_number": 1}
+        with pytest.raises(PolytomicRunTimeout, match=f"{other.id} .* blocks it. Next: set a longer execution_timeout"):
+            task.resume(event)
+        assert kind.cancels == []
+
     def test_without_a_timeout_there_is_no_deadline(self, kind, task_instance, deferred):
         with pytest.raises(deferred) as raised:
             task_instance(kind.start(kind.add(duration=NEVER), deferrable=True)).execute()
@@ -448,6 +459,14 @@ class TestOnKill:
         kind.emulator.fault("delay", delay=60, count=None, method="POST", path="/**/cancel")
         self.kill_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
+
+    def test_an_unexpected_error_is_logged_and_does_not_leave_on_kill(self, kind, task_instance, monkeypatch, logged):
+        def fail(*args, **kwargs):
+            raise OSError("no more file descriptors")
+
+        monkeypatch.setattr("airflow_provider_polytomic.executions.cancel", fail)
+        self.kill_while_waiting(kind, task_instance, monkeypatch)
+        assert "no more file descriptors" in logged()
 
     def test_a_response_that_never_ends_is_not_awaited(self, kind, task_instance, monkeypatch, logged):
         """A timeout of httpx is for one phase of a request, and starts again with each byte."""
