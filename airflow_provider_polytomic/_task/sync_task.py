@@ -23,13 +23,11 @@ class SyncTask:
 
     @property
     def _sync_id(self) -> str:
-        """The id of the sync, as text."""
         name = SYNC_ID_PARAMETERS[self.kind]
         return as_id(getattr(self, name), name)
 
     @property
     def _label(self) -> str:
-        """The sync, as the beginning of a sentence."""
         from airflow_provider_polytomic.executions import sync_kind
 
         return f"{sync_kind(self.kind).label.capitalize()} {self._sync_id}"

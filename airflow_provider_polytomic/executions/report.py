@@ -20,7 +20,7 @@ MAX_SHOWN_SCHEMAS = 15
 MAX_WORD_LENGTH = 100
 MAX_URL_LENGTH = 2000
 
-MAX_TABLE_ROWS = 24
+MAX_TABLE_ROWS = 22
 MAX_TABLE_WIDTH = 300
 TABLE_COLUMNS = ("sync", "execution", "status", "records", "errors", "message")
 

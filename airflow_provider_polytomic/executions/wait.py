@@ -193,7 +193,7 @@ class WaitState:
 
 
 def wait_for_end(
-    target: ExecutionRef | CompletedSince,
+    ref: ExecutionRef | CompletedSince,
     poll_interval: float = 30.0,
     timeout: float | None = None,
     *,
@@ -205,7 +205,7 @@ def wait_for_end(
 
     A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline.
 
-    :param target: the execution; or the latest one that completed since a moment, as soon as there is one
+    :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
     :param poll_interval: seconds between two polls; default 30
     :param timeout: seconds to wait; default: without limit
     :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
@@ -216,14 +216,14 @@ def wait_for_end(
     """
     if timeout is not None:
         deadline = min(clock() + timeout, float("inf") if deadline is None else deadline)
-    state = WaitState(target, deadline, clock, ProgressLogger(target, clock))
+    state = WaitState(ref, deadline, clock, ProgressLogger(ref, clock))
     while True:
         if pause_first:
             yield Pause(poll_interval if deadline is None else max(0.0, min(poll_interval, deadline - clock())))
         pause_first = True
         result: PollResult
         try:
-            result = yield from target.fetch(without_retries=True)
+            result = yield from ref.fetch(without_retries=True)
         except errors.PolytomicError as error:
             result = error
         if ended := state.update(result):

@@ -308,7 +308,7 @@ class PolytomicHook(BaseHook):
     def create_connection(
         self,
         name: str,
-        connection_type: str,
+        type: str,
         configuration: Mapping[str, Any],
         *,
         organization_id: str | None = None,
@@ -321,7 +321,7 @@ class PolytomicHook(BaseHook):
         """Create a connection: ``POST /api/connections``.
 
         :param name: Name (str) that people see.
-        :param connection_type: Id (str) of the connection type, such as ``postgresql``.
+        :param type: Id (str) of the connection type, such as ``postgresql``.
         :param configuration: Mapping with the settings of this type, including its secrets.
         :param organization_id: Id (str) of its organization, for keys of several. Default None: that of the key.
         :param policies: Ids (sequence of str) of its permission policies. Default None: no policy.
@@ -336,7 +336,7 @@ class PolytomicHook(BaseHook):
 
         call = connections.create(
             name,
-            connection_type,
+            type,
             configuration,
             organization_id=organization_id,
             policies=policies,
@@ -348,11 +348,11 @@ class PolytomicHook(BaseHook):
         return self.send(call)
 
     def test_polytomic_connection(
-        self, connection_type: str, configuration: Mapping[str, Any], connection_id: str | None = None
+        self, type: str, configuration: Mapping[str, Any], connection_id: str | None = None
     ) -> None:
         """Test the settings of a connection without saving them: ``POST /api/connections/test``.
 
-        :param connection_type: Id (str) of the connection type, such as ``postgresql``.
+        :param type: Id (str) of the connection type, such as ``postgresql``.
         :param configuration: Mapping with the settings to test.
         :param connection_id: Id (str) of a connection that gives the settings ``configuration`` lacks. Default None.
         :raises PolytomicError: if the request fails or its response is invalid
@@ -360,4 +360,4 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import connections
 
-        self.send(connections.test(connection_type, configuration, connection_id=connection_id))
+        self.send(connections.test(type, configuration, connection_id=connection_id))

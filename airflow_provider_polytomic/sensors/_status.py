@@ -19,7 +19,7 @@ from airflow_provider_polytomic._task.errors import (
     find_diagnostics,
     translate_api_errors,
 )
-from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import finish_execution
 from airflow_provider_polytomic._task.sync_task import SyncTask
@@ -152,9 +152,11 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
-        if event.status is EventStatus.DEADLINE or event.execution is None:
+        if event.status is EventStatus.DEADLINE:
             self._target = self._ref(event.execution_id) if event.execution_id else None
             raise self._timeout_error(context)
+        if event.execution is None:
+            raise unexpected_event_error(event.serialize())
         execution = Execution.from_result(event.execution)
         if self.console_log and event.execution_id is None:
             self._copy_console_log(execution)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
 from airflow_provider_polytomic._task.errors import translate_api_errors
-from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import publish_result
 from airflow_provider_polytomic._task.values import as_datetime, as_id, choice, duration
@@ -101,8 +101,10 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
     def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
-        if event.status is EventStatus.DEADLINE or event.execution is None:
+        if event.status is EventStatus.DEADLINE:
             raise self._timeout_error(context)
+        if event.execution is None:
+            raise unexpected_event_error(event.serialize())
         return self._finish(context, Execution.from_result(event.execution))
 
     def _target(self, context: Context) -> Freshness:

@@ -107,7 +107,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
 
         refs, ends = self._refs(), event.executions
         if ends is None or len(ends) != len(refs):
-            raise unexpected_event_error(event)
+            raise unexpected_event_error(event.serialize())
         self._ends = {
             ref: end if isinstance(end, str) else Execution.from_result(end) for ref, end in zip(refs, ends) if end
         }
@@ -148,7 +148,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         message = (
             f"{len(unsuccessful)} of {len(refs)} executions did not succeed:\n"
             f"{status_table(unsuccessful, self._ends)}\n"
-            "  Next: correct the causes, and clear the tasks that started these executions"
+            "  Next:\n    - correct the causes\n    - clear the tasks that started these executions"
         )
         raise PolytomicRunFailed(message) if len(ended) == len(self._ends) else PolytomicRequestRefused(message)
 
@@ -162,7 +162,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         return AirflowSensorTimeout(
             f"{len(running)} of {len(refs)} executions did not end within the sensor's timeout of "
             f"{self.timeout:g} s, and were left running:\n{status_table(running, self._ends)}\n"
-            "  Next: set a longer timeout, or check in Polytomic why the executions are slow"
+            "  Next:\n    - set a longer timeout, or check in Polytomic why the executions are slow"
         )
 
     def _on_soft_timeout(self, context: Context) -> None:
