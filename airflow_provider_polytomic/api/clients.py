@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -67,9 +68,9 @@ class _Client(Generic[Transport, Slept]):
         self._rate_limiter = RateLimiter(self.config.max_requests_per_minute)
         self._open(transport, sleep)
 
+    @abstractmethod
     def _open(self, transport: Transport | None, sleep: Callable[[float], Slept] | None) -> None:
         """Create the client of the HTTP library."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config.base_url!r})"
