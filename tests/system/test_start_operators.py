@@ -50,4 +50,4 @@ def test_a_refused_start_fails_the_task_without_a_retry(run_dag, emulator):
     )
     run.wait_for_state("failed")
     assert run.task.try_number == 1
-    assert "the right to do this" in run.log()
+    assert "grant the missing permission" in run.log()
