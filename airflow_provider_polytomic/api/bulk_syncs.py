@@ -23,6 +23,27 @@ from airflow_provider_polytomic.api.models.syncs import BulkSchema, BulkSync, Bu
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+__all__ = (
+    "activate",
+    "cancel",
+    "cancel_execution",
+    "change",
+    "create",
+    "delete",
+    "get",
+    "get_console_log",
+    "get_execution",
+    "get_logs",
+    "get_status",
+    "list",
+    "list_executions",
+    "list_schemas",
+    "list_status",
+    "start",
+    "update",
+    "update_schemas",
+)
+
 
 class BulkSyncOptions(TypedDict, total=False):
     """Optional settings of a bulk sync.
@@ -59,13 +80,16 @@ class BulkSyncChanges(BulkSyncOptions, total=False):
     default_schedule: Mapping[str, Any]
 
 
-def list(*, active: bool | None = None, limit: int | None = None) -> Call[Page[BulkSync]]:
+def list(
+    *, active: bool | None = None, limit: int | None = None, page_token: str | None = None
+) -> Call[Page[BulkSync]]:
     """List bulk syncs, the last changed first: ``GET /api/bulk/syncs``.
 
     :param active: List only active or only inactive syncs.
     :param limit: Number of rows of a page; default and maximum 50.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    return Call.get(Page[BulkSync], "/api/bulk/syncs", query=query(active=active, limit=limit))
+    return Call.get(Page[BulkSync], "/api/bulk/syncs", query=query(**locals()))
 
 
 def get(sync_id: str, *, refresh_schemas: bool | None = None) -> Call[BulkSync]:
@@ -209,7 +233,11 @@ def get_status(sync_id: str) -> Call[BulkSyncStatus]:
 
 
 def list_status(
-    *, sync_id: str | Sequence[str] | None = None, all: bool | None = None, active: bool | None = None
+    *,
+    sync_id: str | Sequence[str] | None = None,
+    all: bool | None = None,
+    active: bool | None = None,
+    page_token: str | None = None,
 ) -> Call[Page[BulkSyncSummary]]:
     """Get the status of many bulk syncs in one request: ``GET /api/bulk/syncs/status``.
 
@@ -218,12 +246,18 @@ def list_status(
     :param sync_id: Ids of bulk syncs; ignored with ``all`` or ``active``.
     :param all: Get all bulk syncs of the organization.
     :param active: Get all active bulk syncs of the organization.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
     return Call.get(Page[BulkSyncSummary], "/api/bulk/syncs/status", query=query(**locals()))
 
 
 def list_executions(
-    sync_id: str, *, only_terminal: bool | None = None, ascending: bool | None = None, limit: int | None = None
+    sync_id: str,
+    *,
+    only_terminal: bool | None = None,
+    ascending: bool | None = None,
+    limit: int | None = None,
+    page_token: str | None = None,
 ) -> Call[Page[BulkSyncExecution]]:
     """List the executions of a bulk sync: ``GET /api/bulk/syncs/{id}/executions``.
 
@@ -231,8 +265,9 @@ def list_executions(
     :param only_terminal: List only executions that have ended, by their last change.
     :param ascending: List the oldest first; the default is the latest first.
     :param limit: Number of rows of a page, at most 100.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    parameters = query(only_terminal=only_terminal, ascending=ascending, limit=limit)
+    parameters = query(only_terminal=only_terminal, ascending=ascending, limit=limit, page_token=page_token)
     return Call.get(Page[BulkSyncExecution], "/api/bulk/syncs/{}/executions", sync_id, query=parameters)
 
 
@@ -280,13 +315,17 @@ def get_console_log(
     return Call.get(ConsoleLog, "/api/bulk/syncs/{}/executions/{}/consolelog", sync_id, execution_id, query=parameters)
 
 
-def list_schemas(sync_id: str, *, filters: Mapping[str, Any] | None = None) -> Call[Page[BulkSchema]]:
+def list_schemas(
+    sync_id: str, *, filters: Mapping[str, Any] | None = None, page_token: str | None = None
+) -> Call[Page[BulkSchema]]:
     """List the schemas of a bulk sync, without fields and filters: ``GET /api/bulk/syncs/{id}/schemas``.
 
     :param sync_id: Id of the bulk sync.
     :param filters: ``{"enabled": True}`` or ``{"enabled": False}``; default both.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    return Call.get(Page[BulkSchema], "/api/bulk/syncs/{}/schemas", sync_id, query=query(filters=filters))
+    parameters = query(filters=filters, page_token=page_token)
+    return Call.get(Page[BulkSchema], "/api/bulk/syncs/{}/schemas", sync_id, query=parameters)
 
 
 def update_schemas(sync_id: str, schemas: Sequence[Mapping[str, Any]]) -> Call[Page[BulkSchema]]:
@@ -296,3 +335,7 @@ def update_schemas(sync_id: str, schemas: Sequence[Mapping[str, Any]]) -> Call[P
     :param schemas: Mappings of an ``id`` and the changed settings, such as ``{"id": "contact", "enabled": False}``.
     """
     return Call("PATCH", path("/api/bulk/syncs/{}/schemas", sync_id), Page[BulkSchema], body={"schemas": schemas})
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

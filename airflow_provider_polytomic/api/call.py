@@ -135,6 +135,16 @@ class Call(Generic[T]):
         return PolytomicResponseError(problem, method=self.method, path=self.path, transient=transient)
 
 
+def first_page(call: Call[Listing[M]]) -> Call[Listing[M]]:
+    """Return a call for a list.
+
+    :raises TypeError: If the answer to the call is not a list.
+    """
+    if not (isinstance(call, Call) and isinstance(call.model, type) and issubclass(call.model, Listing)):
+        raise TypeError("pages() takes the call of a list, such as syncs.list(): send any other call with send(…)")
+    return call
+
+
 def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
     """Build the call for the page after ``page``, or return None if it is the last.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 
 from airflow_provider_polytomic.api import http
-from airflow_provider_polytomic.api.call import Call, next_page
+from airflow_provider_polytomic.api.call import Call, first_page, next_page
 from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
@@ -76,6 +76,8 @@ class _Client(Generic[Transport, Slept]):
         return f"{type(self).__name__}({self.config.base_url!r})"
 
     def _steps(self, flow: Flow[T]) -> Flow[T]:
+        if not isinstance(flow, Generator):
+            raise TypeError(f"run() takes a flow, not a {type(flow).__name__}: send a call with client.send(…)")
         return rate_limited(retrying(flow, self._retry_policy, self._clock), self._rate_limiter, self._clock)
 
     def _httpx_settings(self, transport: object) -> dict[str, Any]:
@@ -138,6 +140,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
 
         :param call: Call built by a function of this package.
         :raises PolytomicError: If the last request fails.
+        :raises TypeError: If it is a flow, which :meth:`run` runs.
         """
         return self.run(send(call))
 
@@ -146,11 +149,12 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
 
         :param call: Call of a list, such as ``syncs.list()``.
         :raises PolytomicError: If the last request for a page fails.
+        :raises TypeError: If the answer to the call is not a list.
         """
-        following: Call[Any] | None = call
+        following: Call[Any] | None = first_page(call)
         while following is not None:
             page = self.send(following)
-            yield from page.rows
+            yield from page
             following = next_page(following, page)
 
     def run(self, flow: Flow[T]) -> T:
@@ -158,6 +162,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
 
         :param flow: Flow built by a function of this package, such as ``syncs.change("…", name="…")``.
         :raises PolytomicError: If a request fails and the flow does not handle it.
+        :raises TypeError: If it is a call, which :meth:`send` sends.
         """
         steps = self._steps(flow)
         try:
@@ -242,10 +247,10 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
 
     async def pages(self, call: Call[Listing[T]]) -> AsyncIterator[T]:
         """Iterate over the rows of a list as :meth:`PolytomicClient.pages` does."""
-        following: Call[Any] | None = call
+        following: Call[Any] | None = first_page(call)
         while following is not None:
             page = await self.send(following)
-            for row in page.rows:
+            for row in page:
                 yield row
             following = next_page(following, page)
 

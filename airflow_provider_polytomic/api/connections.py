@@ -22,6 +22,26 @@ from airflow_provider_polytomic.api.models.base import Page
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+__all__ = (
+    "change",
+    "connect",
+    "create",
+    "create_shared",
+    "delete",
+    "execute_proxy",
+    "get",
+    "get_parameter_values",
+    "get_proxy_info",
+    "get_type",
+    "get_type_parameter_values",
+    "list",
+    "list_shared",
+    "list_shared_for_partner",
+    "list_types",
+    "test",
+    "update",
+)
+
 _READ_ONLY = {"auth_code", "auth_url", "parent_connection_id", "saved", "status", "status_error"}
 _READ_ONLY |= {"api_calls_last_24_hours", "rate_limit"}
 
@@ -38,9 +58,12 @@ class ConnectionChanges(TypedDict, total=False):
     validate: bool | None
 
 
-def list_types() -> Call[Page[models.ConnectionType]]:
-    """List the types of connections: ``GET /api/connection_types``."""
-    return Call.get(Page[models.ConnectionType], "/api/connection_types")
+def list_types(*, page_token: str | None = None) -> Call[Page[models.ConnectionType]]:
+    """List the types of connections: ``GET /api/connection_types``.
+
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
+    """
+    return Call.get(Page[models.ConnectionType], "/api/connection_types", query=query(page_token=page_token))
 
 
 def get_type(type: str) -> Call[models.ConfigurationSchema]:
@@ -73,9 +96,12 @@ def get_type_parameter_values(
     return Call.post(models.ParameterValues, template, type, body=body, key=idempotency_key)
 
 
-def list() -> Call[Page[models.Connection]]:
-    """List all connections: ``GET /api/connections``."""
-    return Call.get(Page[models.Connection], "/api/connections")
+def list(*, page_token: str | None = None) -> Call[Page[models.Connection]]:
+    """List all connections: ``GET /api/connections``.
+
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
+    """
+    return Call.get(Page[models.Connection], "/api/connections", query=query(page_token=page_token))
 
 
 def get(connection_id: str) -> Call[models.Connection]:
@@ -257,21 +283,27 @@ def get_proxy_info(connection_id: str) -> Call[models.ProxyInfo]:
     return Call.get(models.ProxyInfo, "/api/connections/{}/proxy/info", connection_id)
 
 
-def list_shared(connection_id: str) -> Call[Page[models.Connection]]:
+def list_shared(connection_id: str, *, page_token: str | None = None) -> Call[Page[models.Connection]]:
     """List the copies of a connection in other organizations: ``GET /api/connections/{id}/shared``.
 
     :param connection_id: Id of the connection.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    return Call.get(Page[models.Connection], "/api/connections/{}/shared", connection_id)
+    parameters = query(page_token=page_token)
+    return Call.get(Page[models.Connection], "/api/connections/{}/shared", connection_id, query=parameters)
 
 
-def list_shared_for_partner(org_id: str, connection_id: str) -> Call[Page[models.Connection]]:
+def list_shared_for_partner(
+    org_id: str, connection_id: str, *, page_token: str | None = None
+) -> Call[Page[models.Connection]]:
     """List copies for a partner: ``GET /api/organizations/{org_id}/connections/{connection_id}/shared``.
 
     :param org_id: Organization that owns the connection; the API returns 404 for another one.
     :param connection_id: Id of the connection.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    return Call.get(Page[models.Connection], "/api/organizations/{}/connections/{}/shared", org_id, connection_id)
+    template, parameters = "/api/organizations/{}/connections/{}/shared", query(page_token=page_token)
+    return Call.get(Page[models.Connection], template, org_id, connection_id, query=parameters)
 
 
 def create_shared(
@@ -293,3 +325,7 @@ def create_shared(
     body = {"child_organization_id": child_organization_id, "name": name}
     template = "/api/organizations/{}/connections/{}/shared"
     return Call.post(models.Connection, template, org_id, connection_id, body=body, key=idempotency_key)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import copyreg
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_polytomic.api.redaction import redact
+from airflow_provider_polytomic.api.redaction import one_line, redact
+
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "x-amzn-trace-id", "cf-ray")
+"""Headers of a request's id, of the API itself first; the API documents none."""
+
+MAX_HEADERS = 50
+_HIDDEN_HEADER = re.compile(r"auth|cookie|location|secret|token|key|session|link")
 
 
 class PolytomicError(Exception):
@@ -39,6 +47,7 @@ class PolytomicAPIError(PolytomicError):
     :param key: Error code of the API, if there is one.
     :param metadata: Details from the API; redacted here.
     :param retry_after: Value of the ``Retry-After`` header in seconds, if there is one.
+    :param headers: Headers of the response, with names in lower case; those that may hold a secret are left out here.
     """
 
     def __init__(
@@ -51,6 +60,7 @@ class PolytomicAPIError(PolytomicError):
         key: str | None = None,
         metadata: dict[str, Any] | None = None,
         retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status_code = status_code
         self.method = method
@@ -59,7 +69,13 @@ class PolytomicAPIError(PolytomicError):
         self.key = key
         self.metadata: dict[str, Any] = redact(metadata or {})
         self.retry_after = retry_after
+        self.headers = _shown_headers(headers or {})
         super().__init__(f"{method} {path} was answered {status_code}: {self.message}{self._used_by()}")
+
+    @property
+    def request_id(self) -> str | None:
+        """Id of the request, for a support ticket; None if the response has none."""
+        return next((self.headers[name] for name in REQUEST_ID_HEADERS if name in self.headers), None)
 
     def _used_by(self) -> str:
         users = self.metadata.get("used_by")
@@ -139,3 +155,9 @@ def class_of_status(status_code: int) -> type[PolytomicAPIError]:
     if status_code >= 500:
         return PolytomicServerError
     return _CLASS_OF_STATUS.get(status_code, PolytomicAPIError)
+
+
+def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a response as short lines without secrets."""
+    shown = [(name.lower(), value) for name, value in headers.items() if not _HIDDEN_HEADER.search(name.lower())]
+    return {name: one_line(redact(value)) for name, value in shown[:MAX_HEADERS]}

@@ -31,7 +31,12 @@ Flow: TypeAlias = Generator[FlowStep, Any, T]
 
 
 def send(call: Call[T]) -> Flow[T]:
-    """Send one call and return its typed response."""
+    """Send one call and return its typed response.
+
+    :raises TypeError: If it is not a call.
+    """
+    if not isinstance(call, Call):
+        raise TypeError(f"send() takes a call, not a {type(call).__name__}: run a flow with client.run(…)")
     answer: T = yield call
     return answer
 
@@ -63,6 +68,6 @@ def all_rows(call: Call[Listing[T]]) -> Flow[list[T]]:
     following: Call[Any] | None = call
     while following is not None:
         page = yield from send(following)
-        rows += page.rows
+        rows += page
         following = next_page(following, page)
     return rows

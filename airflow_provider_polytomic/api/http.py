@@ -136,6 +136,7 @@ def _api_error(call: Call[Any], config: ClientConfig, response: httpx.Response) 
         key=str(body["key"]) if body.get("key") else None,
         metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else None,
         retry_after=read_retry_after(response.headers.get("retry-after")),
+        headers=redact(dict(response.headers), *secrets_of(call, config)),
     )
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.events import Job
 
+__all__ = ("get",)
+
 
 def get(type: str, job_id: str) -> Call[Job]:
     """Get one job: ``GET /api/jobs/{type}/{id}``.
@@ -24,3 +26,7 @@ def get(type: str, job_id: str) -> Call[Job]:
     :param job_id: Id of the job.
     """
     return Call.get(Job, "/api/jobs/{}/{}", type, job_id)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

@@ -13,6 +13,8 @@ from __future__ import annotations
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.connections import SchemaStatus
 
+__all__ = ("get_status", "refresh")
+
 
 def refresh(connection_id: str, *, idempotency_key: str | None = None) -> Call[None]:
     """Refresh the schemas of a connection: ``POST /api/connections/{id}/schemas/refresh``.
@@ -34,3 +36,7 @@ def get_status(connection_id: str) -> Call[SchemaStatus]:
     :param connection_id: Id of the connection.
     """
     return Call.get(SchemaStatus, "/api/connections/{}/schemas/status", connection_id)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

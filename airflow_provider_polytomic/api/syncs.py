@@ -22,6 +22,28 @@ from airflow_provider_polytomic.api.models.syncs import ModelField, ScheduleOpti
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+__all__ = (
+    "activate",
+    "cancel",
+    "cancel_execution",
+    "change",
+    "create",
+    "delete",
+    "get",
+    "get_console_log",
+    "get_execution",
+    "get_log_urls",
+    "get_logs_index",
+    "get_schedule_options",
+    "get_source",
+    "get_source_fields",
+    "get_status",
+    "list",
+    "list_executions",
+    "start",
+    "update",
+)
+
 _SUPERSEDED_FIELDS = (
     (frozenset({"identities"}), frozenset({"identity"})),
     (frozenset({"model_filters", "target_filters"}), frozenset({"filters", "filter_logic"})),
@@ -74,13 +96,16 @@ def get_source(connection_id: str, params: Mapping[str, Any] | None = None) -> C
     return Call.get(SyncSource, "/api/connections/{}/modelsync/source", connection_id, query=query(params=params))
 
 
-def get_source_fields(connection_id: str, params: Mapping[str, Any] | None = None) -> Call[Page[ModelField]]:
+def get_source_fields(
+    connection_id: str, params: Mapping[str, Any] | None = None, *, page_token: str | None = None
+) -> Call[Page[ModelField]]:
     """Get the columns of the source data of a connection: ``GET /api/connections/{id}/modelsync/source/fields``.
 
     :param connection_id: Id of the source connection.
     :param params: Settings of :func:`get_source`, each a value or a list of values.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    parameters = query(params=params)
+    parameters = query(params=params, page_token=page_token)
     return Call.get(Page[ModelField], "/api/connections/{}/modelsync/source/fields", connection_id, query=parameters)
 
 
@@ -95,6 +120,7 @@ def list(
     mode: str | None = None,
     target_connection_id: str | None = None,
     limit: int | None = None,
+    page_token: str | None = None,
 ) -> Call[Page[Sync]]:
     """List model syncs, the last changed first: ``GET /api/syncs``.
 
@@ -102,6 +128,7 @@ def list(
     :param mode: List only syncs of this mode, such as ``updateOrCreate``.
     :param target_connection_id: List only syncs to this connection.
     :param limit: Number of rows of a page; default and maximum 50.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
     return Call.get(Page[Sync], "/api/syncs", query=query(**locals()))
 
@@ -250,7 +277,7 @@ def get_status(sync_id: str) -> Call[executions.SyncStatus]:
 
 
 def list_executions(
-    sync_id: str, *, only_completed: bool | None = None, ascending: bool | None = None
+    sync_id: str, *, only_completed: bool | None = None, ascending: bool | None = None, page_token: str | None = None
 ) -> Call[Page[executions.SyncExecution]]:
     """List the executions of a model sync: ``GET /api/syncs/{id}/executions``.
 
@@ -259,8 +286,9 @@ def list_executions(
     :param sync_id: Id of the model sync.
     :param only_completed: List only executions that have ended.
     :param ascending: List the oldest first; the default is the latest first.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    parameters = query(only_completed=only_completed, ascending=ascending)
+    parameters = query(only_completed=only_completed, ascending=ascending, page_token=page_token)
     return Call.get(Page[executions.SyncExecution], "/api/syncs/{}/executions", sync_id, query=parameters)
 
 
@@ -318,3 +346,7 @@ def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[executions.
     :param type: ``records``, ``errors``, ``warnings``, ``inserts``, ``updates`` or ``deletes``.
     """
     return Call.get(executions.LogFiles, "/api/syncs/{}/executions/{}/{}", sync_id, execution_id, type)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

@@ -16,10 +16,15 @@ from airflow_provider_polytomic.api.call import Call, body_of, path, query
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.events import Webhook, WebhookDelivery
 
+__all__ = ("create", "delete", "disable", "enable", "get", "list", "list_deliveries", "update")
 
-def list() -> Call[Page[Webhook]]:
-    """List webhooks: ``GET /api/webhooks``."""
-    return Call.get(Page[Webhook], "/api/webhooks")
+
+def list(*, page_token: str | None = None) -> Call[Page[Webhook]]:
+    """List webhooks: ``GET /api/webhooks``.
+
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
+    """
+    return Call.get(Page[Webhook], "/api/webhooks", query=query(page_token=page_token))
 
 
 def get(webhook_id: str) -> Call[Webhook]:
@@ -89,6 +94,7 @@ def list_deliveries(
     event_id: str | None = None,
     start: datetime | str | None = None,
     end: datetime | str | None = None,
+    page_token: str | None = None,
 ) -> Call[Page[WebhookDelivery]]:
     """List attempts to push events, the newest first: ``GET /api/webhooks/{id}/deliveries``.
 
@@ -97,6 +103,11 @@ def list_deliveries(
     :param event_id: List only attempts for this event.
     :param start: List only attempts at or after this time; UTC unless it has a time zone.
     :param end: List only attempts before this time; UTC unless it has a time zone.
+    :param page_token: ``next_page_token`` of an earlier page, to get the one after it.
     """
-    parameters = query(success=success, event_id=event_id, start=start, end=end)
+    parameters = query(success=success, event_id=event_id, start=start, end=end, page_token=page_token)
     return Call.get(Page[WebhookDelivery], "/api/webhooks/{}/deliveries", webhook_id, query=parameters)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

@@ -74,8 +74,8 @@ class ConsoleLogReader:
             return
         self._failures = 0
         self._cursor = page.next_cursor or after
-        self._newest_first = newest_first(page.rows, self._newest_first)
-        new = [line for line in in_order(page.rows, self._newest_first) if self._is_new(line)]
+        self._newest_first = newest_first(page, self._newest_first)
+        new = [line for line in in_order(page, self._newest_first) if self._is_new(line)]
         if not new:
             return
         self._show(f"::group::Polytomic console log, {len(new)} new lines")

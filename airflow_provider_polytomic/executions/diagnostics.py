@@ -87,7 +87,7 @@ def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()
     if execution.outcome.final and execution.counts["error"] and execution.kind == "model":
         files = yield from request(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
         error_file = files.urls[0] if files and files.urls else None
-    lines = in_order(page.rows, newest_first(page.rows)) if page else []
+    lines = in_order(page, newest_first(page)) if page else []
     error_lines = [line for line in lines if _ERROR_LEVEL.search(line.level or "")]
     shown = (error_lines or lines)[-CONSOLE_LINES_SHOWN:]
     return Diagnostics(

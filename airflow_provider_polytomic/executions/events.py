@@ -225,7 +225,7 @@ def _list(after: datetime, before: datetime | None, type: str | None = None) -> 
     paged = False
     while call is not None:
         page = yield from send(call)
-        rows += page.rows
+        rows += page
         call = next_page(call, page)
         paged = paged or call is not None
     return rows, paged or len(rows) < MAX_ROWS

@@ -203,7 +203,7 @@ def _snapshot(request: StartRequest, *, with_history: bool = False) -> Flow[Sync
     running = shown[0] if status.current_execution and not shown[0].outcome.final else None
     if with_history:
         history = yield from send(kind.api.list_executions(request.sync_id))
-        shown += [kind.read(request.sync_id, row) for row in history.rows]
+        shown += [kind.read(request.sync_id, row) for row in history]
     return SyncSnapshot(running, tuple(shown))
 
 

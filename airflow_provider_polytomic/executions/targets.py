@@ -81,7 +81,7 @@ class Freshness(CompletedSince):
         while call is not None:
             page = yield from send(call.without_retries() if without_retries else call)
             all_later = True
-            for row in page.rows:
+            for row in page:
                 listed = kind.read(self.sync_id, row)
                 if listed.completed_at is None:
                     continue
@@ -110,7 +110,7 @@ def execution_current_at(kind: SyncKindName, sync_id: str, moment: datetime) -> 
     call: Call[Page[object]] | None = sync_kind(kind).api.list_executions(sync_id)
     while call is not None:
         page = yield from send(call)
-        for row in page.rows:
+        for row in page:
             execution = sync_kind(kind).read(sync_id, row)
             if execution.created_at is None or execution.created_at > moment:
                 continue

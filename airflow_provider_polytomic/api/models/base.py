@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, overload
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from airflow_provider_polytomic.api.redaction import MASK, is_secret_name, redact
 
@@ -62,13 +63,31 @@ class Pagination(Model):
     next_page_token: str | None = None
 
 
-class Listing(Model, Generic[T]):
-    """A part of a list, with a cursor to the next one."""
+class Listing(Model, Sequence[T], Generic[T]):
+    """A part of a list, which is a sequence of its rows, with a cursor to the next one."""
 
     open_ended: ClassVar[bool] = False
     """True if rows may still be appended, so that the last page has a cursor to itself."""
 
-    rows: NullableList[T]
+    @property
+    @abstractmethod
+    def _rows(self) -> list[T]:
+        """Rows of this part."""
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[T]:  # type: ignore[override]
+        return iter(self._rows)
 
     @property
     def cursor(self) -> tuple[str, str] | None:
@@ -77,17 +96,34 @@ class Listing(Model, Generic[T]):
 
 
 class Page(Listing[T]):
-    """One page of a list."""
+    """One page of a list, which is a sequence of its rows; ``pages`` of the clients reads all pages of a list.
+
+    .. code-block:: python
+
+        page = client.send(connections.list())
+        names = [connection.name for connection in page]
+
+    .. seealso::
+        How-to: ``docs/reference/api.md``.
+    """
 
     enveloped: ClassVar[bool] = False
 
-    rows: NullableList[T] = Field(alias="data")
+    data: NullableList[T]
     pagination: Pagination | None = None
 
     @property
+    def next_page_token(self) -> str | None:
+        """Value of ``page_token`` that requests the next page; None on the last page."""
+        return (self.pagination.next_page_token if self.pagination else None) or None
+
+    @property
+    def _rows(self) -> list[T]:
+        return self.data
+
+    @property
     def cursor(self) -> tuple[str, str] | None:
-        token = self.pagination.next_page_token if self.pagination else None
-        return ("page_token", token) if token else None
+        return ("page_token", self.next_page_token) if self.next_page_token else None
 
 
 class Message(Model):

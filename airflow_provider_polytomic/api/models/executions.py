@@ -102,12 +102,16 @@ class ConsoleLog(Listing[ConsoleLine]):
 
     open_ended: ClassVar[bool] = True
 
-    rows: NullableList[ConsoleLine] = Field(default_factory=list, alias="entries")
+    entries: NullableList[ConsoleLine] = Field(default_factory=list)
     next_cursor: str | None = None
 
     @property
+    def _rows(self) -> list[ConsoleLine]:
+        return self.entries
+
+    @property
     def cursor(self) -> tuple[str, str] | None:
-        return ("after", self.next_cursor) if self.rows and self.next_cursor else None
+        return ("after", self.next_cursor) if self.entries and self.next_cursor else None
 
 
 class LogFiles(Model):

@@ -68,9 +68,9 @@ class Batch:
         call = bulk_syncs.list_status(sync_id=list(dict.fromkeys(ref.sync_id for ref in refs)))
         page = yield from send(call.with_timeout(BATCH_TIMEOUT))
         self._refusals, self._unanswered = 0, None
-        schemas = sum(len(row.schemas) for row in page.rows)
-        self._fitting = min(MAX_SYNCS, max(2, MAX_SCHEMAS * len(page.rows) // schemas)) if schemas else MAX_SYNCS
-        rows = {row.sync_id: row for row in page.rows}
+        schemas = sum(len(row.schemas) for row in page)
+        self._fitting = min(MAX_SYNCS, max(2, MAX_SCHEMAS * len(page) // schemas)) if schemas else MAX_SYNCS
+        rows = {row.sync_id: row for row in page}
         shown = ((ref, rows[ref.sync_id]) for ref in refs if ref.sync_id in rows)
         running = ((ref, _execution(ref, row)) for ref, row in shown if _is_running(ref, row))
         return {ref: execution for ref, execution in running if not execution.outcome.final}

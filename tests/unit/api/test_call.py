@@ -68,7 +68,7 @@ def test_unknown_fields_and_values_are_accepted():
 def test_null_is_read_as_an_empty_list_or_a_count_of_zero():
     execution = Call("GET", "/", BulkSyncExecution).read({"data": {"id": "1", "schemas": None, "record_count": None}})
     assert (execution.schemas, execution.record_count) == ([], 0)
-    assert syncs.list().read({"data": None}).rows == []
+    assert syncs.list().read({"data": None}).data == []
 
 
 def test_an_absent_execution_is_none():

@@ -325,6 +325,18 @@ def test_mypy_finds_a_misspelled_setting(tmp_path: Path):
         assert f'misspelled.py:{line}: error: Unexpected keyword argument "base_ulr"' in ended.stdout, ended.stderr
 
 
+def test_sending_a_flow_says_how_to_run_it(server, driver):
+    with pytest.raises(TypeError, match=r"send\(\) takes a call, not a generator: run a flow with client\.run"):
+        driver.send(syncs.change("1", name="n"))
+    assert server.received == []
+
+
+def test_running_a_call_says_how_to_send_it(server, driver):
+    with pytest.raises(TypeError, match=r"run\(\) takes a flow, not a Call: send a call with client\.send"):
+        driver.run(READ)
+    assert server.received == []
+
+
 def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -9,6 +9,8 @@ from airflow_provider_polytomic import api
 from airflow_provider_polytomic.api import PolytomicAPIError, PolytomicValidationError, connections, syncs
 from tests.support.scripted_server import Answer, answer
 
+from .conftest import KEY
+
 
 @pytest.mark.parametrize(
     ("status", "name"),
@@ -72,6 +74,27 @@ def test_any_body_of_an_error_status_is_read(body: bytes, message: str, server, 
         sync_driver.send(syncs.get("1"), max_retries=0)
     assert caught.value.status_code == 500
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["X-Request-Id", "Request-ID", "cf-ray"])
+def test_an_error_has_the_headers_of_the_response_for_a_support_ticket(name: str, server, sync_driver):
+    secrets = {"Set-Cookie": "s=c4nary", "X-Auth-Token": "c4nary", "Location": "https://x.test/c4nary"}
+    headers = {"Via": "1.1 proxy", "X-Echo": f"key {KEY}", **secrets, name: "req-1"}
+    server.answers(Answer(500, b"{}", headers))
+    with pytest.raises(PolytomicAPIError) as caught:
+        sync_driver.send(syncs.get("1"), max_retries=0)
+    error = caught.value
+    assert error.request_id == error.headers[name.lower()] == "req-1"
+    assert (error.headers["via"], error.headers["x-echo"]) == ("1.1 proxy", "key ***")
+    assert "c4nary" not in str(error.headers)
+    assert KEY not in str(error.headers)
+
+
+def test_an_error_without_such_headers_has_no_request_id(server, sync_driver):
+    server.answers(answer({}, 500))
+    with pytest.raises(PolytomicAPIError) as caught:
+        sync_driver.send(syncs.get("1"), max_retries=0)
+    assert caught.value.request_id is None
 
 
 def test_errors_can_be_copied_and_pickled():

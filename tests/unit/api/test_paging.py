@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from airflow_provider_polytomic.api import (
@@ -7,6 +9,7 @@ from airflow_provider_polytomic.api import (
     PolytomicClient,
     PolytomicResponseError,
     bulk_syncs,
+    connections,
     data_models,
     events,
     syncs,
@@ -102,3 +105,35 @@ def test_next_page_does_not_change_the_call():
     following = next_page(call, call.read(page("1", token="t")))
     assert following is not None
     assert (call.query, following.query) == ((("limit", "2"),), (("limit", "2"), ("page_token", "t")))
+
+
+def test_a_page_is_a_sequence_of_its_rows(server, driver):
+    server.answers(answer(page("1", "2", "3", token="t")))
+    shown = driver.send(connections.list())
+    assert isinstance(shown, Sequence)
+    assert [row.id for row in shown] == [row.id for row in shown.data] == ["1", "2", "3"]
+    assert (len(shown), shown[0].id, shown[-1].id) == (3, "1", "3")
+    assert [row.id for row in shown[1:]] == ["2", "3"]
+    assert [row.id for row in reversed(shown)] == ["3", "2", "1"]
+    assert shown.data[1] in shown
+    assert shown.next_page_token == "t"
+    assert [row["id"] for row in shown.model_dump()["data"]] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("last", [{"data": None}, {"data": [], "pagination": None}, page(token=""), page()])
+def test_an_empty_page_is_an_empty_sequence_without_a_next_page(last, server, sync_driver):
+    server.answers(answer(last))
+    shown = sync_driver.send(connections.list())
+    assert (shown.data, [*shown], len(shown), bool(shown), shown.next_page_token) == ([], [], 0, False, None)
+
+
+def test_a_console_log_is_a_sequence_of_its_lines():
+    log = syncs.get_console_log("1", "2").read(lines("1", "2", cursor="c"))
+    assert [line.id for line in log] == [line.id for line in log.entries] == ["1", "2"]
+
+
+@pytest.mark.parametrize("call", [connections.get("1"), syncs.change("1", name="n"), connections.delete("1")])
+def test_pages_refuses_what_is_not_the_call_of_a_list(call, server, driver):
+    with pytest.raises(TypeError, match=r"pages\(\) takes the call of a list.*send any other call with send"):
+        driver.pages(call)
+    assert server.received == []

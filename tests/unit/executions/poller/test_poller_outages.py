@@ -86,9 +86,9 @@ class SimulatedClient:
         if trouble is not None:
             raise class_of_status(int(trouble))(int(trouble), method=call.method, path=call.path)
         if call.path == "/api/events":
-            return Page[Any](rows=[])
+            return Page[Any](data=[])
         if call.path == "/api/bulk/syncs/status":
-            return Page[BulkSyncSummary](rows=[self.summary(sync_id) for _, sync_id in call.query])
+            return Page[BulkSyncSummary](data=[self.summary(sync_id) for _, sync_id in call.query])
         execution_id = call.path.rpartition("/")[2]
         model = BulkSyncExecution if "/bulk/" in call.path else SyncExecution
         return model(id=execution_id, status=self.status(execution_id))
