@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowSkipException
 from airflow_provider_polytomic._task.deadline import run_with_deadline
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
 log = logging.getLogger(__name__)
+E = TypeVar("E", bound=PolytomicTaskError)
 
 PROBLEMS_TIMEOUT = 3.0
 """Seconds to wait for the problems of a sync."""
@@ -204,7 +205,7 @@ def timeout_error(context: Context, execution: Execution, conn_id: str, steps: S
     from airflow_provider_polytomic.executions import Outcome
 
     execution = with_link(context, execution)
-    TaskExecutionState(context).push_result(execution.result())
+    problem = TaskExecutionState(context).push_result(execution.result())
     diagnostics = find_diagnostics(execution, conn_id)
     headline = "has not ended in time"
     if execution.outcome is Outcome.CANCELED:
@@ -221,7 +222,17 @@ def timeout_error(context: Context, execution: Execution, conn_id: str, steps: S
             "mark the task as success, since the data has arrived; a retry or a clear runs the sync again",
             "set a longer timeout",
         ]
-    return _run_error(PolytomicRunTimeout, execution, headline, steps, diagnostics)
+    return with_problem(_run_error(PolytomicRunTimeout, execution, headline, steps, diagnostics), problem)
+
+
+def with_problem(error: E, problem: str) -> E:
+    """Add a further problem to the message of a failure, below its cause.
+
+    :param problem: a sentence, or "" for none
+    """
+    if problem:
+        error.args = (f"{error}\n  {problem}",)
+    return error
 
 
 def _run_error(

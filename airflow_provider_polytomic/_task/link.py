@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger
+from airflow_provider_polytomic._task.state import try_xcom_pull, try_xcom_push
 from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def push_link(
 ) -> None:
     """Push the URL of a sync to XCom, where the link, the result and the failure report read it."""
     url = client.run(link_url(client, target))
-    if url:
-        context["ti"].xcom_push(key=LINK_XCOM_KEY, value=url)
+    if url and not try_xcom_push(context["ti"], LINK_XCOM_KEY, url):
         task.log.info("In Polytomic: %s", url)
 
 
@@ -53,6 +53,5 @@ async def push_link_in_trigger(
 
 def with_link(context: Context, execution: Execution) -> Execution:
     """Return the execution with the URL that this attempt has pushed, if there is one."""
-    ti = context["ti"]
-    url = ti.xcom_pull(task_ids=ti.task_id, key=LINK_XCOM_KEY, map_indexes=ti.map_index)
+    url = try_xcom_pull(context["ti"], LINK_XCOM_KEY)
     return replace(execution, url=url) if url else execution

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
-from airflow_provider_polytomic._task.errors import RETRY_STARTS_AGAIN, error_for, find_diagnostics
+from airflow_provider_polytomic._task.errors import RETRY_STARTS_AGAIN, error_for, find_diagnostics, with_problem
 from airflow_provider_polytomic._task.link import with_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 
@@ -29,10 +29,10 @@ def finish_execution(
 
     execution = with_link(context, execution)
     if not criteria.is_met_by(execution):
-        TaskExecutionState(context).push_result(execution.result())
+        problem = TaskExecutionState(context).push_result(execution.result())
         error = error_for(execution, criteria, find_diagnostics(execution, task.polytomic_conn_id), retry_hint)
         record_for_lineage(task, execution, error.message_without_records)
-        raise error
+        raise with_problem(error, problem)
     if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:
         task.log.warning(report(execution, "has ended with errors"))
     return publish_result(task, context, execution)

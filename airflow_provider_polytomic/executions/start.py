@@ -79,8 +79,9 @@ class StartRequest:
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
     :param identity: DAG id, run id, task id and map index of the task instance
-    :param generation: number of attempts before the task instance was last cleared; default 0
-    :param attempts_before: number of attempts since then; their executions may still exist; default 0
+    :param generation: number or text that changes with each clear of the task instance; default 0
+    :param attempts_before: number of attempts since the last clear, or more if that is not known; their executions may
+        still exist; default 0
     :param parameters: function that returns the body of the start, given the previous unsuccessful executions
     :param if_running: what to do while another party's execution runs: ``wait`` for its end, ``join`` it, ``fail`` or
         ``skip``; default ``wait``
@@ -91,7 +92,7 @@ class StartRequest:
     kind: SyncKindName
     sync_id: str
     identity: tuple[str, str, str, int]
-    generation: int = 0
+    generation: int | str = 0
     attempts_before: int = 0
     parameters: Callable[[Sequence[Execution]], Mapping[str, Any]] = lambda previous_executions: {}
     if_running: IfRunning = "wait"

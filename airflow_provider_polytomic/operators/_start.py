@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.errors import (
@@ -16,11 +16,12 @@ from airflow_provider_polytomic._task.errors import (
     already_running_error,
     timeout_error,
     translate_api_errors,
+    with_problem,
 )
 from airflow_provider_polytomic._task.events import EventStatus, validate_execute_complete_event
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import finish_execution, publish_result, record_for_lineage
-from airflow_provider_polytomic._task.state import Attempt, TaskExecutionState
+from airflow_provider_polytomic._task.state import TaskExecutionState, begin_attempt
 from airflow_provider_polytomic._task.values import choice, duration
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
@@ -93,6 +94,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
 
     def execute(self, context: Context) -> ExecutionResult:
         """Start the execution, or find the one that an earlier attempt started, and wait for its end."""
+        begin_attempt(context)
         latest_end = None
         if self.deferrable and self.execution_timeout:
             latest_end = time.time() + self.execution_timeout.total_seconds()
@@ -108,10 +110,11 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             return self.execute(context)
         owned_or_joined = received.ownership is not Ownership.BLOCKING
         if received.status is EventStatus.REFUSED:
+            problem = ""
             if received.execution_id and owned_or_joined:
                 unknown = Execution.unknown(self.kind, self._sync_id, received.execution_id)
-                TaskExecutionState(context).push_result(with_link(context, unknown).result())
-            raise PolytomicRequestRefused(received.message)
+                problem = TaskExecutionState(context).push_result(with_link(context, unknown).result())
+            raise with_problem(PolytomicRequestRefused(received.message), problem)
         execution = Execution.from_result(received.execution) if received.execution and owned_or_joined else None
         if received.status is EventStatus.DEADLINE:
             ref = self._ref(str(received.execution_id))
@@ -128,7 +131,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             return super().resume_execution(next_method, next_kwargs, context)
         awaited = TaskExecutionState(context).get_awaited()
         if awaited is None:
-            self.log.info("Starting over: the failed deferral is of an earlier attempt")
+            self.log.info("Starting over: nothing is known of the deferral that failed, or it is of an earlier attempt")
             return self.execute(context)
         timed_out = "timeout" in str((next_kwargs or {}).get("error", "")).lower()
         if not (timed_out and awaited["execution_id"]):
@@ -152,17 +155,19 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
 
         with self._client() as client:
             state = TaskExecutionState(context)
-            saved = self._get_started(client, state)
-            started = self._start(client, context, latest_end, saved.get("execution_id"))
+            self._cancel_orphan(client, state)
+            saved = state.get_started()
+            started = self._start(client, context, state, latest_end)
             execution = started.execution
             ref = self._ref(execution.id)
             self.log.info("%s: %s, %s", ref, started.ownership.value, execution.status)
             if not self.wait_for_completion:
-                state.clear_started()
+                if started.ownership is Ownership.OWNED:
+                    state.save_started(execution.id, released=True)
                 return publish_result(self, context, with_link(context, execution))
-            schema_results = self._previous_schema_results(started.previous_executions) or saved.get(
-                "previous_schema_results", []
-            )
+            schema_results = self._previous_schema_results(started.previous_executions)
+            if saved.get("execution_id") == execution.id:
+                schema_results = schema_results or saved["previous_schema_results"]
             if schema_results and not execution.outcome.final:
                 state.save_started(execution.id, schema_results)
             console = ConsoleLogReader(ref, self.log.info, client.config.secrets) if self.console_log else None
@@ -172,7 +177,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 return self._finish(context, execution, schema_results)
             deadline = effective_deadline(execution, started.adopted, self.timeout, latest_end)
             if self.deferrable:
-                self._defer(context, ref, started.ownership, deadline, latest_end, schema_results)
+                self._try_defer(context, state, ref, started.ownership, deadline, latest_end, schema_results)
             try:
                 waiting = wait_for_end(ref, poll_interval=self.poll_interval, deadline=deadline, pause_first=True)
                 with self._translate_errors("cannot be waited for", ref):
@@ -181,20 +186,19 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 return self._handle_timeout(
                     context, ref, started.ownership, schema_results, last_seen=passed.execution or execution
                 )
-            except (PolytomicRequestRefused, PolytomicUnavailable):
-                state.push_result(with_link(context, execution).result())
-                raise
+            except (PolytomicRequestRefused, PolytomicUnavailable) as error:
+                raise with_problem(error, state.push_result(with_link(context, execution).result())) from None
             return self._finish(context, execution, schema_results)
 
     def _start(
-        self, client: PolytomicClient, context: Context, latest_end: float | None, known_execution_id: str | None
+        self, client: PolytomicClient, context: Context, state: TaskExecutionState, latest_end: float | None
     ) -> StartResult:
         """Start the execution, or find the one to wait for; wait for a blocking one first."""
         from airflow_provider_polytomic.executions import AlreadyRunning, StartRequest, start_once, wait_for_end
 
         with self._translate_errors("could not be started"):
             client.run(self._check_request())
-        attempt = Attempt.of(context)
+        attempt = state.attempt
         request = StartRequest(
             kind=self.kind,
             sync_id=self._sync_id,
@@ -204,12 +208,12 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             parameters=self._request_body,
             if_running=self.if_running,
             is_success=self._criteria.is_met_by,
-            known_execution_id=known_execution_id,
+            known_execution_id=state.get_started().get("execution_id"),
         )
         while True:
             try:
                 with self._translate_errors("could not be started"):
-                    started = client.run(start_once(request, lambda ref: self._save_owned(context, ref)))
+                    started = client.run(start_once(request, lambda ref: self._save_owned(state, ref)))
             except AlreadyRunning as running:
                 other = running.execution
                 push_link(self, context, client, self._ref(other.id))
@@ -223,50 +227,53 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 return started
             self.log.info("Waiting for the end of %s, which blocks the start", ref)
             if self.deferrable:
-                self._defer(context, ref, started.ownership, latest_end, latest_end)
+                self._try_defer(context, state, ref, started.ownership, latest_end, latest_end)
             with self._translate_errors("cannot be waited for", ref):
                 client.run(wait_for_end(ref, poll_interval=self.poll_interval, pause_first=True))
 
-    def _get_started(self, client: PolytomicClient, state: TaskExecutionState) -> dict[str, Any]:
-        """Return what an earlier attempt has saved about the execution that it started.
+    def _cancel_orphan(self, client: PolytomicClient, state: TaskExecutionState) -> None:
+        """After a clear, cancel the execution that the task was waiting for.
 
-        If the task was cleared since, the execution is canceled instead: if no triggerer had its trigger at that
-        moment, nothing else has canceled it.
+        If no triggerer had its trigger at that moment, nothing else has canceled it.
         """
         from airflow_provider_polytomic.executions import cancel
 
-        started, cleared = state.get_started()
-        if not cleared:
-            return started
-        orphan = self._ref(started["execution_id"])
-        last_seen = self._try(client, orphan.fetch()) if self.cancel_on_kill else None
+        orphan_id = state.begin_generation()
+        if not (orphan_id and self.cancel_on_kill):
+            return
+        orphan = self._ref(orphan_id)
+        last_seen = self._try(client, orphan.fetch())
         if last_seen and not last_seen.outcome.final:
             self._try(client, cancel(orphan, timeout=CONFIRM_TIMEOUT))
-        state.clear_started()
-        return {}
 
-    def _save_owned(self, context: Context, ref: ExecutionRef) -> None:
+    def _save_owned(self, state: TaskExecutionState, ref: ExecutionRef) -> None:
         """Save a started execution where the kill guard, :meth:`on_kill` and the next attempt look for it."""
         self._owned = ref
+        state.save_started(ref.execution_id)
         if self._killed:
             self.on_kill()
-        state = TaskExecutionState(context)
         state.set_awaited(ref.execution_id, Ownership.OWNED)
-        state.save_started(ref.execution_id)
 
-    def _defer(
+    def _try_defer(
         self,
         context: Context,
+        state: TaskExecutionState,
         ref: ExecutionRef,
         ownership: Ownership,
         deadline: float | None,
         latest_end: float | None,
         previous_schema_results: list[SchemaResult] | None = None,
-    ) -> NoReturn:
+    ) -> None:
+        """Defer, or return if the task must wait in its worker.
+
+        Without the XCom, the trigger's guard would take the task for killed, and cancel the execution.
+        """
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
         self._stop_if_killed()
-        TaskExecutionState(context).set_awaited(ref.execution_id, ownership)
+        if not state.set_awaited(ref.execution_id, ownership):
+            self.log.warning("Waiting for %s in the worker: without XCom the task cannot be deferred", ref)
+            return
         self.defer(
             trigger=PolytomicExecutionTrigger(
                 kind=ref.kind,
@@ -285,14 +292,12 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             method_name="execute_complete",
             timeout=None if deadline is None else deferral_timeout(deadline - time.time(), self.poll_interval),
         )
-        raise AssertionError("defer() does not return")
 
     def _finish(
         self, context: Context, execution: Execution, schema_results: Sequence[SchemaResult] | None
     ) -> ExecutionResult:
         """Return the result of an ended execution, or push it and raise."""
         self._owned = None
-        TaskExecutionState(context).clear_started()
         return finish_execution(self, context, execution.with_schema_results(schema_results or ()), self._criteria)
 
     def _handle_timeout(
@@ -331,8 +336,6 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             steps.insert(0, ADVICE_FOR_RUNNING)
         elif last is None or not last.outcome.final:
             steps.insert(0, "check in Polytomic whether the execution is still running")
-        else:
-            TaskExecutionState(context).clear_started()
         last = last or last_seen or Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
         error = timeout_error(context, last, self.polytomic_conn_id, steps)
         record_for_lineage(self, last, error.message_without_records)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -52,30 +52,38 @@ class OutletEvents(defaultdict[Any, Any]):
 
 
 class TaskInstance:
-    """A task instance without a database, and its attempts."""
+    """A task instance without a database, and its attempts.
+
+    :param broken_xcoms: keys that the XCom backend neither takes nor gives
+    """
 
     def __init__(self, operator: Any, *, map_index: int = -1, **context: Any) -> None:
         self.task = operator
         self.dag_id, self.run_id, self.task_id, self.map_index = "dag", "run", operator.task_id, map_index
         self.try_number, self.max_tries = 1, operator.retries or 0
         self.xcoms: dict[str, Any] = {}
+        self.broken_xcoms: set[str] = set()
         self.xcom_history: list[tuple[str, Any]] = []
         self.first_reschedule: datetime | None = None
         began = datetime.now(timezone.utc)
         self.context: dict[str, Any] = {
             "ti": self,
             "task": operator,
-            "dag_run": type("DagRun", (), {"start_date": began})(),
+            "dag_run": SimpleNamespace(start_date=began, clear_number=0),
             "data_interval_start": None,
             **context,
         }
 
     def xcom_push(self, key: str, value: Any) -> None:
+        if key in self.broken_xcoms:
+            raise RuntimeError(f"the XCom backend is down, and does not take {key}")
         self.xcoms[key] = json.loads(json.dumps(value))
         self.xcom_history.append((key, self.xcoms[key]))
 
     def xcom_pull(self, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        if key in self.broken_xcoms:
+            raise RuntimeError(f"the XCom backend is down, and does not give {key}")
         return self.xcoms.get(key)
 
     def get_first_reschedule_date(self, context: Any) -> datetime | None:
@@ -87,10 +95,17 @@ class TaskInstance:
         self.xcoms.clear()
         return self
 
-    def clear(self) -> TaskInstance:
-        """Begin the next attempt after a clear."""
+    def clear(self, *, in_finished_run: bool = False) -> TaskInstance:
+        """Begin the next attempt after a clear; if the DAG run was finished, it begins once more."""
         self.max_tries = self.try_number + (self.task.retries or 0)
+        self.clear_others()
+        if in_finished_run:
+            self.context["dag_run"].start_date += timedelta(hours=1)
         return self.retry()
+
+    def clear_others(self) -> None:
+        """Clear another task of the DAG run."""
+        self.context["dag_run"].clear_number += 1
 
     def execute(self) -> Any:
         """Run ``execute``.

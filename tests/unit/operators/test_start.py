@@ -50,8 +50,9 @@ def test_without_wait_for_completion_the_started_execution_is_returned(kind, tas
     operator = kind.start(sync_id, deferrable=deferrable, wait_for_completion=False)
     result = task_instance(operator, task_state_store=state_store).execute()
     assert (result["outcome"], result["completed_at"]) == ("running", None)
-    assert result["execution_id"] == kind.emulator.executions(sync_id)[0].id
-    assert state_store.values == {}
+    [execution] = kind.emulator.executions(sync_id)
+    assert result["execution_id"] == execution.id
+    assert state_store.values["polytomic_execution"]["released"]
 
 
 def test_an_execution_that_ends_at_once_needs_no_deferral(kind, task_instance):
@@ -570,17 +571,29 @@ class TestAttempts:
 
 
 class TestStateStore:
-    def test_the_execution_is_stored_until_its_end(self, kind, task_instance, deferred, state_store):
+    def test_the_execution_is_stored(self, kind, task_instance, deferred, state_store):
         sync_id = kind.add(duration=60)
         task = task_instance(kind.start(sync_id, deferrable=True), task_state_store=state_store)
         with pytest.raises(deferred):
             task.execute()
         [execution] = kind.emulator.executions(sync_id)
-        assert state_store.values == {
-            "polytomic_execution": {"execution_id": execution.id, "generation": 0, "previous_schema_results": []}
-        }
+        stored = state_store.values["polytomic_execution"]
+        assert (stored["execution_id"], stored["first_try"], stored["released"]) == (execution.id, 1, False)
+
+    def test_a_released_execution_is_not_canceled_after_a_clear(self, kind, task_instance, state_store):
+        sync_id = kind.add(duration=60)
+        operator = kind.start(sync_id, wait_for_completion=False)
+        task = task_instance(operator, task_state_store=state_store)
         task.finish()
-        assert state_store.values == {}
+        task.clear().finish()
+        assert len(kind.emulator.executions(sync_id)) == 2
+        assert kind.cancels == []
+
+    @pytest.mark.parametrize("stored", ["text", [], {"execution_id": "E"}, {"generation": 7, "execution_id": "E"}])
+    def test_a_stored_value_of_another_shape_is_ignored(self, kind, task_instance, state_store, stored):
+        state_store.values["polytomic_execution"] = stored
+        task = task_instance(kind.start(kind.add(duration=60)), task_state_store=state_store)
+        assert task.finish()["outcome"] == "success"
 
     def test_a_retry_finds_the_stored_execution_after_the_idempotency_keys_have_expired(
         self, kind, task_instance, deferred, state_store
