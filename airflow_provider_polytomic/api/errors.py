@@ -50,6 +50,9 @@ class PolytomicAPIError(PolytomicError):
     :param headers: Headers of the response, with names in lower case; those that may hold a secret are left out here.
     """
 
+    follows_no_response = False
+    """Whether the same request was sent before without a usable response, so that it may still be in progress."""
+
     def __init__(
         self,
         status_code: int,

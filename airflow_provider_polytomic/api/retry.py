@@ -81,6 +81,15 @@ def is_transient(error: errors.PolytomicError) -> bool:
     return isinstance(error, errors.PolytomicTransportError)
 
 
+def may_be_in_progress(error: errors.PolytomicError) -> bool:
+    """Tell whether the server may still work on the request: no response, or one that a proxy may have sent."""
+    if isinstance(error, errors.PolytomicTransportError):
+        return error.sent
+    if isinstance(error, errors.PolytomicAPIError):
+        return error.status_code == 408 or error.status_code >= 500
+    return True
+
+
 def may_retry(call: Call[Any], error: errors.PolytomicError) -> bool:
     """Tell whether a retry may succeed and cannot repeat an effect."""
     if isinstance(error, errors.PolytomicTransportError) and not error.sent:
@@ -114,12 +123,15 @@ def retrying(flow: Flow[T], policy: RetryPolicy, clock: Callable[[], float]) -> 
     def handle(step: FlowStep) -> Flow[Any]:
         if isinstance(step, Pause):
             return (yield step)
-        began, attempt = clock(), 1
+        began, attempt, unanswered = clock(), 1, False
         while True:
             try:
                 return (yield step)
             except errors.PolytomicError as error:
                 delay = policy.delay(step, attempt, error)
+                if isinstance(error, errors.PolytomicAPIError):
+                    error.follows_no_response = unanswered
+                unanswered |= may_be_in_progress(error)
                 if delay is None or clock() - began + delay > policy.budget:
                     raise
                 problem = error.status_code if isinstance(error, errors.PolytomicAPIError) else type(error).__name__

@@ -32,13 +32,22 @@ log = logging.getLogger(__name__)
 CONFLICT_BACKOFF = Backoff(first=0.5, maximum=16.0)
 """Pauses between repetitions of a start answered 409, while the same start may still be in flight."""
 
-MIN_REPEATED_CONFLICTS = 6
-"""Repetitions after which a 409 that nothing explains counts as recorded."""
+MIN_CONFLICTS = 3
+"""Repetitions after which a 409 that nothing explains counts as recorded, if no start can be in flight."""
+
+MIN_CONFLICTS_OF_RETRY = 6
+"""The same if the start of an earlier attempt may be in flight."""
 
 MIN_CONFLICTS_WHILE_RUNNING = 4
-"""Repetitions after which the running execution counts as the reason of a 409, and not as the start in flight."""
+"""Repetitions after which a retry waits for the running execution, which may be that of an earlier attempt."""
 
-MAX_START_REPETITIONS = 12
+MIN_CONFLICTS_BEFORE_DECISION = 10
+"""Repetitions after which a retry fails, skips or joins because of the running execution."""
+
+MIN_CONFLICTS_IN_FLIGHT = 24
+"""Repetitions, over about five minutes, after which this attempt's own start without a response is not in flight."""
+
+MAX_START_REPETITIONS = 30
 """Repetitions of a start under one key, after which the last refusal is raised."""
 
 MAX_RECORDED_CONFLICTS = 5
@@ -229,6 +238,7 @@ def _start_under(
     call = sync_kind(request.kind).api.start(request.sync_id, idempotency_key=key, **parameters)
     refusal: errors.PolytomicAPIError | None = None
     last: SyncSnapshot | None = None
+    may_be_in_flight = False
     for number in count():
         try:
             started = yield from send(call)
@@ -242,12 +252,14 @@ def _start_under(
                 raise
             repeated = refusal is not None and refusal.status_code == error.status_code
             refusal = error
+            may_be_in_flight |= error.follows_no_response
         now = yield from _snapshot(request)
         if conflict:
-            if now.running and number >= MIN_CONFLICTS_WHILE_RUNNING:
-                return _apply_policy(request, now.running)
-            if repeated and now == last and number >= MIN_REPEATED_CONFLICTS:
-                break
+            if number >= _min_conflicts(request, before, now, may_be_in_flight):
+                if now.running:
+                    return _apply_policy(request, now.running)
+                if repeated and now == last:
+                    break
             yield Pause(CONFLICT_BACKOFF.delay(number))
         else:
             appeared = next((one for one in now.executions if not before.predates(one)), None)
@@ -260,6 +272,20 @@ def _start_under(
     log.warning("Trying the next Idempotency-Key, since Polytomic seems to have recorded a refusal: %s", refusal)
     assert refusal is not None
     return refusal
+
+
+def _min_conflicts(request: StartRequest, before: SyncSnapshot, now: SyncSnapshot, may_be_in_flight: bool) -> int:
+    """Return the repetitions after which a 409 is not due to an own start in flight.
+
+    :param may_be_in_flight: whether this attempt has sent the start without a response
+    """
+    if may_be_in_flight and not (now.running and before.predates(now.running)):
+        return MIN_CONFLICTS_IN_FLIGHT
+    if not request.attempts_before:
+        return 0 if now.running else MIN_CONFLICTS
+    if not now.running:
+        return MIN_CONFLICTS_OF_RETRY
+    return MIN_CONFLICTS_WHILE_RUNNING if request.if_running == "wait" else MIN_CONFLICTS_BEFORE_DECISION
 
 
 def _fetch_started(ref: ExecutionRef, before: SyncSnapshot) -> Flow[Execution]:

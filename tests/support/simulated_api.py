@@ -25,7 +25,7 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.api.retry import Backoff, RetryPolicy, retrying
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
-from airflow_provider_polytomic.executions.start import CONFLICT_BACKOFF, MIN_REPEATED_CONFLICTS
+from airflow_provider_polytomic.executions.start import CONFLICT_BACKOFF, MIN_CONFLICTS_OF_RETRY
 
 T = TypeVar("T")
 
@@ -35,7 +35,8 @@ EPOCH = 1_700_000_000.0
 KEYS_LIVE = 24 * 3600.0
 CANCELING_TAKES = 5.0
 
-CONFLICT_PAUSES = tuple(CONFLICT_BACKOFF.delay(number) for number in range(MIN_REPEATED_CONFLICTS))
+CONFLICT_PAUSES = tuple(CONFLICT_BACKOFF.delay(number) for number in range(MIN_CONFLICTS_OF_RETRY))
+"""Pauses of a retry before a 409 counts as recorded, although the start of an earlier attempt may be in flight."""
 
 POLL_FAULTS = ("429", "500", "502", "503", "lost", "never", "garbled")
 

@@ -126,9 +126,10 @@ class Sequences(RuleBasedStateMachine):
     def retry(self) -> None:
         self.begin("retry")
 
-    @precondition(lambda self: self.process.died)
+    @precondition(lambda self: self.process.died and not self.api.in_flight)
     @rule()
     def again(self) -> None:
+        """Run the same attempt once more; Airflow counts another attempt if a process dies with a start in flight."""
         self.begin("again")
 
     @precondition(lambda self: self.process.died and self.task.found)

@@ -31,7 +31,7 @@ from tests.support.simulated_api import (
     SimulatedApi,
     SimulatedExecution,
 )
-from tests.support.simulated_task import Task
+from tests.support.simulated_task import POLL, Task
 
 NEVER_ENDS = Plan(after=float("inf"))
 
@@ -264,8 +264,7 @@ def test_a_conflict_that_is_over_uses_the_key_up_only_if_it_was_recorded(api: Si
     first.step()
     other = api.others_start(NEVER_ENDS)
     assert other
-    while api.now < EPOCH + sum(CONFLICT_PAUSES[:3]):
-        first.step()
+    first.step()
     api.end(other, "completed")
     until_started(first, 2)
     first.die(acted=False)
@@ -324,6 +323,61 @@ def test_an_owned_start_in_flight_is_not_taken_for_another_partys(api: Simulated
     api.keys[key] = RecordedAnswer(api.now, 200, {"data": api._shown(api.executions[0])})
     found = retry.run().result
     assert (found.ownership, len(api.executions)) == (Ownership.OWNED, 1)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+@pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
+def test_a_start_that_is_answered_after_minutes_is_owned(api: SimulatedApi, policy: IfRunning, shown: bool) -> None:
+    """The connection's timeout ends the first request; the next ones are answered 409 until the first has an answer."""
+    task = Task(api, policy)
+    process = task.begin()
+    process.step()
+    process.step("flies")
+    key = task.keys()[0]
+    if shown:
+        api._make(key)
+    while api.now < EPOCH + 240.0:
+        process.step()
+    assert set(starts(api)) == {key}
+    if shown:
+        api.in_flight.clear()
+        api.keys[key] = RecordedAnswer(api.now, 200, {"data": api._shown(api.executions[0])})
+    else:
+        api.deliver(key)
+    found = process.run().result
+    assert (found.ownership, len(api.executions)) == (Ownership.OWNED, 1)
+
+
+@pytest.mark.parametrize("policy", ["join", "fail", "skip"])
+def test_a_retry_decides_after_a_minute_if_a_start_may_be_in_flight(api: SimulatedApi, policy: IfRunning) -> None:
+    task = Task(api, policy)
+    task.begin().die(acted=False)
+    api.others_start(NEVER_ENDS)
+    retry = task.retry()
+    while not retry.ended and api.now < EPOCH + 60.0:
+        retry.step()
+    assert not retry.ended or not isinstance(retry.error, AlreadyRunning)
+    if policy != "join":
+        assert isinstance(retry.run().error, AlreadyRunning)
+    assert task.owned_executions() == []
+
+
+@pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
+def test_of_two_first_starts_at_once_the_refused_one_decides_at_once(api: SimulatedApi, policy: IfRunning) -> None:
+    process = Task(api, policy).begin()
+    process.step()
+    other = api.others_start(Plan(after=60.0))
+    assert other
+    while not process.ended and api.now < EPOCH + 5.0:
+        process.step()
+    if policy in ("fail", "skip"):
+        assert isinstance(process.error, AlreadyRunning)
+        return
+    found = process.run().result
+    assert found.ownership is (Ownership.JOINED if policy == "join" else Ownership.OWNED)
+    if policy == "wait":
+        assert other.completed
+        assert api.executions[1].created < other.completed + POLL + 5.0
 
 
 def test_a_conflict_under_every_key_is_raised(api: SimulatedApi) -> None:
