@@ -36,6 +36,7 @@ from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.sharing import shared_client
 
 from . import bulk_syncs, connections, data_models, events, identity, jobs, organizations, schemas, syncs, webhooks
+from . import catalogue as catalogue
 
 __all__ = ["AsyncPolytomicClient", "Call", "ClientConfig", "Flow", "Pause", "PolytomicClient", "send", "shared_client"]
 __all__ += ["PolytomicAPIError", "PolytomicAuthError", "PolytomicConflictError", "PolytomicError"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query
 from airflow_provider_polytomic.api.flow import Flow, send
@@ -45,24 +45,41 @@ __all__ = (
 )
 
 
+BulkSyncMode: TypeAlias = Literal["replicate", "append", "snapshot"]
+NewObjects: TypeAlias = Literal["all", "onlyIncremental", "onlyNonIncremental", "none"]
+NormalizeNames: TypeAlias = Literal["enabled", "disabled", "legacy"]
+ResyncMode: TypeAlias = Literal["refetch", "resync", "rebuild"]
+FetchMode: TypeAlias = Literal["none", "incremental", "full"]
+
+
 class BulkSyncOptions(TypedDict, total=False):
     """Optional settings of a bulk sync.
 
-    ``mode`` is ``replicate``, ``append`` or ``snapshot``. ``schemas`` lists schema ids, or mappings with an ``id`` and
-    the schema's settings. ``automatically_add_new_objects`` and ``automatically_add_new_fields`` are ``all``,
-    ``onlyIncremental``, ``onlyNonIncremental`` or ``none``; ``normalize_names`` is ``enabled``, ``disabled`` or
-    ``legacy``. ``policies`` are ids of permission policies, ``organization_id`` is for partner keys.
+    :param active: Whether the sync runs on its schedule.
+    :param additional_schedules: Schedules besides the default one.
+    :param automatically_add_new_fields: New fields of the source to sync, too.
+    :param automatically_add_new_objects: New objects of the source to sync, too.
+    :param concurrency_limit: Limit of concurrency for this sync, in place of the default.
+    :param data_cutoff_timestamp: Sync no older records; UTC unless the time has a time zone.
+    :param disable_record_timestamps: Write no columns with timestamps of Polytomic's own.
+    :param mode: ``replicate``, ``append`` or ``snapshot``.
+    :param normalize_names: Whether names of tables and columns are normalized.
+    :param organization_id: Organization, for partner keys.
+    :param policies: Ids of permission policies.
+    :param resync_concurrency_limit: Limit of concurrency for resyncs, in place of the default.
+    :param schemas: Ids of the schemas to sync, or mappings with an ``id`` and the settings of the schema; default all.
+    :param source_configuration: Settings of the source.
     """
 
     active: bool | None
     additional_schedules: Sequence[Mapping[str, Any]] | None
-    automatically_add_new_fields: str | None
-    automatically_add_new_objects: str | None
+    automatically_add_new_fields: NewObjects | None
+    automatically_add_new_objects: NewObjects | None
     concurrency_limit: int | None
     data_cutoff_timestamp: datetime | str | None
     disable_record_timestamps: bool | None
-    mode: str | None
-    normalize_names: str | None
+    mode: BulkSyncMode | None
+    normalize_names: NormalizeNames | None
     organization_id: str | None
     policies: Sequence[str] | None
     resync_concurrency_limit: int | None
@@ -138,7 +155,7 @@ def update(
 ) -> Call[BulkSync]:
     """Replace a bulk sync as a whole: ``PUT /api/bulk/syncs/{id}``.
 
-    Fields that are left out are cleared or get their default; to change some fields use :func:`change`.
+    Fields that are left out are cleared or get their default. Use :func:`change` to change some fields only.
     ``schemas`` is an exception: if it is left out or empty, the selection does not change.
 
     :param sync_id: Id of the bulk sync.
@@ -193,8 +210,8 @@ def start(
     sync_id: str,
     *,
     schemas: Sequence[str] | None = None,
-    resync_mode: str | None = None,
-    fetch_mode: str | None = None,
+    resync_mode: ResyncMode | None = None,
+    fetch_mode: FetchMode | None = None,
     test: bool | None = None,
     idempotency_key: str | None = None,
 ) -> Call[BulkSyncExecution]:

@@ -196,9 +196,9 @@ def update(
 ) -> Call[models.Connection]:
     """Replace a connection as a whole: ``PUT /api/connections/{id}``.
 
-    Fields that are left out are cleared or get their default, and so are settings that ``configuration`` leaves out; to
-    change some of them use :func:`change`. Running executions continue with the old settings. The API returns 409 for
-    the connection of a managed Harbor.
+    Fields that are left out are cleared or get their default, and so are settings that ``configuration`` leaves out.
+    Use :func:`change` to change some of them only. Running executions continue with the old settings. The API returns
+    409 for the connection of a managed Harbor.
 
     :param connection_id: Id of the connection.
     :param name: Name shown in Polytomic.

@@ -10,13 +10,19 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.models.events import Job
 
 __all__ = ("get",)
 
+JobType: TypeAlias = Literal[
+    "createmodel", "updatemodel", "previewmodel", "samplemodel", "exportlogs", "connectionproxy"
+]
 
-def get(type: str, job_id: str) -> Call[Job]:
+
+def get(type: JobType, job_id: str) -> Call[Job]:
     """Get one job: ``GET /api/jobs/{type}/{id}``.
 
     The job has ended when its status is ``done`` or ``failed``. The API returns 400 for an unknown type.

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from airflow_provider_polytomic.api.call import Call, body_of, check_fields, path, query, reject_masks
 from airflow_provider_polytomic.api.flow import Flow, send
@@ -43,6 +43,8 @@ __all__ = (
     "start",
     "update",
 )
+SyncMode: TypeAlias = Literal["create", "update", "updateOrCreate", "replace", "append", "remove", "snapshot"]
+LogType: TypeAlias = Literal["records", "errors", "warnings", "inserts", "updates", "deletes"]
 
 _SUPERSEDED_FIELDS = (
     (frozenset({"identities"}), frozenset({"identity"})),
@@ -54,10 +56,21 @@ _SUPERSEDED_FIELDS = (
 class SyncOptions(TypedDict, total=False):
     """Optional settings of a model sync.
 
-    ``identities`` (``{"mappings": […], "strategy": "priority" | "and"}``) replaces ``identity``, which holds the
-    first mapping only; ``model_filters`` and ``target_filters`` (``{"conditions": […], "logic": …}``) replace
-    ``filters`` and ``filter_logic``. ``override_fields`` are fixed values, ``overrides`` conditional ones.
-    ``policies`` are ids of permission policies, ``organization_id`` is for partner keys.
+    :param active: Whether the sync runs on its schedule and when started.
+    :param encryption_passphrase: Passphrase that encrypts the data of the sync.
+    :param filter_logic: Logic that combines ``filters``; replaced by ``model_filters``.
+    :param filters: Conditions for the records to sync; replaced by ``model_filters`` and ``target_filters``.
+    :param identities: How records are matched: ``{"mappings": […], "strategy": "priority" | "and"}``.
+    :param identity: First mapping of ``identities`` only; replaced by it.
+    :param model_filters: Conditions on fields of the source: ``{"conditions": […], "logic": …}``.
+    :param only_enrich_updates: Sync a record only after a change of a base model, not of an enrichment model.
+    :param organization_id: Organization, for partner keys.
+    :param override_fields: Fixed values for fields of the target.
+    :param overrides: Conditional values for fields of the target.
+    :param policies: Ids of permission policies.
+    :param skip_initial_backfill: Sync only records that appear after the sync is switched on.
+    :param sync_all_records: Sync all records at each execution, not only changed ones.
+    :param target_filters: Conditions on fields of the target: ``{"conditions": […], "logic": …}``.
     """
 
     active: bool | None
@@ -81,7 +94,7 @@ class SyncChanges(SyncOptions, total=False):
     """Settings of a model sync that can change."""
 
     name: str
-    mode: str
+    mode: SyncMode
     fields: Sequence[Mapping[str, Any]]
     schedule: Mapping[str, Any]
     target: Mapping[str, Any]
@@ -117,7 +130,7 @@ def get_schedule_options() -> Call[ScheduleOptions]:
 def list(
     *,
     active: bool | None = None,
-    mode: str | None = None,
+    mode: SyncMode | None = None,
     target_connection_id: str | None = None,
     limit: int | None = None,
     page_token: str | None = None,
@@ -144,7 +157,7 @@ def get(sync_id: str) -> Call[Sync]:
 def create(
     *,
     name: str,
-    mode: str,
+    mode: SyncMode,
     fields: Sequence[Mapping[str, Any]],
     schedule: Mapping[str, Any],
     target: Mapping[str, Any],
@@ -170,7 +183,7 @@ def update(
     sync_id: str,
     *,
     name: str,
-    mode: str,
+    mode: SyncMode,
     fields: Sequence[Mapping[str, Any]],
     schedule: Mapping[str, Any],
     target: Mapping[str, Any],
@@ -178,7 +191,7 @@ def update(
 ) -> Call[Sync]:
     """Replace a model sync as a whole: ``PUT /api/syncs/{id}``.
 
-    Fields that are left out are cleared or get their default; to change some fields use :func:`change`.
+    Fields that are left out are cleared or get their default. Use :func:`change` to change some fields only.
 
     :param sync_id: Id of the model sync.
     :param name: Name shown in Polytomic.
@@ -336,7 +349,7 @@ def get_logs_index(sync_id: str, execution_id: str) -> Call[executions.LogsIndex
     return Call.get(executions.LogsIndex, "/api/syncs/{}/executions/{}/logs", sync_id, execution_id)
 
 
-def get_log_urls(sync_id: str, execution_id: str, type: str) -> Call[executions.LogFiles]:
+def get_log_urls(sync_id: str, execution_id: str, type: LogType) -> Call[executions.LogFiles]:
     """Get the signed URLs of a log of an execution: ``GET /api/syncs/{id}/executions/{execution id}/{type}``.
 
     The URLs expire soon; repeat the call for new ones.

@@ -9,6 +9,7 @@ from airflow_provider_polytomic._compat import BaseHook, find_connection
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import Call, PolytomicClient
+    from airflow_provider_polytomic.api.bulk_syncs import FetchMode, ResyncMode
     from airflow_provider_polytomic.api.models.base import Listing
     from airflow_provider_polytomic.api.models.connections import Connection as PolytomicConnection
     from airflow_provider_polytomic.api.models.executions import (
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         SyncStatus,
     )
     from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
+    from airflow_provider_polytomic.api.syncs import SyncMode
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
 T = TypeVar("T")
@@ -209,7 +211,7 @@ class PolytomicHook(BaseHook):
         self,
         *,
         active: bool | None = None,
-        mode: str | None = None,
+        mode: SyncMode | None = None,
         target_connection_id: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Sync]:
@@ -232,8 +234,8 @@ class PolytomicHook(BaseHook):
         bulk_sync_id: str,
         *,
         schemas: Sequence[str] | None = None,
-        resync_mode: str | None = None,
-        fetch_mode: str | None = None,
+        resync_mode: ResyncMode | None = None,
+        fetch_mode: FetchMode | None = None,
         test: bool | None = None,
         idempotency_key: str | None = None,
     ) -> BulkSyncExecution:

@@ -81,10 +81,10 @@ def with_everything(function: Callable[..., Call[Any]]) -> Call[Any]:
 
 
 def value_for(name: str, annotation: str) -> Any:
-    """Return a value for an annotation, by its first word."""
+    """Return a value for an annotation, by its first word; a text for the name of a type alias."""
     text = f"the-{name}"
-    values = {"Mapping": {"key": "v"}, "Sequence": [text], "bool": True, "int": 1, "str": text, "datetime": text}
-    return values[re.findall(r"\w+", annotation)[0]]
+    values = {"Mapping": {"key": "v"}, "Sequence": [text], "bool": True, "int": 1}
+    return values.get(re.findall(r"\w+", annotation)[0], text)
 
 
 def endpoint_of(call: Call[Any]) -> str:

@@ -13,6 +13,7 @@ from textwrap import dedent
 
 import pytest
 
+from airflow_provider_polytomic.api.catalogue import OPERATIONS
 from airflow_provider_polytomic.executions.outcome import outcome_of
 from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, get_provider_info
 
@@ -46,6 +47,27 @@ def test_the_table_of_outcomes_agrees_with_the_code(row):
     )
     for status in known:
         assert outcome_of(status, completed, given) == re.findall(r"`([a-z]+)`", outcome)[0], status
+
+
+def tools_table() -> str:
+    """Return the table of all operations as it stands in docs/agents.md."""
+    rows = ["| operation | tool | hints | arguments |", "|---|---|---|---|"]
+    for name, operation in sorted(OPERATIONS.items()):
+        flags = {
+            "read-only": operation.read_only,
+            "idempotent": operation.idempotent,
+            "destructive": operation.destructive,
+        }
+        required = operation.parameters.get("required", ())
+        arguments = [f"`{each}`" if each in required else f"[`{each}`]" for each in operation.parameters["properties"]]
+        hints = ", ".join(hint for hint, is_set in flags.items() if is_set)
+        rows.append(f"| `{name}` | `{operation.tool_name}` | {hints} | {' '.join(arguments)} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_the_table_of_operations_is_made_from_the_catalogue():
+    text = (ROOT / "docs" / "agents.md").read_text()
+    assert tools_table() in text, f"replace the table under '## All operations' by:\n{tools_table()}"
 
 
 def test_links_between_pages_have_a_target():
