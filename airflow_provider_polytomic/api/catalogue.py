@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -47,6 +47,7 @@ from airflow_provider_polytomic.api import (
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.flow import Flow, all_rows, send
 from airflow_provider_polytomic.api.models.base import Listing
+from airflow_provider_polytomic.api.provisioning import send_once
 from airflow_provider_polytomic.api.redaction import redact, secrets_in
 
 AREAS = (bulk_syncs, connections, data_models, events, identity, jobs, organizations, schemas, syncs, webhooks)
@@ -130,23 +131,38 @@ class Operation:
         """JSON schema of the arguments, a new copy at each access."""
         return cast("dict[str, Any]", json.loads(self._schema))
 
-    def build(self, arguments: Mapping[str, Any], *, idempotency_key: str | None = None) -> Call[Any]:
+    def build(self, arguments: Mapping[str, Any]) -> Call[Any]:
         """Build the call.
 
         :param arguments: Arguments by the names of :attr:`parameters`.
-        :param idempotency_key: Key for the call, for an operation that takes one; default None.
+        :raises ValueError: If an argument is missing, unknown or invalid.
+        """
+        self.check(arguments)
+        return self.function(
+            **{_python_name(name): value for name, value in self._adapter.validate_python({**arguments}).items()}
+        )
+
+    def check(self, arguments: Mapping[str, Any], unknown_values: Collection[str] = ()) -> None:
+        """Check the names and the values of arguments.
+
+        :param arguments: Arguments by the names of :attr:`parameters`.
+        :param unknown_values: Names of arguments whose values are not known yet; default none.
         :raises ValueError: If an argument is missing, unknown or invalid.
         """
         try:
-            valid = self._adapter.validate_python({**arguments})
+            self._adapter.validate_python({**arguments})
         except ValidationError as error:
-            problems = [_describe(each) for each in error.errors(include_url=False, include_input=False)]
+            errors = error.errors(include_url=False, include_input=False)
+            problems = [
+                _describe(each)
+                for each in errors
+                if each["type"] == "extra_forbidden" or each["loc"][0] not in unknown_values
+            ]
         else:
-            named = {_python_name(name): value for name, value in valid.items()}
-            if idempotency_key is not None and self.takes_idempotency_key:
-                named[_KEY_PARAMETER] = idempotency_key
-            return self.function(**named)
-        raise ValueError(f"{self.name} does not take these arguments: {'; '.join(problems[:MAX_ARGUMENT_ERRORS])}")
+            return
+        if problems:
+            shown = "; ".join(problems[:MAX_ARGUMENT_ERRORS])
+            raise ValueError(f"{self.name} does not take these arguments: {shown}")
 
     @cached_property
     def _adapter(self) -> TypeAdapter[dict[str, Any]]:
@@ -197,14 +213,19 @@ def build(name: str, arguments: Mapping[str, Any]) -> Call[Any]:
     return find(name).build(arguments)
 
 
-def answer(call: Call[Any]) -> Flow[Any]:
+def answer(call: Call[Any], *, key_facts: Sequence[str | int] = (), attempts_before: int = 0) -> Flow[Any]:
     """Send a call and return its answer as plain JSON without secrets; a list has the rows of all its pages.
 
     :param call: Call of an operation.
+    :param key_facts: Facts that make its Idempotency-Key, see :func:`~.provisioning.send_once`; default no key.
+    :param attempts_before: Number of attempts with these facts before this one; default 0.
     :raises PolytomicError: If a request fails.
     """
-    is_list = isinstance(call.model, type) and issubclass(call.model, Listing)
-    value = yield from all_rows(call) if is_list else send(call)
+    if key_facts:
+        value = yield from send_once(call, key_facts=key_facts, attempts_before=attempts_before)
+    else:
+        is_list = isinstance(call.model, type) and issubclass(call.model, Listing)
+        value = yield from all_rows(call) if is_list else send(call)
     kind: TypeAdapter[Any] = TypeAdapter(Any)
     plain = kind.dump_python(value, mode="json", by_alias=True, exclude_unset=True)
     return redact(plain, *secrets_in(call.body))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_polytomic.api import connections, schemas
-from airflow_provider_polytomic.api.call import idempotency_key
+from airflow_provider_polytomic.api.call import Call, idempotency_key
 from airflow_provider_polytomic.api.errors import PolytomicAPIError
 from airflow_provider_polytomic.api.flow import Flow, Pause, all_rows, send
 from airflow_provider_polytomic.api.models.connections import Connection
 from airflow_provider_polytomic.api.retry import is_transient
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -24,6 +26,25 @@ class AlreadyExists(ValueError):
 
 class RefreshTimeout(Exception):
     """The refresh of the schemas did not end in time."""
+
+
+def send_once(call: Call[T], *, key_facts: Sequence[str | int], attempts_before: int = 0) -> Flow[T]:
+    """Send a call with an Idempotency-Key, so that the API returns the response of an earlier attempt, if there is one.
+
+    The API may have recorded a failure for a key, so later attempts continue with further keys.
+
+    :param call: Call of an operation that takes an Idempotency-Key.
+    :param key_facts: Facts that are the same in all attempts.
+    :param attempts_before: Number of attempts before this one.
+    :raises PolytomicError: If a request fails.
+    """
+    for number in count():
+        try:
+            return (yield from send(replace(call, idempotency_key=idempotency_key(*key_facts, number))))
+        except PolytomicAPIError as error:
+            if number > attempts_before or not (is_transient(error) or number < attempts_before):
+                raise
+    raise AssertionError
 
 
 def create_once(
@@ -40,9 +61,8 @@ def create_once(
 ) -> Flow[Connection]:
     """Create a connection unless an earlier attempt has created it.
 
-    The Idempotency-Key is derived from ``key_facts``, so that the API returns the connection of an earlier attempt. The
-    API may have recorded a failure for a key, so later attempts continue with further keys. If a connection of this
-    name exists, only the repeated request shows who created it: if it creates another one, that is deleted again.
+    The request is repeated as :func:`send_once` does. If a connection of this name exists, only the repeated request
+    shows who created it: if it creates another one, that is deleted again.
 
     :param key_facts: Facts that are the same in all attempts.
     :param attempts_before: Number of attempts before this one.
@@ -59,14 +79,11 @@ def create_once(
         return (yield from replace_settings(existing.id, configuration, **options))
     if existing and not attempts_before:
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
-    for number in count():
-        key = idempotency_key(*key_facts, "connection", type, name, number)
-        try:
-            created = yield from send(connections.create(name, type, configuration, **options, idempotency_key=key))
-            break
-        except PolytomicAPIError as error:
-            if number > attempts_before or not (is_transient(error) or number < attempts_before):
-                raise
+    created = yield from send_once(
+        connections.create(name, type, configuration, **options),
+        key_facts=(*key_facts, "connection", type, name),
+        attempts_before=attempts_before,
+    )
     if existing and created.id != existing.id:
         yield from send(connections.delete(created.id))
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")

@@ -40,11 +40,10 @@ def test_a_call_built_by_name_is_that_of_the_function(name: str) -> None:
     assert build(name, ARGUMENTS[name]) == replace(EXPECTED[name].call, idempotency_key=None)
 
 
-def test_an_operation_takes_an_idempotency_key_only_where_the_function_does() -> None:
-    start, delete = OPERATIONS["syncs.start"], OPERATIONS["syncs.delete"]
-    assert start.build({"sync_id": "1"}, idempotency_key="the-key").idempotency_key == "the-key"
-    assert delete.build({"sync_id": "1"}, idempotency_key="the-key").idempotency_key is None
-    assert (start.takes_idempotency_key, delete.takes_idempotency_key) == (True, False)
+def test_an_idempotency_key_is_no_argument() -> None:
+    assert {name for name, each in OPERATIONS.items() if each.takes_idempotency_key} == {
+        name for name, row in EXPECTED.items() if row.call.idempotency_key
+    }
     with pytest.raises(ValueError, match="idempotency_key: is no parameter"):
         build("syncs.start", {"sync_id": "1", "idempotency_key": "the-key"})
 
@@ -126,6 +125,26 @@ def test_an_answer_has_the_fields_of_the_api_and_no_secret(driver: Driver, serve
     call: Call[Any] = build("connections.create", {"name": "n", "type": "t", "configuration": {"password": "hunter22"}})
     server.answers(reply({"data": {"id": "1", "new": None, "error": "hunter22", "configuration": {"password": "x"}}}))
     assert driver.run(answer(call)) == {"id": "1", "new": None, "error": "***", "configuration": {"password": "***"}}
+
+
+def test_a_later_attempt_gets_the_answer_of_an_earlier_one(sync_driver: Driver, server: Server) -> None:
+    start = build("syncs.start", {"sync_id": "1"})
+    server.answers(reply({"message": "down"}, 502), reply({"data": {"id": "e"}}))
+    assert sync_driver.run(answer(start, key_facts=("run",)), max_retries=0) == {"id": "e"}
+    first, second = [request.headers["idempotency-key"] for request in server.received]
+    server.answers(reply({"message": "down"}, 502), reply({"data": {"id": "e"}}))
+    assert sync_driver.run(answer(start, key_facts=("run",), attempts_before=1), max_retries=0) == {"id": "e"}
+    assert [request.headers["idempotency-key"] for request in server.received] == [first, second]
+    assert first != second
+
+
+def test_a_value_that_is_not_known_yet_is_not_checked() -> None:
+    operation = OPERATIONS["syncs.activate"]
+    operation.check({"sync_id": "1", "active": "{{ x }}"}, unknown_values=["active"])
+    with pytest.raises(ValueError, match="activ: is no parameter"):
+        operation.check({"sync_id": "1", "active": True, "activ": "{{ x }}"}, unknown_values=["activ"])
+    with pytest.raises(ValueError, match="active: is missing"):
+        operation.check({"sync_id": "{{ x }}"}, unknown_values=["sync_id"])
 
 
 def test_the_answer_without_content_is_null(driver: Driver, server: Server) -> None:
