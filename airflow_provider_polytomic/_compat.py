@@ -65,8 +65,8 @@ __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
     "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator", "PokeReturnValue", "StateStore",
     "TaskStateUnknown", "WatcherStore", "can_start_from_trigger", "conf", "end_event_xcoms", "event_trigger_base",
-    "find_connection", "has_asset_watchers", "has_xcom_args", "push_xcom_in_trigger", "set_upstream_from",
-    "trigger_has_on_kill", "xcom_if_deferred", "xcom_in_trigger", "xcom_value",
+    "find_connection", "has_asset_watchers", "has_xcom_args", "mask_secret", "push_xcom_in_trigger",
+    "set_upstream_from", "trigger_has_on_kill", "xcom_if_deferred", "xcom_in_trigger", "xcom_value",
 ]  # fmt: skip
 
 
@@ -190,6 +190,16 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 def has_xcom_args(value: Any) -> bool:
     """Return whether a value is or contains the output of another task."""
     return any(True for _ in XComArg.iter_xcom_references(value))
+
+
+def mask_secret(secret: str) -> None:
+    """Let Airflow mask a text in logs and rendered fields."""
+    try:
+        from airflow.sdk.log import mask_secret
+    except ImportError:
+        if not TYPE_CHECKING:
+            from airflow.utils.log.secrets_masker import mask_secret
+    mask_secret(secret)
 
 
 def set_upstream_from(operator: BaseOperator, value: Any) -> None:

@@ -150,6 +150,21 @@ class PolytomicHook(BaseHook):
 
         return test_connection(self.get_connection(self.polytomic_conn_id))
 
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """Call any operation of the API by its name, and return its answer as JSON without secrets.
+
+        A list has the rows of all its pages. See the table in ``docs/agents.md``.
+
+        :param operation: Name (str) of the operation, such as ``"syncs.activate"``.
+        :param arguments: Arguments of the operation, by name.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
+        :raises ValueError: if the operation does not exist, or an argument is missing, unknown or invalid
+        """
+        from airflow_provider_polytomic.api import catalogue
+
+        return self.get_conn().run(catalogue.answer(catalogue.build(operation, arguments)))
+
     def start_sync(
         self,
         sync_id: str,

@@ -112,6 +112,16 @@ class TestBadConnection:
         fails(f"start_model_{mode}", sync.id, ["401", "check that the API key"])
 
 
+def test_a_secret_of_an_operation_is_stored_nowhere(run_dag, emulator, everything_stored, monkeypatch):
+    canary = "canary-account-k3y"
+    monkeypatch.setenv("AIRFLOW_VAR_WAREHOUSE", canary)
+    run = run_dag("call_operation")
+    assert run.state == "success"
+    assert run.result()["configuration"] == {"hostname": "db.example.com", "account_key": "***"}
+    assert emulator.connections[0].configuration["account_key"] == canary
+    assert canary.encode() not in everything_stored()
+
+
 def test_a_secret_of_a_configuration_is_stored_nowhere(run_dag, emulator, everything_stored, monkeypatch):
     canary = "canary-warehouse-passw0rd"
     secret = {"conn_type": "postgres", "password": canary, "extra": {"private_key": canary}}

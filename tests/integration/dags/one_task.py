@@ -11,6 +11,7 @@ except ImportError:  # Airflow 2
 
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.connections import PolytomicCreateConnectionOperator
+from airflow_provider_polytomic.operators.operation import PolytomicOperationOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
@@ -36,6 +37,17 @@ for mode, deferrable in MODES.items():
     with one_task(f"sense_bulk_{mode}") as dag:
         PolytomicBulkSyncStatusSensor(task_id="task", bulk_sync_id=SYNC_ID, deferrable=deferrable, poke_interval=5)
     globals()[dag.dag_id] = dag
+
+with one_task("call_operation") as call_operation:
+    PolytomicOperationOperator(
+        task_id="task",
+        operation="connections.create",
+        arguments={
+            "name": "Warehouse",
+            "type": "postgresql",
+            "configuration": {"hostname": "db.example.com", "account_key": "{{ var.value.warehouse }}"},
+        },
+    )
 
 with one_task("create_connection") as create_connection:
     PolytomicCreateConnectionOperator(
