@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import ssl
 from collections.abc import Iterator
@@ -18,12 +17,12 @@ import httpx
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.config import ClientConfig
+from airflow_provider_polytomic.api.decoding import DecodingError, decode_json
 from airflow_provider_polytomic.api.redaction import redact, secrets_in
 from airflow_provider_polytomic.api.retry import read_retry_after
 
 T = TypeVar("T")
 
-_NOT_JSON = object()
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 _secrets_of_request: ContextVar[tuple[str | None, ...] | None] = ContextVar("polytomic_secrets", default=None)
@@ -63,12 +62,9 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response)
         raise _api_error(call, config, response)
     if call.model is None and not response.content.strip():
         return call.read(None)
-    payload = _decode(response)
-    if payload is _NOT_JSON:
-        raise call.response_error(
-            f"the response ({response.status_code}) is {_kind_of(response)}, not JSON; check the host of the "
-            "connection and any proxy in between"
-        )
+    payload, problem = _decode(response)
+    if problem:
+        raise call.response_error(f"the response ({response.status_code}) {problem}")
     try:
         return call.read(payload)
     except errors.PolytomicResponseError as error:
@@ -122,12 +118,10 @@ for _name in ("connection", "http11", "http2", "proxy", "socks"):
 
 
 def _api_error(call: Call[Any], config: ClientConfig, response: httpx.Response) -> errors.PolytomicAPIError:
-    try:
-        body = redact(_decode(response), *secrets_of(call, config))
-    except RecursionError:
-        body = _NOT_JSON
+    body, problem = _decode(response)
     if not isinstance(body, dict):
-        body = {"message": f"the response is {_kind_of(response)}, not a JSON object as the API returns"}
+        body = {"message": f"the response {problem or 'is not a JSON object as the API returns'}"}
+    body = redact(body, *secrets_of(call, config))
     return errors.class_of_status(response.status_code)(
         response.status_code,
         method=call.method,
@@ -140,12 +134,14 @@ def _api_error(call: Call[Any], config: ClientConfig, response: httpx.Response) 
     )
 
 
-def _decode(response: httpx.Response) -> Any:
-    """Return the decoded JSON or ``_NOT_JSON``, so that no error raised for it has the cause as its context."""
+def _decode(response: httpx.Response) -> tuple[Any, str | None]:
+    """Return the decoded JSON or the problem with it, so that no error raised for it has the cause as its context."""
     try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return _NOT_JSON
+        return decode_json(response.content), None
+    except DecodingError as error:
+        return None, f"cannot be used: {error}"
+    except ValueError:
+        return None, f"is {_kind_of(response)}, not JSON; check the host of the connection and any proxy in between"
 
 
 def _kind_of(response: httpx.Response) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_polytomic.api import connections, data_models, syncs
 from airflow_provider_polytomic.api.call import Call
+from airflow_provider_polytomic.api.decoding import decode_json
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.redaction import MASK, is_secret_name, one_line, redact
@@ -150,8 +151,8 @@ def _json(lines: list[str], guarded: bool, secrets: tuple[str | None, ...]) -> l
 def _record(line: str) -> Any:
     for part in (line, line.strip().strip(",[]")):
         try:
-            read = json.loads(part)
-        except (ValueError, RecursionError):
+            read = decode_json(part)
+        except ValueError:
             continue
         if all(isinstance(each, dict) for each in (read if isinstance(read, list) else [read])):
             return read

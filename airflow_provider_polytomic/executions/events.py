@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from airflow_provider_polytomic.api import events
 from airflow_provider_polytomic.api.call import Call, next_page
+from airflow_provider_polytomic.api.decoding import REPLACEMENT
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page, UtcDatetime
 from airflow_provider_polytomic.executions.execution import COUNTS
@@ -248,20 +249,13 @@ def _split(moments: list[datetime], after: datetime, before: datetime | None) ->
 
 def _id(payload: Mapping[str, Any], name: str) -> str:
     value = _text(payload.get(name))
-    if value is None or value.strip() in ("", ".", ".."):
+    if value is None or value.strip() in ("", ".", "..") or REPLACEMENT in value:
         raise ValueError(f"it has no {name}")
     return value
 
 
 def _text(value: Any) -> str | None:
-    """Return a text that can be stored; JSON can hold lone surrogates, which no encoding can."""
-    if not isinstance(value, str):
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return None
-    return value
+    return value if isinstance(value, str) else None
 
 
 def _counts(payload: Mapping[str, Any]) -> dict[str, int] | None:

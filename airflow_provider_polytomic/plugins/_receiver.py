@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from airflow_provider_polytomic.api import PolytomicError, PolytomicNotFoundError
+from airflow_provider_polytomic.api.decoding import decode_json
 from airflow_provider_polytomic.api.sharing import shared_client
 from airflow_provider_polytomic.assets import AssetUri, host_of
 from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
@@ -39,10 +39,7 @@ class Delivery(EndEvent):
 
         :raises ValueError: if it cannot be read
         """
-        try:
-            event = json.loads(body)
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
+        event = decode_json(body)
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise ValueError("it is not an event")
         fields = end_fields(event)

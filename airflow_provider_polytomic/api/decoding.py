@@ -1,0 +1,126 @@
+"""Decode JSON and texts from outside to values that Airflow can store, whatever the sender wrote.
+
+The API client, the reader of the webhook and the readers of files call these functions, so that no other code has to
+distrust a decoded value: texts are valid Unicode without control characters, numbers are finite and have at most 64
+bits, and size and depth are bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+MAX_CONTENT = 64 * 1024 * 1024
+"""Bytes of one answer, after decompression."""
+
+MAX_TEXT = 2 * 1024 * 1024
+"""Characters of one text; a longer one is cut. The longest text of the API is a proxied response of 1 MiB."""
+
+MAX_DEPTH = 64
+"""Levels of objects and lists."""
+
+MAX_VALUES = 2_000_000
+"""Values and escapes of one document: each takes time and memory, however few bytes it has."""
+
+MAX_INTEGER = 2**63 - 1
+MIN_INTEGER = -(2**63)
+
+CUT = "… (cut)"
+"""End of a text that was cut."""
+
+REPLACEMENT = "\ufffd"
+
+_MAX_DIGITS = 1000
+_UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+_UNSTORABLE_ESCAPE = re.compile(r"\\(?:[bfr]|u00[01]|u[dD][89a-fA-F])")
+_TOO_LARGE_NUMBER = "it has a number that does not fit in 64 bits"
+
+
+class DecodingError(ValueError):
+    """The content is JSON, but exceeds a limit."""
+
+
+def decode_json(content: bytes | str) -> Any:
+    """Decode JSON to values that can be stored.
+
+    Of a repeated name in an object, the last value is taken.
+
+    :param content: JSON; as bytes it is UTF-8, and invalid bytes are replaced.
+    :raises DecodingError: If the content exceeds a limit, or a number is not finite or does not fit in 64 bits.
+    :raises ValueError: If the content is not JSON.
+    """
+    text = content if isinstance(content, str) else content.decode(errors="replace").removeprefix("\ufeff")
+    if len(text) > MAX_CONTENT:
+        raise DecodingError(f"it is larger than {MAX_CONTENT // 2**20} MiB")
+    if sum(map(text.count, ",[{\\")) > MAX_VALUES:
+        raise DecodingError(f"it has more than {MAX_VALUES:,} values")
+    try:
+        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse, object_hook=_identity)
+    except RecursionError:
+        raise DecodingError(_too_deep()) from None
+    _check_depth(value)
+    must_clean = text is content or len(text) > MAX_TEXT or _UNSTORABLE_ESCAPE.search(text)
+    return _clean(value) if must_clean else value
+
+
+def clean_text(text: str) -> str:
+    """Return a text that can be stored.
+
+    Control characters except line feed and tab, and halves of surrogate pairs are replaced by U+FFFD, carriage returns
+    by line feeds. A text longer than 2 MiB is cut.
+    """
+    if len(text) > MAX_TEXT:
+        text = text[: MAX_TEXT - len(CUT)] + CUT
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def _clean(value: Any) -> Any:
+    """Clean all texts of a decoded value, whose depth is bounded."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_text(name): _clean(item) for name, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list) else value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for parent in level
+            for item in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return
+    raise DecodingError(_too_deep())
+
+
+def _too_deep() -> str:
+    return f"it is nested deeper than {MAX_DEPTH} levels"
+
+
+def _integer(digits: str) -> int:
+    number = int(digits) if len(digits) <= len(str(MIN_INTEGER)) else MAX_INTEGER + 1
+    if not MIN_INTEGER <= number <= MAX_INTEGER:
+        raise DecodingError(_TOO_LARGE_NUMBER)
+    return number
+
+
+def _float(digits: str) -> float:
+    number = float(digits) if len(digits) <= _MAX_DIGITS else math.inf
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def _refuse(digits: str) -> NoReturn:
+    raise DecodingError(_TOO_LARGE_NUMBER)
+
+
+def _identity(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as it is: the call lets other threads run while a large document is decoded in this one."""
+    return value
