@@ -16,9 +16,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_polytomic.api.errors import PolytomicResponseError
 from airflow_provider_polytomic.api.models.base import Listing
+from airflow_provider_polytomic.api.redaction import one_line
 
 T = TypeVar("T", covariant=True)
 M = TypeVar("M")
+
+
+MAX_PAGES = 2_000
+"""Pages of one list, which are 100,000 rows of most lists."""
+
+MAX_CURSOR_LENGTH = 4_096
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Call(Generic[T]):
     :param repeatable: False for no retries whatever the retry policy of the client is; default True.
     :param timeout: Seconds after which the request fails; None (the default) for the timeout of the client.
     :param best_effort: True if the client may drop the call when it would delay others; default False.
+    :param visited: Hashes of the cursors so far, by which :func:`next_page` notices a repetition; default: none.
     :raises ValueError: If ``idempotency_key`` cannot be sent as a header.
     """
 
@@ -57,6 +65,7 @@ class Call(Generic[T]):
     repeatable: bool = True
     timeout: float | None = None
     best_effort: bool = False
+    visited: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         key = self.idempotency_key
@@ -148,7 +157,7 @@ def first_page(call: Call[Listing[M]]) -> Call[Listing[M]]:
 def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
     """Build the call for the page after ``page``, or return None if it is the last.
 
-    :raises PolytomicResponseError: If the cursor points to ``page`` itself, which would never end.
+    :raises PolytomicResponseError: If the list would not end: its cursor was there before, or it has too many pages.
     """
     cursor = page.cursor
     if cursor is None or not cursor[1]:
@@ -157,8 +166,14 @@ def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
         if page.open_ended:
             return None
         raise call.response_error("the next page of the list is the page itself")
+    if len(cursor[1]) > MAX_CURSOR_LENGTH:
+        raise call.response_error(f"the token of the next page is longer than {MAX_CURSOR_LENGTH:,} characters")
+    if hash(cursor) in call.visited:
+        raise call.response_error("the list repeats the token of a page, so it would not end")
+    if len(call.visited) >= MAX_PAGES:
+        raise call.response_error(f"the list has more than {MAX_PAGES:,} pages; ask for a part of it")
     others = tuple(pair for pair in call.query if pair[0] != cursor[0])
-    return replace(call, query=(*others, cursor))
+    return replace(call, query=(*others, cursor), visited=call.visited | {hash(cursor)})
 
 
 def path(template: str, *ids: str) -> str:
@@ -253,4 +268,4 @@ def _describe(error: Exception) -> str:
         return "the response is nested too deeply"
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
-    return f"the response has another shape than documented: {place or 'it'}: {problem['msg']}"
+    return one_line(f"the response has another shape than documented: {place or 'it'}: {problem['msg']}")

@@ -5,21 +5,35 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)  # fmt: skip
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import httpx
 
 from airflow_provider_polytomic.api import http
 from airflow_provider_polytomic.api.call import Call, first_page, next_page
 from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig
+from airflow_provider_polytomic.api.decoding import MAX_CONTENT
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.models.base import Listing
 from airflow_provider_polytomic.api.rate_limit import RateLimiter, rate_limited
 from airflow_provider_polytomic.api.redaction import register_secrets
 from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
+from airflow_provider_polytomic.api.transport import HttpClient, deadline, open_client, tls_context
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,8 +48,14 @@ KEEP_ALIVE = 300.0
 MAX_CONNECTIONS = 10
 """More requests at once would make httpx search its queue of them again and again, at milliseconds each."""
 
-MAX_TIMEOUTS = 4
-"""Bounds one exchange to this many timeouts: the HTTP library applies the timeout to each of its many reads."""
+MAX_INLINE_BODY = 4 * 1024
+"""Bytes of a body that are read on the event loop; a compressed one of this size has up to 4 MiB."""
+
+MAX_CHUNKS_AT_ONCE = 100
+"""Chunks of a body that are received before the event loop gets its turn."""
+
+_decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="polytomic-decoder")
+"""Reads the large bodies of all event loops, one at a time: more threads would delay the event loop more."""
 
 
 class _Client(Generic[Transport, Slept]):
@@ -80,16 +100,17 @@ class _Client(Generic[Transport, Slept]):
             raise TypeError(f"run() takes a flow, not a {type(flow).__name__}: send a call with client.send(…)")
         return rate_limited(retrying(flow, self._retry_policy, self._clock), self._rate_limiter, self._clock)
 
-    def _httpx_settings(self, transport: object) -> dict[str, Any]:
-        return {
-            "headers": self.config.headers,
-            "timeout": self.config.timeout,
-            "verify": http.tls_context(self.config.verify),
-            "proxy": self.config.proxy if transport is None else None,
-            "transport": transport,
-            "follow_redirects": False,
-            "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
-        }
+    def _open_http(self, kind: type[HttpClient], transport: object) -> HttpClient:
+        return open_client(
+            kind,
+            self.config.base_url,
+            proxy=self.config.proxy if transport is None else None,
+            transport=transport,
+            verify=tls_context(self.config.verify) if transport is None else False,
+            headers=self.config.headers,
+            timeout=self.config.timeout,
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
+        )
 
 
 class PolytomicClient(_Client[httpx.BaseTransport, None]):
@@ -123,7 +144,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
 
     def _open(self, transport: httpx.BaseTransport | None, sleep: Callable[[float], None] | None) -> None:
         self._sleep = sleep or time.sleep
-        self._http = httpx.Client(**self._httpx_settings(transport))
+        self._http = self._open_http(httpx.Client, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -185,14 +206,25 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
             steps.close()
 
     def _exchange(self, call: Call[T]) -> T:
+        request = http.request_arguments(call, self.config)
         with http.redacted_logging(*http.secrets_of(call, self.config)):
             try:
-                response = self._http.request(**http.request_arguments(call, self.config))
-            except httpx.HTTPError as error:
+                with deadline(request["timeout"]):
+                    response, body = self._receive(request)
+            except http.FAULTS as error:
                 failure = http.transport_error(call, self.config, error)
             else:
-                return http.read_response(call, self.config, response)
+                return http.read_response(call, self.config, response, body)
         raise failure
+
+    def _receive(self, request: dict[str, Any]) -> tuple[httpx.Response, bytes]:
+        body = bytearray()
+        with self._http.stream(**request) as response:
+            for chunk in cast("Iterable[bytes]", response.stream):
+                body += chunk
+                if len(body) > MAX_CONTENT:
+                    break
+        return response, bytes(body)
 
 
 class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
@@ -228,7 +260,7 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
         self, transport: httpx.AsyncBaseTransport | None, sleep: Callable[[float], Awaitable[None]] | None
     ) -> None:
         self._sleep = sleep or asyncio.sleep
-        self._http = httpx.AsyncClient(**self._httpx_settings(transport))
+        self._http = self._open_http(httpx.AsyncClient, transport)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def __aenter__(self) -> Self:
@@ -281,12 +313,27 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
         async with self._slots:
             with http.redacted_logging(*http.secrets_of(call, self.config)):
                 try:
-                    response = await _with_timeout(MAX_TIMEOUTS * request["timeout"], self._http.request(**request))
-                except (httpx.HTTPError, asyncio.TimeoutError) as error:
+                    response, body = await _with_timeout(request["timeout"], self._receive(request))
+                except http.FAULTS as error:
                     failure = http.transport_error(call, self.config, error)
                 else:
-                    return http.read_response(call, self.config, response)
+                    read = partial(http.read_response, call, self.config, response, body)
+                    if len(body) <= MAX_INLINE_BODY:
+                        return read()
+                    return await asyncio.get_running_loop().run_in_executor(_decoder, copy_context().run, read)
         raise failure
+
+    async def _receive(self, request: dict[str, Any]) -> tuple[httpx.Response, bytes]:
+        body, chunks = bytearray(), 0
+        async with self._http.stream(**request) as response:
+            async for chunk in cast("AsyncIterable[bytes]", response.stream):
+                body += chunk
+                chunks += 1
+                if len(body) > MAX_CONTENT:
+                    break
+                if chunks % MAX_CHUNKS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        return response, bytes(body)
 
 
 async def _with_timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -6,6 +6,7 @@ import base64
 import ipaddress
 import os
 import re
+import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -13,6 +14,12 @@ DEFAULT_BASE_URL = "https://app.polytomic.com"
 DEFAULT_API_VERSION = "2025-09-18"
 API_KEY_VARIABLE = "POLYTOMIC_API_KEY"
 
+MAX_HOST_NAME = 253
+MAX_TIMEOUT = 86_400.0
+"""Seconds that a setting may give one request: more is a mistake, and too much for a socket."""
+
+_NETLOC = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]+)(:\d*)?")
+_HOST = re.compile(r"([\w-]{1,63}\.)*[\w-]{1,63}\.?")
 _PROXY = re.compile(r"(https?|socks5h?)://([^/@\s]*@)?([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
 
 
@@ -61,11 +68,24 @@ class ClientConfig:
             raise ValueError(f"there is no API key: give one, or set {API_KEY_VARIABLE}")
         if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError("the API key has characters that no key has; was it pasted with a line break?")
+        if not (self.api_version.isascii() and self.api_version.isprintable()):
+            raise ValueError("the API version must be a date like 2025-09-18")
+        if not 0 < self.timeout <= MAX_TIMEOUT:
+            raise ValueError(f"timeout must be a number of seconds above 0 and at most {MAX_TIMEOUT:g}")
         object.__setattr__(self, "base_url", checked_address(self.base_url or DEFAULT_BASE_URL, self.allow_http))
-        if self.proxy and not _PROXY.fullmatch(self.proxy):
-            raise ValueError("the proxy must look like http://user:password@proxy.example.com:8080")
+        if self.proxy:
+            self._check_proxy(self.proxy)
         if self.max_requests_per_minute is not None and self.max_requests_per_minute < 1:
             raise ValueError("max_requests_per_minute must be at least 1")
+
+    def _check_proxy(self, proxy: str) -> None:
+        if not _PROXY.fullmatch(proxy):
+            raise ValueError("the proxy must look like http://user:password@proxy.example.com:8080")
+        in_clear = self.base_url.startswith("http:") and not is_loopback(urlsplit(proxy).hostname or "")
+        if in_clear and not self.allow_http:
+            raise ValueError(
+                "the key would cross the network in clear to the proxy: use https, or allow it with allow_http"
+            )
 
     @property
     def headers(self) -> dict[str, str]:
@@ -75,6 +95,7 @@ class ClientConfig:
             "Authorization": f"Basic {basic}" if self.organization_id else f"Bearer {self.api_key}",
             "X-Polytomic-Version": self.api_version,
             "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
             "User-Agent": "airflow-provider-polytomic",
         }
 
@@ -100,6 +121,8 @@ def checked_address(address: str, allow_http: bool, carries: str = "key") -> str
         raise ValueError(shape) from None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError(shape)
+    if not (_NETLOC.fullmatch(parts.netloc) and _is_host(host) and parts.path.isprintable()) or port == 0:
+        raise ValueError("the host is neither a host name nor an address: type it again, without hidden characters")
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ValueError(
             f"the {carries} would cross the network in clear to {host}: use https, or allow it with allow_http"
@@ -110,10 +133,32 @@ def checked_address(address: str, allow_http: bool, carries: str = "key") -> str
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is that of this host."""
-    if host == "localhost":
+    """Tell whether a host name or address is that of this host, however it is spelled."""
+    if host.lower().rstrip(".") == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
+        return _is_short_loopback(host)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def _is_short_loopback(host: str) -> bool:
+    """Tell whether a host is a spelling like 127.1, which only the resolver of the operating system reads."""
+    try:
+        return socket.inet_aton(host)[0] == 127 and " " not in host
+    except (OSError, ValueError):
         return False
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            return bool(ipaddress.IPv6Address(host)) and "%" not in host
+        except ValueError:
+            return False
+    try:
+        name = host.encode("idna").decode()
+    except UnicodeError:
+        return False
+    return len(name) <= MAX_HOST_NAME and _HOST.fullmatch(host) is not None

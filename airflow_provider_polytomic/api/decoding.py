@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import zlib
 from typing import Any, NoReturn
 
 MAX_CONTENT = 64 * 1024 * 1024
@@ -21,7 +22,7 @@ MAX_TEXT = 2 * 1024 * 1024
 MAX_DEPTH = 64
 """Levels of objects and lists."""
 
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 """Values and escapes of one document: each takes time and memory, however few bytes it has."""
 
 MAX_INTEGER = 2**63 - 1
@@ -32,6 +33,8 @@ CUT = "… (cut)"
 
 REPLACEMENT = "\ufffd"
 
+_CHUNK = 64 * 1024
+_WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _MAX_DIGITS = 1000
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 _UNSTORABLE_ESCAPE = re.compile(r"\\(?:[bfr]|u00[01]|u[dD][89a-fA-F])")
@@ -39,7 +42,36 @@ _TOO_LARGE_NUMBER = "it has a number that does not fit in 64 bits"
 
 
 class DecodingError(ValueError):
-    """The content is JSON, but exceeds a limit."""
+    """The content exceeds a limit, or its compression is not valid."""
+
+
+def decompress(content: bytes, coding: str) -> bytes:
+    """Decompress the content of a response, up to the maximum size.
+
+    :param coding: Value of the ``Content-Encoding`` header.
+    :raises DecodingError: If the content is larger than the maximum, truncated, or compressed in another way.
+    """
+    _check_size(len(content))
+    name = coding.strip().lower()
+    if name in ("", "identity") or not content:
+        return content
+    if name not in _WINDOW_BITS:
+        raise DecodingError(f"it is compressed in a way that was not requested ({clean_text(coding)[:40]})")
+    has_header = len(content) > 1 and content[0] & 15 == 8 and int.from_bytes(content[:2], "big") % 31 == 0
+    decompressor = zlib.decompressobj(-zlib.MAX_WBITS if name == "deflate" and not has_header else _WINDOW_BITS[name])
+    result = bytearray()
+    try:
+        for begin in range(0, len(content), _CHUNK):
+            part = content[begin : begin + _CHUNK]
+            while part and not decompressor.eof:
+                result += decompressor.decompress(part, _CHUNK)
+                _check_size(len(result))
+                part = decompressor.unconsumed_tail
+    except zlib.error:
+        raise DecodingError("it cannot be decompressed; check any proxy in between") from None
+    if not decompressor.eof:
+        raise DecodingError("it cannot be decompressed, since it is truncated; check any proxy in between")
+    return bytes(result)
 
 
 def decode_json(content: bytes | str) -> Any:
@@ -51,9 +83,8 @@ def decode_json(content: bytes | str) -> Any:
     :raises DecodingError: If the content exceeds a limit, or a number is not finite or does not fit in 64 bits.
     :raises ValueError: If the content is not JSON.
     """
+    _check_size(len(content))
     text = content if isinstance(content, str) else content.decode(errors="replace").removeprefix("\ufeff")
-    if len(text) > MAX_CONTENT:
-        raise DecodingError(f"it is larger than {MAX_CONTENT // 2**20} MiB")
     if sum(map(text.count, ",[{\\")) > MAX_VALUES:
         raise DecodingError(f"it has more than {MAX_VALUES:,} values")
     try:
@@ -76,6 +107,11 @@ def clean_text(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_CONTENT:
+        raise DecodingError(f"it is larger than {MAX_CONTENT // 2**20} MiB")
 
 
 def _clean(value: Any) -> Any:

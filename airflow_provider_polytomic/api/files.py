@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from airflow_provider_polytomic.api.config import ClientConfig, is_loopback
-from airflow_provider_polytomic.api.http import redacted_logging
+from airflow_provider_polytomic.api.http import FAULTS, redacted_logging
+from airflow_provider_polytomic.api.transport import deadline, open_client
 
 MAX_BYTES = 64 * 1024
 READ_TIMEOUT = 3.0
@@ -35,7 +36,7 @@ def read_beginning(url: str, config: ClientConfig, *, clock: Callable[[], float]
             return None
         if beginning.startswith(_GZIP):
             beginning = zlib.decompressobj(wbits=31).decompress(beginning, MAX_BYTES)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, zlib.error):
+    except (*FAULTS, zlib.error):
         return None
     return beginning.decode(errors="replace")
 
@@ -58,10 +59,13 @@ def _tls_settings(url: str, config: ClientConfig) -> ssl.SSLContext | bool:
 
 
 def _fetch(url: str, config: ClientConfig, clock: Callable[[], float]) -> bytes | None:
-    deadline = clock() + READ_TIMEOUT
+    end = clock() + READ_TIMEOUT
     headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{MAX_BYTES - 1}"}
     with (
-        httpx.Client(verify=_tls_settings(url, config), proxy=config.proxy, timeout=READ_TIMEOUT) as client,
+        deadline(READ_TIMEOUT),
+        open_client(
+            httpx.Client, url, verify=_tls_settings(url, config), proxy=config.proxy, timeout=READ_TIMEOUT
+        ) as client,
         client.stream("GET", url, headers=headers) as response,
     ):
         encoding = response.headers.get("content-encoding", "identity")
@@ -70,6 +74,6 @@ def _fetch(url: str, config: ClientConfig, clock: Callable[[], float]) -> bytes 
         beginning = b""
         for chunk in response.iter_raw():
             beginning += chunk
-            if len(beginning) >= MAX_BYTES or clock() > deadline:
+            if len(beginning) >= MAX_BYTES or clock() > end:
                 break
         return None if encoding == "gzip" and not beginning.startswith(_GZIP) else beginning[:MAX_BYTES]

@@ -18,6 +18,9 @@ from airflow_provider_polytomic.api.models.base import Listing
 
 T = TypeVar("T")
 
+MAX_ALL_ROWS = 20_000
+"""Rows of a list that is kept in memory as a whole."""
+
 
 @dataclass(frozen=True)
 class Pause:
@@ -63,11 +66,16 @@ def wrap_steps(flow: Flow[T], handle: Callable[[FlowStep], Flow[Any]]) -> Flow[T
 
 
 def all_rows(call: Call[Listing[T]]) -> Flow[list[T]]:
-    """Return the rows of all pages of a short list; for a long one use ``pages`` of the clients."""
+    """Return the rows of all pages of a short list; for a long one use ``pages`` of the clients.
+
+    :raises PolytomicResponseError: If the list has more than :data:`MAX_ALL_ROWS` rows or does not end.
+    """
     rows: list[T] = []
     following: Call[Any] | None = call
     while following is not None:
         page = yield from send(following)
         rows += page
+        if len(rows) > MAX_ALL_ROWS:
+            raise call.response_error(f"the list has more than {MAX_ALL_ROWS:,} rows")
         following = next_page(following, page)
     return rows

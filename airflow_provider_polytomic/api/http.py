@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -17,13 +15,19 @@ import httpx
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.config import ClientConfig
-from airflow_provider_polytomic.api.decoding import DecodingError, decode_json
+from airflow_provider_polytomic.api.decoding import DecodingError, decode_json, decompress
 from airflow_provider_polytomic.api.redaction import redact, secrets_in
 from airflow_provider_polytomic.api.retry import read_retry_after
 
 T = TypeVar("T")
 
+_NOT_JSON = "is {}, not JSON; check the host of the connection and any proxy in between"
+_EMPTY = _NOT_JSON.format("empty")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+_ERRORS_OF_IO = (httpx.HTTPError, OSError, asyncio.TimeoutError)
+FAULTS = (*_ERRORS_OF_IO, httpx.InvalidURL, ValueError, ArithmeticError, LookupError)
+"""Exceptions of the HTTP library: its own, and those that it lets through for a host, a header or a timeout."""
 
 _secrets_of_request: ContextVar[tuple[str | None, ...] | None] = ContextVar("polytomic_secrets", default=None)
 """Secrets of the request that is in flight; None while there is none."""
@@ -46,9 +50,11 @@ def request_arguments(call: Call[Any], config: ClientConfig) -> dict[str, Any]:
     }
 
 
-def read_response(call: Call[T], config: ClientConfig, response: httpx.Response) -> T:
+def read_response(call: Call[T], config: ClientConfig, response: httpx.Response, body: bytes) -> T:
     """Return the result of a call.
 
+    :param response: Status and headers of the response.
+    :param body: Body as it was received, which may be compressed.
     :raises PolytomicAPIError: If the response has an error status.
     :raises PolytomicResponseError: If the response is not what the API documents.
     """
@@ -58,11 +64,11 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response)
             "to another address; check the host of the connection",
             transient=False,
         )
+    payload, problem = _decode(response, body)
     if response.is_error:
-        raise _api_error(call, config, response)
-    if call.model is None and not response.content.strip():
+        raise _api_error(call, config, response, payload, problem)
+    if call.model is None and problem == _EMPTY:
         return call.read(None)
-    payload, problem = _decode(response)
     if problem:
         raise call.response_error(f"the response ({response.status_code}) {problem}")
     try:
@@ -74,25 +80,18 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response)
 
 def transport_error(call: Call[Any], config: ClientConfig, error: Exception) -> errors.PolytomicError:
     """Build the error for a request without a complete response."""
-    if isinstance(error, httpx.DecodingError):
-        return call.response_error("the response cannot be decompressed; check any proxy in between")
-    timed_out = isinstance(error, asyncio.TimeoutError)
-    default = "the response did not end in time" if timed_out else "the connection was closed"
-    reason = redact(str(error), *secrets_of(call, config)) or default
+    reason = redact(str(error), *secrets_of(call, config)) or "the connection was closed"
+    if isinstance(error, (asyncio.TimeoutError, httpx.ReadTimeout)):
+        reason = "the response did not end in time"
+    is_local = isinstance(error, httpx.LocalProtocolError) or not isinstance(error, _ERRORS_OF_IO)
+    if is_local:  # The error's own text may quote a header.
+        reason = "the host, the port or a header of the request is not valid"
     return errors.PolytomicTransportError(
         f"{type(error).__name__}: {reason} ({config.base_url})",
         method=call.method,
         path=call.path,
-        sent=not isinstance(error, _NEVER_SENT),
+        sent=not (is_local or isinstance(error, _NEVER_SENT)),
     )
-
-
-@lru_cache(maxsize=8)
-def tls_context(verify: bool | str) -> ssl.SSLContext | bool:
-    """Build the TLS settings, once for all clients: it costs more than a hundred requests."""
-    if verify is False:
-        return False
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else httpx.create_ssl_context()
 
 
 @contextmanager
@@ -117,8 +116,9 @@ for _name in ("connection", "http11", "http2", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_redact_record)
 
 
-def _api_error(call: Call[Any], config: ClientConfig, response: httpx.Response) -> errors.PolytomicAPIError:
-    body, problem = _decode(response)
+def _api_error(
+    call: Call[Any], config: ClientConfig, response: httpx.Response, body: Any, problem: str | None
+) -> errors.PolytomicAPIError:
     if not isinstance(body, dict):
         body = {"message": f"the response {problem or 'is not a JSON object as the API returns'}"}
     body = redact(body, *secrets_of(call, config))
@@ -134,18 +134,15 @@ def _api_error(call: Call[Any], config: ClientConfig, response: httpx.Response) 
     )
 
 
-def _decode(response: httpx.Response) -> tuple[Any, str | None]:
+def _decode(response: httpx.Response, body: bytes) -> tuple[Any, str | None]:
     """Return the decoded JSON or the problem with it, so that no error raised for it has the cause as its context."""
     try:
-        return decode_json(response.content), None
+        content = decompress(body, response.headers.get("content-encoding", ""))
+        if not content.strip():
+            return None, _EMPTY
+        return decode_json(content), None
     except DecodingError as error:
         return None, f"cannot be used: {error}"
     except ValueError:
-        return None, f"is {_kind_of(response)}, not JSON; check the host of the connection and any proxy in between"
-
-
-def _kind_of(response: httpx.Response) -> str:
-    text = response.content.strip()
-    if text[:1] == b"<" or "html" in response.headers.get("content-type", ""):
-        return "an HTML page"
-    return "truncated or malformed" if text else "empty"
+        is_html = content.lstrip()[:1] == b"<" or "html" in response.headers.get("content-type", "")
+        return None, _NOT_JSON.format("an HTML page" if is_html else "truncated or malformed")

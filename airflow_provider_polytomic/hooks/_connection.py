@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import re
 import ssl
 from collections.abc import Collection
@@ -18,8 +19,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from airflow_provider_polytomic import api
 from airflow_provider_polytomic.api import identity
-from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, ClientConfig, is_loopback
+from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, MAX_TIMEOUT, ClientConfig, is_loopback
 from airflow_provider_polytomic.api.retry import is_transient
+from airflow_provider_polytomic.api.transport import check_settings
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.links.url import PLACEHOLDERS, validate_link_template
 
@@ -39,6 +41,18 @@ def _ca_bundle(path: str) -> str:
     return path
 
 
+log = logging.getLogger(__name__)
+
+TEST_TIMEOUT = 10.0
+"""Seconds for the request of a connection test, which a person waits for."""
+
+_WARNINGS = {
+    "verify": "Sending the API key without verifying the server's certificate, since verify is false",
+    "allow_http": "Allowing the API key to cross the network in clear, since allow_http is on",
+}
+_warned: set[tuple[str, str]] = set()
+"""Connections and settings that were warned about in this process."""
+
 _BOOLEAN = "true or false"
 _LINK = f"an http or https address, with no other placeholders than {', '.join(PLACEHOLDERS)}"
 
@@ -53,7 +67,9 @@ class ConnectionExtra(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     api_version: IsoDate | None = Field(None, description="a date like 2025-09-18")
-    timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="a number of seconds above 0")
+    timeout: float | None = Field(
+        None, gt=0, le=MAX_TIMEOUT, allow_inf_nan=False, description="a number of seconds above 0"
+    )
     verify: bool | CaBundle | None = Field(
         None, union_mode="left_to_right", description="true, false, or the path of a CA bundle that can be read"
     )
@@ -91,9 +107,15 @@ def connection_config(connection: Connection, conn_id: str) -> ConnectionConfig:
     :raises PolytomicRequestRefused: if the connection cannot be used
     """
     try:
-        return read_connection(connection)
+        config = read_connection(connection)
     except ValueError as error:
         raise PolytomicRequestRefused(f"The Airflow connection {conn_id!r} cannot be used: {error}") from None
+    risks = {"verify": config.verify is False, "allow_http": config.allow_http}
+    for setting, is_taken in risks.items():
+        if is_taken and (conn_id, setting) not in _warned:
+            _warned.add((conn_id, setting))
+            log.warning("%s (Airflow connection %r)", _WARNINGS[setting], conn_id)
+    return config
 
 
 def read_connection(connection: Connection) -> ConnectionConfig:
@@ -104,12 +126,14 @@ def read_connection(connection: Connection) -> ConnectionConfig:
     key = (connection.password or "").strip()
     if not key:
         raise ValueError("there is no API key in its password")
-    return ConnectionConfig(
+    config = ConnectionConfig(
         api_key=key,
         base_url=read_base_url(connection),
         organization_id=(connection.login or "").strip() or None,
         **read_extra(connection.extra),
     )
+    check_settings(config)
+    return config
 
 
 def read_base_url(connection: Connection, default: str = DEFAULT_BASE_URL, *, loopback_scheme: str = "https") -> str:
@@ -148,7 +172,7 @@ def read_extra(extra: str | None, names: Collection[str] = frozenset(ConnectionE
     """
     try:
         fields = json.loads(extra) if extra else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise ValueError("its extra is not a JSON object")
@@ -169,7 +193,7 @@ def test_connection(connection: Connection) -> tuple[bool, str]:
     """
     try:
         with api.PolytomicClient(config=read_connection(connection)) as client:
-            me = client.send(identity.get().without_retries())
+            me = client.send(identity.get().with_timeout(TEST_TIMEOUT))
     except ValueError as error:
         return False, f"This connection cannot be used as it is: {_sentence(str(error))}"
     except api.PolytomicError as error:

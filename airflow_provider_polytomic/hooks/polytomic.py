@@ -148,7 +148,11 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.hooks._connection import test_connection
 
-        return test_connection(self.get_connection(self.polytomic_conn_id))
+        try:
+            connection = self.get_connection(self.polytomic_conn_id)
+        except Exception as error:  # Airflow and its secrets backends raise many; their messages may hold a secret.
+            return False, f"The Airflow connection cannot be read ({type(error).__name__})."
+        return test_connection(connection)
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """Call any operation of the API by its name, and return its answer as JSON without secrets.

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic.api.config import checked_address, is_loopback
-from airflow_provider_polytomic.api.http import tls_context
+from airflow_provider_polytomic.api.transport import tls_context
 from airflow_provider_polytomic.hooks._connection import read_base_url, read_extra
 
 _PAGE = 100

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import math
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, overload
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)  # fmt: skip
 
+from airflow_provider_polytomic.api.decoding import CUT, MAX_INTEGER, MIN_INTEGER
 from airflow_provider_polytomic.api.redaction import MASK, is_secret_name, redact
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 SERVER_FIELDS = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by"})
 """Fields that only the API sets."""
@@ -35,8 +49,11 @@ class Model(BaseModel):
         Undeclared fields are included, because the API may clear a field that it returned and does not get back.
 
         :param exclude: Further fields that only the API sets.
+        :raises ValueError: If a text was too long to be read as a whole.
         """
         current = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        if CUT in json.dumps(current, ensure_ascii=False):
+            raise ValueError("a text was too long to be read as a whole, so it must not be written back")
         read_only = {*SERVER_FIELDS, *exclude}
         return {name: value for name, value in current.items() if value is not None and name not in read_only}
 
@@ -50,10 +67,57 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("out of range in UTC") from error
 
 
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    try:
+        return read(value)
+    except ValueError:
+        _warn(info, "no value")
+        return None
+
+
+def _whole(value: Any, info: ValidationInfo) -> Any:
+    """Return a count; a fraction counts as a whole one, so that no record with an error is lost."""
+    if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
+        _warn(info, "the next whole number")
+        return math.ceil(value)
+    return 0 if value is None else value
+
+
+def _text_of(value: Any) -> Any:
+    """Return a message as text, in whatever form it is written."""
+    if isinstance(value, Mapping) and isinstance(value.get("message"), str):
+        return value["message"]
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _texts_of(value: Any) -> Any:
+    """Return messages as a list of texts; null stands for none."""
+    found = value if isinstance(value, list) else [] if value is None else [value]
+    return [_text_of(each) for each in found if each is not None]
+
+
+def _warn(info: ValidationInfo, reading: str) -> None:
+    """Warn once per process and field, since every poll may have it."""
+    if info.field_name not in _warned:
+        _warned.add(info.field_name)
+        log.warning(
+            "Read the field %r of an answer of Polytomic as %s: its form is not documented", info.field_name, reading
+        )
+
+
+_warned: set[str | None] = set()
+
+
 UtcDatetime = Annotated[datetime, AfterValidator(_in_utc)]
+MessageText = Annotated[str | None, BeforeValidator(_text_of)]
+MessageTexts = Annotated[list[str], BeforeValidator(_texts_of)]
 NullableList = Annotated[list[T], BeforeValidator(lambda value: [] if value is None else value)]
+Lenient = Annotated[T | None, WrapValidator(_or_none)]
+"""A value that is None, with a warning, if it cannot be read: nothing is decided by it."""
+
 NullableDict = Annotated[dict[str, T], BeforeValidator(lambda value: {} if value is None else value)]
-Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
+Integer = Annotated[int, Field(ge=MIN_INTEGER, le=MAX_INTEGER)]
+Count = Annotated[Integer, BeforeValidator(_whole)]
 """The API returns null for an empty list or mapping and for a count of 0, too."""
 
 

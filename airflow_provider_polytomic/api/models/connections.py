@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from airflow_provider_polytomic.api.models.base import Model, NullableDict, NullableList, UtcDatetime
+from airflow_provider_polytomic.api.models.base import Integer, Model, NullableDict, NullableList, UtcDatetime
 
 
 class ConnectionType(Model):
@@ -84,12 +84,12 @@ class ConnectSession(Model):
 class ProxyAnswer(Model):
     """The response of the system behind a connection, or the job that will have it."""
 
-    status: int | None = None
+    status: Integer | None = None
     content_type: str | None = Field(default=None, alias="contentType")
     headers: NullableDict[Any] = Field(default_factory=dict, repr=False)
     body: Any = Field(default=None, repr=False)
     truncated: bool | None = None
-    latency_ms: int | None = Field(default=None, alias="latencyMs")
+    latency_ms: Integer | None = Field(default=None, alias="latencyMs")
     proxy_call_id: str | None = Field(default=None, alias="proxyCallId")
     job_id: str | None = Field(default=None, alias="jobId")
     job_status: str | None = Field(default=None, alias="jobStatus")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import AliasChoices, Field
 
-from airflow_provider_polytomic.api.models.base import Model, UtcDatetime
+from airflow_provider_polytomic.api.models.base import Integer, Model, UtcDatetime
 
 
 class EventPayload(Model):
@@ -50,10 +50,10 @@ class WebhookDelivery(Model):
     event_type: str | None = None
     attempted_at: UtcDatetime | None = None
     success: bool | None = None
-    status_code: int | None = None
+    status_code: Integer | None = None
     error: str | None = None
     error_kind: str | None = None
-    duration_ms: int | None = None
+    duration_ms: Integer | None = None
     response_body: str | None = Field(default=None, repr=False)
 
 

@@ -6,7 +6,17 @@ from typing import Any, ClassVar
 
 from pydantic import AliasChoices, Field
 
-from airflow_provider_polytomic.api.models.base import Count, Listing, Model, NullableList, UtcDatetime
+from airflow_provider_polytomic.api.models.base import (
+    Count,
+    Integer,
+    Lenient,
+    Listing,
+    MessageText,
+    MessageTexts,
+    Model,
+    NullableList,
+    UtcDatetime,
+)
 
 
 class ExecutionCounts(Model):
@@ -26,17 +36,17 @@ class StartedExecution(Model):
 
     id: str = Field(min_length=1)
     status: str | None = None
-    created_at: UtcDatetime | None = None
+    created_at: Lenient[UtcDatetime] = None
 
 
 class SyncExecution(StartedExecution):
     """One execution of a model sync."""
 
-    type: str | None = None
-    started_at: UtcDatetime | None = None
-    completed_at: UtcDatetime | None = None
+    type: Lenient[str] = None
+    started_at: Lenient[UtcDatetime] = None
+    completed_at: Lenient[UtcDatetime] = None
     counts: ExecutionCounts | None = None
-    errors: NullableList[str] = Field(default_factory=list)
+    errors: MessageTexts = Field(default_factory=list)
 
 
 class BulkSchemaExecution(Model):
@@ -44,30 +54,30 @@ class BulkSchemaExecution(Model):
 
     schema_id: str | None = Field(default=None, alias="schema")
     execution_id: str | None = None
-    output_name: str | None = None
+    output_name: Lenient[str] = None
     status: str | None = None
-    status_message: str | None = None
+    status_message: MessageText = None
     record_count: Count = 0
     error_count: Count = 0
     warning_count: Count = 0
-    started_at: UtcDatetime | None = None
-    completed_at: UtcDatetime | None = None
+    started_at: Lenient[UtcDatetime] = None
+    completed_at: Lenient[UtcDatetime] = None
 
 
 class BulkSyncExecution(StartedExecution):
     """One execution of a bulk sync."""
 
-    type: str | None = None
-    status_message: str | None = None
-    started_at: UtcDatetime | None = None
-    completed_at: UtcDatetime | None = None
-    updated_at: UtcDatetime | None = None
+    type: Lenient[str] = None
+    status_message: MessageText = None
+    started_at: Lenient[UtcDatetime] = None
+    completed_at: Lenient[UtcDatetime] = None
+    updated_at: Lenient[UtcDatetime] = None
     record_count: Count = 0
     error_count: Count = 0
     warning_count: Count = 0
-    is_test: bool | None = None
-    is_resync: bool | None = None
-    is_partial: bool | None = None
+    is_test: Lenient[bool] = None
+    is_resync: Lenient[bool] = None
+    is_partial: Lenient[bool] = None
     schemas: NullableList[BulkSchemaExecution] = Field(default_factory=list)
 
 
@@ -76,7 +86,7 @@ class SyncStatus(Model):
 
     current_execution: SyncExecution | None = None
     last_execution: SyncExecution | None = None
-    next_execution_time: UtcDatetime | None = None
+    next_execution_time: Lenient[UtcDatetime] = None
 
 
 class BulkSyncStatus(Model):
@@ -84,17 +94,17 @@ class BulkSyncStatus(Model):
 
     current_execution: BulkSyncExecution | None = None
     last_execution: BulkSyncExecution | None = None
-    next_execution_time: UtcDatetime | None = None
+    next_execution_time: Lenient[UtcDatetime] = None
 
 
 class ConsoleLine(Model):
     """One line of an execution's console log."""
 
-    id: str | None = None
-    timestamp: UtcDatetime | None = None
-    level: str | None = None
-    message: str | None = None
-    payload: dict[str, Any] | None = None
+    id: Lenient[str] = None
+    timestamp: Lenient[UtcDatetime] = None
+    level: Lenient[str] = None
+    message: MessageText = None
+    payload: Lenient[dict[str, Any]] = None
 
 
 class ConsoleLog(Listing[ConsoleLine]):
@@ -124,7 +134,7 @@ class LogFiles(Model):
 class LogsIndexEntry(Model):
     """The number of records in one log, and its URL."""
 
-    count: int | None = None
+    count: Integer | None = None
     url: str | None = Field(default=None, repr=False)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from airflow_provider_polytomic.api.models.base import Model, NullableDict, NullableList, UtcDatetime
+from airflow_provider_polytomic.api.models.base import Integer, Model, NullableDict, NullableList, UtcDatetime
 from airflow_provider_polytomic.api.models.executions import BulkSchemaExecution
 
 
@@ -99,7 +99,7 @@ class DataModel(Model):
     labels: NullableList[Any] = Field(default_factory=list)
     policies: NullableList[str] = Field(default_factory=list)
     organization_id: str | None = None
-    version: int | None = None
+    version: Integer | None = None
     created_at: UtcDatetime | None = None
     updated_at: UtcDatetime | None = None
 

@@ -7,20 +7,31 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import AliasChoices, BaseModel
 
-from airflow_provider_polytomic.api import Call, PolytomicAPIError, PolytomicClient, PolytomicResponseError, syncs
+from airflow_provider_polytomic.api import (
+    Call,
+    ClientConfig,
+    PolytomicAPIError,
+    PolytomicClient,
+    PolytomicResponseError,
+    syncs,
+)
 from airflow_provider_polytomic.api.call import next_page
+from airflow_provider_polytomic.api.http import read_response
 from airflow_provider_polytomic.api.models.base import Message
 from airflow_provider_polytomic.api.models.executions import SyncStatus
 from tests.support.operations import OPERATIONS
 from tests.support.scripted_server import Answer
+from tests.support.storable import assert_storable
 
 from .conftest import KEY
 
+CONFIG = ClientConfig(KEY)
 DATETIMES = [
     "",
     "0001-01-01T00:00:00+14:00",
@@ -101,6 +112,21 @@ def test_any_value_in_any_field(call: Call[Any]):
         assert repr(result) is not None
         if hasattr(result, "cursor"):
             assert isinstance(outcome(lambda: next_page(call, result)), (Call, PolytomicResponseError, type(None)))
+
+    check()
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_any_value_in_any_field_is_read_as_one_that_can_be_stored(call: Call[Any]):
+    inner = shaped(call.model)
+
+    @given(payload=inner | st.builds(lambda data: {"data": data}, inner))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    def check(payload: Any) -> None:
+        body = json.dumps(payload).encode()
+        result = outcome(lambda: read_response(call, CONFIG, httpx.Response(200), body))
+        assert isinstance(result, (PolytomicResponseError, BaseModel if call.model else type(None)))
+        assert_storable(result.model_dump(mode="json") if isinstance(result, BaseModel) else str(result))
 
     check()
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
+import httpx
 import pytest
 
 from airflow_provider_polytomic.api import (
@@ -12,9 +14,11 @@ from airflow_provider_polytomic.api import (
     connections,
     data_models,
     events,
+    flow,
     syncs,
     webhooks,
 )
+from airflow_provider_polytomic.api import call as call_module
 from airflow_provider_polytomic.api.call import next_page
 from tests.support.scripted_server import answer
 
@@ -137,3 +141,42 @@ def test_pages_refuses_what_is_not_the_call_of_a_list(call, server, driver):
     with pytest.raises(TypeError, match=r"pages\(\) takes the call of a list.*send any other call with send"):
         driver.pages(call)
     assert server.received == []
+
+
+def test_a_list_that_repeats_earlier_tokens_is_an_error(server, driver):
+    server.answers(*(answer(page("1", token=token)) for token in ("a", "b", "c", "a")))
+    with pytest.raises(PolytomicResponseError, match="GET /api/syncs: the list repeats the token of a page"):
+        driver.pages(syncs.list())
+    assert len(server.received) == 4
+
+
+@pytest.mark.parametrize(
+    "read_all",
+    [lambda driver: driver.pages(syncs.list()), lambda driver: driver.run(flow.all_rows(syncs.list()))],
+    ids=["pages", "all_rows"],
+)
+def test_a_list_with_endless_new_tokens_is_an_error(read_all, driver, monkeypatch):
+    monkeypatch.setattr(call_module, "MAX_PAGES", 20)
+    tokens = count()
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=page("1", token=f"t{next(tokens)}"))
+
+    driver.settings["transport"] = httpx.MockTransport(respond)
+    with pytest.raises(PolytomicResponseError, match="GET /api/syncs: the list has more than 20 pages"):
+        read_all(driver)
+    assert next(tokens) == 21
+
+
+def test_a_list_that_is_kept_in_memory_has_a_limit(server, sync_driver, monkeypatch):
+    monkeypatch.setattr(flow, "MAX_ALL_ROWS", 2)
+    server.answers(answer(page("1", "2", token="t")), answer(page("3")))
+    with pytest.raises(PolytomicResponseError, match="GET /api/syncs: the list has more than 2 rows"):
+        sync_driver.run(flow.all_rows(syncs.list()))
+
+
+def test_a_token_has_a_limit(server, sync_driver):
+    server.answers(answer(page("1", token="t" * 4097)))
+    with pytest.raises(PolytomicResponseError, match="token of the next page is longer than 4,096 characters"):
+        sync_driver.pages(syncs.list())
+    assert len(server.received) == 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_polytomic.api.models import base
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
 from airflow_provider_polytomic.executions import Execution, Outcome
 from airflow_provider_polytomic.executions import outcome as outcomes
@@ -190,3 +191,43 @@ def test_the_messages_of_a_bulk_execution_and_its_schemas_are_its_errors() -> No
     assert bulk(status="failed", status_message="lost", schemas=rows).errors == ("lost", "a: no table")
     assert bulk(status="running", status_message="on its way", schemas=rows[1:]).errors == ()
     assert bulk(status="completed", status_message="all well", schemas=rows[1:2]).errors == ()
+
+
+@pytest.mark.parametrize(
+    ("errors", "read"),
+    [
+        ([{"message": "no access", "code": 5}], ["no access"]),
+        ([{"code": 5}, None, 7], ['{"code": 5}', "7"]),
+        ("all in one", ["all in one"]),
+        ({"message": "an object"}, ["an object"]),
+        (None, []),
+    ],
+)
+def test_errors_in_another_form_are_read_as_texts(errors: Any, read: list[str]) -> None:
+    failed = model(status="failed", errors=errors)
+    assert (failed.outcome, list(failed.errors)) == (Outcome.FAILED, read)
+    assert bulk(status="failed", status_message={"message": "no access"}).errors == ("no access",)
+
+
+def test_a_fraction_of_a_record_counts_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    ended = model(status="completed", counts={"total": 1.5, "error": 0.1, "insert": 2.0})
+    assert (ended.counts["total"], ended.counts["error"], ended.counts["insert"]) == (2, 1, 2)
+
+
+@pytest.mark.parametrize("count", ["many", 2**63, [], {}])
+def test_a_count_that_is_no_number_is_misread(count: Any) -> None:
+    with pytest.raises(ValueError, match="counts.error"):
+        model(status="completed", counts={"error": count})
+
+
+def test_an_end_is_read_although_other_fields_cannot_be(caplog: pytest.LogCaptureFixture) -> None:
+    base._warned.clear()
+    for _ in range(2):
+        ended = model(
+            status="failed", completed_at="yesterday", started_at=[], type=5, created_at=ENDED, errors=["why"]
+        )
+        assert (ended.outcome, ended.completed_at, ended.errors) == (Outcome.FAILED, None, ("why",))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Read the field {name!r} of an answer of Polytomic as no value: its form is not documented"
+        for name in ("type", "started_at", "completed_at")
+    ]

@@ -10,9 +10,11 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.hooks import _connection
 from airflow_provider_polytomic.hooks._connection import ConnectionExtra
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS
+from tests.support.scripted_server import dripping
 
 KEY = "canary-5ecret-4pi-key"
 
@@ -264,3 +266,70 @@ def test_no_repr_and_no_log_contains_the_key(config, caplog):
         hook = PolytomicHook()
         hook.get_conn()
     assert KEY not in repr(settings) + repr(hook) + repr(hook.get_conn()) + caplog.text
+
+
+MISTYPED = [
+    "https://app..example",
+    "http://[::1]evil.example",
+    "https://polytomic\u200b.example",
+    "https://x.test:99999",
+]
+
+
+@pytest.mark.parametrize("host", MISTYPED)
+def test_a_mistyped_host_is_refused_in_one_sentence(config, host):
+    assert "cannot be used: the host " in refusal(config, host=host)
+
+
+def environment_faults() -> list[Any]:
+    return [
+        pytest.param({"SSL_CERT_FILE": "/no/such.pem"}, {}, "SSL_CERT_FILE", id="SSL_CERT_FILE"),
+        pytest.param({"HTTPS_PROXY": "ftp://u:canary@proxy.test"}, {}, "HTTPS_PROXY", id="HTTPS_PROXY"),
+        pytest.param({"ALL_PROXY": "x://", "NO_PROXY": "http://[::1"}, {}, "ALL_PROXY", id="ALL_PROXY"),
+        pytest.param({"HTTPS_PROXY": "http://p.test", "NO_PROXY": "http://[::1"}, {}, "NO_PROXY", id="NO_PROXY"),
+        pytest.param({}, {"proxy": "socks5://proxy.test"}, "proxy is a SOCKS", id="SOCKS"),
+    ]
+
+
+@pytest.mark.parametrize(("environment", "extra", "setting"), environment_faults())
+def test_a_setting_that_the_http_library_cannot_use_is_named(config, monkeypatch, environment, extra, setting):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    message = refusal(config, host="https://polytomic.test", extra=extra)
+    assert f"{setting} " in message
+    assert "canary" not in message
+    assert PolytomicHook().test_connection() == (
+        False,
+        f"This connection cannot be used as it is: {message.partition('cannot be used: ')[2]}.",
+    )
+
+
+@pytest.mark.parametrize(("setting", "value"), [("verify", False), ("allow_http", True)])
+def test_a_risky_setting_is_warned_about_once_per_connection(config, caplog, monkeypatch, setting, value):
+    monkeypatch.setattr(_connection, "_warned", set())
+    for _ in range(2):
+        config(extra={setting: value})
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.endswith("(Airflow connection 'polytomic_default')")
+    assert setting in warning
+
+
+def test_a_connection_without_risks_has_no_warning(config, caplog):
+    config(extra={"verify": True, "allow_http": False})
+    assert [record for record in caplog.records if record.levelno == logging.WARNING] == []
+
+
+def test_a_connection_that_cannot_be_read_fails_the_test(monkeypatch):
+    monkeypatch.setattr(PolytomicHook, "get_connection", staticmethod(lambda conn_id: 1 / 0))
+    succeeded, message = PolytomicHook("gone").test_connection()
+    assert not succeeded
+    assert message == "The Airflow connection cannot be read (ZeroDivisionError)."
+
+
+def test_the_test_of_a_connection_ends_whatever_the_server_does(config, monkeypatch):
+    monkeypatch.setattr(_connection, "TEST_TIMEOUT", 0.3)
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ") as url:
+        config(host=url)
+        succeeded, message = PolytomicHook().test_connection()
+    assert not succeeded
+    assert "the response did not end in time" in message
