@@ -6,8 +6,13 @@ from attributes, never from version numbers.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ try:
         AirflowFailException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
     )
 except ImportError:
     if not TYPE_CHECKING:
@@ -55,6 +61,7 @@ except ImportError:
             AirflowFailException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
         )
 
 log = logging.getLogger(__name__)
@@ -63,10 +70,12 @@ STATE_STORE_KEY = "polytomic_execution"
 
 __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
-    "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator", "PokeReturnValue", "StateStore",
-    "TaskStateUnknown", "WatcherStore", "can_start_from_trigger", "conf", "end_event_xcoms", "event_trigger_base",
-    "find_connection", "has_asset_watchers", "has_xcom_args", "mask_secret", "push_xcom_in_trigger",
-    "set_upstream_from", "trigger_has_on_kill", "xcom_if_deferred", "xcom_in_trigger", "xcom_value",
+    "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
+    "PokeReturnValue", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
+    "can_start_from_trigger", "conf", "end_event_xcoms", "event_trigger_base", "find_connection",
+    "has_asset_watchers", "has_xcom_args", "is_in_supervisor_request", "mask_secret", "push_xcom_in_trigger",
+    "set_upstream_from", "stored_task_instance_in_trigger", "stored_task_instance_in_worker", "trigger_has_on_kill",
+    "xcom_in_trigger", "xcom_value",
 ]  # fmt: skip
 
 
@@ -211,30 +220,81 @@ class TaskStateUnknown(Exception):
     """The state of the task instance cannot be determined."""
 
 
-async def xcom_if_deferred(task_instance: Any, key: str) -> Any:
-    """Return an XCom of a task instance, or None if the task instance is not deferred; for triggers.
+@dataclass(frozen=True)
+class StoredTaskInstance:
+    """A task instance as Airflow has stored it.
+
+    :param exists: False after its DAG run was deleted
+    :param state: state of the task instance
+    :param xcom: one of its XComs, None if it has none; only for a task instance that runs or is deferred
+    """
+
+    exists: bool
+    state: str | None = None
+    xcom: Any = None
+
+
+WAITING_STATES = ("deferred", "running")
+
+
+async def stored_task_instance_in_trigger(task_instance: Any, key: str) -> StoredTaskInstance:
+    """Return a task instance and one of its XComs as stored; for triggers.
 
     On Airflow 3 this uses the triggerer's channel without a thread, since a triggerer that shuts down runs no threads.
 
     :raises TaskStateUnknown: if the triggerer shuts down
     """
-    try:
-        from airflow.sdk.execution_time import task_runner
-        from airflow.sdk.execution_time.comms import GetTaskStates
-    except ImportError:
+    if find_spec("airflow.sdk") is None:
         from asgiref.sync import sync_to_async
 
-        return await sync_to_async(_xcom_if_deferred_from_database)(task_instance, key)
-    comms = task_runner.SUPERVISOR_COMMS
+        return await sync_to_async(_stored_task_instance_from_database)(task_instance, key)
+    from airflow.sdk.execution_time import task_runner
+
+    comms: Any = task_runner.SUPERVISOR_COMMS
     reader = getattr(comms, "_reader_task", None)
     if reader is not None and reader.done():
         raise TaskStateUnknown("the triggerer is shutting down")
+    return await _stored_task_instance(task_instance, key, comms.asend)
+
+
+def stored_task_instance_in_worker(task_instance: Any, key: str) -> StoredTaskInstance:
+    """Return a task instance and one of its XComs as stored; for a thread of a worker without an event loop."""
+    if find_spec("airflow.sdk") is None:
+        return _stored_task_instance_from_database(task_instance, key)
+    from airflow.sdk.execution_time import task_runner
+
+    async def send(request: Any) -> Any:
+        return task_runner.SUPERVISOR_COMMS.send(request)
+
+    return asyncio.run(_stored_task_instance(task_instance, key, send))
+
+
+async def _stored_task_instance(
+    task_instance: Any, key: str, send: Callable[[Any], Awaitable[Any]]
+) -> StoredTaskInstance:
+    from airflow.sdk.execution_time.comms import GetTaskStates, GetXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
     ti = task_instance
-    response: Any = await comms.asend(
+    response = await send(
         GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
     )
-    state = next(iter(response.task_states.get(ti.run_id, {}).values()), None)
-    return await xcom_in_trigger(ti, key) if state == "deferred" else None
+    states = list(response.task_states.get(ti.run_id, {}).values())
+    if not states:
+        return StoredTaskInstance(exists=False)
+    if states[0] not in WAITING_STATES:
+        return StoredTaskInstance(True, states[0])
+    return StoredTaskInstance(True, states[0], XCom.deserialize_value(await send(GetXCom(key=key, **_keys(ti)))))
+
+
+def is_in_supervisor_request() -> bool:
+    """Return whether a signal has interrupted a request of this thread to Airflow; another one would mix up both."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "airflow.sdk.execution_time.comms":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _keys(task_instance: Any) -> dict[str, Any]:
@@ -273,12 +333,15 @@ async def end_event_xcoms(task_instance: Any, result: Any) -> dict[str, Any] | N
     return None
 
 
-def _xcom_if_deferred_from_database(task_instance: Any, key: str) -> Any:
+def _stored_task_instance_from_database(task_instance: Any, key: str) -> StoredTaskInstance:
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XCom
     from airflow.utils.session import create_session
 
     keys = _keys(task_instance)
     with create_session() as session:
-        state = session.query(TaskInstance.state).filter_by(**keys).scalar()
-        return XCom.get_one(key=key, session=session, **keys) if state == "deferred" else None
+        row = session.query(TaskInstance.state).filter_by(**keys).first()
+        if row is None:
+            return StoredTaskInstance(exists=False)
+        xcom = XCom.get_one(key=key, session=session, **keys) if row.state in WAITING_STATES else None
+        return StoredTaskInstance(True, row.state, xcom)

@@ -1,60 +1,144 @@
-"""Decide whether a person has ended the task that a trigger waits for.
+"""Decide whether the task that waits for an execution was killed, in a worker and in a trigger.
 
-The triggerer ends a trigger for many reasons: a person marked, cleared or failed the task; the triggerer stops; its
-triggers were reassigned because it missed its heartbeats; a deferral timed out. Only the first may cancel the sync, and
-Airflow does not tell the trigger which one it is: 3.3.0 to 3.3.2 call ``on_kill`` for a reassigned trigger too, and
-earlier versions have no ``on_kill``.
+Airflow ends a process or a trigger for many reasons. A person marked or cleared the task, or failed or deleted its DAG
+run. A worker is drained, its heartbeats failed, or its supervisor received SIGTERM. A triggerer stops, or its triggers
+were reassigned because it missed its heartbeats. Only the reasons of the first kind may cancel the execution, and
+Airflow does not tell which one it is: the signal is the same, and 3.3.0 to 3.3.2 call ``on_kill`` of a reassigned
+trigger too.
 
-So the guard asks for the state of the task instance. It was killed if and only if it no longer waits for this
-execution. It waits if it is deferred and its XCom has the id of the execution: the operator pushes that XCom before it
-defers, and Airflow deletes it when the next attempt starts. So the old execution is canceled after a clear even if the
-new attempt is deferred already, and an execution that the next attempt has adopted is left running.
+So the guard asks for the state of the task instance:
+
+* The task is over, its DAG run is deleted, or the task restarts after a clear: it was killed.
+* The task is up for retry: the next attempt adopts the execution.
+* The task runs or is deferred: its XCom has the execution that it waits for. The operator pushes that XCom, and Airflow
+  deletes it when the next attempt starts. If the XCom names this execution as owned, this attempt or a later one waits
+  for it. If it names another one, the task was cleared.
+* Anything else: Airflow takes a deferred task there only by a clear. A task that ran gets there by a retry too, so for
+  a worker the case is undecided.
+
+If a case is undecided, the execution goes on: it can be canceled by hand or by the next attempt, and a wrong
+cancellation cannot be undone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_polytomic._compat import TaskStateUnknown, xcom_if_deferred
+from airflow_provider_polytomic._compat import (
+    StoredTaskInstance,
+    TaskStateUnknown,
+    stored_task_instance_in_trigger,
+    stored_task_instance_in_worker,
+)
+from airflow_provider_polytomic._task.deadline import run_with_deadline
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
 from airflow_provider_polytomic.results import Ownership
 
 log = logging.getLogger(__name__)
 
 SHUTDOWN_GUARD_TIMEOUT = 18.0
-"""Seconds to wait for the answer when the triggerer may be stopping, which must not be delayed."""
+"""Seconds to wait for the answer when the process may be stopping, which must not be delayed."""
 
 GUARD_TIMEOUT = 60.0
 """Seconds to wait for the answer otherwise: the first request of a triggerer takes seconds, more on a busy machine."""
 
+KILLED_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed", "restarting"})
+"""States of a task that is over or was cleared."""
 
-async def was_killed(task_instance: Any, execution_id: str, timeout: float) -> bool:
-    """Return whether a person has ended the task instance that waits for an execution.
 
-    If that cannot be decided, return False: an execution that is left running can be canceled by hand, and a wrong
-    cancellation cannot be undone.
+@dataclass(frozen=True)
+class WaitingAttempt:
+    """The attempt of a task instance that waits for an execution.
 
-    :param task_instance: task instance of the trigger; None if it has none, as in ``dag.test()``
+    :param try_number: number of the attempt
+    :param execution_id: id of the execution, which the attempt owns
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int | None
+    execution_id: str
+
+    @classmethod
+    def of(cls, task_instance: Any, try_number: int | None, execution_id: str) -> WaitingAttempt:
+        """Read the ids of a task instance of Airflow."""
+        ti = task_instance
+        map_index = -1 if ti.map_index is None else ti.map_index
+        return cls(ti.dag_id, ti.run_id, ti.task_id, map_index, try_number, execution_id)
+
+
+async def was_killed_in_trigger(attempt: WaitingAttempt, timeout: float) -> bool:
+    """Return whether the task of a trigger was killed; False if that cannot be decided.
+
     :param timeout: seconds to wait for the answer
     """
-    if task_instance is None:
-        return False
-    request = asyncio.ensure_future(xcom_if_deferred(task_instance, EXECUTION_XCOM_KEY))
+    request = asyncio.ensure_future(stored_task_instance_in_trigger(attempt, EXECUTION_XCOM_KEY))
     answered, _ = await asyncio.wait({request}, timeout=timeout)
-    try:
+
+    def answer() -> StoredTaskInstance:
         if not answered:
             raise TaskStateUnknown(f"no answer within {timeout:.0f} s")
-        awaited = request.result()
+        return request.result()
+
+    return _was_killed(attempt, answer, "deferred")
+
+
+def was_killed_in_worker(attempt: WaitingAttempt, timeout: float) -> bool:
+    """Return whether the task of this worker was killed; False if that cannot be decided.
+
+    :param timeout: seconds to wait for the answer
+    """
+    log.info("Asking Airflow whether the task was killed; unless it was, %s goes on", attempt.execution_id)
+
+    def request() -> StoredTaskInstance:
+        return stored_task_instance_in_worker(attempt, EXECUTION_XCOM_KEY)
+
+    return _was_killed(attempt, lambda: run_with_deadline(request, timeout), "running")
+
+
+def _was_killed(attempt: WaitingAttempt, answer: Callable[[], StoredTaskInstance], waiting_state: str) -> bool:
+    try:
+        stored = answer()
+        killed = _decide(attempt, stored, waiting_state)
     except Exception as error:
         log.warning(
-            "Could not decide whether the task was killed (%s: %s); leaving execution %s running",
-            type(error).__name__, error, execution_id,
+            "The execution goes on: %s. Could not decide whether the task was killed (%s: %s)",
+            attempt.execution_id, type(error).__name__, error,
         )  # fmt: skip
         return False
-    return not (
-        isinstance(awaited, dict)
-        and awaited.get("ownership") == Ownership.OWNED.value
-        and awaited.get("execution_id") == execution_id
-    )
+    if not killed:
+        log.info(
+            "The execution goes on: %s. The task was not killed (state: %s); a retry continues with the execution",
+            attempt.execution_id, stored.state,
+        )  # fmt: skip
+    return killed
+
+
+def _decide(attempt: WaitingAttempt, stored: StoredTaskInstance, waiting_state: str) -> bool:
+    """Return whether the task was killed.
+
+    :param waiting_state: state of the task while this process waited for the execution
+    :raises TaskStateUnknown: if the state does not tell
+    """
+    if not stored.exists or stored.state in KILLED_STATES:
+        return True
+    if stored.state == "up_for_retry":
+        return False
+    awaited = stored.xcom
+    # Airflow 3.0 keeps the XComs of an attempt until the next one overwrites them.
+    is_left_over = isinstance(awaited, dict) and awaited.get("try_number") == attempt.try_number
+    if awaited is not None and (stored.state == waiting_state or not is_left_over):
+        return not (
+            isinstance(awaited, dict)
+            and awaited.get("ownership") == Ownership.OWNED.value
+            and awaited.get("execution_id") == attempt.execution_id
+        )
+    if waiting_state == "deferred":
+        return True
+    raise TaskStateUnknown(f"the task is {stored.state or 'not scheduled'}, after a retry or after a clear")

@@ -22,7 +22,9 @@ NOTHING_TO_CANCEL = (errors.PolytomicValidationError, errors.PolytomicConflictEr
 """Answers of the API to the cancellation of an execution that has ended."""
 
 DEFAULT_CANCEL_TIMEOUT = 60.0
-CANCEL_BACKOFF = Backoff(first=0.1, maximum=5.0)
+CANCEL_BACKOFF = Backoff(first=0.1, maximum=1.0)
+"""The maximum is short: the cancellation of a killed task must reach Polytomic between an outage and the end of its
+process, which may be seconds apart."""
 
 
 def cancel(
@@ -48,6 +50,7 @@ def cancel(
         except errors.PolytomicError as error:
             if not is_transient(error) or clock() + pause > deadline:
                 raise
+            log.warning("Not canceled yet, trying again: %s: %s", ref, error)
         yield Pause(pause)
     raise AssertionError("unreachable")
 

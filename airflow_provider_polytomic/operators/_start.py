@@ -213,7 +213,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         while True:
             try:
                 with self._translate_errors("could not be started"):
-                    started = client.run(start_once(request, lambda ref: self._save_owned(state, ref)))
+                    started = client.run(start_once(request, lambda ref: self._save_owned(context, state, ref)))
             except AlreadyRunning as running:
                 other = running.execution
                 push_link(self, context, client, self._ref(other.id))
@@ -223,7 +223,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             if started.ownership is not Ownership.OWNED:
                 self._owned = None
             if started.ownership is not Ownership.BLOCKING:
-                self._stop_if_killed()
+                self._stop_if_ending()
                 return started
             self.log.info("Waiting for the end of %s, which blocks the start", ref)
             if self.deferrable:
@@ -246,13 +246,12 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         if last_seen and not last_seen.outcome.final:
             self._try(client, cancel(orphan, timeout=CONFIRM_TIMEOUT))
 
-    def _save_owned(self, state: TaskExecutionState, ref: ExecutionRef) -> None:
+    def _save_owned(self, context: Context, state: TaskExecutionState, ref: ExecutionRef) -> None:
         """Save a started execution where the kill guard, :meth:`on_kill` and the next attempt look for it."""
-        self._owned = ref
+        self._own(context, ref)
         state.save_started(ref.execution_id)
-        if self._killed:
-            self.on_kill()
         state.set_awaited(ref.execution_id, Ownership.OWNED)
+        self._stop_if_ending()
 
     def _try_defer(
         self,
@@ -270,10 +269,10 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         """
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
-        self._stop_if_killed()
         if not state.set_awaited(ref.execution_id, ownership):
             self.log.warning("Waiting for %s in the worker: without XCom the task cannot be deferred", ref)
             return
+        self._stop_if_ending()
         self.defer(
             trigger=PolytomicExecutionTrigger(
                 kind=ref.kind,

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_polytomic._compat import AirflowException, end_event_xcoms, trigger_has_on_kill
+from airflow_provider_polytomic._compat import AirflowException, conf, end_event_xcoms, trigger_has_on_kill
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
-from airflow_provider_polytomic._task.kill_guard import GUARD_TIMEOUT, SHUTDOWN_GUARD_TIMEOUT, was_killed
+from airflow_provider_polytomic._task.kill_guard import (
+    GUARD_TIMEOUT,
+    SHUTDOWN_GUARD_TIMEOUT,
+    WaitingAttempt,
+    was_killed_in_trigger,
+)
 from airflow_provider_polytomic._task.link import link_url
 from airflow_provider_polytomic._task.values import as_datetime
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
@@ -28,8 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KILL_CANCEL_TIMEOUT = 8.0
-"""Seconds for each cancel request after a kill, and for starting further ones; see ``[triggerer] on_kill_timeout``."""
+KILL_CANCEL_REQUEST_TIMEOUT = 8.0
+"""Seconds for one cancel request after a kill."""
 
 DEADLINE_CANCEL_TIMEOUT = 30.0
 """Seconds to cancel an execution at its deadline, and then to wait for its end."""
@@ -208,16 +213,18 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicError
         from airflow_provider_polytomic.executions import ExecutionRef, cancel
 
-        if not self.cancel_on_kill or self.execution_id is None:
+        if not self.cancel_on_kill or self.execution_id is None or self.task_instance is None:
             return
-        if not await was_killed(self.task_instance, self.execution_id, guard_timeout):
+        attempt = WaitingAttempt.of(self.task_instance, self.try_number, self.execution_id)
+        if not await was_killed_in_trigger(attempt, guard_timeout):
             return
         ref = ExecutionRef(self.kind, self.sync_id, self.execution_id)
         log.info("Canceling %s: the task no longer waits for it", ref)
         try:
-            config = replace(await self._get_config(), timeout=KILL_CANCEL_TIMEOUT)
+            config = replace(await self._get_config(), timeout=KILL_CANCEL_REQUEST_TIMEOUT)
+            timeout = conf.getfloat("triggerer", "on_kill_timeout", fallback=30.0)
             async with AsyncPolytomicClient(config=config) as client:
-                await client.run(cancel(ref, timeout=KILL_CANCEL_TIMEOUT))
+                await client.run(cancel(ref, timeout=timeout))
         except (PolytomicError, AirflowException) as error:
             log.warning("Could not cancel %s: %s", ref, error)
 

@@ -199,6 +199,10 @@ class Cluster:
         """Mark a whole DAG run failed."""
         self.rest("PATCH", self._run_path(dag_id, run_id), {"state": "failed"})
 
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a DAG run with its task instances."""
+        self.rest("DELETE", self._run_path(dag_id, run_id))
+
     def kill_task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> int:
         """Kill the process that runs a task with SIGKILL and return its id."""
         instance = (dag_id, run_id, task_id, map_index)

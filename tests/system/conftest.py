@@ -125,8 +125,7 @@ class Scenario:
         self.cluster.clear(self.dag_id, self.run_id, TASK_ID)
 
 
-@pytest.fixture
-def run_dag(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
+def scenario_runner(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
     """Return a function that adds a sync whose executions do not end by themselves, and runs a DAG for it."""
 
     def run_dag(dag_id: str, before: Callable[[str], None] | None = None, **plan: Any) -> Scenario:
@@ -142,3 +141,8 @@ def run_dag(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
         return Scenario(cluster, emulator, dag_id, sync.id, run_id)
 
     return run_dag
+
+
+@pytest.fixture
+def run_dag(cluster: Cluster, emulator: Emulator) -> Callable[..., Scenario]:
+    return scenario_runner(cluster, emulator)

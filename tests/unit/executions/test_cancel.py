@@ -46,7 +46,7 @@ def test_a_cancellation_is_repeated_until_it_is_answered(api: SimulatedApi, faul
     process, pauses = drive(api, cancel(run, timeout=60.0, clock=clock(api)))
     assert process.result is True
     assert execution.status == "canceling"
-    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.0]
 
 
 def test_a_cancellation_is_not_repeated_after_its_timeout(api: SimulatedApi) -> None:

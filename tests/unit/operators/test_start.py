@@ -10,11 +10,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-try:
-    from airflow.sdk.exceptions import AirflowSkipException
-except ImportError:
-    from airflow.exceptions import AirflowSkipException
-
+from airflow_provider_polytomic._compat import AirflowSkipException, AirflowTaskTimeout, StoredTaskInstance
+from airflow_provider_polytomic._task import kill_guard
 from airflow_provider_polytomic.api import ClientConfig
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
@@ -393,32 +390,122 @@ def test_a_failed_trigger_of_an_earlier_attempt_starts_over(kind, task_instance,
 
 
 class TestOnKill:
+    """A process that Airflow ends: by a signal to a task in a worker, or after ``execution_timeout``."""
+
+    @pytest.fixture(autouse=True)
+    def airflow(self, monkeypatch):
+        """Stand in for the state of the task instance in Airflow: killed, until a test sets another one."""
+
+        class Airflow:
+            stored: StoredTaskInstance | Exception = StoredTaskInstance(True, "failed")
+            requests = 0
+
+        airflow = Airflow()
+
+        def ask(attempt, key):
+            airflow.requests += 1
+            if isinstance(airflow.stored, Exception):
+                raise airflow.stored
+            return airflow.stored
+
+        monkeypatch.setattr(kill_guard, "stored_task_instance_in_worker", ask)
+        return airflow
+
     def test_before_the_start_nothing_is_canceled(self, kind, task_instance):
         task_instance(kind.start(kind.add(duration=NEVER))).task.on_kill()
         assert kind.emulator.requests == []
 
-    def kill_while_waiting(self, kind, task_instance, monkeypatch, **options):
-        """Kill a task in its first pause; like the signal handler of Airflow 3, return to it afterwards."""
+    def end_while_waiting(self, kind, task_instance, monkeypatch, **options):
+        """End a task in its first pause; like the signal handler of Airflow 3, return to it afterwards."""
         task = task_instance(kind.start(kind.add(duration=NEVER), **options))
 
         def pause(operator, seconds):
             operator.on_kill()
-            operator._stop_if_killed()
+            operator._stop_if_ending()
 
-        monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
-        with pytest.raises(PolytomicTaskError, match="the task was killed"):
-            task.execute()
+        with monkeypatch.context() as patch:
+            patch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
+            with pytest.raises(PolytomicTaskError, match="Airflow has ended the process of the task"):
+                task.execute()
         return task
 
-    def test_the_owned_execution_is_canceled_and_the_task_ends(self, kind, task_instance, monkeypatch):
-        self.kill_while_waiting(kind, task_instance, monkeypatch)
+    def test_the_execution_of_a_killed_task_is_canceled_and_the_task_ends(self, kind, task_instance, monkeypatch):
+        self.end_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
 
-    def test_without_cancel_on_kill_nothing_is_canceled(self, kind, task_instance, monkeypatch):
-        self.kill_while_waiting(kind, task_instance, monkeypatch, cancel_on_kill=False)
+    def test_without_cancel_on_kill_nothing_is_canceled(self, kind, task_instance, monkeypatch, airflow):
+        self.end_while_waiting(kind, task_instance, monkeypatch, cancel_on_kill=False)
+        assert kind.cancels == []
+        assert airflow.requests == 0
+
+    @pytest.mark.parametrize(
+        "stored", [StoredTaskInstance(True, "running"), StoredTaskInstance(True, "up_for_retry"), OSError("away")]
+    )
+    def test_a_task_that_was_not_killed_leaves_its_execution_to_the_retry(
+        self, kind, task_instance, monkeypatch, logged, airflow, stored
+    ):
+        airflow.stored = stored
+        task = self.end_while_waiting(kind, task_instance, monkeypatch, retries=1)
+        sync_id = task.task._sync_id
+        [execution] = kind.emulator.executions(sync_id)
+        assert f"The execution goes on: {execution.id}" in logged()
+        kind.emulator.finish(execution.id)
+        task.task = task.context["task"] = kind.start(sync_id, retries=1)
+        assert task.retry().finish()["execution_id"] == execution.id
+        assert len(kind.emulator.executions(sync_id)) == 1
         assert kind.cancels == []
 
-    def test_on_kill_requests_nothing_from_airflow(self, kind, task_instance, monkeypatch):
+    def test_the_guard_compares_the_awaited_execution(self, kind, task_instance, monkeypatch, airflow):
+        task = task_instance(kind.start(kind.add(duration=NEVER)))
+
+        def pause(operator, seconds):
+            airflow.stored = StoredTaskInstance(True, "running", task.xcoms["polytomic_execution"])
+            operator.on_kill()
+            operator._stop_if_ending()
+
+        monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
+        with pytest.raises(PolytomicTaskError):
+            task.execute()
+        assert kind.cancels == []
+
+    def test_after_an_execution_timeout_the_execution_is_canceled_without_a_request_to_airflow(
+        self, kind, task_instance, monkeypatch, airflow
+    ):
+        airflow.stored = StoredTaskInstance(True, "running")
+        task = task_instance(kind.start(kind.add(duration=NEVER)))
+
+        def pause(operator, seconds):
+            raise AirflowTaskTimeout
+
+        monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
+        with pytest.raises(AirflowTaskTimeout):
+            task.execute()
+        task.task.on_kill()
+        assert len(kind.cancels) == 1
+        assert airflow.requests == 0
+
+    def test_a_signal_during_a_request_to_airflow_is_handled_after_it(self, kind, task_instance, monkeypatch, airflow):
+        task = task_instance(kind.start(kind.add(duration=NEVER)))
+        push = task.xcom_push
+
+        def interrupted(key, value):
+            with monkeypatch.context() as patch:
+                patch.setattr(_cancel_on_kill, "is_in_supervisor_request", lambda: True)
+                task.task.on_kill()
+            assert airflow.requests == 0
+            push(key, value)
+
+        monkeypatch.setattr(task, "xcom_push", interrupted)
+        with pytest.raises(PolytomicTaskError, match="Airflow has ended the process"):
+            task.execute()
+        assert (airflow.requests, len(kind.cancels)) == (1, 1)
+
+    def test_a_second_signal_changes_nothing(self, kind, task_instance, monkeypatch, airflow):
+        task = self.end_while_waiting(kind, task_instance, monkeypatch)
+        task.task.on_kill()
+        assert (airflow.requests, len(kind.cancels)) == (1, 1)
+
+    def test_on_kill_requests_no_connection_from_airflow(self, kind, task_instance, monkeypatch):
         def refuse(*args, **kwargs):
             raise AssertionError("on_kill has requested a connection from Airflow")
 
@@ -427,10 +514,10 @@ class TestOnKill:
         def pause(operator, seconds):
             monkeypatch.setattr("airflow_provider_polytomic.hooks.polytomic.PolytomicHook.get_connection", refuse)
             operator.on_kill()
-            operator._stop_if_killed()
+            operator._stop_if_ending()
 
         monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
-        with pytest.raises(PolytomicTaskError, match="the task was killed"):
+        with pytest.raises(PolytomicTaskError, match="Airflow has ended the process"):
             task.execute()
         assert len(kind.cancels) == 1
 
@@ -443,35 +530,47 @@ class TestOnKill:
             return original(operator, *arguments)
 
         monkeypatch.setattr(kind.start_class, "_request_body", killed)
-        with pytest.raises(PolytomicTaskError, match="the task was killed"):
+        with pytest.raises(PolytomicTaskError, match="Airflow has ended the process"):
             task.execute()
         assert len(kind.cancels) == 1
 
     def test_a_lost_response_is_followed_by_another_request(self, kind, task_instance, monkeypatch):
         kind.emulator.fault("reset", method="POST", path="/**/cancel")
-        self.kill_while_waiting(kind, task_instance, monkeypatch)
+        self.end_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 2
+
+    def test_the_cancellation_is_requested_again_until_an_outage_ends(self, kind, task_instance, monkeypatch, logged):
+        kind.emulator.fault("status", status=503, count=10, method="POST", path="/**/cancel")
+        self.end_while_waiting(kind, task_instance, monkeypatch)
+        assert len(kind.cancels) == 11
+        assert logged().rindex("Requested cancellation") > logged().rindex("Not canceled yet, trying again")
+
+    def test_the_time_for_a_cancellation_is_that_of_airflow(self, monkeypatch):
+        assert _cancel_on_kill.kill_timeout() == 58
+        monkeypatch.setenv("AIRFLOW__CORE__KILLED_TASK_CLEANUP_TIME", "10")
+        assert _cancel_on_kill.kill_timeout() == 8
+        assert _cancel_on_kill.KILL_REQUEST_TIMEOUT < 5
 
     def test_a_missing_response_is_not_awaited_longer_than_airflow_allows(
         self, kind, task_instance, monkeypatch, logged
     ):
-        assert _cancel_on_kill.KILL_TIMEOUT < 4
-        monkeypatch.setattr(_cancel_on_kill, "KILL_TIMEOUT", 1.0)
+        monkeypatch.setattr(_cancel_on_kill, "kill_timeout", lambda: 1.0)
         kind.emulator.fault("delay", delay=60, count=None, method="POST", path="/**/cancel")
-        self.kill_while_waiting(kind, task_instance, monkeypatch)
+        self.end_while_waiting(kind, task_instance, monkeypatch)
         assert len(kind.cancels) == 1
+        assert "Could not cancel" in logged()
 
     def test_an_unexpected_error_is_logged_and_does_not_leave_on_kill(self, kind, task_instance, monkeypatch, logged):
         def fail(*args, **kwargs):
             raise OSError("no more file descriptors")
 
         monkeypatch.setattr("airflow_provider_polytomic.executions.cancel", fail)
-        self.kill_while_waiting(kind, task_instance, monkeypatch)
+        self.end_while_waiting(kind, task_instance, monkeypatch)
         assert "no more file descriptors" in logged()
 
     def test_a_response_that_never_ends_is_not_awaited(self, kind, task_instance, monkeypatch, logged):
         """A timeout of httpx is for one phase of a request, and starts again with each byte."""
-        monkeypatch.setattr(_cancel_on_kill, "KILL_TIMEOUT", 0.2)
+        monkeypatch.setattr(_cancel_on_kill, "kill_timeout", lambda: 0.2)
         dripping, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
         def drip() -> None:
@@ -484,7 +583,10 @@ class TestOnKill:
         server.start()
         try:
             operator = kind.start(kind.add(duration=60))
-            operator._owned = ExecutionRef(kind.name, "sync", "execution")
+            operator._owned = (
+                ExecutionRef(kind.name, "sync", "execution"),
+                kill_guard.WaitingAttempt("dag", "run", "task", -1, 1, "execution"),
+            )
             operator._config = ClientConfig("some-key", base_url=f"http://127.0.0.1:{dripping.getsockname()[1]}")
             operator.on_kill()
             assert "no response within" in logged()

@@ -14,7 +14,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from airflow_provider_polytomic._compat import trigger_has_on_kill
-from airflow_provider_polytomic._task.kill_guard import GUARD_TIMEOUT
+from airflow_provider_polytomic._task.kill_guard import GUARD_TIMEOUT, WaitingAttempt
 from airflow_provider_polytomic.triggers import _base, executions
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
@@ -216,6 +216,15 @@ class TestKill:
         monkeypatch.setattr(_base, "MIN_DEFERRAL", 0.0)
 
     @pytest.fixture
+    def started(self, started):
+        def start(*arguments: Any, **kwargs: Any) -> PolytomicExecutionTrigger:
+            trigger = started(*arguments, **kwargs)
+            trigger.task_instance = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=3)
+            return trigger
+
+        return start
+
+    @pytest.fixture
     def killed(self, monkeypatch):
         """Return a function that sets the decision of the kill guard and returns its calls."""
 
@@ -226,7 +235,7 @@ class TestKill:
                 calls.append(arguments)
                 return decision
 
-            monkeypatch.setattr(executions, "was_killed", was_killed)
+            monkeypatch.setattr(executions, "was_killed_in_trigger", was_killed)
             return calls
 
         return decide
@@ -257,10 +266,9 @@ class TestKill:
 
     async def test_on_kill_calls_the_guard_with_its_execution(self, emulator, started, killed):
         calls = killed(True)
-        trigger = started({"duration": NEVER}, cancel_on_kill=True)
-        trigger.task_instance = task_instance = MagicMock()
+        trigger = started({"duration": NEVER}, cancel_on_kill=True, try_number=2)
         await trigger.on_kill()
-        assert calls == [(task_instance, trigger.execution_id, GUARD_TIMEOUT)]
+        assert calls == [(WaitingAttempt("dag", "run", "task", 3, 2, trigger.execution_id), GUARD_TIMEOUT)]
         assert emulator.execution(trigger.execution_id).cancel_requests == 1
 
     async def test_if_nobody_killed_the_task_nothing_is_canceled(self, emulator, started, killed, monkeypatch):
@@ -274,6 +282,13 @@ class TestKill:
     async def test_without_cancel_on_kill_the_guard_is_not_called(self, emulator, started, killed):
         calls = killed(True)
         trigger = started({"duration": NEVER}, cancel_on_kill=False)
+        await trigger.on_kill()
+        assert (calls, self.cancels(emulator)) == ([], 0)
+
+    async def test_outside_a_triggerer_nothing_is_canceled(self, emulator, started, killed):
+        calls = killed(True)
+        trigger = started({"duration": NEVER}, cancel_on_kill=True)
+        trigger.task_instance = None
         await trigger.on_kill()
         assert (calls, self.cancels(emulator)) == ([], 0)
 
@@ -304,6 +319,20 @@ class TestKill:
         await started({"duration": NEVER}, cancel_on_kill=True).on_kill()
         assert self.cancels(emulator) == 2
 
+    @pytest.mark.usefixtures("no_waiting")
+    @pytest.mark.parametrize(("on_kill_timeout", "canceled"), [(30, True), (0, False)])
+    async def test_the_cancellation_is_requested_again_for_as_long_as_on_kill_may_take(
+        self, emulator, started, killed, monkeypatch, logged, on_kill_timeout, canceled
+    ):
+        killed(True)
+        monkeypatch.setenv("AIRFLOW__TRIGGERER__ON_KILL_TIMEOUT", str(on_kill_timeout))
+        emulator.fault("status", status=503, count=15, method="POST", path="/**/cancel")
+        trigger = started({"duration": NEVER}, cancel_on_kill=True)
+        await trigger.on_kill()
+        assert bool(emulator.execution(trigger.execution_id).cancel_requests) is canceled
+        assert ("Requested cancellation" in (text := logged())) is canceled
+        assert ("Could not cancel" in text) is not canceled
+
     async def test_another_cancellation_of_the_trigger_does_not_interrupt_it(self, emulator, started, monkeypatch):
         """The triggerer may cancel a trigger rebuilt during its cancellation."""
         calls = asyncio.Event()
@@ -314,7 +343,7 @@ class TestKill:
             await answer.wait()
             return True
 
-        monkeypatch.setattr(executions, "was_killed", was_killed)
+        monkeypatch.setattr(executions, "was_killed_in_trigger", was_killed)
         trigger = started({"duration": NEVER}, cancel_on_kill=True)
         killing = asyncio.ensure_future(trigger.on_kill())
         await calls.wait()
