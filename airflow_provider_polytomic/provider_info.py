@@ -86,7 +86,7 @@ WEBHOOK_OPTIONS: dict[str, dict[str, Any]] = {
     "webhook_signature_hash": _option("Hash algorithm of the signature: sha256, sha512 or sha1", "sha256", "sha256"),
     "webhook_signature_encoding": _option("Encoding of the signature: hex or base64", "hex", "hex"),
     "webhook_max_age": _option("Maximum age of an event in seconds. 0: no limit", "3600", "86400", "integer"),
-    "webhook_max_bytes": _option("Maximum size of a delivery in bytes", "65536", "1048576", "integer"),
+    "webhook_max_bytes": _option("Maximum size of a delivery in bytes, at most 65536", "32768", "65536", "integer"),
 }
 
 ASSET_URIS: list[dict[str, Any]] = [

@@ -55,7 +55,16 @@ class SchemaResult(TypedDict):
     completed_at: str | None
 
 
-class ExecutionResult(TypedDict):
+class LeftOut(TypedDict, total=False):
+    """Say what a result leaves out, if it leaves anything out.
+
+    * ``schemas_left_out`` (int): number of schemas that are not in ``schemas``
+    """
+
+    schemas_left_out: int
+
+
+class ExecutionResult(LeftOut):
     """Describe an execution as JSON: what a task pushes to XCom and what crosses the trigger boundary.
 
     * ``kind`` (``model`` or ``bulk``), ``sync_id``, ``execution_id`` (str): the sync and its execution
@@ -65,7 +74,8 @@ class ExecutionResult(TypedDict):
     * ``counts`` (dict of int): records as ``total``, ``insert``, ``update``, ``upserts``, ``delete``, ``error`` and
       ``warnings``
     * ``errors`` (list of str): Polytomic's error messages, at most 100, redacted
-    * ``schemas`` (list of :class:`SchemaResult`): the schemas of a bulk sync execution; empty for a model sync
+    * ``schemas`` (list of :class:`SchemaResult`): the schemas of a bulk sync execution, at most 1,000 and then those
+      that failed first; empty for a model sync
     * ``url`` (str or None): address of the sync in Polytomic
     """
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_polytomic._compat import EMITTED_OUTLETS
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.assets import AssetUri
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def emit_asset_events(task: BaseOperator, context: Context, *executions: Executi
             continue
         updated.append(outlet)
         if execution and isinstance(outlet, EMITTED_OUTLETS):
-            context["outlet_events"][outlet].extra.update(_extra(execution, _schema_result(outlet, execution)))
+            extra = storable(_extra(execution, _schema_result(outlet, execution)), "the extra of an asset event")
+            context["outlet_events"][outlet].extra.update(extra)
     if unchanged:
         uris = ", ".join(outlet.uri for outlet in unchanged)
         task.log.info("No event for outlets that the execution has not updated: %s", uris)

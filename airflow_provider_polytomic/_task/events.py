@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
-from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, PolytomicUnavailable
 from airflow_provider_polytomic.results import ExecutionResult, Ownership, SchemaResult
 
 
@@ -16,15 +16,16 @@ class EventStatus(str, Enum):
     ENDED = "ended"
     DEADLINE = "deadline"
     REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True)
 class ExecutionEvent:
     """The event of a trigger that waits for executions; it has JSON values only.
 
-    :param status: ended, the deadline has passed, or Polytomic has refused a request
+    :param status: ended, the deadline has passed, Polytomic has refused a request, or the wait has failed otherwise
     :param try_number: the attempt that the trigger waited for
-    :param message: the reason of a refusal
+    :param message: the reason of a refusal or a failure
     :param execution_id: the execution that the trigger waited for; None if it had no id yet
     :param execution: result of an execution that has ended, or was canceled at the deadline
     :param executions: results of many executions in the order given to the trigger; a text instead of a result is the
@@ -48,6 +49,13 @@ class ExecutionEvent:
         """Return the event as JSON values."""
         return {**vars(self), "status": self.status.value, "ownership": self.ownership.value}
 
+    @property
+    def error(self) -> PolytomicTaskError | None:
+        """The exception for an event without an outcome: a refusal is final, another failure may be retried."""
+        if self.status is EventStatus.REFUSED:
+            return PolytomicRequestRefused(self.message)
+        return PolytomicUnavailable(self.message) if self.status is EventStatus.UNAVAILABLE else None
+
 
 def validate_execute_complete_event(event: dict[str, Any] | None) -> ExecutionEvent:
     """Return the event that a trigger of this provider has sent.
@@ -60,7 +68,7 @@ def validate_execute_complete_event(event: dict[str, Any] | None) -> ExecutionEv
         values["status"] = EventStatus(values["status"])
         values["ownership"] = Ownership(values.get("ownership", Ownership.JOINED))
         parsed = ExecutionEvent(**values)
-    except (AttributeError, KeyError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise unexpected_event_error(event) from None
     if parsed.status is EventStatus.ENDED and not parsed.execution and parsed.executions is None:
         raise unexpected_event_error(event)

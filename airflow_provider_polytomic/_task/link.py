@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger
 from airflow_provider_polytomic._task.state import try_xcom_pull, try_xcom_push
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def push_link_in_trigger(
     """Push the URL of a sync to XCom from a trigger."""
     url = await client.run(link_url(client, target))
     if url:
-        await push_xcom_in_trigger(task_instance, LINK_XCOM_KEY, url)
+        await push_xcom_in_trigger(task_instance, LINK_XCOM_KEY, storable(url, "the link"))
 
 
 def with_link(context: Context, execution: Execution) -> Execution:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow_provider_polytomic._compat import StateStore
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.results import Ownership
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def try_xcom_push(ti: Any, key: str, value: Any) -> str:
     :return: the error, if there is one; a custom XCom backend may raise any exception
     """
     try:
-        ti.xcom_push(key=key, value=value)
+        ti.xcom_push(key=key, value=storable(value, f"XCom {key}"))
     except Exception as error:
         reason = _one_line(error)
         log.warning("Could not push XCom %s: %s", key, reason)

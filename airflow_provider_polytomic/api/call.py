@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cache
@@ -26,6 +26,10 @@ MAX_PAGES = 2_000
 """Pages of one list, which are 100,000 rows of most lists."""
 
 MAX_CURSOR_LENGTH = 4_096
+
+
+class UnusableResponse(Exception):
+    """The response has the documented shape, but cannot be used; raised by a :attr:`Call.convert`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Call(Generic[T]):
     :param timeout: Seconds after which the request fails; None (the default) for the timeout of the client.
     :param best_effort: True if the client may drop the call when it would delay others; default False.
     :param visited: Hashes of the cursors so far, by which :func:`next_page` notices a repetition; default: none.
+    :param convert: Function that makes the result from the model; None (the default) for the model itself.
     :raises ValueError: If ``idempotency_key`` cannot be sent as a header.
     """
 
@@ -66,6 +71,7 @@ class Call(Generic[T]):
     timeout: float | None = None
     best_effort: bool = False
     visited: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
+    convert: Callable[[Any], T] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         key = self.idempotency_key
@@ -119,29 +125,35 @@ class Call(Generic[T]):
         """
         return replace(self, repeatable=False, timeout=seconds, best_effort=best_effort)
 
+    def converted(self, convert: Callable[[Any], M]) -> Call[M]:
+        """Return the same call with another result, which is made where a long response is read: off the event loop.
+
+        :param convert: Function that makes the result from the model.
+        """
+        return replace(cast("Call[Any]", self), convert=convert)
+
     def read(self, payload: Any) -> T:
-        """Validate the decoded JSON of a response and return the model.
+        """Validate the decoded JSON of a response and return the result.
 
         :param payload: Decoded JSON.
-        :raises PolytomicResponseError: If the payload does not have the shape of the model.
+        :raises PolytomicResponseError: If the payload does not have the shape of the model, or cannot be converted.
         """
         if self.model is None:
             return None  # type: ignore[return-value]
         if self.enveloped:
             if not isinstance(payload, dict) or "data" not in payload:
-                raise self.response_error("the response has no 'data'")
+                raise self.response_error("the response has no 'data'", is_json=True)
             payload = payload["data"]
         try:
             answer: T = _adapter(cast("Hashable", self.model)).validate_python(payload)
-        except (ValidationError, RecursionError, OverflowError) as error:
+            return self.convert(answer) if self.convert else answer
+        except Exception as error:
             problem = _describe(error)
-        else:
-            return answer
-        raise self.response_error(problem)
+        raise self.response_error(problem, is_json=True)
 
-    def response_error(self, problem: str, *, transient: bool = True) -> PolytomicResponseError:
+    def response_error(self, problem: str, *, transient: bool = True, is_json: bool = False) -> PolytomicResponseError:
         """Build the error for a response to this call that cannot be used."""
-        return PolytomicResponseError(problem, method=self.method, path=self.path, transient=transient)
+        return PolytomicResponseError(problem, method=self.method, path=self.path, transient=transient, is_json=is_json)
 
 
 def first_page(call: Call[Listing[M]]) -> Call[Listing[M]]:
@@ -264,8 +276,10 @@ def _adapter(model: Hashable) -> TypeAdapter[Any]:
 
 
 def _describe(error: Exception) -> str:
+    if isinstance(error, UnusableResponse):
+        return str(error)
     if not isinstance(error, ValidationError):
-        return "the response is nested too deeply"
+        return f"the response cannot be evaluated: {type(error).__name__}"
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
     return one_line(f"the response has another shape than documented: {place or 'it'}: {problem['msg']}")

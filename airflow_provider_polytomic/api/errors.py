@@ -133,12 +133,14 @@ class PolytomicResponseError(PolytomicError):
     """A response that the API does not document: not JSON, truncated, a redirect, or of another shape.
 
     :param transient: False if a retry would get the same response.
+    :param is_json: True if the response is JSON, so that it comes from the API and not from a proxy.
     """
 
-    def __init__(self, message: str, *, method: str, path: str, transient: bool = True) -> None:
+    def __init__(self, message: str, *, method: str, path: str, transient: bool = True, is_json: bool = False) -> None:
         self.method = method
         self.path = path
         self.transient = transient
+        self.is_json = is_json
         super().__init__(redact(f"{method} {path}: {message}"))
 
 

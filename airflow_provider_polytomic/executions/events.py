@@ -39,6 +39,9 @@ TIME_TOLERANCE = timedelta(seconds=1)
 
 MAX_WARNED = 1000
 
+FIRST_YEAR, LAST_YEAR = 1971, 9000
+"""Years of an event's time; other times are placeholders, and near the limits of what can be added to a time."""
+
 _KIND_OF_PREFIX: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
 _ENDS = {**{end: end for end in ENDS}, "completed_with_error": "completed_with_errors"}
 _TYPES = (
@@ -112,9 +115,12 @@ def time_of(event: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return _DATETIME.validate_python(value)
+        moment = _DATETIME.validate_python(value)
     except ValueError:
         raise ValueError("its time cannot be read") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError("its time is not of this epoch")
+    return moment
 
 
 def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -204,7 +210,7 @@ class EventReader:
             if created_at is None:
                 raise ValueError("it has no time")
             return created_at, Ended(**fields) if fields else None
-        except ValueError as error:
+        except Exception as error:
             name = str(row.get("id"))[:80] if isinstance(row, Mapping) else f"a {type(row).__name__}"
             self._warn(name, f"Skipped an event that cannot be read: {name}: {error}")
             return None

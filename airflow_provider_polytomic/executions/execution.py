@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
 from airflow_provider_polytomic.api.redaction import redact
 from airflow_provider_polytomic.executions.outcome import CANCELING, Outcome, is_unsuccessful_schema, outcome_of
 from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
+T = TypeVar("T")
+
 COUNTS = ("total", "insert", "update", "upserts", "delete", "error", "warnings")
 
 MAX_ERRORS = 100
 MAX_ERROR_LENGTH = 2000
+
+MAX_SCHEMAS = 1000
+"""Schemas in a result; the size of a result is bounded, since Airflow stores it in one column."""
+
+MAX_SCHEMAS_BYTES = 512 * 1024
+MAX_ERRORS_BYTES = 256 * 1024
+
+FULL_RESULTS = 8
+"""Number of results stored together that each may have the sizes above; more share them."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Execution:
     :param errors: Polytomic's error messages, redacted; at most :data:`MAX_ERRORS`
     :param schemas: the schemas of a bulk sync execution
     :param url: address of the sync in Polytomic
+    :param left_out: number of schemas that a result has left out of ``schemas``
     """
 
     kind: SyncKindName
@@ -48,6 +61,7 @@ class Execution:
     errors: tuple[str, ...] = ()
     schemas: tuple[SchemaResult, ...] = ()
     url: str | None = None
+    left_out: int = 0
 
     @property
     def canceling(self) -> bool:
@@ -64,9 +78,15 @@ class Execution:
         own = {row["schema"] for row in self.schemas}
         return replace(self, schemas=(*(row for row in rows if row["schema"] not in own), *self.schemas))
 
-    def result(self) -> ExecutionResult:
-        """Return the execution as JSON."""
-        return {
+    def result(self, among: int = 1) -> ExecutionResult:
+        """Return the execution as JSON of bounded size.
+
+        :param among: number of results that are stored together
+        """
+        share = min(1.0, FULL_RESULTS / among)
+        schemas = _bounded_schemas(self.schemas, share)
+        left_out = self.left_out + len(self.schemas) - len(schemas)
+        result: ExecutionResult = {
             "kind": self.kind,
             "sync_id": self.sync_id,
             "execution_id": self.id,
@@ -76,10 +96,13 @@ class Execution:
             "started_at": isoformat(self.started_at),
             "completed_at": isoformat(self.completed_at),
             "counts": dict(self.counts),
-            "errors": list(self.errors),
-            "schemas": [cast(SchemaResult, dict(row)) for row in self.schemas],
+            "errors": _within(self.errors, int(MAX_ERRORS_BYTES * share)),
+            "schemas": [cast(SchemaResult, dict(row)) for row in schemas],
             "url": self.url,
         }
+        if left_out:
+            result["schemas_left_out"] = left_out
+        return result
 
     @classmethod
     def unknown(cls, kind: SyncKindName, sync_id: str, execution_id: str) -> Execution:
@@ -106,6 +129,7 @@ class Execution:
             errors=tuple(result["errors"]),
             schemas=tuple(result["schemas"]),
             url=result["url"],
+            left_out=result.get("schemas_left_out", 0),
         )
 
     @classmethod
@@ -146,6 +170,27 @@ class Execution:
         counts = {"total": answer.record_count, "error": answer.error_count, "warnings": answer.warning_count}
         counts = {**dict.fromkeys(COUNTS, 0), **counts}
         return cls("bulk", sync_id, answer.id, status, outcome, *moments, counts, _shortened(errors), tuple(schemas))
+
+
+def _bounded_schemas(rows: Sequence[SchemaResult], share: float) -> list[SchemaResult]:
+    """Return the rows that a result has room for: all, or those that were not synced and then those with records."""
+    max_rows, max_bytes = int(MAX_SCHEMAS * share), int(MAX_SCHEMAS_BYTES * share)
+    kept = _within(rows[:max_rows], max_bytes)
+    if len(kept) == len(rows):
+        return kept
+    ordered = sorted(rows, key=lambda row: (not is_unsuccessful_schema(row["status"]), not row["record_count"]))
+    return _within(ordered[:max_rows], max_bytes)
+
+
+def _within(items: Iterable[T], max_bytes: int) -> list[T]:
+    """Return the first items that take at most so many bytes as JSON."""
+    kept = []
+    for item in items:
+        max_bytes -= len(json.dumps(item))
+        if max_bytes < 0:
+            break
+        kept.append(item)
+    return kept
 
 
 def _shortened(errors: list[str]) -> tuple[str, ...]:

@@ -12,9 +12,14 @@ from types import ModuleType
 from typing import Any
 
 from airflow_provider_polytomic.api import bulk_syncs, syncs
+from airflow_provider_polytomic.api.call import UnusableResponse
 from airflow_provider_polytomic.api.flow import Flow, send
+from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.results import SyncKindName
+
+MAX_ID_LENGTH = 100
+"""Characters of an id from outside in a message."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,11 @@ class ExecutionRef:
 
         :param without_retries: send one request only, for callers that poll anyway
         """
-        kind = sync_kind(self.kind)
-        call = kind.api.get_execution(self.sync_id, self.execution_id)
-        answer = yield from send(call.without_retries() if without_retries else call)
-        return kind.read(self.sync_id, answer)
+        call = sync_kind(self.kind).api.get_execution(self.sync_id, self.execution_id).converted(self._read)
+        execution: Execution = yield from send(call.without_retries() if without_retries else call)
+        return execution
+
+    def _read(self, answer: Any) -> Execution:
+        if answer.id.strip().lower() != self.execution_id.strip().lower():
+            raise UnusableResponse(f"the response is about another execution: {one_line(answer.id, MAX_ID_LENGTH)}")
+        return sync_kind(self.kind).read(self.sync_id, answer)

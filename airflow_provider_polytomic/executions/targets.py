@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
+from typing import Any
 
 from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.errors import PolytomicError
@@ -42,10 +44,13 @@ class CompletedSince:
 
         :param without_retries: send one request only, for callers that poll anyway
         """
-        kind = sync_kind(self.kind)
-        call = kind.api.get_status(self.sync_id)
-        status = yield from send(call.without_retries() if without_retries else call)
-        shown = [kind.read(self.sync_id, one) for one in (status.last_execution, status.current_execution) if one]
+        call = sync_kind(self.kind).api.get_status(self.sync_id).converted(self._latest)
+        execution: Execution | None = yield from send(call.without_retries() if without_retries else call)
+        return execution
+
+    def _latest(self, status: Any) -> Execution | None:
+        read = partial(sync_kind(self.kind).read, self.sync_id)
+        shown = [read(one) for one in (status.last_execution, status.current_execution) if one]
         ended = {one.completed_at: one for one in shown if one.outcome.final and one.completed_at}
         latest = max(ended, default=self.since)
         return ended.get(latest) if latest >= self.since else None

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from typing import TypeAlias, Union
+from typing import TypeAlias, TypeVar, Union
 
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.flow import Flow, Pause
+from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.outcome import is_completed_schema, is_unsuccessful_schema
 from airflow_provider_polytomic.executions.targets import CompletedSince
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 FINAL_ERRORS = (
@@ -27,6 +30,13 @@ FINAL_ERRORS = (
 
 PROGRESS_INTERVAL = 60.0
 """Seconds between two lines about an execution whose status has not changed."""
+
+
+MISREAD_TIMEOUT = 3600.0
+"""Seconds of polls with answers that cannot be understood after which a wait ends."""
+
+MIN_MISREAD_POLLS = 10
+MAX_MISREAD_POLLS = 300
 
 
 class DeadlinePassed(TimeoutError):
@@ -151,10 +161,55 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def max_misread_polls(poll_interval: float) -> float:
+    """Return the number of polls in a row that may have answers that cannot be understood."""
+    return min(max(MIN_MISREAD_POLLS, MISREAD_TIMEOUT / poll_interval), MAX_MISREAD_POLLS)
+
+
+def is_misread(error: errors.PolytomicError) -> bool:
+    """Tell whether an error is an answer that says nothing, and would be repeated: not a refusal, and no failure."""
+    if isinstance(error, errors.PolytomicAPIError):
+        return not isinstance(error, FINAL_ERRORS) and not is_transient(error)
+    return isinstance(error, errors.PolytomicResponseError)
+
+
+def _unreadable(last: errors.PolytomicError, polls: int) -> errors.PolytomicResponseError:
+    method, path = getattr(last, "method", ""), getattr(last, "path", "")
+    problem = f"the last {polls} responses could not be understood, and the wait ends; the latest: {last}"
+    return errors.PolytomicResponseError(problem, method=method, path=path)
+
+
+def expecting_any_answer(flow: Flow[T]) -> Flow[T]:
+    """Run a flow whose evaluation of an answer may fail in any way.
+
+    :raises PolytomicResponseError: in place of an unexpected exception
+    """
+    try:
+        return (yield from flow)
+    except errors.PolytomicError:
+        raise
+    except Exception as error:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("Could not evaluate an answer: %s\n%s", type(error).__name__, frames)
+        problem = f"the response cannot be evaluated: {type(error).__name__}"
+    raise errors.PolytomicResponseError(problem, method="GET", path="", transient=False)
+
+
+def check_seconds(value: float, name: str) -> None:
+    """Check an interval or a timeout.
+
+    :raises ValueError: if it is not a number greater than 0 and finite
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a number of seconds greater than 0, not {value!r}")
+
+
 class WaitState:
     """Decide after each poll whether a wait ends, and log its progress.
 
     :param target: execution that is waited for
+    :param poll_interval: seconds between two polls
     :param deadline: end of the wait by ``clock``; None for none
     :param progress: logger of the wait's progress
     """
@@ -162,27 +217,34 @@ class WaitState:
     def __init__(
         self,
         target: ExecutionRef | CompletedSince,
+        poll_interval: float,
         deadline: float | None,
         clock: Callable[[], float],
         progress: ProgressLogger,
     ) -> None:
         self._target = target
+        self._max_misread_polls = max_misread_polls(poll_interval)
         self._deadline = deadline
         self._clock = clock
         self._progress = progress
         self._last: Execution | None = None
+        self._misread_polls = 0
 
     def update(self, result: PollResult) -> Execution | None:
         """Return the execution if it has ended; None if the wait goes on.
 
         :raises DeadlinePassed: if the deadline has passed
-        :raises PolytomicError: one of :data:`FINAL_ERRORS`
+        :raises PolytomicError: one of :data:`FINAL_ERRORS`, or if the answers cannot be understood for long
         """
         if isinstance(result, FINAL_ERRORS):
             raise result
         if isinstance(result, errors.PolytomicError):
             self._progress.failed(result)
+            self._misread_polls += is_misread(result)
+            if self._misread_polls >= self._max_misread_polls:
+                raise _unreadable(result, self._misread_polls)
         else:
+            self._misread_polls = 0
             self._last = result
             self._progress.polled(result)
             if result and result.outcome.final:
@@ -203,7 +265,8 @@ def wait_for_end(
 ) -> Flow[Execution]:
     """Poll an execution until it ends, and return it.
 
-    A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline.
+    A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline. Only if
+    the answers cannot be understood for an hour, and ten in a row, does the wait end before.
 
     :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
     :param poll_interval: seconds between two polls; default 30
@@ -212,11 +275,14 @@ def wait_for_end(
     :param pause_first: begin with a pause, where the status has just been requested; default False
     :param clock: function that returns the seconds since the epoch
     :raises DeadlinePassed: if the execution has not ended by then; a built-in ``TimeoutError``
-    :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422)
+    :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers cannot be understood
+    :raises ValueError: if the interval or the timeout is not greater than 0 and finite
     """
+    check_seconds(poll_interval, "poll_interval")
     if timeout is not None:
+        check_seconds(timeout, "timeout")
         deadline = min(clock() + timeout, float("inf") if deadline is None else deadline)
-    state = WaitState(ref, deadline, clock, ProgressLogger(ref, clock))
+    state = WaitState(ref, poll_interval, deadline, clock, ProgressLogger(ref, clock))
     while True:
         if pause_first:
             yield Pause(poll_interval if deadline is None else max(0.0, min(poll_interval, deadline - clock())))

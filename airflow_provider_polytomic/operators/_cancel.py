@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.link import push_link, with_link
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic._task.values import duration
 from airflow_provider_polytomic.exceptions import PolytomicRunTimeout
@@ -73,4 +74,4 @@ class BaseCancelOperator(SyncTask, BaseOperator):
             self.log.info("%s: no execution is running", self._label)
             return None
         self.log.info("%s: execution %s is %s", self._label, execution.id, execution.status)
-        return with_link(context, execution).result()
+        return storable(with_link(context, execution).result(), "the result")

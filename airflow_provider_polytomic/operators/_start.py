@@ -20,9 +20,14 @@ from airflow_provider_polytomic._task.errors import (
 )
 from airflow_provider_polytomic._task.events import EventStatus, validate_execute_complete_event
 from airflow_provider_polytomic._task.link import push_link, with_link
-from airflow_provider_polytomic._task.result import finish_execution, publish_result, record_for_lineage
+from airflow_provider_polytomic._task.result import (
+    finish_execution,
+    publish_result,
+    record_for_lineage,
+    with_all_schemas,
+)
 from airflow_provider_polytomic._task.state import TaskExecutionState, begin_attempt
-from airflow_provider_polytomic._task.values import choice, duration
+from airflow_provider_polytomic._task.values import choice, duration, optional_duration
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
@@ -75,7 +80,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = duration(poll_interval, "poll_interval")
-        self.timeout = None if timeout is None else duration(timeout, "timeout")
+        self.timeout = optional_duration(timeout, "timeout")
         self.if_running: IfRunning = choice(if_running, "if_running", "wait", "join", "fail", "skip")
         self.max_errors = max_errors
         self.console_log = console_log
@@ -109,12 +114,12 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             self.log.info("Starting over: the trigger event is of attempt %s", received.try_number)
             return self.execute(context)
         owned_or_joined = received.ownership is not Ownership.BLOCKING
-        if received.status is EventStatus.REFUSED:
+        if error := received.error:
             problem = ""
             if received.execution_id and owned_or_joined:
                 unknown = Execution.unknown(self.kind, self._sync_id, received.execution_id)
                 problem = TaskExecutionState(context).push_result(with_link(context, unknown).result())
-            raise with_problem(PolytomicRequestRefused(received.message), problem)
+            raise with_problem(error, problem)
         execution = Execution.from_result(received.execution) if received.execution and owned_or_joined else None
         if received.status is EventStatus.DEADLINE:
             ref = self._ref(str(received.execution_id))
@@ -123,6 +128,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             )
         if execution is None:
             return self._start_and_wait(context, received.latest_end)
+        if execution.left_out:
+            with self._client() as client:
+                execution = with_all_schemas(client, execution)
         return self._finish(context, execution, received.previous_schema_results)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

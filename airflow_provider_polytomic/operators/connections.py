@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.values import as_bool, as_id, choice, duration
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
@@ -317,4 +318,5 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
 
 
 def _without_secrets(connection: Connection) -> dict[str, Any]:
-    return connection.model_dump(mode="json", include={"id", "name", "type", "organization_id", "status", "policies"})
+    shown = {"id", "name", "type", "organization_id", "status", "policies"}
+    return storable(connection.model_dump(mode="json", include=shown), "the connection")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.values import choice
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
@@ -74,7 +75,7 @@ class PolytomicListSyncsOperator(BaseOperator):
                 if self._matches(sync)
             ]
         self.log.info("Listed %d %ss", len(syncs), kind.label)
-        return syncs
+        return storable(syncs, "the list of syncs")
 
     def _matches(self, sync: Any) -> bool:
         target = sync.target_connection_id if self.kind == "model" else sync.destination_connection_id

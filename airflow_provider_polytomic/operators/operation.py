@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import BaseOperator, mask_secret
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
@@ -96,7 +97,7 @@ class PolytomicOperationOperator(BaseOperator):
             )
             value = PolytomicHook(self.polytomic_conn_id).get_conn().run(flow)
         self.log.info("Called %s: %s %s", operation.name, call.method, call.path)
-        return value
+        return storable(value, "the answer")
 
 
 def _check(name: Any, arguments: Any, allow_destructive: bool) -> Operation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -13,7 +14,9 @@ from weakref import WeakValueDictionary
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.api import PolytomicError, PolytomicNotFoundError
 from airflow_provider_polytomic.api.decoding import decode_json
 from airflow_provider_polytomic.api.sharing import shared_client
@@ -98,6 +101,15 @@ log = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(hours=1)
 """Maximum difference between the clocks of Polytomic and Airflow when looking for a repeated delivery."""
 
+MAX_DELIVERY_BYTES = 64 * 1024
+"""Maximum size of a body, whatever ``webhook_max_bytes`` says: it is kept before its signature can be checked."""
+
+MAX_UNVERIFIED_DELIVERIES = 64
+"""Bodies that are read or checked at the same time; the response to further requests is 503."""
+
+BODY_TIMEOUT = 5.0
+"""Seconds in which a body must arrive, so that slow senders do not keep the places of others."""
+
 DELIVERY_TIMEOUT = 15.0
 """Seconds for one delivery; then the response is 503, and Polytomic delivers it again."""
 
@@ -137,6 +149,7 @@ class DeliveryHandler:
         self._settings = settings
         self._airflow: AirflowApi | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unverified = 0
 
     async def handle(self, request: Request) -> str:
         """Handle one delivery and return the result.
@@ -147,6 +160,12 @@ class DeliveryHandler:
             return await asyncio.wait_for(self._handle(request), DELIVERY_TIMEOUT)
         except asyncio.TimeoutError:
             raise DeliveryRefused(503, f"It took longer than {DELIVERY_TIMEOUT:g} seconds.") from None
+        except (DeliveryRefused, ClientDisconnect):
+            raise
+        except Exception as error:
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            log.error("Could not handle a delivery of Polytomic's webhook: %s\n%s", type(error).__name__, frames)
+            raise DeliveryRefused(500, "The delivery could not be handled.") from None
 
     async def _handle(self, request: Request) -> str:
         delivery = await self._read(request)
@@ -165,28 +184,41 @@ class DeliveryHandler:
         signature = request.headers.get(SIGNATURE_HEADER, "")
         if not signature:
             raise DeliveryRefused(401, f"There is no {SIGNATURE_HEADER} header.")
-        body = await self._body(request)
-        secret = (await _get_connection(self._settings.webhook_conn_id)).password or ""
-        if not secret:
-            raise DeliveryRefused(503, "The webhook has no secret to verify the signature with.")
-        if not self._settings.is_valid_signature(body, signature, secret):
-            raise DeliveryRefused(401, f"The {SIGNATURE_HEADER} header does not match the body.")
+        if self._unverified >= MAX_UNVERIFIED_DELIVERIES:
+            raise DeliveryRefused(503, "Too many deliveries arrive at the same time.")
+        self._unverified += 1
+        try:
+            body = await self._verified_body(request, signature)
+        finally:
+            self._unverified -= 1
         try:
             return Delivery.read(body)
         except ValueError as error:
             raise DeliveryRefused(422, f"The body is not a delivery: {error}.") from None
 
+    async def _verified_body(self, request: Request, signature: str) -> bytes:
+        try:
+            body = await asyncio.wait_for(self._body(request), BODY_TIMEOUT)
+        except asyncio.TimeoutError:
+            raise DeliveryRefused(408, f"The body took longer than {BODY_TIMEOUT:g} seconds.") from None
+        secret = (await _get_connection(self._settings.webhook_conn_id)).password or ""
+        if not secret:
+            raise DeliveryRefused(503, "The webhook has no secret to verify the signature with.")
+        if not self._settings.is_valid_signature(body, signature, secret):
+            raise DeliveryRefused(401, f"The {SIGNATURE_HEADER} header does not match the body.")
+        return body
+
     async def _body(self, request: Request) -> bytes:
         """Read the body up to the maximum size, whatever its Content-Length."""
-        max_bytes, body = self._settings.webhook_max_bytes, bytearray()
+        max_bytes, body = min(self._settings.webhook_max_bytes, MAX_DELIVERY_BYTES), bytearray()
         too_long = DeliveryRefused(413, f"The body is longer than {max_bytes} bytes.")
         content_length = request.headers.get("content-length", "")
         if content_length.isdigit() and int(content_length) > max_bytes:
             raise too_long
         async for part in request.stream():
-            body += part
-            if len(body) > max_bytes:
+            if len(body) + len(part) > max_bytes:
                 raise too_long
+            body += part
         return bytes(body)
 
     async def _create_event(self, delivery: Delivery) -> str:
@@ -210,7 +242,7 @@ class DeliveryHandler:
         async for event in airflow.events_since(asset_id, min(ended_at, _now()) - CLOCK_SKEW):
             if delivery.is_reported_by(event.extra or {}):
                 return "repeated"
-        await airflow.create_event(asset_id, {"payload": payload})
+        await airflow.create_event(asset_id, storable({"payload": payload}, "the extra of an asset event"))
         return "created"
 
     async def _airflow_api(self) -> AirflowApi:

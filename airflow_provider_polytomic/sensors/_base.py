@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
 from airflow_provider_polytomic._task.deadline import deferral_timeout
-from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, validate_execute_complete_event
+from airflow_provider_polytomic._task.events import ExecutionEvent, validate_execute_complete_event
 from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
-from airflow_provider_polytomic._task.values import as_datetime
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
+from airflow_provider_polytomic._task.values import as_datetime, duration
+from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.results import Ownership
@@ -40,6 +40,9 @@ class BasePolytomicSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.polytomic_conn_id = polytomic_conn_id
         self.deferrable = deferrable
+        if deferrable:
+            duration(self.poke_interval, "poke_interval")
+            duration(self.timeout, "timeout")
 
     @abstractmethod
     def _poke_or_defer(self, context: Context, deadline: float) -> Any:
@@ -82,8 +85,8 @@ class BasePolytomicSensor(BaseSensorOperator):
             self.log.info("Starting over: the trigger event is of attempt %s", received.try_number)
             return self.execute(context)
         with self._soft_fail():
-            if received.status is EventStatus.REFUSED:
-                raise PolytomicRequestRefused(received.message)
+            if error := received.error:
+                raise error
             return self._complete(context, received)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

@@ -21,9 +21,10 @@ from airflow_provider_polytomic._task.errors import (
 )
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import push_link, with_link
-from airflow_provider_polytomic._task.result import finish_execution
+from airflow_provider_polytomic._task.result import finish_execution, with_all_schemas
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
-from airflow_provider_polytomic._task.values import as_datetime, as_id
+from airflow_provider_polytomic._task.values import as_datetime, as_id, duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
@@ -108,8 +109,8 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             "execution_id": self.execution_id,
             "completed_after": after or START_OF_RUN,
             "polytomic_conn_id": self.polytomic_conn_id,
-            "poll_interval": self.poke_interval,
-            "timeout": self.timeout,
+            "poll_interval": duration(self.poke_interval, "poke_interval"),
+            "timeout": duration(self.timeout, "timeout"),
             **self._trigger_options(),
         }
         outputs = [name for name, value in trigger_kwargs.items() if has_xcom_args(value)]
@@ -122,7 +123,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
 
         return StartTriggerArgs(
             trigger_cls="airflow_provider_polytomic.triggers.sensors.PolytomicSensorTrigger",
-            trigger_kwargs=trigger_kwargs,
+            trigger_kwargs=storable(trigger_kwargs, "the parameters of the trigger"),
             next_method="execute_complete",
             timeout=deferral_timeout(self.timeout, self.poke_interval),
         )
@@ -157,7 +158,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             raise self._timeout_error(context)
         if event.execution is None:
             raise unexpected_event_error(event.serialize())
-        execution = Execution.from_result(event.execution)
+        execution = with_all_schemas(self._client, Execution.from_result(event.execution))
         if self.console_log and event.execution_id is None:
             self._copy_console_log(execution)
         return self._finish(context, execution)

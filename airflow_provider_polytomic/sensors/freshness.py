@@ -10,8 +10,8 @@ from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnV
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import push_link, with_link
-from airflow_provider_polytomic._task.result import publish_result
-from airflow_provider_polytomic._task.values import as_datetime, as_id, choice, duration
+from airflow_provider_polytomic._task.result import publish_result, with_all_schemas
+from airflow_provider_polytomic._task.values import as_datetime, as_id, choice, optional_duration
 from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
 
@@ -70,7 +70,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
             raise ValueError("max_age and since exclude each other")
         self.sync_id = sync_id
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
-        self.max_age = None if max_age is None else duration(max_age, "max_age")
+        self.max_age = optional_duration(max_age, "max_age")
         self.since = since
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
@@ -105,7 +105,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
             raise self._timeout_error(context)
         if event.execution is None:
             raise unexpected_event_error(event.serialize())
-        return self._finish(context, Execution.from_result(event.execution))
+        return self._finish(context, with_all_schemas(self._client, Execution.from_result(event.execution)))
 
     def _target(self, context: Context) -> Freshness:
         from airflow_provider_polytomic.executions import Freshness

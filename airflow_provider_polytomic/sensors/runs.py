@@ -10,7 +10,9 @@ from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnV
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
 from airflow_provider_polytomic._task.events import ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import push_link
+from airflow_provider_polytomic._task.result import with_all_schemas
 from airflow_provider_polytomic._task.state import TaskExecutionState
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
@@ -109,7 +111,9 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         if ends is None or len(ends) != len(refs):
             raise unexpected_event_error(event.serialize())
         self._ends = {
-            ref: end if isinstance(end, str) else Execution.from_result(end) for ref, end in zip(refs, ends) if end
+            ref: end if isinstance(end, str) else with_all_schemas(self._client, Execution.from_result(end))
+            for ref, end in zip(refs, ends)
+            if end
         }
         if len(self._ends) < len(set(refs)):
             raise self._timeout_error(context)
@@ -142,7 +146,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         unsuccessful = [ref for ref in dict.fromkeys(refs) if ref not in ended or not criteria.is_met_by(ended[ref])]
         if not unsuccessful:
             emit_asset_events(self, context, *ended.values())
-            return [ended[ref].result() for ref in refs]
+            return storable(_results(ended, refs), "the results")
         self._push_results(context, refs)
         push_link(self, context, self._client, unsuccessful[0])
         message = (
@@ -172,7 +176,12 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     def _push_results(self, context: Context, refs: Sequence[ExecutionRef]) -> None:
         """Push the results of the ended executions although the task does not succeed."""
         ended = self._ended(refs)
-        TaskExecutionState(context).push_result([ended[ref].result() for ref in refs if ref in ended])
+        TaskExecutionState(context).push_result(_results(ended, refs))
 
     def _ended(self, refs: Sequence[ExecutionRef]) -> dict[ExecutionRef, Execution]:
         return {ref: end for ref in refs if (end := self._ends.get(ref)) and not isinstance(end, str)}
+
+
+def _results(ended: Mapping[ExecutionRef, Execution], refs: Sequence[ExecutionRef]) -> list[ExecutionResult]:
+    """Return the results of the ended executions, which share the size that Airflow can store."""
+    return [ended[ref].result(len(refs)) for ref in refs if ref in ended]

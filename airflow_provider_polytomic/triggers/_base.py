@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+import traceback
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,10 +18,14 @@ from weakref import WeakKeyDictionary
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.storable import storable
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
+
+log = logging.getLogger(__name__)
 
 MIN_DEFERRAL = 8.0
 """Seconds before a trigger sends its event. Airflow's executor reports the end of the worker that deferred about 5
@@ -34,10 +40,19 @@ at once, and each request to Airflow takes tens of milliseconds."""
 HEAVY_MODULE = "airflow_provider_polytomic.executions.poller"
 
 
+def wait_failure(reason: str) -> str:
+    """Return the message of a wait that an unexpected exception has ended."""
+    return (
+        f"The wait has failed: {reason}.\n  Next:\n    - report this with the log of the trigger\n"
+        "    - retry the task, which continues to wait for the same execution"
+    )
+
+
 def serialize(trigger: BaseTrigger) -> tuple[str, dict[str, Any]]:
     """Return the class path and the parameters of a trigger whose attributes have the names of its parameters."""
     path = f"{type(trigger).__module__}.{type(trigger).__qualname__}"
-    return path, {name: getattr(trigger, name) for name in signature(type(trigger)).parameters}
+    values = {name: getattr(trigger, name) for name in signature(type(trigger)).parameters}
+    return path, storable(values, "the parameters of the trigger")
 
 
 class BaseWaitTrigger(BaseTrigger):
@@ -60,15 +75,37 @@ class BaseWaitTrigger(BaseTrigger):
         """Wait, and return the event."""
 
     async def _wait_and_settle(self) -> ExecutionEvent:
+        """Wait, and return an event that Airflow can store.
+
+        No exception leaves a trigger: Airflow sends its message to another process, and up to Airflow 3.2 one that
+        cannot be encoded ends the triggerer with all waits.
+        """
         began = time.monotonic()
-        await preload()
-        event = await self._wait()
+        try:
+            await preload()
+            event = await self._wait()
+            storable(event.serialize(), "the event of the trigger")
+        except Exception as error:
+            event = self._failure(error)
         if self.task_instance is not None:
             await asyncio.sleep(max(0.0, began + MIN_DEFERRAL - time.monotonic()))
         return event
 
     def _event(self, status: EventStatus, **values: Any) -> ExecutionEvent:
-        return ExecutionEvent(status, try_number=self.try_number, **values)
+        return ExecutionEvent(status, **{"try_number": self.try_number, **values})
+
+    def _failure(self, error: Exception) -> ExecutionEvent:
+        """Return the event of a wait that an exception has ended."""
+        from airflow_provider_polytomic.api.decoding import clean_text
+        from airflow_provider_polytomic.api.redaction import one_line, redact
+
+        if isinstance(error, PolytomicTaskError):
+            refused = isinstance(error, PolytomicRequestRefused)
+            message = clean_text(str(error))
+            return self._event(EventStatus.REFUSED if refused else EventStatus.UNAVAILABLE, message=message)
+        reason = one_line(redact(clean_text(f"{type(error).__name__}: {error}")))
+        log.error("The wait has failed: %s\n%s", reason, "".join(traceback.format_tb(error.__traceback__)))
+        return self._event(EventStatus.UNAVAILABLE, message=wait_failure(reason))
 
     async def _get_config(self) -> ConnectionConfig:
         """Return the settings of the connection, which is looked up once."""

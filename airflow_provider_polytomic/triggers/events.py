@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_polytomic._compat import WatcherStore, event_trigger_base, has_asset_watchers
-from airflow_provider_polytomic._task.values import choice, duration
+from airflow_provider_polytomic._task.storable import storable
+from airflow_provider_polytomic._task.values import InvalidParameterError, choice, duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.triggers._base import preload, serialize
 from airflow_provider_polytomic.triggers._shared_event_poll import EventPoll, SharedEventPoll, shared_event_poll
@@ -84,15 +85,11 @@ class PolytomicEventTrigger(BaseEventTrigger):
                 "PolytomicFreshnessSensor on Airflow 2"
             )
         super().__init__()  # type: ignore[no-untyped-call]
-        self.sync_ids = None if sync_ids is None else sorted(_texts(sync_ids))
+        self.sync_ids = None if sync_ids is None else _sync_ids(sync_ids)
         self.kind: SyncKindName | None = choice(kind, "kind", None, "model", "bulk")
-        self.events = sorted(_texts(events))
+        self.events = _events(events)
         self.polytomic_conn_id = polytomic_conn_id
         self.poll_interval = duration(poll_interval, "poll_interval")
-        if self.sync_ids == []:
-            raise ValueError("sync_ids is empty; omit it for every sync")
-        if not self.events or not set(self.events) <= set(EVENTS):
-            raise ValueError(f"events must be some of {', '.join(EVENTS)}, not {events!r}")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the parameters; Airflow runs equal triggers once."""
@@ -128,8 +125,8 @@ class PolytomicEventTrigger(BaseEventTrigger):
         with shared.subscribed(feed):
             async for poll in shared_stream:
                 new = feed.take(poll.window)
-                payloads = await asyncio.gather(*(self._payload(ended, poll, shared) for ended in new))
-                for payload in payloads:
+                payloads = await asyncio.gather(*(self._storable_payload(ended, poll, shared) for ended in new))
+                for payload in filter(None, payloads):
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
                 if cursor.is_due(bool(new)):
                     poll.on_stored(partial(cursor.write, feed.cursor))
@@ -145,6 +142,14 @@ class PolytomicEventTrigger(BaseEventTrigger):
             and self.kind in (None, ended.kind)
             and (self.sync_ids is None or ended.sync_id in self.sync_ids)
         )
+
+    async def _storable_payload(self, ended: Ended, poll: EventPoll, shared: SharedEventPoll) -> dict[str, Any] | None:
+        """Return the payload of an event; None for one that cannot be sent, so that the others are."""
+        try:
+            return storable(await self._payload(ended, poll, shared), "the payload of an event")
+        except Exception as error:
+            log.error("Skipped an ended execution whose event cannot be sent: %s", type(error).__name__)
+            return None
 
     async def _payload(self, ended: Ended, poll: EventPoll, shared: SharedEventPoll) -> dict[str, Any]:
         return {
@@ -164,8 +169,21 @@ class PolytomicEventTrigger(BaseEventTrigger):
         return f"polytomic_events_{hashlib.sha256(parameters.encode()).hexdigest()[:16]}"
 
 
-def _texts(value: Iterable[str] | str) -> set[str]:
-    return {value} if isinstance(value, str) else {str(one) for one in value}
+def _sync_ids(value: Iterable[str] | str) -> list[str]:
+    if sync_ids := _texts(value):
+        return sync_ids
+    raise InvalidParameterError("sync_ids is empty; omit it for every sync")
+
+
+def _events(value: Iterable[str] | str) -> list[str]:
+    events = _texts(value)
+    if events and set(events) <= set(EVENTS):
+        return events
+    raise InvalidParameterError(f"events must be some of {', '.join(EVENTS)}, not {value!r}")
+
+
+def _texts(value: Iterable[str] | str) -> list[str]:
+    return [value] if isinstance(value, str) else sorted({str(one) for one in value})
 
 
 async def _read_cursor(store: WatcherStore) -> dict[str, Any] | None:
@@ -203,7 +221,7 @@ class _CursorWriter:
     async def write(self, cursor: dict[str, Any]) -> None:
         """Save the cursor; a failure is logged once, and the next ended execution tries again."""
         try:
-            await self._store.set(cursor)
+            await self._store.set(storable(cursor, "the cursor"))
         except Exception as error:
             if not self._warned:
                 log.warning("Could not save the cursor of Polytomic's events: %s", error)

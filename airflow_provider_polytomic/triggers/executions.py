@@ -21,8 +21,7 @@ from airflow_provider_polytomic._task.kill_guard import (
     was_killed_in_trigger,
 )
 from airflow_provider_polytomic._task.link import link_url
-from airflow_provider_polytomic._task.values import as_datetime
-from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic._task.values import as_datetime, choice, duration, optional_moment
 from airflow_provider_polytomic.results import Ownership
 from airflow_provider_polytomic.triggers._base import EPOCH, BaseWaitTrigger
 
@@ -46,9 +45,10 @@ _cancellations: set[asyncio.Future[None]] = set()
 class PolytomicExecutionTrigger(BaseWaitTrigger):
     """Wait for the end of one execution, or of the first that ends at or after a time.
 
-    Sends one event with ``status`` (``ended``, ``deadline`` or ``refused``), ``execution_id``, ``execution`` (the
-    result of an execution that has ended or was canceled at the deadline, otherwise None), ``message`` (of a refusal),
-    and ``ownership``, ``try_number``, ``latest_end`` and ``previous_schema_results`` as given.
+    Sends one event with ``status`` (``ended``, ``deadline``, ``refused`` or ``unavailable``), ``execution_id``,
+    ``execution`` (the result of an execution that has ended or was canceled at the deadline, otherwise None),
+    ``message`` (of a refusal or another failure), and ``ownership``, ``try_number``, ``latest_end`` and
+    ``previous_schema_results`` as given.
 
     :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
     :param sync_id: Id of the sync (str).
@@ -101,16 +101,16 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         push_result: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kind: SyncKindName = kind
+        self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
         self.sync_id = sync_id
         self.execution_id = execution_id
         self.polytomic_conn_id = polytomic_conn_id
-        self.poll_interval = poll_interval
-        self.deadline = deadline
+        self.poll_interval = duration(poll_interval, "poll_interval")
+        self.deadline = optional_moment(deadline, "deadline")
         self.cancel_on_kill = cancel_on_kill
-        self.ownership = ownership
+        self.ownership = choice(ownership, "ownership", *(each.value for each in Ownership))
         self.try_number = try_number
-        self.latest_end = latest_end
+        self.latest_end = optional_moment(latest_end, "latest_end")
         self.previous_schema_results = previous_schema_results
         self.completed_after = completed_after
         self.console_log = console_log
@@ -175,13 +175,11 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
                         async with shared_client(config) as client:
                             execution = replace(execution, url=await client.run(link_url(client, ref)))
         except DeadlinePassed:
-            return self._execution_event(EventStatus.DEADLINE, execution=await self._cancel_at_deadline())
-        except PolytomicTaskError as error:
-            return self._execution_event(EventStatus.REFUSED, message=str(error))
-        return self._execution_event(EventStatus.ENDED, execution=execution.result())
+            return self._event(EventStatus.DEADLINE, execution=await self._cancel_at_deadline())
+        return self._event(EventStatus.ENDED, execution=execution.result())
 
-    def _execution_event(self, status: EventStatus, **values: Any) -> ExecutionEvent:
-        return self._event(
+    def _event(self, status: EventStatus, **values: Any) -> ExecutionEvent:
+        return super()._event(
             status,
             execution_id=self.execution_id,
             ownership=Ownership(self.ownership),

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
-from airflow_provider_polytomic._task.values import as_datetime
-from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic._task.values import as_datetime, choice, duration, optional_duration, optional_moment
 from airflow_provider_polytomic.triggers._base import EPOCH, BaseWaitTrigger
 
 if TYPE_CHECKING:
@@ -55,13 +54,13 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
         try_number: int | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kind: SyncKindName = kind
+        self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
         self.sync_id = sync_id
         self.since = since
-        self.max_age = max_age
+        self.max_age = optional_duration(max_age, "max_age")
         self.polytomic_conn_id = polytomic_conn_id
-        self.poll_interval = poll_interval
-        self.deadline = deadline
+        self.poll_interval = duration(poll_interval, "poll_interval")
+        self.deadline = optional_moment(deadline, "deadline")
         self.try_number = try_number
 
     async def _wait(self) -> ExecutionEvent:
@@ -78,6 +77,4 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
                     )
         except DeadlinePassed:
             return self._event(EventStatus.DEADLINE)
-        except PolytomicTaskError as error:
-            return self._event(EventStatus.REFUSED, message=str(error))
         return self._event(EventStatus.ENDED, execution=execution.result())

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
-from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic._task.storable import storable
+from airflow_provider_polytomic._task.values import duration, optional_moment
 from airflow_provider_polytomic.triggers._base import BaseWaitTrigger
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
     """Wait for the ends of many executions.
 
-    Sends one event with ``status`` (``ended``, ``deadline`` or ``refused``), ``message`` (of a refusal), ``try_number``
-    as given, and ``executions``: for each of ``runs`` the result of an execution that has ended, the reason (str) why
-    it cannot be waited for, or None if it had not ended at the deadline.
+    Sends one event with ``status`` (``ended``, ``deadline``, ``refused`` or ``unavailable``), ``message`` (of a refusal
+    or another failure), ``try_number`` as given, and ``executions``: for each of ``runs`` the result of an execution
+    that has ended, the reason (str) why it cannot be waited for, or None if it had not ended at the deadline.
 
     :param runs: Executions (sequence of mappings) with ``kind``, ``sync_id`` and ``execution_id``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
@@ -51,19 +52,15 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.runs = [dict(run) for run in runs]
         self.polytomic_conn_id = polytomic_conn_id
-        self.poll_interval = poll_interval
-        self.deadline = deadline
+        self.poll_interval = duration(poll_interval, "poll_interval")
+        self.deadline = optional_moment(deadline, "deadline")
         self.try_number = try_number
 
     async def _wait(self) -> ExecutionEvent:
         from airflow_provider_polytomic.executions import ExecutionRef
         from airflow_provider_polytomic.executions.poller import shared_poller
 
-        try:
-            config = await self._get_config()
-        except PolytomicTaskError as error:
-            return self._event(EventStatus.REFUSED, message=str(error))
-        async with shared_poller(config) as poller:
+        async with shared_poller(await self._get_config()) as poller:
             refs = [ExecutionRef(**run) for run in self.runs]  # type: ignore[arg-type]
             waits = [asyncio.ensure_future(self._wait_for_end(poller, ref)) for ref in refs]
             try:
@@ -74,14 +71,14 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
         return self._event(EventStatus.DEADLINE if None in ends else EventStatus.ENDED, executions=ends)
 
     async def _wait_for_end(self, poller: ExecutionPoller, ref: ExecutionRef) -> ExecutionResult | str | None:
-        from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.api.redaction import one_line
+        from airflow_provider_polytomic.api.decoding import clean_text
+        from airflow_provider_polytomic.api.redaction import one_line, redact
         from airflow_provider_polytomic.executions import DeadlinePassed
 
         try:
             execution = await poller.wait_for_end(ref, poll_interval=self.poll_interval, deadline=self.deadline)
+            return storable(execution.result(len(self.runs)), f"the result of {ref}")
         except DeadlinePassed:
             return None
-        except PolytomicError as error:
-            return one_line(str(error))
-        return execution.result()
+        except Exception as error:
+            return one_line(redact(clean_text(str(error))))

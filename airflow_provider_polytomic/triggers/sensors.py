@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger, xcom_in_trigger
 from airflow_provider_polytomic._task.errors import translate_api_errors
-from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
+from airflow_provider_polytomic._task.events import ExecutionEvent
 from airflow_provider_polytomic._task.link import push_link_in_trigger
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
+from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SYNC_ID_PARAMETERS
-from airflow_provider_polytomic._task.values import as_datetime, as_id
-from airflow_provider_polytomic.exceptions import PolytomicTaskError
+from airflow_provider_polytomic._task.values import as_datetime, as_id, duration
 from airflow_provider_polytomic.triggers._base import EPOCH
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
@@ -80,7 +80,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
             push_result=push_result,
         )
         self.bulk_sync_id = bulk_sync_id
-        self.timeout = timeout
+        self.timeout = duration(timeout, "timeout")
 
     async def _wait(self) -> ExecutionEvent:
         from airflow_provider_polytomic.api import shared_client
@@ -91,12 +91,9 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         if awaited.get("try_number") != ti.try_number:
             self.deadline = time.time() + self.timeout
             name = SYNC_ID_PARAMETERS[self.kind]
-            try:
-                self.sync_id = as_id(getattr(self, name), name)
-                self.completed_after = as_datetime(self.completed_after or EPOCH, "completed_after").isoformat()
-                target = await self._resolve_target()
-            except PolytomicTaskError as error:
-                return self._execution_event(EventStatus.REFUSED, message=str(error))
+            self.sync_id = as_id(getattr(self, name), name)
+            self.completed_after = as_datetime(self.completed_after or EPOCH, "completed_after").isoformat()
+            target = await self._resolve_target()
             awaited = {
                 "execution_id": target.execution_id if isinstance(target, ExecutionRef) else None,
                 "ownership": self.ownership,
@@ -105,7 +102,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
                 "completed_after": self.completed_after,
                 "deadline": self.deadline,
             }
-            await push_xcom_in_trigger(ti, EXECUTION_XCOM_KEY, awaited)
+            await push_xcom_in_trigger(ti, EXECUTION_XCOM_KEY, storable(awaited, "the awaited execution"))
             async with shared_client(await self._get_config()) as client:
                 await push_link_in_trigger(ti, client, target)
         for name in ("execution_id", "try_number", "sync_id", "completed_after", "deadline"):

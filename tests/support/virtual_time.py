@@ -31,6 +31,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
+    def run_in_executor(self, executor: Any, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Run the function at once: time would pass while all tasks wait for a thread."""
+        done = self.create_future()
+        try:
+            done.set_result(function(*arguments))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
     def idle(self, seconds: float | None) -> None:
         """Advance the time until something is due."""
         assert seconds is not None, "all tasks wait, and nothing is due"

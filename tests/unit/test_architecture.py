@@ -49,7 +49,7 @@ FLOORS: dict[str, set[str]] = {
         "results",
         "triggers",
     },
-    "plugins": {"_compat", "api", "assets", "executions", "hooks", "links", "provider_info"},
+    "plugins": {"_compat", "_task", "api", "assets", "executions", "hooks", "links", "provider_info"},
     "emulator": set(),
 }
 """Each folder or module of the package from the lowest to the highest, and what it imports from those below it."""

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from airflow_provider_polytomic.emulator.control.guard import refuse_foreign
 from airflow_provider_polytomic.emulator.control.methods import Controls
 from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.connections import Connection
@@ -56,7 +57,9 @@ def _endpoint(controls: Controls, target: str | Callable[..., Any]) -> Callable[
 
     async def respond(request: Request) -> Response:
         try:
-            body = json.loads(await request.body() or b"{}")
+            content = await request.body()
+            refuse_foreign(request, content)
+            body = json.loads(content or b"{}")
             if not isinstance(body, dict):
                 raise ValueError("The body must be a JSON object.")
             result = getattr(controls, target) if isinstance(target, str) else target
@@ -66,7 +69,7 @@ def _endpoint(controls: Controls, target: str | Callable[..., Any]) -> Callable[
             return JSONResponse(_to_json({"data": result} if isinstance(result, list) else result or {}))
         except ApiError as error:
             return JSONResponse(error.body(), error.status)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, RecursionError) as error:
             return JSONResponse(ApiError(400, f"{type(error).__name__}: {error}").body(), 400)
 
     return respond

@@ -233,5 +233,5 @@ async def _call(application: ASGIApp, scope: Scope, body: bytes) -> ApiResponse:
 def _redacted_json(body: bytes) -> Any:
     try:
         return redact(json.loads(body)) if body else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

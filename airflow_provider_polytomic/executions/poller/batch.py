@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from airflow_provider_polytomic.api import bulk_syncs
 from airflow_provider_polytomic.api.errors import PolytomicAPIError, PolytomicError, PolytomicRateLimitError
 from airflow_provider_polytomic.api.flow import Flow, send
+from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution
 from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.retry import is_transient
@@ -21,8 +27,10 @@ log = logging.getLogger(__name__)
 MAX_SYNCS = 50
 """Ids in one request. They are part of its URL, which servers and proxies limit to some thousand characters."""
 
-MAX_SCHEMAS = 1000
-"""Rows of schemas in one answer, estimated by the last one: parsing them blocks the event loop."""
+MAX_BATCH_SCHEMAS = 1000
+"""Rows of schemas in one answer, estimated by the last one."""
+
+_ROW: TypeAdapter[BulkSyncSummary] = TypeAdapter(BulkSyncSummary)
 
 TOO_LARGE_STATUSES = frozenset({400, 413, 414, 422, 431})
 """Statuses of a request that may succeed with fewer ids."""
@@ -65,15 +73,12 @@ class Batch:
 
         :raises PolytomicError: if the request fails; then call :meth:`failed`
         """
-        call = bulk_syncs.list_status(sync_id=list(dict.fromkeys(ref.sync_id for ref in refs)))
-        page = yield from send(call.with_timeout(BATCH_TIMEOUT))
+        typed = bulk_syncs.list_status(sync_id=list(dict.fromkeys(ref.sync_id for ref in refs)))
+        call = replace(typed, model=Page[Any]).converted(partial(_read, refs))
+        answer = yield from send(call.with_timeout(BATCH_TIMEOUT))
         self._refusals, self._unanswered = 0, None
-        schemas = sum(len(row.schemas) for row in page)
-        self._fitting = min(MAX_SYNCS, max(2, MAX_SCHEMAS * len(page) // schemas)) if schemas else MAX_SYNCS
-        rows = {row.sync_id: row for row in page}
-        shown = ((ref, rows[ref.sync_id]) for ref in refs if ref.sync_id in rows)
-        running = ((ref, _execution(ref, row)) for ref, row in shown if _is_running(ref, row))
-        return {ref: execution for ref, execution in running if not execution.outcome.final}
+        self._fitting = min(MAX_SYNCS, max(2, int(MAX_BATCH_SCHEMAS / (answer.schemas_per_sync or 1))))
+        return answer.running
 
     def failed(self, error: PolytomicError, size: int, now: float) -> None:
         """Record a failed request for ``size`` executions."""
@@ -95,6 +100,27 @@ class Batch:
         if self._refusals > 1:
             self._refusals, self._paused_until = 0, now + REFUSED_BATCH_PAUSE
             log.warning("Polling bulk syncs one by one: Polytomic refuses to list their statuses: %s", error)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    running: dict[ExecutionRef, Execution]
+    schemas_per_sync: float
+
+
+def _read(refs: Sequence[ExecutionRef], page: Page[Any]) -> _Answer:
+    """Read the rows one by one: the validation of many at once would stop all threads of the process."""
+    rows: dict[str, BulkSyncSummary] = {}
+    for each in page:
+        with suppress(ValueError):
+            row = _ROW.validate_python(each)
+            rows[row.sync_id] = row
+    shown = ((ref, rows[ref.sync_id]) for ref in refs if ref.sync_id in rows)
+    running = ((ref, _execution(ref, row)) for ref, row in shown if _is_running(ref, row))
+    schemas = sum(len(row.schemas) for row in rows.values())
+    return _Answer(
+        {ref: execution for ref, execution in running if not execution.outcome.final}, schemas / max(1, len(rows))
+    )
 
 
 def _is_running(ref: ExecutionRef, row: BulkSyncSummary) -> bool:

@@ -28,7 +28,8 @@ Invariants:
 * A deadline passes only after a poll that was sent at or after it, or that could not be answered.
 * While the circuit breaker is open, no request begins beside another and, except for a passed deadline, none before
   ``retry_at``. For a rate limit there is no exception.
-* An error of one request ends its own wait at most, except for a 401 and errors in the poller itself.
+* An error of one request ends its own wait at most, except for a 401 and errors in the poller itself. An unexpected
+  exception in the evaluation of an answer is an error of its request.
 * No request outlives the task.
 """
 
@@ -44,7 +45,12 @@ from typing import Any
 
 from airflow_provider_polytomic.api.clients import MAX_CONNECTIONS, AsyncPolytomicClient
 from airflow_provider_polytomic.api.config import ClientConfig
-from airflow_provider_polytomic.api.errors import PolytomicAuthError, PolytomicError, PolytomicRateLimitError
+from airflow_provider_polytomic.api.errors import (
+    PolytomicAuthError,
+    PolytomicError,
+    PolytomicRateLimitError,
+    PolytomicResponseError,
+)
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.api.sharing import RefCounted, shared_client
 from airflow_provider_polytomic.executions.execution import Execution
@@ -58,9 +64,17 @@ from airflow_provider_polytomic.executions.poller.schedule import (
     PolledExecution,
     PollSchedule,
     Subscription,
+    poller_error,
+    wait_for_wakeup,
 )
 from airflow_provider_polytomic.executions.targets import CompletedSince
-from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, PollResult, ProgressLogger, WaitState
+from airflow_provider_polytomic.executions.wait import (
+    FINAL_ERRORS,
+    PollResult,
+    ProgressLogger,
+    WaitState,
+    expecting_any_answer,
+)
 
 log = logging.getLogger(__name__)
 
@@ -71,22 +85,6 @@ MAX_BATCH_POLLS = 60
 
 TRIALS_PER_INTERVAL = 8
 """Trial requests within the shortest poll interval, while the circuit breaker is open."""
-
-
-async def wait_for_wakeup(wakeup: asyncio.Event, seconds: float | None) -> None:
-    """Wait until the event is set or the seconds have passed; None for no limit."""
-    timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, wakeup.set)
-    try:
-        await wakeup.wait()
-    finally:
-        if timer:
-            timer.cancel()
-    wakeup.clear()
-
-
-def poller_error(error: BaseException) -> RuntimeError:
-    """Return the error of waits that end since the poller failed; unlike ``error``, it can always be copied."""
-    return RuntimeError(f"waiting has failed: {error!r}")
 
 
 class ExecutionPoller:
@@ -137,11 +135,14 @@ class ExecutionPoller:
         :param poll_interval: maximum of seconds between the end and the poll that finds it, while Polytomic answers
         :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
         :raises DeadlinePassed: if the execution has not ended by then
-        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422)
+        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers cannot be
+            understood for long
         """
         latest = NEVER if deadline is None else self._clock() + deadline - self._wall_clock()
         subscription = Subscription(max(poll_interval, MIN_POLL_INTERVAL), latest)
-        state = WaitState(target, latest, self._clock, ProgressLogger(target, self._wall_clock))
+        state = WaitState(
+            target, subscription.poll_interval, latest, self._clock, ProgressLogger(target, self._wall_clock)
+        )
         polled = self._schedule.subscribe(target, subscription, self._clock())
         try:
             self._adapt()
@@ -295,7 +296,7 @@ class ExecutionPoller:
         running: Mapping[Any, Execution] = {}
         refs = [polled.target for polled in executions if isinstance(polled.target, ExecutionRef)]
         try:
-            running = await self._client.run(self._batch.running(refs))
+            running = await self._client.run(expecting_any_answer(self._batch.running(refs)))
         except PolytomicError as error:
             self._record_failure(error, began)
             self._batch.failed(error, len(executions), self._clock())
@@ -316,7 +317,7 @@ class ExecutionPoller:
         """Poll the events, and make the executions due whose end they announce."""
         trusted = self._hints.trusted
         try:
-            ends = await self._client.run(self._hints.poll(now))
+            ends = await self._client.run(expecting_any_answer(self._hints.poll(now)))
         except PolytomicError as error:
             ends = []
             self._hints.failed(error, self._clock())
@@ -364,8 +365,9 @@ class ExecutionPoller:
             self._schedule.spread(self._skipped, self._clock(), self._trial_interval)
 
     def _record_failure(self, error: PolytomicError, began: float) -> None:
-        """Record a failed request; a refusal is an answer, too."""
-        if is_transient(error):
+        """Record a failed request; a refusal is an answer, too, and so is JSON of an unknown shape."""
+        is_json = isinstance(error, PolytomicResponseError) and error.is_json
+        if is_transient(error) and not is_json:
             self._breaker.failed(error, self._clock(), self._trial_interval)
         else:
             self._record_answer(began)

@@ -21,6 +21,22 @@ MAX_TRUSTED_INTERVALS = 8.0
 """Poll intervals between two polls, at most, while events are trusted."""
 
 
+async def wait_for_wakeup(wakeup: asyncio.Event, seconds: float | None) -> None:
+    """Wait until the event is set or the seconds have passed; None for no limit."""
+    timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, wakeup.set)
+    try:
+        await wakeup.wait()
+    finally:
+        if timer:
+            timer.cancel()
+    wakeup.clear()
+
+
+def poller_error(error: BaseException) -> RuntimeError:
+    """Return the error of waits that end since the poller failed; unlike ``error``, it can always be copied."""
+    return RuntimeError(f"waiting has failed: {error!r}")
+
+
 class Subscription:
     """The subscription of one wait, which receives the poll results and evaluates and logs them in its own task.
 

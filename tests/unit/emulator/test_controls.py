@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+JSON = {"Content-Type": "application/json"}
+
 
 @pytest.fixture
 def control(emulator):
@@ -155,14 +157,48 @@ def test_samples_and_reset(emulator, control):
         ("/syncs/none/start", b"", 404),
         ("/model_syncs", b"[]", 400),
         ("/model_syncs", b"{", 400),
+        ("/model_syncs", b"[" * 100_000, 400),
         ("/model_syncs", b'{"misspelled": 1}', 400),
         ("/executions/none/finish", b"", 404),
     ],
 )
 def test_invalid_requests_are_refused(control, path, content, status):
-    response = control.post(path, content=content)
+    response = control.post(path, content=content, headers=JSON)
     assert response.status_code == status
     assert response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "[::1"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": ""},
+    ],
+    ids=str,
+)
+def test_what_a_web_page_may_send_is_refused(emulator, control, headers):
+    emulator.add_model_sync()
+    response = control.post("/reset", content=b"{}", headers={**JSON, **headers})
+    assert (response.status_code, len(emulator.syncs)) == (403, 1)
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}], ids=str)
+def test_a_web_page_may_not_read_either(control, headers):
+    assert control.get("/syncs", headers=headers).status_code == 403
+
+
+def test_a_page_of_the_emulator_itself_may_control_it(emulator, control):
+    headers = {**JSON, "Origin": emulator.url, "Sec-Fetch-Site": "same-origin"}
+    ok(control.post("/reset", content=b"{}", headers=headers))
 
 
 def test_about_lists_the_routes(control):

@@ -55,7 +55,7 @@ def test_stops_although_a_test_has_changed_the_time(monkeypatch):
 def test_closes_idle_connections_when_it_stops():
     with Emulator() as emulator:
         connection = socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])), timeout=10)
-        connection.sendall(b"GET /_emulator/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /_emulator/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
     with connection:
         while connection.recv(65536):

@@ -231,3 +231,51 @@ def test_an_end_is_read_although_other_fields_cannot_be(caplog: pytest.LogCaptur
         f"Read the field {name!r} of an answer of Polytomic as no value: its form is not documented"
         for name in ("type", "started_at", "completed_at")
     ]
+
+
+# ---- the size of a result
+
+
+def schema_rows(number: int, status: str = "completed", **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"schema": f"{status}_{place}", "status": status, "record_count": place % 2, **more} for place in range(number)
+    ]
+
+
+def bulk_execution(rows: list[dict[str, Any]]) -> Execution:
+    answer = BulkSyncExecution.model_validate({"id": "e", "status": "completed", "schemas": rows})
+    return Execution.of_bulk_sync("s", answer)
+
+
+def test_a_result_has_all_of_a_thousand_schemas_in_their_order():
+    result = bulk_execution(schema_rows(1000)).result()
+    assert [row["schema"] for row in result["schemas"]] == [f"completed_{place}" for place in range(1000)]
+    assert "schemas_left_out" not in result
+
+
+def test_a_longer_result_has_first_the_schemas_that_failed_and_then_those_with_records():
+    execution = bulk_execution([*schema_rows(4000), *schema_rows(100, "failed")])
+    result = execution.result()
+    names = [row["schema"] for row in result["schemas"]]
+    assert (len(names), result["schemas_left_out"]) == (1000, 3100)
+    assert sorted(names[:100]) == sorted(f"failed_{place}" for place in range(100))
+    assert all(row["record_count"] for row in result["schemas"][100:])
+    assert len(execution.schemas) == 4100, "the execution itself has all"
+
+
+def test_a_result_that_leaves_out_schemas_says_so_after_its_way_through_an_event():
+    result = bulk_execution(schema_rows(5000)).result()
+    assert Execution.from_result(json.loads(json.dumps(result))).result() == result
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "😀"])
+def test_the_size_of_a_result_is_bounded_whatever_its_texts(letter):
+    rows = schema_rows(2000, "failed", status_message=letter * 3000)
+    assert len(json.dumps(bulk_execution(rows).result())) < 1024 * 1024
+
+
+def test_results_that_are_stored_together_share_the_size():
+    execution = bulk_execution(schema_rows(5000, "failed", status_message="x" * 200))
+    together = json.dumps([execution.result(200)] * 200)
+    assert len(together) < 8 * 1024 * 1024
+    assert len(execution.result(8)["schemas"]) == len(execution.result()["schemas"])

@@ -15,16 +15,21 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicError,
     PolytomicNotFoundError,
     PolytomicPermissionError,
+    PolytomicResponseError,
+    PolytomicTransportError,
     PolytomicValidationError,
+    class_of_status,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.executions import (
     DeadlinePassed,
     Execution,
     ExecutionRef,
+    Outcome,
     wait_for_end,
 )
 from airflow_provider_polytomic.executions import outcome as outcomes
+from airflow_provider_polytomic.executions.wait import ProgressLogger, WaitState
 from tests.support.simulated_api import (
     EPOCH,
     KINDS,
@@ -232,3 +237,84 @@ def test_the_earlier_of_timeout_and_deadline_counts(timeout: float, left: float,
     process, _ = drive(api, wait_for_end(run, 30.0, timeout, deadline=EPOCH + left, clock=clock(api)))
     assert isinstance(process.error, DeadlinePassed)
     assert api.now == pytest.approx(EPOCH + expected, abs=0.1)
+
+
+# ---- answers that cannot be understood
+
+MISREAD = {
+    "another execution": {"data": {"id": "another", "status": "completed"}},
+    "errors as objects": {"data": {"id": "e", "status": "completed", "errors": [{"message": "m"}], "counts": []}},
+    "no data": {"id": "e"},
+}
+
+
+def poll_misread(payload: Any, polls: int, poll_interval: float = 30.0) -> Any:
+    """Wait while each poll is answered with a payload or an error, and return what the wait raises."""
+    waiting = wait_for_end(ExecutionRef("model", "s", "e"), poll_interval)
+    step = next(waiting)
+    for _ in range(polls):
+        while isinstance(step, Pause):
+            step = next(waiting)
+        if isinstance(payload, PolytomicError):
+            step = waiting.throw(payload)
+            continue
+        try:
+            answer = step.read(payload)
+        except PolytomicError as error:
+            step = waiting.throw(error)
+        else:
+            step = waiting.send(answer)
+    waiting.close()
+
+
+@pytest.mark.parametrize("payload", MISREAD.values(), ids=MISREAD)
+@pytest.mark.parametrize(("poll_interval", "polls"), [(30.0, 120), (3600.0, 10), (0.5, 300)])
+def test_a_wait_ends_after_an_hour_of_answers_that_cannot_be_understood(payload, poll_interval, polls):
+    poll_misread(payload, polls - 1, poll_interval)
+    with pytest.raises(PolytomicResponseError, match=f"the last {polls} responses could not be understood"):
+        poll_misread(payload, polls, poll_interval)
+
+
+def test_a_status_that_is_neither_a_refusal_nor_a_failure_cannot_be_understood():
+    gone = class_of_status(410)(410, method="GET", path="/")
+    with pytest.raises(PolytomicResponseError, match="the last 120 responses could not be understood.* answered 410"):
+        poll_misread(gone, 120)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        class_of_status(503)(503, method="GET", path="/"),
+        class_of_status(429)(429, method="GET", path="/"),
+        PolytomicTransportError("reset", method="GET", path="/", sent=True),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_failures_are_ridden_out_for_any_time(failure):
+    poll_misread(failure, 2000)
+
+
+def test_an_answer_that_is_understood_begins_the_count_anew():
+    ref = ExecutionRef("model", "s", "e")
+    state = WaitState(ref, 30.0, None, lambda: 0.0, ProgressLogger(ref))
+    misread = PolytomicResponseError("another shape", method="GET", path="/")
+    for _ in range(5):
+        for _ in range(119):
+            assert state.update(misread) is None
+        assert state.update(Execution.unknown("model", "s", "e")) is None
+
+
+@pytest.mark.parametrize("name", ["poll_interval", "timeout"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "60", True], ids=repr)
+def test_an_invalid_interval_or_timeout_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a number of seconds greater than 0"):
+        next(wait_for_end(ExecutionRef("model", "s", "e"), **{name: value}))
+
+
+def test_the_id_of_an_execution_is_compared_without_its_case():
+    ref = ExecutionRef("model", "s", "ABC")
+    fetching = ref.fetch()
+    answer = next(fetching).read({"data": {"id": "abc", "status": "completed"}})
+    with pytest.raises(StopIteration) as stop:
+        fetching.send(answer)
+    assert stop.value.value.outcome is Outcome.SUCCESS

@@ -17,12 +17,23 @@ import pytest
 pytest.importorskip("fastapi", reason="Airflow 2 has no FastAPI applications")
 
 import httpx
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from airflow_provider_polytomic._task.storable import storable
+from airflow_provider_polytomic.executions import Execution
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.plugins import _receiver
 from airflow_provider_polytomic.plugins.webhooks import PREFIX, PolytomicWebhookPlugin
 from tests.support.airflow_rest_api import serving
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=20)
+any_value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=6,
+)
 
 SECRET = "secret-of-the-webhook"
 OPTIONS = {"conn_id": "polytomic_webhook", "airflow_conn_id": "airflow_api"}
@@ -280,6 +291,75 @@ def test_an_oversized_body_is_refused_whatever_its_content_length(client, ended)
     assert post(app, b"x" * 300).status_code == 422
 
 
+def test_a_body_is_bounded_whatever_the_option_says(client):
+    app = client(max_bytes=10 * _receiver.MAX_DELIVERY_BYTES)
+    assert post(app, b"x" * _receiver.MAX_DELIVERY_BYTES).status_code == 422
+    assert post(app, b"x" * (_receiver.MAX_DELIVERY_BYTES + 1)).status_code == 413
+
+
+async def test_the_number_of_bodies_that_are_not_yet_verified_is_bounded(client, ended, monkeypatch):
+    monkeypatch.setattr(_receiver, "MAX_UNVERIFIED_DELIVERIES", 2)
+    app, release, begun = client().app, asyncio.Event(), []
+
+    async def held():
+        begun.append(True)
+        yield b"x"
+        await release.wait()
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as asgi:
+        headers = {"Polytomic-Signature": "none"}
+        senders = [asyncio.create_task(asgi.post("/webhook", content=held(), headers=headers)) for _ in range(2)]
+        while len(begun) < 2:
+            await asyncio.sleep(0)
+        refused = await apost(asgi, ended())
+        assert (refused.status_code, refused.json()["result"]) == (503, "refused")
+        release.set()
+        assert [response.status_code for response in await asyncio.gather(*senders)] == [401, 401]
+        assert (await apost(asgi, ended())).json() == {"result": "created"}
+
+
+async def test_a_slow_sender_is_refused(client, monkeypatch):
+    monkeypatch.setattr(_receiver, "BODY_TIMEOUT", 0.01)
+
+    async def endless():
+        yield b"x"
+        await asyncio.Event().wait()
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client().app), base_url="http://airflow") as asgi:
+        response = await asgi.post("/webhook", content=endless(), headers={"Polytomic-Signature": "none"})
+    assert response.status_code == 408
+
+
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(("sync_id", "execution_id", "sync_name", "name", "record_count", "error_count", "error")),
+        any_value,
+    ),
+    more=st.dictionaries(st.sampled_from(("id", "created_at", "organization_id")), any_value),
+    type=st.sampled_from(("sync.completed", "bulk_sync.failed")) | any_text,
+)
+@settings(deadline=None)
+def test_any_signed_delivery_is_read_to_what_airflow_can_store_or_is_refused(fields, more, type):
+    body = json.dumps({"type": type, "event": fields, **more}).encode()
+    try:
+        delivery = _receiver.Delivery.read(body)
+    except ValueError:
+        return
+    if delivery is not None:
+        payload = delivery.payload(Execution.unknown("model", "s", "e"), None)
+        assert storable(payload, "the payload") is payload
+
+
+def test_an_unexpected_exception_refuses_its_delivery_alone(client, ended, monkeypatch, caplog):
+    app = client()
+    with monkeypatch.context() as patch:
+        patch.setattr(_receiver.Delivery, "may_be_one_of", lambda *_: 1 / 0)
+        response = post(app, ended())
+    assert (response.status_code, response.json()["result"]) == (500, "refused")
+    assert "ZeroDivisionError" in caplog.text
+    assert post(app, ended()).json() == {"result": "created"}
+
+
 def test_an_old_event_is_refused(client, airflow, ended, emulator):
     emulator.clock.advance(-7200)
     old = ended()
@@ -304,10 +384,11 @@ def test_an_old_event_is_refused(client, airflow, ended, emulator):
         b'{"type": "sync.completed", "event": {"sync_id": 1, "execution_id": "e"}}',
         b'{"type": "sync.completed", "event": {"sync_id": "s", "execution_id": "e"}, "created_at": "yesterday"}',
         b"\xff\xfe",
-        b"[" * 500_000,
+        b"[" * 60_000,
         b'{"type": "sync.completed", "event": {"sync_id": ".", "execution_id": "e"}}',
         b'{"type": "sync.completed", "event": {"sync_id": "s", "execution_id": ".."}}',
         b'{"type": "sync.completed", "event": {"sync_id": "\\ud800", "execution_id": "e"}}',
+        b'{"type": "sync.completed", "event": {"sync_id": "s", "execution_id": "e"}, "created_at": "0001-01-01T00:00"}',
     ],
 )
 def test_an_invalid_body_is_refused(client, body):

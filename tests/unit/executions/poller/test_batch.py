@@ -33,7 +33,7 @@ def ask(batch: Batch, runs: list[ExecutionRef], *rows: BulkSyncSummary) -> Any:
     call = next(polling)
     assert (call.path, call.repeatable, call.timeout) == ("/api/bulk/syncs/status", False, BATCH_TIMEOUT)
     with pytest.raises(StopIteration) as stop:
-        polling.send(Page[BulkSyncSummary](data=list(rows)))
+        polling.send(call.convert(Page[BulkSyncSummary](data=list(rows))))
     return stop.value.value
 
 
