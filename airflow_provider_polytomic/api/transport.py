@@ -53,10 +53,9 @@ def open_client(kind: type[HttpClient], url: str, *, proxy: str | None = None, *
             follow_redirects=False,
             **settings,
         )
-    except _FAULTS:
-        problem = _problem_of_proxies(proxy, trust_env)
-        if problem is None:
-            raise
+    except _FAULTS as error:
+        name = type(error).__name__
+        problem = _problem_of_proxies(proxy, trust_env) or f"the HTTP library cannot use its settings ({name})"
         raise ValueError(problem) from None
     if isinstance(client, httpx.Client):
         for transport in (client._transport, *client._mounts.values()):
@@ -72,12 +71,12 @@ def check_settings(config: ClientConfig) -> None:
     """
     tls_context(config.verify)
     environment = tuple(sorted(getproxies_environment().items()))
-    _check_proxies(config.proxy, urlsplit(config.base_url).hostname or "", environment)
+    _check_proxies(config.proxy, config.base_url, environment)
 
 
 @lru_cache(maxsize=64)
-def _check_proxies(proxy: str | None, host: str, environment: tuple[tuple[str, str], ...]) -> None:
-    open_client(httpx.Client, f"//{host}", proxy=proxy, verify=False).close()
+def _check_proxies(proxy: str | None, url: str, environment: tuple[tuple[str, str], ...]) -> None:
+    open_client(httpx.Client, url, proxy=proxy, verify=False).close()
 
 
 def tls_context(verify: bool | str) -> ssl.SSLContext | bool:
@@ -118,7 +117,7 @@ def _problem_of_proxies(proxy: str | None, trust_env: bool) -> str | None:
             if isinstance(error, ImportError):
                 return f"{setting} is a SOCKS proxy, which needs the package socksio: install httpx[socks]"
             return f"{setting} is not the URL of a proxy: it must look like http://user:password@proxy.example.com:8080"
-    if settings and not proxy and proxies.get("no"):
+    if trust_env and not proxy and proxies.get("no"):
         return f"{_variable('no_proxy')} has an entry that cannot be read: it must list host names, separated by commas"
     return None
 

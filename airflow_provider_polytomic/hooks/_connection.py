@@ -198,6 +198,11 @@ def test_connection(connection: Connection) -> tuple[bool, str]:
         return False, f"This connection cannot be used as it is: {_sentence(str(error))}"
     except api.PolytomicError as error:
         return False, f"{_sentence(str(error))} {_next_step(error)}"
+    except Exception as error:  # The form shows nothing but an internal error otherwise.
+        return (
+            False,
+            f"The test failed with an unexpected {type(error).__name__}. Report it to the maintainers of the provider.",
+        )
     user = me.email or me.id or "an organization key"
     return True, f"Connected to {me.organization_name or me.organization_id or 'Polytomic'} as {user}."
 

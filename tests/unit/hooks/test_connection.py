@@ -326,6 +326,14 @@ def test_a_connection_that_cannot_be_read_fails_the_test(monkeypatch):
     assert message == "The Airflow connection cannot be read (ZeroDivisionError)."
 
 
+def test_an_unexpected_fault_is_no_exception_of_the_test(config, monkeypatch):
+    config()
+    monkeypatch.setattr(_connection.api, "PolytomicClient", lambda **settings: 1 / 0)
+    succeeded, message = PolytomicHook().test_connection()
+    assert not succeeded
+    assert "ZeroDivisionError" in message
+
+
 def test_the_test_of_a_connection_ends_whatever_the_server_does(config, monkeypatch):
     monkeypatch.setattr(_connection, "TEST_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ") as url:
