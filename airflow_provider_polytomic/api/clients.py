@@ -48,8 +48,11 @@ KEEP_ALIVE = 300.0
 MAX_CONNECTIONS = 10
 """More requests at once would make httpx search its queue of them again and again, at milliseconds each."""
 
-MAX_INLINE_BODY = 4 * 1024
-"""Bytes of a body that are read on the event loop; a compressed one of this size has up to 4 MiB."""
+MAX_INLINE_BODY = 64 * 1024
+"""Bytes of a body that are read on the event loop, which takes some milliseconds."""
+
+MAX_INLINE_COMPRESSED_BODY = 4 * 1024
+"""The same for a compressed body, which unpacks to a thousand times as much at most."""
 
 MAX_CHUNKS_AT_ONCE = 100
 """Chunks of a body that are received before the event loop gets its turn."""
@@ -318,7 +321,8 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
                     failure = http.transport_error(call, self.config, error)
                 else:
                     read = partial(http.read_response, call, self.config, response, body)
-                    if len(body) <= MAX_INLINE_BODY:
+                    is_compressed = "content-encoding" in response.headers
+                    if len(body) <= (MAX_INLINE_COMPRESSED_BODY if is_compressed else MAX_INLINE_BODY):
                         return read()
                     return await asyncio.get_running_loop().run_in_executor(_decoder, copy_context().run, read)
         raise failure

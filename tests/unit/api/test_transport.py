@@ -145,9 +145,19 @@ class _WhereRead(Model):
     thread: Any = None
 
 
-@pytest.mark.parametrize(("size", "thread"), [(10, "MainThread"), (5000, "polytomic-decoder_0")])
-async def test_a_large_response_is_read_beside_the_event_loop(size, thread, server):
-    server.answers(answer({"data": {"text": "x" * size}}))
+@pytest.mark.parametrize(
+    ("size", "coding", "thread"),
+    [
+        (60_000, "identity", "MainThread"),
+        (70_000, "identity", "polytomic-decoder_0"),
+        (1_000, "gzip", "MainThread"),
+        (30_000_000, "gzip", "polytomic-decoder_0"),
+    ],
+)
+async def test_a_large_response_is_read_beside_the_event_loop(size, coding, thread, server):
+    body = b'{"data": {"text": "' + b"x" * size + b'"}}'
+    headers = {"Content-Encoding": coding} if coding == "gzip" else {}
+    server.answers(Answer(200, packed(body, 31) if coding == "gzip" else body, headers))
     async with AsyncPolytomicClient(KEY, base_url=server.url) as client:
         await client.send(Call.get(_WhereRead, "/x"))
     assert _WhereRead.thread == thread
