@@ -180,6 +180,8 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 state.save_started(execution.id, schema_results)
             console = ConsoleLogReader(ref, self.log.info, client.config.secrets) if self.console_log else None
             if execution.outcome.final:
+                if started.adopted:
+                    self.log.info("Found %s, which ended before this attempt began; no other is started", ref)
                 if console:
                     client.run(console.fetch())
                 return self._finish(context, execution, schema_results)

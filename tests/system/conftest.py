@@ -49,6 +49,7 @@ def cluster(emulator: Emulator) -> Iterator[Cluster]:
         "airflow_api": {"conn_type": "http", "login": "webhook", "password": "webhook"},
     }
     env = {
+        "AIRFLOW__CORE__XCOM_BACKEND": "tests.system.xcom_backend.FailingXCom",
         "AIRFLOW__POLYTOMIC__WEBHOOK_CONN_ID": "polytomic_webhook",
         "AIRFLOW__POLYTOMIC__WEBHOOK_AIRFLOW_CONN_ID": "airflow_api",
     }

@@ -45,7 +45,7 @@ class TestEditedRetries:
         assert kind.cancels == []
 
     @pytest.mark.parametrize("in_finished_run", [False, True])
-    def test_a_clear_after_a_success_starts_another(self, kind, task_instance, state_store, in_finished_run):
+    def test_a_clear_after_a_success_starts_another(self, kind, task_instance, state_store, in_finished_run, logged):
         edits = [(0, 2), (2, 0), (3, 2), (1, 0), (2, 2)]
         for (before, after), stores in product(edits, (False, True)):
             state_store.values.clear()
@@ -57,6 +57,8 @@ class TestEditedRetries:
             task.clear(in_finished_run=in_finished_run).finish()
             ambiguous = not stores and not in_finished_run and before - after == 1
             assert len(kind.emulator.executions(sync_id)) == 2 - ambiguous, (before, after, stores)
+            if ambiguous:
+                assert "which ended before this attempt began; no other is started" in logged()
 
     def test_a_retry_after_such_a_clear_finds_its_execution(self, kind, task_instance, state_store, deferred):
         sync_id = kind.add(duration=60)

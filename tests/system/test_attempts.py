@@ -1,0 +1,89 @@
+"""Edit ``retries`` between attempts, fail the XCom backend, and make DAG runs again, on a real Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from .cluster import Cluster
+from .conftest import OWNED, TIMEOUT
+from .test_exactly_once import SIGNAL_DEATHS_ARE_RETRIED
+from .xcom_backend import FLAG
+
+RETRIES_FILE = "retries.txt"
+
+
+@pytest.fixture
+def without_xcom(cluster: Cluster) -> Callable[[], AbstractContextManager[None]]:
+    """Return a context manager in which the XCom backend is down."""
+
+    @contextmanager
+    def without_xcom() -> Iterator[None]:
+        flag = cluster.home / FLAG
+        flag.touch()
+        try:
+            yield
+        finally:
+            flag.unlink()
+
+    return without_xcom
+
+
+def deploy(cluster: Cluster, dag_id: str, retries: int) -> None:
+    """Deploy a DAG file with another number of retries, and wait until the scheduler has it."""
+    (cluster.home / RETRIES_FILE).write_text(str(retries))
+    rows = "SELECT id FROM serialized_dag WHERE dag_id = %s AND CAST(data AS TEXT) LIKE %s"
+    has_it = lambda: cluster.database.rows(rows, dag_id, f'%"retries": {retries}%')  # noqa: E731
+    cluster.wait_for(has_it, TIMEOUT, f"{retries} retries in {dag_id}")
+
+
+@pytest.mark.skipif(not SIGNAL_DEATHS_ARE_RETRIED, reason="this Airflow does not retry a task whose process is killed")
+def test_edited_retries_neither_start_again_nor_keep_a_clear_from_it(run_dag, cluster):
+    run = run_dag("model_worker_edited")
+    run.wait_until_waiting()
+    deploy(cluster, run.dag_id, retries=2)
+    cluster.kill_task(run.dag_id, run.run_id, "sync")
+    run.wait_until(lambda: run.task.try_number == 2 and run.log().count(OWNED) == 2, "the second attempt")
+    run.finish()
+    run.wait_for_state("success")
+    assert (len(run.executions), run.cancel_requests) == (1, [0])
+    run.wait_until(lambda: cluster.run_state(run.dag_id, run.run_id) == "success", "the end of the DAG run")
+    deploy(cluster, run.dag_id, retries=1)
+    run.clear()
+    run.wait_until(lambda: len(run.executions) == 2, "a second execution")
+    run.finish()
+    run.wait_for_state("success")
+    assert run.cancel_requests == [0, 0]
+
+
+def test_a_result_that_cannot_be_pushed_does_not_start_again(run_dag, without_xcom):
+    run = run_dag("model_worker_retry")
+    run.wait_until_waiting()
+    with without_xcom():
+        run.finish()
+        run.wait_until(lambda: run.task.try_number == 2 or run.task.state == "up_for_retry", "a failed attempt")
+    run.wait_for_state("success")
+    assert len(run.executions) == 1
+    assert run.xcom()["outcome"] == "success"
+
+
+def test_without_xcom_the_task_waits_in_the_worker(run_dag, without_xcom):
+    with without_xcom():
+        run = run_dag("model_deferred_plain")
+        run.wait_until(lambda: "without XCom the task cannot be deferred" in run.log(), "a wait in the worker")
+    assert run.task.state == "running"
+    run.finish()
+    run.wait_for_state("success")
+    assert (len(run.executions), run.cancel_requests) == (1, [0])
+
+
+def test_a_dag_run_made_again_under_its_id_starts_another_execution(run_dag, cluster):
+    run = run_dag("model_deferred_plain", duration=10)
+    run.wait_for_state("success")
+    run.wait_until(lambda: cluster.run_state(run.dag_id, run.run_id) == "success", "the end of the DAG run")
+    cluster.delete_run(run.dag_id, run.run_id)
+    cluster.trigger(run.dag_id, run_id=run.run_id, conf={"sync_id": run.sync_id})
+    run.wait_for_state("success")
+    assert run.statuses == ["completed", "completed"]
