@@ -8,7 +8,9 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +98,10 @@ def dags(database: Path) -> dict[str, Any]:
 def run_dag(database: Path, dags: dict[str, Any], no_waiting: None) -> Callable[..., DagRun]:
     """Return a function that runs a DAG by ``dag.test()``."""
 
-    def run(dag_id: str, **conf: Any) -> DagRun:
-        dag_run = dags[dag_id].test(run_conf=conf or None)
+    def run(dag_id: str, date: datetime | None = None, **conf: Any) -> DagRun:
+        test = dags[dag_id].test
+        name = "logical_date" if "logical_date" in signature(test).parameters else "execution_date"
+        dag_run = test(run_conf=conf or None, **({name: date} if date else {}))
         with closing(sqlite3.connect(database)) as connection:
             where = "dag_id = ? AND run_id = ?", (dag_id, dag_run.run_id)
             tasks = connection.execute(f"SELECT task_id, state FROM task_instance WHERE {where[0]}", where[1])

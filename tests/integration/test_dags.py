@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import datetime, timezone
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_both_modes_have_the_same_result(run_dag, emulator, kind, outcome):
         assert all(run.result()[name] for name in VOLATILE)
         results.append(comparable(run.result()))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_second_run_for_the_same_date_syncs_again(run_dag, emulator, mode):
+    sync = add(emulator, "model")
+    for _ in range(2):
+        date = datetime(2026, 1, 2, tzinfo=timezone.utc)
+        assert run_dag(f"start_model_{mode}", date=date, sync_id=sync.id).state == "success"
+    assert len(emulator.executions(sync.id)) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
