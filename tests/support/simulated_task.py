@@ -38,6 +38,7 @@ class Task:
     """One task instance, and what it did.
 
     :param remembers: whether the id of an execution outlives an attempt, as in Airflow 3.3
+    :param surplus: number of attempts that a retry assumes too many, as after an edit of ``retries``
     :param timeout: seconds of waiting, then the execution is canceled
     :param way: one of :data:`WAYS` to wait
     :param attempt: number of attempts that have begun, over all generations
@@ -48,6 +49,7 @@ class Task:
     api: SimulatedApi
     if_running: IfRunning = "wait"
     remembers: bool = False
+    surplus: int = 0
     timeout: float | None = None
     way: str = "worker"
     generation: int = 0
@@ -86,7 +88,7 @@ class Task:
             sync_id=SYNC,
             identity=("dag", "run", "task", -1),
             generation=generation,
-            attempts_before=self.attempts_before,
+            attempts_before=self.attempts_before and self.attempts_before + self.surplus,
             parameters=_parameters,
             if_running=self.if_running,
             known_execution_id=self._remembered(generation),

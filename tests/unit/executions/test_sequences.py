@@ -36,11 +36,12 @@ class Sequences(RuleBasedStateMachine):
         ),
         policy=st.sampled_from(["wait", "wait", "join", "fail", "skip"]),
         remembers=st.booleans(),
+        surplus=st.sampled_from([0, 0, 1, 3]),
         way=st.sampled_from(list(WAYS)),
     )
-    def prepare(self, api: SimulatedApi, policy: IfRunning, remembers: bool, way: str) -> None:
+    def prepare(self, api: SimulatedApi, policy: IfRunning, remembers: bool, surplus: int, way: str) -> None:
         self.api = api
-        self.task = Task(api, policy, remembers, way=way)
+        self.task = Task(api, policy, remembers, surplus, way=way)
         api.on_start = self.count
         self.excused: set[int] = set()
         self.starts: dict[int, list[SimulatedExecution]] = {}
@@ -126,7 +127,7 @@ class Sequences(RuleBasedStateMachine):
     def retry(self) -> None:
         self.begin("retry")
 
-    @precondition(lambda self: self.process.died and not self.api.in_flight)
+    @precondition(lambda self: self.process.died and not self.api.in_flight and not self.task.surplus)
     @rule()
     def again(self) -> None:
         """Run the same attempt once more; Airflow counts another attempt if a process dies with a start in flight."""
