@@ -54,13 +54,12 @@ _INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
 
 @contextmanager
 def translate_api_errors(
-    failure: str, conn_id: str, *, hidden: Sequence[str] = (), sync: tuple[str, str] | None = None
+    failure: str, conn_id: str, *, sync: tuple[str, str] | None = None
 ) -> Iterator[None]:
     """Raise an exception of this provider for a failed request: what failed, why, and what to do next.
 
     :param failure: what could not be done, as a sentence without its full stop
     :param conn_id: id of the Airflow connection
-    :param hidden: texts that the message must not contain
     :param sync: kind and id of a sync; if Polytomic rejects the request as invalid, the message lists its problems
     """
     from airflow_provider_polytomic.api import PolytomicError, PolytomicValidationError
@@ -69,11 +68,11 @@ def translate_api_errors(
         yield
     except PolytomicError as error:
         problems = _problems_of(*sync, conn_id) if sync and isinstance(error, PolytomicValidationError) else []
-        raise _translate(error, failure, conn_id, hidden, problems) from None
+        raise _translate(error, failure, conn_id, problems) from None
 
 
 def _translate(
-    error: PolytomicError, failure: str, conn_id: str, hidden: Sequence[str], problems: Sequence[str]
+    error: PolytomicError, failure: str, conn_id: str, problems: Sequence[str]
 ) -> PolytomicTaskError:
     from airflow_provider_polytomic import api
     from airflow_provider_polytomic.api.redaction import one_line, redact
@@ -88,10 +87,10 @@ def _translate(
         api.PolytomicValidationError: "correct what Polytomic reports",
     }
     advice = advice_by_class.get(type(error))
-    reason = one_line(redact(str(error), *hidden), MAX_REFUSAL_LENGTH).rstrip(".")
+    reason = one_line(redact(str(error)), MAX_REFUSAL_LENGTH).rstrip(".")
     if isinstance(error, api.PolytomicValidationError) and _INACTIVE.search(reason):
         advice = "activate the sync in Polytomic"
-    lines = [f"  problem: {one_line(redact(problem, *hidden))}" for problem in problems[:MAX_PROBLEMS_SHOWN]]
+    lines = [f"  problem: {one_line(redact(problem))}" for problem in problems[:MAX_PROBLEMS_SHOWN]]
     separator = "\n".join(["", *lines, "  "]) if lines else " "
     if advice:
         return PolytomicRequestRefused(f"{failure}: {reason}.{separator}Next: {advice}")

@@ -210,7 +210,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
 
     def _exchange(self, call: Call[T]) -> T:
         request = http.request_arguments(call, self.config)
-        with http.redacted_logging(*http.secrets_of(call, self.config)):
+        with http.hidden_secrets(call, self.config):
             try:
                 with deadline(request["timeout"]):
                     response, body = self._receive(request)
@@ -314,7 +314,7 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
     async def _exchange(self, call: Call[T]) -> T:
         request = http.request_arguments(call, self.config)
         async with self._slots:
-            with http.redacted_logging(*http.secrets_of(call, self.config)):
+            with http.hidden_secrets(call, self.config):
                 try:
                     response, body = await _with_timeout(request["timeout"], self._receive(request))
                 except http.FAULTS as error:

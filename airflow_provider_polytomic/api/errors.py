@@ -9,6 +9,9 @@ from typing import Any
 
 from airflow_provider_polytomic.api.redaction import one_line, redact
 
+MAX_MESSAGE_LENGTH = 2000
+"""Characters of the API's message in the text of an exception; the attribute ``message`` has more."""
+
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "x-amzn-trace-id", "cf-ray")
 """Headers of a request's id, of the API itself first; the API documents none."""
 
@@ -73,7 +76,8 @@ class PolytomicAPIError(PolytomicError):
         self.metadata: dict[str, Any] = redact(metadata or {})
         self.retry_after = retry_after
         self.headers = _shown_headers(headers or {})
-        super().__init__(f"{method} {path} was answered {status_code}: {self.message}{self._used_by()}")
+        shown = one_line(self.message, MAX_MESSAGE_LENGTH)
+        super().__init__(f"{method} {path} was answered {status_code}: {shown}{self._used_by()}")
 
     @property
     def request_id(self) -> str | None:
@@ -85,7 +89,8 @@ class PolytomicAPIError(PolytomicError):
         if not isinstance(users, list) or not users:
             return ""
         named = (user for user in users if isinstance(user, dict))
-        return "; used by " + ", ".join(f"{user.get('type')} {user.get('name')!r} ({user.get('id')})" for user in named)
+        users_text = ", ".join(f"{user.get('type')} {user.get('name')!r} ({user.get('id')})" for user in named)
+        return f"; used by {one_line(users_text, MAX_MESSAGE_LENGTH)}"
 
 
 class PolytomicAuthError(PolytomicAPIError):
@@ -126,7 +131,7 @@ class PolytomicTransportError(PolytomicError):
         self.method = method
         self.path = path
         self.sent = sent
-        super().__init__(redact(f"{method} {path} got no answer: {message}"))
+        super().__init__(one_line(redact(f"{method} {path} got no answer: {message}"), MAX_MESSAGE_LENGTH))
 
 
 class PolytomicResponseError(PolytomicError):
@@ -141,7 +146,7 @@ class PolytomicResponseError(PolytomicError):
         self.path = path
         self.transient = transient
         self.is_json = is_json
-        super().__init__(redact(f"{method} {path}: {message}"))
+        super().__init__(one_line(redact(f"{method} {path}: {message}"), MAX_MESSAGE_LENGTH))
 
 
 _CLASS_OF_STATUS: dict[int, type[PolytomicAPIError]] = {

@@ -16,8 +16,9 @@ from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.config import ClientConfig
 from airflow_provider_polytomic.api.decoding import DecodingError, decode_json, decompress
-from airflow_provider_polytomic.api.redaction import redact, secrets_in
+from airflow_provider_polytomic.api.redaction import redact, register_secrets
 from airflow_provider_polytomic.api.retry import read_retry_after
+from airflow_provider_polytomic.api.secret_values import secrets_in, secrets_of_connection
 
 T = TypeVar("T")
 
@@ -35,7 +36,10 @@ _secrets_of_request: ContextVar[tuple[str | None, ...] | None] = ContextVar("pol
 
 def secrets_of(call: Call[Any], config: ClientConfig) -> list[str | None]:
     """List the secrets of a request, which must not appear in errors and logs."""
-    return [*config.secrets, *secrets_in(call.body)]
+    if call.body is None:
+        return config.secrets
+    settings = secrets_of_connection(call.body) if "/connection" in call.path else []
+    return [*secrets_in(call.body), *settings, *config.secrets]
 
 
 def request_arguments(call: Call[Any], config: ClientConfig) -> dict[str, Any]:
@@ -92,6 +96,16 @@ def transport_error(call: Call[Any], config: ClientConfig, error: Exception) -> 
         path=call.path,
         sent=not (is_local or isinstance(error, _NEVER_SENT)),
     )
+
+
+@contextmanager
+def hidden_secrets(call: Call[Any], config: ClientConfig) -> Iterator[None]:
+    """Mask the secrets of a request in the log of the HTTP library, and what it sends in all later texts, too."""
+    secrets = secrets_of(call, config)
+    if call.body is not None:
+        register_secrets(*secrets)
+    with redacted_logging(*secrets):
+        yield
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.decoding import decode_json
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, send
-from airflow_provider_polytomic.api.redaction import MASK, is_secret_name, one_line, redact
+from airflow_provider_polytomic.api.redaction import MASK, one_line, redact
+from airflow_provider_polytomic.api.secret_names import is_secret_name
 from airflow_provider_polytomic.executions.console import CONSOLE_LINES_KEPT, in_one_line, in_order, newest_first
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind

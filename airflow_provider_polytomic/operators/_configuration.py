@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
@@ -12,12 +13,29 @@ from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow.sdk import Context
 
-MIN_HIDDEN_LENGTH = 6
-"""Shortest text of a configuration that is hidden in error messages."""
+
+class HiddenConfiguration(Mapping[str, Any]):
+    """Hold a configuration where Airflow serializes it: in the arguments of a mapped operator, or a DAG's defaults.
+
+    It is not a ``dict``, so Airflow serializes its text, which is ``***``.
+    """
+
+    def __init__(self, configuration: Mapping[str, Any]) -> None:
+        self._configuration = configuration
+
+    def __getitem__(self, name: str) -> Any:
+        return self._configuration[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._configuration)
+
+    def __len__(self) -> int:
+        return len(self._configuration)
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class BaseConfigurationOperator(BaseOperator):
@@ -38,37 +56,60 @@ class BaseConfigurationOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.configuration = configuration
+        if self.has_dag():
+            _hide_configuration(self.dag.default_args)
+        self.configuration = dict(configuration) if isinstance(configuration, HiddenConfiguration) else configuration
         self.configuration_conn_id = configuration_conn_id
         self.polytomic_conn_id = polytomic_conn_id
         set_upstream_from(self, configuration)
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Map the operator over some of its arguments; Airflow stores no ``configuration`` of a mapped operator."""
+        partial = super().partial(**kwargs)
+        partial._expand_called = True  # it is not used, and must not warn that it was never mapped
+        _hide_configuration(partial.kwargs)
+        if partial.kwargs.get("dag"):
+            _hide_configuration(partial.kwargs["dag"].default_args)
+        return _hiding_partial_class(type(partial))(
+            operator_class=cls, kwargs=partial.kwargs, params=partial.params
+        )
+
     def _render_configuration(self, context: Context) -> dict[str, Any]:
         """Render the configuration and add the secrets of ``configuration_conn_id``."""
+        from airflow_provider_polytomic.api.redaction import register_secrets
+        from airflow_provider_polytomic.api.secret_values import secrets_sent
+
         configuration = _as_mapping(self.render_template(self.configuration or {}, context))
         if configuration is None:
             raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders")
-        if not self.configuration_conn_id:
-            return configuration
-        connection = BaseHook.get_connection(self.configuration_conn_id)
+        if self.configuration_conn_id:
+            configuration = {**self._secrets_from_airflow(self.configuration_conn_id), **configuration}
+        register_secrets(*secrets_sent(configuration))
+        return configuration
+
+    @staticmethod
+    def _secrets_from_airflow(conn_id: str) -> dict[str, Any]:
+        connection = BaseHook.get_connection(conn_id)
         secrets = _as_mapping(connection.extra or {})
         if secrets is None:
             raise PolytomicRequestRefused(
-                f"The extra of the Airflow connection {self.configuration_conn_id!r} is not a JSON object. Next: "
-                "correct it"
+                f"The extra of the Airflow connection {conn_id!r} is not a JSON object. Next: correct it"
             )
         if connection.password:
             secrets["password"] = connection.password
-        return {**secrets, **configuration}
+        return secrets
 
     @contextmanager
-    def _translate_errors(self, failure: str, configuration: Mapping[str, Any] | None = None) -> Iterator[None]:
-        """Translate failed requests like :func:`translate_api_errors`, without texts of the configuration."""
+    def _translate_errors(self, failure: str) -> Iterator[None]:
+        """Translate failed requests like :func:`translate_api_errors`, and configurations that cannot be sent."""
+        from airflow_provider_polytomic.api.redaction import redact
+
         try:
-            with translate_api_errors(failure, self.polytomic_conn_id, hidden=_texts_in(configuration)):
+            with translate_api_errors(failure, self.polytomic_conn_id):
                 yield
         except ValueError as error:
-            raise PolytomicRequestRefused(f"{failure}: {error}") from None
+            raise PolytomicRequestRefused(f"{failure}: {redact(str(error))}") from None
 
 
 def _as_mapping(value: Any) -> dict[str, Any] | None:
@@ -81,10 +122,30 @@ def _as_mapping(value: Any) -> dict[str, Any] | None:
     return dict(value) if isinstance(value, Mapping) else None
 
 
-def _texts_in(value: Any) -> list[str]:
-    """List the texts in a configuration that are long enough to be a secret."""
-    if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _texts_in(item)]
-    if isinstance(value, (list, tuple)):
-        return [text for item in value for text in _texts_in(item)]
-    return [value] if isinstance(value, str) and len(value) >= MIN_HIDDEN_LENGTH else []
+@cache
+def _hiding_partial_class(partial_class: type[Any]) -> type[Any]:
+    """Return a subclass of Airflow's class for partly mapped operators that hides configurations it is expanded over."""
+
+    class HidingPartial(partial_class):  # type: ignore[misc]
+        def _expand(self, expand_input: Any, *, strict: bool) -> Any:
+            value = expand_input.value
+            if isinstance(value, Mapping) and isinstance(value.get("configuration"), (list, tuple)):
+                value = {**value, "configuration": [_hidden(each) for each in value["configuration"]]}
+            elif isinstance(value, (list, tuple)):
+                value = [dict(each) if isinstance(each, Mapping) else each for each in value]
+                for each in value:
+                    _hide_configuration(each)
+            return super()._expand(type(expand_input)(value), strict=strict)
+
+    return HidingPartial
+
+
+def _hide_configuration(arguments: Any) -> None:
+    if isinstance(arguments, dict) and "configuration" in arguments:
+        arguments["configuration"] = _hidden(arguments["configuration"])
+
+
+def _hidden(configuration: Any) -> Any:
+    """Hide a configuration; leave everything else, such as a template or the output of a task."""
+    mapping = _as_mapping(configuration)
+    return configuration if mapping is None else HiddenConfiguration(mapping)

@@ -103,7 +103,7 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
         configuration = self._render_configuration(context)
         attempt = Attempt.of(context)
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
-        with self._translate_errors(f"Connection {self.name!r} could not be created", configuration):
+        with self._translate_errors(f"Connection {self.name!r} could not be created"):
             connection = client.run(
                 create_once(
                     self.name,
@@ -179,7 +179,7 @@ class PolytomicTestConnectionOperator(BaseConfigurationOperator):
         configuration = self._render_configuration(context)
         hook = PolytomicHook(self.polytomic_conn_id)
         label = f"Connection {self.connection_id or self.connection_type!r}"
-        with self._translate_errors(f"{label} does not work", configuration):
+        with self._translate_errors(f"{label} does not work"):
             connection_type = self.connection_type
             connection_id = as_id(self.connection_id, "connection_id") if self.connection_id is not None else None
             if not connection_type and connection_id:
@@ -258,7 +258,7 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
         configuration = self._render_configuration(context)
         connection_id = as_id(self.connection_id, "connection_id")
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
-        with self._translate_errors(f"Connection {connection_id} could not be updated", configuration):
+        with self._translate_errors(f"Connection {connection_id} could not be updated"):
             updated = client.run(
                 replace_settings(
                     connection_id,

@@ -22,7 +22,8 @@ from pydantic import (
 )  # fmt: skip
 
 from airflow_provider_polytomic.api.decoding import CUT, MAX_INTEGER, MIN_INTEGER
-from airflow_provider_polytomic.api.redaction import MASK, is_secret_name, redact
+from airflow_provider_polytomic.api.redaction import MASK, redact
+from airflow_provider_polytomic.api.secret_names import is_secret_name
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

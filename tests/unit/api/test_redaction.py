@@ -17,8 +17,9 @@ from airflow_provider_polytomic.api.redaction import (
     one_line,
     redact,
     register_secrets,
-    secrets_in,
 )
+from airflow_provider_polytomic.api.secret_names import is_secret_name
+from airflow_provider_polytomic.api.secret_values import secrets_in
 
 SECRET_NAMES = """
     pass db_pass password passwd PASSWORD db_password passphrase encryption_passphrase pwd secret clientSecret
@@ -97,7 +98,7 @@ def test_secrets_in_texts_are_masked(text: str, redacted: str):
     assert redact(text) == redacted
 
 
-@pytest.mark.parametrize("secret", ["canary", "p@ss/w?rd +", 'quo"te\\', "line\nbreak", "schlüssel"])
+@pytest.mark.parametrize("secret", ["canary", "p@ss /w+?rd", 'quo"te\\', "line\nbreak", "schlüssel"])
 def test_given_secrets_are_masked_in_every_encoding(secret: str):
     for spelled in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
         assert redact(f"before {spelled} after", secret, None, "") == "before *** after"
@@ -157,7 +158,7 @@ def test_the_number_of_registered_secrets_is_limited():
 @pytest.mark.parametrize("letter", ["\n", "\r", "\x1b[2J", "\x00", "\x85", "\u2028", "\u202e", "\x9b"])
 def test_one_line_has_no_control_characters(letter: str):
     line = one_line(f"a{letter}::error::b")
-    assert line.replace("[2J", "") == "a ::error::b"
+    assert line == "a" + repr(letter)[1:-1] + "::error::b"
     assert one_line("x" * 500) == "x" * 299 + "…"
 
 
