@@ -53,9 +53,7 @@ _INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
 
 
 @contextmanager
-def translate_api_errors(
-    failure: str, conn_id: str, *, sync: tuple[str, str] | None = None
-) -> Iterator[None]:
+def translate_api_errors(failure: str, conn_id: str, *, sync: tuple[str, str] | None = None) -> Iterator[None]:
     """Raise an exception of this provider for a failed request: what failed, why, and what to do next.
 
     :param failure: what could not be done, as a sentence without its full stop
@@ -71,9 +69,7 @@ def translate_api_errors(
         raise _translate(error, failure, conn_id, problems) from None
 
 
-def _translate(
-    error: PolytomicError, failure: str, conn_id: str, problems: Sequence[str]
-) -> PolytomicTaskError:
+def _translate(error: PolytomicError, failure: str, conn_id: str, problems: Sequence[str]) -> PolytomicTaskError:
     from airflow_provider_polytomic import api
     from airflow_provider_polytomic.api.redaction import one_line, redact
 

@@ -38,9 +38,11 @@ def push_link(
     task: BaseOperator, context: Context, client: PolytomicClient, target: ExecutionRef | CompletedSince
 ) -> None:
     """Push the URL of a sync to XCom, where the link, the result and the failure report read it."""
+    from airflow_provider_polytomic.api.redaction import one_line
+
     url = client.run(link_url(client, target))
     if url and not try_xcom_push(context["ti"], LINK_XCOM_KEY, url):
-        task.log.info("In Polytomic: %s", url)
+        task.log.info("In Polytomic: %s", one_line(url, 2000))
 
 
 async def push_link_in_trigger(

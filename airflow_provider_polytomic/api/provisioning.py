@@ -14,6 +14,7 @@ from airflow_provider_polytomic.api.call import Call, idempotency_key
 from airflow_provider_polytomic.api.errors import PolytomicAPIError
 from airflow_provider_polytomic.api.flow import Flow, Pause, all_rows, send
 from airflow_provider_polytomic.api.models.connections import Connection
+from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.api.retry import is_transient
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ def replace_settings(
     if healthcheck_interval is None:
         cleared.append("healthcheck_interval, if it has one, which the API does not return")
     if cleared:
-        log.warning("The update of connection %s clears: %s", connection_id, ", ".join(cleared))
+        log.warning("The update of connection %s clears: %s", connection_id, one_line(", ".join(cleared), 2000))
     update = connections.update(
         connection_id,
         name=name or before.name or connection_id,

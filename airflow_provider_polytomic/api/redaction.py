@@ -27,7 +27,7 @@ _registered: dict[str, None] = {}
 _AUTHORIZATION = re.compile(r"\b(Bearer|Basic)\s{1,20}[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,60}-----.*?(?:-----END [A-Z0-9 ]{1,60}-----|\Z)", re.DOTALL)
 _WORD = re.compile(r"[^\s'\"]+")
-_LINK = re.compile(r"[^\s'\"<>]+")
+_URL_WORD = re.compile(r"[^\s'\"<>]+")
 _HTTP = re.compile(r"https?://")
 _USER = re.compile(r"[^/@:]*")
 _DRIVER_ADDRESS = re.compile(r"@(?:tcp|udp|unix)[46]?\(")
@@ -36,9 +36,7 @@ _ASSIGNED_NAME = re.compile(
     r"""\s*(?:=>|:=|==?|:)\s*""",
     re.IGNORECASE,
 )
-_VALUE = re.compile(
-    r"""\\+"[^"]*"?|"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z)|[^\s,;&}\]]+""", re.DOTALL
-)
+_VALUE = re.compile(r"""\\+"[^"]*"?|"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z)|[^\s,;&}\]]+""", re.DOTALL)
 
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
@@ -134,7 +132,7 @@ def _redact_text(text: str, finders: Iterable[SecretFinder], max_length: int) ->
     if "@" in redacted:
         redacted = _WORD.sub(lambda match: _mask_user(match[0]), redacted)
     if "?" in redacted:
-        redacted = _LINK.sub(lambda match: _mask_query(match[0]), redacted)
+        redacted = _URL_WORD.sub(lambda match: _mask_query(match[0]), redacted)
     redacted = _mask_assigned(redacted)
     if len(window) < len(text):
         redacted = redacted[: max(0, len(redacted) - LOOKAHEAD)] + "…"

@@ -29,9 +29,36 @@ _PLAIN_VALUE = re.compile(r"[A-Za-z][A-Za-z_-]{0,29}|[a-z]{2}-[a-z]+-\d|([a-z0-9
 """A setting is not secret if its name is plain and its value is a word, a region or the name of a host."""
 
 _PLAIN_WORDS = frozenset(
-    "access_key basic bearer client_credentials default direct disable disabled enable enabled false grant_type header "
-    "incremental oauth password postgresql prefer private public require required standard string unknown username "
-    "verify-ca verify-full".split()
+    [
+        "access_key",
+        "basic",
+        "bearer",
+        "client_credentials",
+        "default",
+        "direct",
+        "disable",
+        "disabled",
+        "enable",
+        "enabled",
+        "false",
+        "grant_type",
+        "header",
+        "incremental",
+        "oauth",
+        "password",
+        "postgresql",
+        "prefer",
+        "private",
+        "public",
+        "require",
+        "required",
+        "standard",
+        "string",
+        "unknown",
+        "username",
+        "verify-ca",
+        "verify-full",
+    ]
 )
 
 _MASKED = re.compile(r"\*+")
@@ -39,9 +66,9 @@ _PEM_LIMIT = re.compile(r"\s*-----(BEGIN|END) [A-Z0-9 ]+-----\s*")
 _LINE_END = re.compile(r"[\r\n]+|\\r|\\n")
 _ASSIGNMENT = re.compile(r"""([\w.-]{1,80})\s{0,9}=\s{0,9}("[^"]*"|'[^']*'|\{[^}]*\}|[^;&\s]+)""")
 _SEMICOLON_ASSIGNMENT = re.compile(r"([\w .-]{1,80})=([^;]+)")
-_USER_AND_PASSWORD = re.compile(r"(?://|thin:|^)([^\s:/@]{0,200})[:/](.*)@", re.DOTALL)
+_PASSWORD = re.compile(r"(?:thin:[^\s:/@]{0,200}/|//[^\s:/@]{0,200}:|^(?!jdbc:)[^\s:/@]{1,200}:(?!//))(.*)@", re.DOTALL)
 _USER_ONLY = re.compile(r"//([^\s:/@]{1,2000})@")
-_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_ENCODED_SECRET = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 
 
 def secrets_in(value: Any, named: bool = False) -> list[str]:
@@ -79,7 +106,7 @@ def parts_of(secret: str, depth: int = 0) -> Iterator[str]:
     if secret.lstrip()[:1] in ("{", "["):
         for text in secrets_sent(_json(secret)):
             yield from parts_of(text, depth + 1)
-    elif _ENCODED.fullmatch(secret):
+    elif _ENCODED_SECRET.fullmatch(secret):
         inner = decode_base64(secret)
         if inner.lstrip().startswith(("{", "-----BEGIN ")):
             yield from parts_of(inner, depth + 1)
@@ -130,10 +157,10 @@ def _passwords_in(text: str) -> Iterator[str]:
     user = _USER_ONLY.search(text)
     if user:
         yield unquote(user[1])
-    both = _USER_AND_PASSWORD.search(text)
-    if both:
-        yield both[2]
-        yield unquote(both[2])
+    password = _PASSWORD.search(text)
+    if password:
+        yield password[1]
+        yield unquote(password[1])
 
 
 def _assigned_in(text: str, pattern: re.Pattern[str]) -> Iterator[str]:

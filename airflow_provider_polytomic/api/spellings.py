@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
@@ -38,7 +37,13 @@ class SecretFinder:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        texts = {piece for secret in secrets for part in parts_of(secret) for text in (part, part.strip()) for piece in _pieces(text)}
+        texts = {
+            piece
+            for secret in secrets
+            for part in parts_of(secret)
+            for text in (part, part.strip())
+            for piece in _pieces(text)
+        }
         self._long = sorted(text for text in texts if len(text) >= MIN_SENT_LENGTH)
         self._decoded = sorted({plain for text in texts if len(plain := _undo(text)) >= MIN_SENT_LENGTH})
         short = sorted((re.escape(text) for text in texts if 0 < len(text) < MIN_SENT_LENGTH), key=len, reverse=True)

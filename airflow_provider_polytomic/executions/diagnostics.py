@@ -84,7 +84,7 @@ def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()
             connection = yield from request(connections.get(connection_id))
             if connection and (connection.status_error or (connection.status or "healthy") != "healthy"):
                 message = f"is {connection.status!r}: {connection.status_error or 'no message'}"
-                name = one_line(redact(connection.name or connection_id, *secrets), MAX_NAME_LENGTH)
+                name = redact(connection.name or connection_id, *secrets, max_length=MAX_NAME_LENGTH)
                 unhealthy_connections.append((f"connection {name!r}", redact(message, *secrets)))
     if execution.outcome.final and execution.counts["error"] and execution.kind == "model":
         files = yield from request(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))

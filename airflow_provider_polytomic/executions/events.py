@@ -20,6 +20,7 @@ from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.decoding import REPLACEMENT
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page, UtcDatetime
+from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.executions.execution import COUNTS
 from airflow_provider_polytomic.results import SyncKindName
 
@@ -221,7 +222,7 @@ class EventReader:
         self._warned[key] = None
         if len(self._warned) > MAX_WARNED:
             del self._warned[next(iter(self._warned))]
-        log.warning("%s", message)
+        log.warning("%s", one_line(message, 500))
 
 
 def _list(after: datetime, before: datetime | None, type: str | None = None) -> Flow[tuple[list[Any], bool]]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
-from airflow_provider_polytomic.api.redaction import redact
+from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.outcome import CANCELING, Outcome, is_unsuccessful_schema, outcome_of
 from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
@@ -19,6 +19,7 @@ COUNTS = ("total", "insert", "update", "upserts", "delete", "error", "warnings")
 
 MAX_ERRORS = 100
 MAX_ERROR_LENGTH = 2000
+MAX_STATUS_LENGTH = 100
 
 MAX_SCHEMAS = 1000
 """Schemas in a result; the size of a result is bounded, since Airflow stores it in one column."""
@@ -136,7 +137,7 @@ class Execution:
     def of_model_sync(cls, sync_id: str, answer: SyncExecution) -> Execution:
         """Normalize an execution of a model sync."""
         counts = answer.counts.model_dump(include=set(COUNTS)) if answer.counts else {}
-        status, moments = answer.status or "", (answer.created_at, answer.started_at, answer.completed_at)
+        status, moments = _word(answer.status), (answer.created_at, answer.started_at, answer.completed_at)
         outcome = outcome_of(status, answer.completed_at)
         counts = {name: counts.get(name, 0) for name in COUNTS}
         return cls("model", sync_id, answer.id, status, outcome, *moments, counts, _shortened(answer.errors))
@@ -148,7 +149,7 @@ class Execution:
             {
                 "schema": row.schema_id or "",
                 "output_name": row.output_name,
-                "status": row.status or "",
+                "status": _word(row.status),
                 "status_message": _clean(row.status_message) if row.status_message else None,
                 "record_count": row.record_count,
                 "error_count": row.error_count,
@@ -158,7 +159,7 @@ class Execution:
             }
             for row in answer.schemas
         ]
-        status, moments = answer.status or "", (answer.created_at, answer.started_at, answer.completed_at)
+        status, moments = _word(answer.status), (answer.created_at, answer.started_at, answer.completed_at)
         outcome = outcome_of(status, answer.completed_at, (row["status"] for row in schemas))
         errors = [
             f"{row['schema']}: {row['status_message']}"
@@ -198,8 +199,12 @@ def _shortened(errors: list[str]) -> tuple[str, ...]:
 
 
 def _clean(text: str) -> str:
-    cleaned: str = redact(text)
-    return cleaned[:MAX_ERROR_LENGTH]
+    cleaned: str = redact(text, max_length=MAX_ERROR_LENGTH)
+    return cleaned
+
+
+def _word(status: str | None) -> str:
+    return one_line(status or "", MAX_STATUS_LENGTH)
 
 
 def isoformat(moment: datetime | None) -> str | None:

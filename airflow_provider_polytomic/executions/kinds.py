@@ -68,7 +68,7 @@ class ExecutionRef:
     execution_id: str
 
     def __str__(self) -> str:
-        return f"execution {self.execution_id} of {sync_kind(self.kind).label} {self.sync_id}"
+        return one_line(f"execution {self.execution_id} of {sync_kind(self.kind).label} {self.sync_id}")
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution]:
         """Request the execution.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_polytomic.api.redaction import one_line
-from airflow_provider_polytomic.executions.diagnostics import Diagnostics
+from airflow_provider_polytomic.executions.diagnostics import MAX_NAME_LENGTH, Diagnostics
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
@@ -57,8 +57,8 @@ def report(
     """
     diagnostics = diagnostics or Diagnostics()
     label = sync_kind(execution.kind).label.capitalize()
-    name = f" {one_line(diagnostics.sync_name)!r}" if diagnostics.sync_name else ""
-    first = f"{label}{name} {execution.sync_id} {headline}: execution {_word(execution.id)} {_state(execution)}."
+    name = f" {diagnostics.sync_name[:MAX_NAME_LENGTH]!r}" if diagnostics.sync_name else ""
+    first = f"{label}{name} {_word(execution.sync_id)} {headline}: execution {_word(execution.id)} {_state(execution)}."
     details = [*_execution_lines(execution), *_diagnostics_lines(execution, diagnostics)]
     last = [f"  {one_line(execution.url, MAX_URL_LENGTH)}"] if execution.url else []
     if next_steps:
@@ -135,4 +135,4 @@ def _row(ref: ExecutionRef, end: Execution | str | None) -> tuple[str, ...]:
     if not isinstance(end, Execution):
         return (sync, ref.execution_id, "unknown", "", "", one_line(end or ""))
     message = end.errors[0] if end.errors else ""
-    return (sync, end.id, end.status, str(end.counts["total"]), str(end.counts["error"]), one_line(message))
+    return (sync, _word(end.id), end.status, str(end.counts["total"]), str(end.counts["error"]), one_line(message))

@@ -46,6 +46,7 @@ class BaseCancelOperator(SyncTask, BaseOperator):
 
     def execute(self, context: Context) -> ExecutionResult | None:
         """Cancel the execution and return its result; None if none was running."""
+        from airflow_provider_polytomic.api.redaction import one_line
         from airflow_provider_polytomic.executions import (
             DeadlinePassed,
             Execution,
@@ -73,5 +74,5 @@ class BaseCancelOperator(SyncTask, BaseOperator):
         if execution is None:
             self.log.info("%s: no execution is running", self._label)
             return None
-        self.log.info("%s: execution %s is %s", self._label, execution.id, execution.status)
+        self.log.info("%s: execution %s is %s", self._label, one_line(execution.id), execution.status)
         return storable(with_link(context, execution).result(), "the result")

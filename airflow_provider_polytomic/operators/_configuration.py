@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
-from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.errors import MAX_REFUSAL_LENGTH, translate_api_errors
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class BaseConfigurationOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if self.has_dag():
+        if self.has_dag():  # type: ignore[no-untyped-call]
             _hide_configuration(self.dag.default_args)
         self.configuration = dict(configuration) if isinstance(configuration, HiddenConfiguration) else configuration
         self.configuration_conn_id = configuration_conn_id
@@ -71,9 +70,7 @@ class BaseConfigurationOperator(BaseOperator):
         _hide_configuration(partial.kwargs)
         if partial.kwargs.get("dag"):
             _hide_configuration(partial.kwargs["dag"].default_args)
-        return _hiding_partial_class(type(partial))(
-            operator_class=cls, kwargs=partial.kwargs, params=partial.params
-        )
+        return _hiding_partial_class(type(partial))(operator_class=cls, kwargs=partial.kwargs, params=partial.params)
 
     def _render_configuration(self, context: Context) -> dict[str, Any]:
         """Render the configuration and add the secrets of ``configuration_conn_id``."""
@@ -103,13 +100,13 @@ class BaseConfigurationOperator(BaseOperator):
     @contextmanager
     def _translate_errors(self, failure: str) -> Iterator[None]:
         """Translate failed requests like :func:`translate_api_errors`, and configurations that cannot be sent."""
-        from airflow_provider_polytomic.api.redaction import redact
+        from airflow_provider_polytomic.api.redaction import one_line, redact
 
         try:
             with translate_api_errors(failure, self.polytomic_conn_id):
                 yield
         except ValueError as error:
-            raise PolytomicRequestRefused(f"{failure}: {redact(str(error))}") from None
+            raise PolytomicRequestRefused(f"{failure}: {one_line(redact(str(error)), MAX_REFUSAL_LENGTH)}") from None
 
 
 def _as_mapping(value: Any) -> dict[str, Any] | None:
@@ -122,9 +119,8 @@ def _as_mapping(value: Any) -> dict[str, Any] | None:
     return dict(value) if isinstance(value, Mapping) else None
 
 
-@cache
 def _hiding_partial_class(partial_class: type[Any]) -> type[Any]:
-    """Return a subclass of Airflow's class for partly mapped operators that hides configurations it is expanded over."""
+    """Return a subclass of Airflow's class of partly mapped operators that hides the configurations to expand over."""
 
     class HidingPartial(partial_class):  # type: ignore[misc]
         def _expand(self, expand_input: Any, *, strict: bool) -> Any:

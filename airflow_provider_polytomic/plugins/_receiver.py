@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.api import PolytomicError, PolytomicNotFoundError
 from airflow_provider_polytomic.api.decoding import decode_json
+from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.api.sharing import shared_client
 from airflow_provider_polytomic.assets import AssetUri, host_of
 from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
@@ -177,7 +178,7 @@ class DeliveryHandler:
         except AirflowApiError as error:
             log.error("A request to Airflow's REST API failed: %s", error)
             raise DeliveryRefused(503, "A request to Airflow's REST API failed.") from None
-        log.info("Handled a delivery of Polytomic's webhook, %s %s: %s", delivery.ref, delivery.event, result)
+        log.info("Handled a delivery of Polytomic's webhook, %s %s: %s", delivery.ref, one_line(delivery.event), result)
         return result
 
     async def _read(self, request: Request) -> Delivery | None:
@@ -228,7 +229,7 @@ class DeliveryHandler:
         airflow = await self._airflow_api()
         asset_id = await airflow.asset_id(uri)
         if asset_id is None:
-            log.warning("Ignored a delivery of Polytomic's webhook: no DAG has an asset %s", uri)
+            log.warning("Ignored a delivery of Polytomic's webhook: no DAG has an asset %s", one_line(uri))
             return "no asset"
         execution, url = await _get_execution(config, delivery)
         if not execution.outcome.final:

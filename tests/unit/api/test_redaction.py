@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_polytomic.api import PolytomicClient
@@ -13,7 +14,6 @@ from airflow_provider_polytomic.api.models.connections import Connection
 from airflow_provider_polytomic.api.models.syncs import BulkSchema, Sync
 from airflow_provider_polytomic.api.redaction import (
     MAX_REGISTERED_SECRETS,
-    is_secret_name,
     one_line,
     redact,
     register_secrets,
@@ -28,16 +28,30 @@ SECRET_NAMES = """
     secretAccessKey private_key privateKey ssh_private_key account_key service_account_key signing_key
     aws_secret_access_key credentials credential signature sig dsn jwt cookie Set-Cookie connection_string
     encryption_key passwords tokens secrets secret_value password_hash passwordHash auth basic_auth token_hash api_keys
-    SharedAccessSignature
+    SharedAccessSignature pem creds sas_url conn_str jdbc_url password1 password_2 passcode
 """
+TERRAFORM_NAMES = """
+    access_id access_key access_key_secret access_secret access_token admin_api_token api_id api_key
+    api_password api_secret api_token apikey apikey_id apikey_secret app_api_key app_key app_secret
+    application_id authentication_key aws_secret_access_key azure_access_key byo_app_token ca_cert
+    client_certificate client_id client_key client_private_key client_secret consumer_key consumer_secret
+    credential_config credentials deployment_api_key merchant_token oauth_access_token oauth_refresh_token
+    partner_api_key passwd password personal_access_token personal_api_key private_apikey
+    private_integration_token private_key private_key_passphrase refresh_token seal_token secret
+    secret_access_key secret_key service_account service_account_secret service_principal_secret ssh_password
+    ssh_private_key subscription_key token token_secret tracking_api_key write_key
+"""
+"""Settings that the Terraform provider of Polytomic marks as sensitive, except ``key``."""
+
 HARMLESS_NAMES = """
     name host port user username key keys monkey primary_key source_primary_key partition_key foreign_key sort_key
+    key_field unique_key row_key csv_has_headers oauth_token_expiry token_endpoint auth_method public_key account_id
     page_token next_page_token idempotency_key status tokenizer compass database schema id keyboard
     token_count tokenCount max_tokens author authentic secretary password_policy auth_url auth_type passenger passed
 """
 
 
-@pytest.mark.parametrize("name", SECRET_NAMES.split())
+@pytest.mark.parametrize("name", dict.fromkeys([*SECRET_NAMES.split(), *TERRAFORM_NAMES.split()]))
 def test_values_of_secret_names_are_masked(name: str):
     assert is_secret_name(name)
     assert redact({name: "canary"}) == {name: "***"}
@@ -119,10 +133,27 @@ json_values = st.recursive(
 )
 
 
+def leaves(value: Any) -> list[str]:
+    """List the names, texts and numbers in a value, as text."""
+    if isinstance(value, dict):
+        return [text for pair in value.items() for item in pair for text in leaves(item)]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in leaves(item)]
+    return [value if isinstance(value, str) else repr(value)]
+
+
 @given(value=json_values, secret=st.text("abcXYZ0189-_", min_size=8, max_size=40))
+@example(value=12_500_000_000, secret="00000000")
+@example(value={"00000000": [-1.25e-300]}, secret="25e-300")
 def test_no_given_secret_remains(value, secret: str):
     planted = {"message": f"x{secret}y", secret: [value, secret], "deep": {"a": {"b": (secret, {"c": secret * 2})}}}
-    assert secret not in repr(redact(planted, secret))
+    assert not [text for text in leaves(redact(planted, secret)) if secret in text]
+
+
+@pytest.mark.parametrize("number", [12345678, 9912345678, -12345678.5, 0.12345678])
+def test_a_number_with_the_digits_of_a_secret_is_masked_whole(number: float):
+    assert redact({"n": [number], number: 1}, "12345678") == {"n": ["***"], "***": 1}
+    assert redact([1234567, 12, True, None], "12345678", "1", "True") == [1234567, 12, True, None]
 
 
 @given(json_values)

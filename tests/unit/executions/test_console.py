@@ -139,10 +139,10 @@ def test_many_new_lines_may_lack_earlier_ones(emulator, client, shown):
 
 def test_a_line_is_one_line_and_has_no_secret():
     line = ConsoleLine(level="error", message="::endgroup::\npassword=hunter2 at https://x.test/a?sig=hunter2\nkey-1")
-    assert in_one_line(line, "key-1") == "error: ::endgroup:: password=*** at https://x.test/a?*** ***"
+    assert in_one_line(line, "key-1") == "error: ::endgroup::\\npassword=*** at https://x.test/a?***\\n***"
     assert in_one_line(ConsoleLine()) == "line:"
     forged = in_one_line(ConsoleLine(level="info\n::error::\x1b[31m" + "x" * 500, message="a\x1b[2Jb\u2028c"))
-    assert forged.startswith("info ::error::")
+    assert forged.startswith("info\\n::error::")
     assert len(forged) < 40
     assert forged.isprintable()
 

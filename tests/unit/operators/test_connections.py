@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, TaskGroup
 except ImportError:
     from airflow.models.dag import DAG
+    from airflow.utils.task_group import TaskGroup
 
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.operators.connections import (
@@ -281,6 +282,51 @@ def test_no_secret_of_a_connection_is_shown(
     shown += [logged(), json.dumps(task.xcom_history), repr(task_operator)]
     for secret in (CANARY, emulator.api_key):
         assert [text for text in shown if secret in text] == []
+
+
+PLACES = {
+    "default_args of the DAG": {"dag": {"default_args": {"configuration": CONFIGURATION}}},
+    "default_args of the DAG, JSON": {"dag": {"default_args": {"configuration": json.dumps(CONFIGURATION)}}},
+    "default_args of the group": {"group": {"default_args": {"configuration": CONFIGURATION}}},
+    "default_args of the operator": {"operator": {"default_args": {"configuration": CONFIGURATION}}},
+    "an argument": {"operator": {"configuration": CONFIGURATION}},
+}
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["operator", "mapped operator"])
+@pytest.mark.parametrize("place", PLACES)
+def test_no_configuration_is_in_the_serialized_dag(place: str, mapped: bool):
+    options = PLACES[place]
+    if mapped and place == "default_args of the operator":
+        pytest.skip("Airflow does not apply the default_args of a mapped operator")
+    with (
+        DAG(dag_id="dag", start_date=datetime(2026, 1, 1), schedule=None, **options.get("dag", {})) as dag,
+        TaskGroup("group", **options.get("group", {})),
+    ):
+        arguments = {"connection_type": "postgresql", **options.get("operator", {})}
+        operators = []
+        for task_id in ("first", "second"):
+            if mapped:
+                partial = PolytomicCreateConnectionOperator.partial(task_id=task_id, **arguments)
+                operators.append(partial.expand(name=["a", "b"]).unmap({"name": "a"}))
+            else:
+                operators.append(PolytomicCreateConnectionOperator(task_id=task_id, name="a", **arguments))
+    assert CANARY not in serialized(dag)
+    for operator in operators:
+        configuration = operator.configuration
+        assert (json.loads(configuration) if isinstance(configuration, str) else configuration) == CONFIGURATION
+
+
+def test_no_configuration_to_expand_over_is_in_the_serialized_dag():
+    with DAG(dag_id="dag", start_date=datetime(2026, 1, 1), schedule=None) as dag:
+        partial = PolytomicCreateConnectionOperator.partial(task_id="a", connection_type="postgresql", name="a")
+        first = partial.expand(configuration=[CONFIGURATION, CONFIGURATION])
+        partial = PolytomicCreateConnectionOperator.partial(task_id="b", connection_type="postgresql")
+        second = partial.expand_kwargs([{"name": "a", "configuration": CONFIGURATION}])
+    assert CANARY not in serialized(dag)
+    for value in (first.expand_input.value["configuration"][1], second.expand_input.value[0]["configuration"]):
+        assert dict(value) == CONFIGURATION
+        assert repr(value) == "***"
 
 
 def test_values_of_settings_without_a_secrets_name_are_masked_too(emulator, task_instance, logged):
