@@ -30,7 +30,7 @@ GOLDEN = {
         """
         Model sync S failed: execution E is 'failed' after 1 min 0 s.
           Polytomic says: the target refuses the key
-          Polytomic says: Traceback: File 1 File 2
+          Polytomic says: Traceback:\\n  File 1\\n  File 2
           records: total 7, error 3
           Next:
             - correct the sync
