@@ -48,7 +48,8 @@ from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.flow import Flow, all_rows, send
 from airflow_provider_polytomic.api.models.base import Listing
 from airflow_provider_polytomic.api.provisioning import send_once
-from airflow_provider_polytomic.api.redaction import redact, secrets_in
+from airflow_provider_polytomic.api.redaction import redact
+from airflow_provider_polytomic.api.secret_values import secrets_in
 
 AREAS = (bulk_syncs, connections, data_models, events, identity, jobs, organizations, schemas, syncs, webhooks)
 """Modules whose functions are the operations."""

@@ -70,10 +70,12 @@ class PolytomicOperationOperator(BaseOperator):
 
     def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
         """Render a value, and let Airflow mask its secrets."""
-        from airflow_provider_polytomic.api.redaction import secrets_in
+        from airflow_provider_polytomic.api.secret_values import secrets_in, secrets_of_connection
 
         rendered = super().render_template(content, *args, **kwargs)
-        for secret in secrets_in(_as_mapping(rendered)):
+        arguments = _as_mapping(rendered)
+        settings = secrets_of_connection(arguments) if isinstance(arguments, Mapping) else []
+        for secret in [*secrets_in(arguments), *settings]:
             mask_secret(secret)
         return rendered
 
