@@ -144,7 +144,7 @@ def test_no_transport_error_shows_a_secret(kind: type[httpx.HTTPError], driver, 
     def fail(request: httpx.Request) -> httpx.Response:
         raise kind(f"could not connect to https://u:{PROXY_PASSWORD}@proxy, {PROXY_PASSWORD}: {ECHO}")
 
-    settings = {"proxy": f"http://u:{PROXY_PASSWORD}@proxy.test", "organization_id": ORGANIZATION}
+    settings = {"proxy": f"http://u:{PROXY_PASSWORD}@proxy.test", "organization_id": ORGANIZATION, "allow_http": True}
     with pytest.raises(PolytomicError) as caught:
         driver.send(CREATE, transport=httpx.MockTransport(fail), max_retries=1, **settings)
     assert_hidden(caught.value, log.text)
