@@ -23,6 +23,7 @@ from airflow_provider_polytomic.api.secret_values import secrets_in, secrets_of_
 T = TypeVar("T")
 
 _NOT_JSON = "is {}, not JSON; check the host of the connection and any proxy in between"
+_BEYOND_LIMITS = "cannot be used"
 _EMPTY = _NOT_JSON.format("empty")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -74,7 +75,8 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response,
     if call.model is None and problem == _EMPTY:
         return call.read(None)
     if problem:
-        raise call.response_error(f"the response ({response.status_code}) {problem}")
+        is_json = problem.startswith(_BEYOND_LIMITS)
+        raise call.response_error(f"the response ({response.status_code}) {problem}", is_json=is_json)
     try:
         return call.read(payload)
     except errors.PolytomicResponseError as error:
@@ -156,7 +158,7 @@ def _decode(response: httpx.Response, body: bytes) -> tuple[Any, str | None]:
             return None, _EMPTY
         return decode_json(content), None
     except DecodingError as error:
-        return None, f"cannot be used: {error}"
+        return None, f"{_BEYOND_LIMITS}: {error}"
     except ValueError:
         is_html = content.lstrip()[:1] == b"<" or "html" in response.headers.get("content-type", "")
         return None, _NOT_JSON.format("an HTML page" if is_html else "truncated or malformed")

@@ -160,3 +160,25 @@ def test_any_body_with_any_status(server, status: int, body: bytes, kind: str, r
         assert isinstance(result, PolytomicAPIError)
     else:
         assert isinstance(result, (PolytomicResponseError, SyncStatus) if status < 300 else PolytomicResponseError)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_json"),
+    [
+        (b'{"data": {"id": 7}}', True),
+        (b"{}", True),
+        (b"[" * 100_000, True),
+        (b'{"data": {"id": "e", "counts": {"total": 100000000000000000000}}}', True),
+        (b"<html>", False),
+        (b"", False),
+        (b'{"data": ', False),
+    ],
+    ids=["shape", "no data", "depth", "number", "HTML", "empty", "truncated"],
+)
+def test_json_that_cannot_be_used_is_told_from_the_answer_of_a_proxy(body: bytes, is_json: bool):
+    """The waits of a connection pause after the second, since Polytomic may be down."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=body))
+    client = PolytomicClient("key", transport=transport, max_retries=0)
+    with client, pytest.raises(PolytomicResponseError) as error:
+        client.send(syncs.get_execution("s", "e"))
+    assert error.value.is_json is is_json
