@@ -42,7 +42,8 @@ class BasePolytomicSensor(BaseSensorOperator):
         self.deferrable = deferrable
         if deferrable:
             duration(self.poke_interval, "poke_interval")
-            duration(self.timeout, "timeout")
+            if self.timeout != 0:  # Airflow's sensors look once, then.
+                duration(self.timeout, "timeout")
 
     @abstractmethod
     def _poke_or_defer(self, context: Context, deadline: float) -> Any:
