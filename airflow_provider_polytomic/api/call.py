@@ -151,9 +151,18 @@ class Call(Generic[T]):
             problem = _describe(error)
         raise self.response_error(problem, is_json=True)
 
-    def response_error(self, problem: str, *, transient: bool = True, is_json: bool = False) -> PolytomicResponseError:
+    def response_error(
+        self, problem: str, *, transient: bool = True, is_json: bool = False, status_code: int | None = None
+    ) -> PolytomicResponseError:
         """Build the error for a response to this call that cannot be used."""
-        return PolytomicResponseError(problem, method=self.method, path=self.path, transient=transient, is_json=is_json)
+        return PolytomicResponseError(
+            problem,
+            method=self.method,
+            path=self.path,
+            transient=transient,
+            is_json=is_json,
+            status_code=status_code,
+        )
 
 
 def first_page(call: Call[Listing[M]]) -> Call[Listing[M]]:

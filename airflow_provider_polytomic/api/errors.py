@@ -51,6 +51,8 @@ class PolytomicAPIError(PolytomicError):
     :param metadata: Details from the API; redacted here.
     :param retry_after: Value of the ``Retry-After`` header in seconds, if there is one.
     :param headers: Headers of the response, with names in lower case; those that may hold a secret are left out here.
+    :param foreign: True if the response does not have the shape of an API error, so that something in front of the API
+        sent it; default False.
     """
 
     follows_no_response = False
@@ -67,6 +69,7 @@ class PolytomicAPIError(PolytomicError):
         metadata: dict[str, Any] | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
+        foreign: bool = False,
     ) -> None:
         self.status_code = status_code
         self.method = method
@@ -76,6 +79,7 @@ class PolytomicAPIError(PolytomicError):
         self.metadata: dict[str, Any] = redact(metadata or {})
         self.retry_after = retry_after
         self.headers = _shown_headers(headers or {})
+        self.foreign = foreign
         shown = one_line(self.message, MAX_MESSAGE_LENGTH)
         super().__init__(f"{method} {path} was answered {status_code}: {shown}{self._used_by()}")
 
@@ -137,15 +141,28 @@ class PolytomicTransportError(PolytomicError):
 class PolytomicResponseError(PolytomicError):
     """A response that the API does not document: not JSON, truncated, a redirect, or of another shape.
 
+    A refusal (4xx) that is not the API's own is one, too: a proxy that answers 404 says nothing about an execution.
+
     :param transient: False if a retry would get the same response.
     :param is_json: True if the response is JSON, so that it comes from the API and not from a proxy.
+    :param status_code: HTTP status of the response; None if it was not complete.
     """
 
-    def __init__(self, message: str, *, method: str, path: str, transient: bool = True, is_json: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str,
+        path: str,
+        transient: bool = True,
+        is_json: bool = False,
+        status_code: int | None = None,
+    ) -> None:
         self.method = method
         self.path = path
         self.transient = transient
         self.is_json = is_json
+        self.status_code = status_code
         super().__init__(one_line(redact(f"{method} {path}: {message}"), MAX_MESSAGE_LENGTH))
 
 
@@ -158,6 +175,34 @@ _CLASS_OF_STATUS: dict[int, type[PolytomicAPIError]] = {
     422: PolytomicValidationError,
     429: PolytomicRateLimitError,
 }
+
+
+TRANSIENT_STATUSES = (408, 425, 429)
+"""Statuses below 500 after which the same request may succeed later."""
+
+_ERROR_FIELDS: dict[str, type] = {"key": str, "message": str, "metadata": dict, "status": int}
+
+
+def is_api_error(status_code: int, body: Any, headers: Mapping[str, str]) -> bool:
+    """Tell whether an error response is the API's own, and not that of a proxy or a load balancer in front of it.
+
+    The API documents an object with ``key``, ``message``, ``metadata`` and ``status``, all optional; an older form is
+    ``{"error": {"message": "…"}}``. An object with other fields or without any text counts only with the header
+    ``X-Polytomic-Version``, which every response of the API has. A 401 may then have no body at all.
+
+    :param body: Decoded JSON; None if the response is empty.
+    """
+    versioned = "x-polytomic-version" in headers
+    if not isinstance(body, dict):
+        return versioned and status_code == 401 and body is None
+    if body.keys() == {"error"}:
+        return isinstance(body["error"], dict) and isinstance(body["error"].get("message"), str)
+    known = {name: value for name, value in body.items() if name in _ERROR_FIELDS and value is not None}
+    if not all(isinstance(value, _ERROR_FIELDS[name]) for name, value in known.items()):
+        return False
+    documented = body.keys() <= _ERROR_FIELDS.keys()
+    described = any(known.get(name) for name in ("key", "message"))
+    return documented and described or versioned and (documented or described)
 
 
 def class_of_status(status_code: int) -> type[PolytomicAPIError]:

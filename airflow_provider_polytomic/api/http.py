@@ -60,18 +60,19 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response,
 
     :param response: Status and headers of the response.
     :param body: Body as it was received, which may be compressed.
-    :raises PolytomicAPIError: If the response has an error status.
-    :raises PolytomicResponseError: If the response is not what the API documents.
+    :raises PolytomicAPIError: If the API responds with an error status.
+    :raises PolytomicResponseError: If the response is not what the API documents, or a refusal by something else.
     """
     if response.is_redirect:
         raise call.response_error(
             f"the response is a redirect ({response.status_code}), which is not followed because it would send the key "
             "to another address; check the host of the connection",
             transient=False,
+            status_code=response.status_code,
         )
     payload, problem = _decode(response, body)
     if response.is_error:
-        raise _api_error(call, config, response, payload, problem)
+        raise _error_of(call, config, response, payload, problem)
     if call.model is None and problem == _EMPTY:
         return call.read(None)
     if problem:
@@ -132,21 +133,34 @@ for _name in ("connection", "http11", "http2", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_redact_record)
 
 
-def _api_error(
+def _error_of(
     call: Call[Any], config: ClientConfig, response: httpx.Response, body: Any, problem: str | None
-) -> errors.PolytomicAPIError:
+) -> errors.PolytomicError:
+    """Build the error for an error status; a refusal that is not the API's own decides nothing."""
+    status = response.status_code
+    unusable = problem is not None and problem != _EMPTY
+    foreign = unusable or not errors.is_api_error(status, body, response.headers)
+    if foreign and status < 500 and status not in errors.TRANSIENT_STATUSES:
+        shown = (problem or "is JSON of another shape").partition(", not JSON")[0]
+        return call.response_error(
+            f"the response ({status}) {shown}, not an answer of Polytomic's API; check the host of the connection and "
+            "any proxy in between",
+            status_code=status,
+        )
     if not isinstance(body, dict):
         body = {"message": f"the response {problem or 'is not a JSON object as the API returns'}"}
     body = redact(body, *secrets_of(call, config))
-    return errors.class_of_status(response.status_code)(
-        response.status_code,
+    older = body["error"] if isinstance(body.get("error"), dict) else {}
+    return errors.class_of_status(status)(
+        status,
         method=call.method,
         path=call.path,
-        message=str(body.get("message") or body.get("error") or "") or None,
+        message=str(body.get("message") or older.get("message") or body.get("error") or "") or None,
         key=str(body["key"]) if body.get("key") else None,
         metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else None,
         retry_after=read_retry_after(response.headers.get("retry-after")),
         headers=redact(dict(response.headers), *secrets_of(call, config)),
+        foreign=foreign,
     )
 
 

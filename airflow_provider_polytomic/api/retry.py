@@ -75,7 +75,7 @@ class RetryPolicy:
 def is_transient(error: errors.PolytomicError) -> bool:
     """Tell whether the same request may succeed later: after 408, 425, 429, 5xx or no usable response."""
     if isinstance(error, errors.PolytomicAPIError):
-        return error.status_code in (408, 425, 429) or error.status_code >= 500
+        return error.status_code in errors.TRANSIENT_STATUSES or error.status_code >= 500
     if isinstance(error, errors.PolytomicResponseError):
         return error.transient
     return isinstance(error, errors.PolytomicTransportError)

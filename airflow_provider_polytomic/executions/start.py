@@ -246,8 +246,8 @@ def _start_under(
         except errors.PolytomicAPIError as error:
             conflict = isinstance(error, errors.PolytomicConflictError)
             # On a first attempt, any other failure than a 500 comes from in front of the application, or would be the
-            # same under every key.
-            may_be_recorded = may_skip and (request.attempts_before or error.status_code == 500)
+            # same under every key. A proxy's answer is recorded under no key.
+            may_be_recorded = may_skip and not error.foreign and (request.attempts_before or error.status_code == 500)
             if number == MAX_START_REPETITIONS or not (conflict or may_be_recorded):
                 raise
             repeated = refusal is not None and refusal.status_code == error.status_code

@@ -194,7 +194,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _fetch(self, context: Context) -> Execution | None:
         """Return the execution; None if it does not exist yet or the request failed."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.api.retry import is_transient
+        from airflow_provider_polytomic.executions import FINAL_ERRORS
 
         with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
             try:
@@ -202,9 +202,9 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
                     self._target = self._client.run(self._resolve_target(context))
                     push_link(self, context, self._client, self._target)
                 return self._client.run(self._target.fetch())
+            except FINAL_ERRORS:
+                raise
             except PolytomicError as error:
-                if not is_transient(error):
-                    raise
                 self.log.warning("Could not get the status of %s; will retry: %s", self._label, error)
                 return None
 

@@ -118,16 +118,16 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
 
     def _fetch(self, context: Context) -> Execution | None:
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.api.retry import is_transient
+        from airflow_provider_polytomic.executions import FINAL_ERRORS
 
         target = self._target(context)
         with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
             try:
                 self._push_link_once(context, target)
                 return self._client.run(target.fetch())
+            except FINAL_ERRORS:
+                raise
             except PolytomicError as error:
-                if not is_transient(error):
-                    raise
                 self.log.warning("Could not check the freshness of %s; will retry: %s", target.sync_id, error)
                 return None
 

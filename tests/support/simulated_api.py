@@ -38,7 +38,10 @@ CANCELING_TAKES = 5.0
 CONFLICT_PAUSES = tuple(CONFLICT_BACKOFF.delay(number) for number in range(MIN_CONFLICTS_OF_RETRY))
 """Pauses of a retry before a 409 counts as recorded, although the start of an earlier attempt may be in flight."""
 
-POLL_FAULTS = ("429", "500", "502", "503", "lost", "never", "garbled")
+PROXY = ("html 400", "html 401", "html 403", "html 404", "html 409", "html 410", "html 422", "html 500", "html 502")
+"""Answers of something else than the API, which decide nothing."""
+
+POLL_FAULTS = ("429", "500", "502", "503", "lost", "never", "garbled", *PROXY)
 
 EDGE = ("401", "403", "404", "422", "502", "503")
 """Answers from in front of the application: they have no effect, and no key records them."""
@@ -189,6 +192,8 @@ class SimulatedApi:
             if call.idempotency_key not in self.keys:
                 self.in_flight.setdefault(call.idempotency_key, self.now)
             raise PolytomicTransportError("reset", method=call.method, path=call.path, sent=True)
+        if fault in PROXY:
+            raise self._foreign_error(call, int(fault.split()[1]))
         if fault in EDGE or (fault[:3].isdigit() and fault != "500 acted" and not call.idempotency_key):
             self._refuse(call.idempotency_key, int(fault))
             raise self._error(call, int(fault))
@@ -203,6 +208,11 @@ class SimulatedApi:
 
     def _error(self, call: Call[Any], status: int) -> PolytomicAPIError:
         return class_of_status(status)(status, method=call.method, path=call.path, message=f"because of {status}")
+
+    def _foreign_error(self, call: Call[Any], status: int) -> PolytomicError:
+        if status >= 500:
+            return class_of_status(status)(status, method=call.method, path=call.path, foreign=True)
+        return call.response_error("an HTML page", status_code=status)
 
     def _route(self, call: Call[Any], fault: str) -> tuple[int, Any]:
         place = call.path.removeprefix(PATHS[self.kind])

@@ -37,7 +37,8 @@ class Fault:
     :param count: number of requests to which it applies; None: no limit. Default 1.
     :param seconds: duration by the emulator's clock; default None, no limit.
     :param status: HTTP status of a ``status`` fault; default 503.
-    :param body: body of a ``status`` fault: text, or a value to send as JSON; default None, an error body.
+    :param body: body of a ``status`` fault: text, or a value to send as JSON; unless it is an object with a message,
+        the response lacks the header of the API's version, as a proxy's does. Default None, an error body.
     :param html: respond with an HTML page, as a proxy does, instead of ``body``; default False.
     :param headers: further headers of a ``status`` fault, such as ``Retry-After``; default none.
     :param delay: seconds of real time that a ``delay`` fault waits; default 0.
@@ -87,17 +88,18 @@ class Fault:
         """Return the response of a ``status`` fault."""
         headers = tuple((name, str(value)) for name, value in self.headers.items())
         if self.html:
-            return ApiResponse(self.status, _HTML, _HTML_HEADERS + headers)
+            return ApiResponse(self.status, _HTML, _HTML_HEADERS + headers, foreign=True)
         if self.body is None:
             error = ApiError(self.status, f"Injected fault: {self.status}.")
             return ApiResponse.from_json(error.body(), self.status, headers)
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
-        return ApiResponse(self.status, text.encode(), headers)
+        foreign = not (isinstance(self.body, dict) and "message" in self.body)
+        return ApiResponse(self.status, text.encode(), headers, foreign=foreign)
 
     def corrupt(self, response: ApiResponse) -> ApiResponse:
         """Return ``response`` with a corrupt body."""
         if self.malformed == "html":
-            return ApiResponse(response.status, _HTML, _HTML_HEADERS)
+            return ApiResponse(response.status, _HTML, _HTML_HEADERS, foreign=True)
         return ApiResponse(response.status, response.body[: len(response.body) // 2], response.headers)
 
 

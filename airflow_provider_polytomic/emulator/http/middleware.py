@@ -101,8 +101,9 @@ class ApiMiddleware:
                 pass
             return
         request.record.status = response.status
-        version = request.record.version or self._state.behavior.default_version
-        headers = {**dict(response.headers), "x-polytomic-version": version}
+        headers = dict(response.headers)
+        if not response.foreign:
+            headers["x-polytomic-version"] = request.record.version or self._state.behavior.default_version
         await Response(response.body, response.status, headers)(scope, receive, send)
 
     def _record(self, request: Request, body: bytes) -> _ReceivedRequest:

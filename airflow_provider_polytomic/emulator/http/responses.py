@@ -24,11 +24,15 @@ Fingerprint = tuple[str, bytes]
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """One HTTP response."""
+    """One HTTP response.
+
+    :param foreign: whether it comes from a proxy in front of the API, and so without the header of the API's version.
+    """
 
     status: int
     body: bytes
     headers: Headers = ()
+    foreign: bool = False
 
     @classmethod
     def from_json(cls, value: Any, status: int = 200, headers: Headers = ()) -> ApiResponse:

@@ -6,7 +6,15 @@ import pickle
 import pytest
 
 from airflow_provider_polytomic import api
-from airflow_provider_polytomic.api import PolytomicAPIError, PolytomicValidationError, connections, syncs
+from airflow_provider_polytomic.api import (
+    PolytomicAPIError,
+    PolytomicAuthError,
+    PolytomicResponseError,
+    PolytomicValidationError,
+    connections,
+    syncs,
+)
+from airflow_provider_polytomic.api.retry import is_transient
 from tests.support.scripted_server import Answer, answer
 
 from .conftest import KEY
@@ -95,6 +103,66 @@ def test_an_error_without_such_headers_has_no_request_id(server, sync_driver):
     with pytest.raises(PolytomicAPIError) as caught:
         sync_driver.send(syncs.get("1"), max_retries=0)
     assert caught.value.request_id is None
+
+
+VERSION = {"X-Polytomic-Version": "2025-09-18"}
+FOREIGN = {
+    "an HTML page": (b"<html><h1>Not found</h1></html>", {}),
+    "an HTML page under the header": (b"<html><h1>Not found</h1></html>", VERSION),
+    "empty": (b"", {}),
+    "empty object": (b"{}", {}),
+    "null": (b"null", {}),
+    "a list": (b"[]", VERSION),
+    "an error as text": (b'{"error": "Not Found"}', {}),
+    "a detail": (b'{"detail": "Not Found"}', VERSION),
+    "a status as text": (b'{"status": "error", "message": "no route"}', {}),
+    "other fields, too": (b'{"message": "no route", "request_id": "1"}', {}),
+    "a status alone": (b'{"status": 404}', {}),
+    "truncated": (b'{"message": "no ro', VERSION),
+}
+OWN = {
+    "whole": (b'{"key": "k", "message": "m", "metadata": {"a": 1}, "status": 404}', {}),
+    "message": (b'{"message": "m"}', {}),
+    "key": (b'{"key": "k", "message": null}', {}),
+    "older form": (b'{"error": {"message": "m"}}', {}),
+    "empty object under the header": (b"{}", VERSION),
+    "a further field under the header": (b'{"message": "m", "trace": "1"}', VERSION),
+}
+REFUSALS = [400, 401, 403, 404, 409, 410, 422]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize(("body", "headers"), FOREIGN.values(), ids=FOREIGN)
+def test_a_refusal_that_is_not_of_the_api_decides_nothing(body, headers, status: int, server, sync_driver):
+    server.answers(Answer(status, body, headers))
+    with pytest.raises(PolytomicResponseError, match="not an answer of Polytomic's API; .* any proxy") as caught:
+        sync_driver.send(syncs.get("1"), max_retries=0)
+    assert caught.value.status_code == status
+    assert is_transient(caught.value)
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize(("body", "headers"), OWN.values(), ids=OWN)
+def test_a_refusal_of_the_api_decides(body: bytes, headers: dict[str, str], status: int, server, sync_driver):
+    server.answers(Answer(status, body, headers))
+    with pytest.raises(PolytomicAPIError) as caught:
+        sync_driver.send(syncs.get("1"), max_retries=0)
+    assert not is_transient(caught.value)
+
+
+def test_a_401_of_the_api_needs_no_body(server, sync_driver):
+    server.answers(Answer(401, b"", VERSION))
+    with pytest.raises(PolytomicAuthError):
+        sync_driver.send(syncs.get("1"), max_retries=0)
+
+
+@pytest.mark.parametrize(("body", "foreign"), [(b"<html>", True), (b"", True), (b'{"message": "m"}', False)])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_an_outage_keeps_its_class_and_tells_whose_answer_it_is(status, body, foreign, server, sync_driver):
+    server.answers(Answer(status, body, {"Retry-After": "9"}))
+    with pytest.raises(PolytomicAPIError) as caught:
+        sync_driver.send(syncs.get("1"), max_retries=0)
+    assert (caught.value.status_code, caught.value.foreign, caught.value.retry_after) == (status, foreign, 9)
 
 
 def test_errors_can_be_copied_and_pickled():

@@ -39,6 +39,14 @@ def test_html_of_a_proxy(emulator, http):
     refused = http.get("/api/syncs")
     assert (refused.status_code, refused.headers["content-type"]) == (502, "text/html")
     assert refused.text.startswith("<html>")
+    assert "X-Polytomic-Version" not in refused.headers
+
+
+def test_json_of_a_proxy(emulator, http):
+    emulator.fault("status", status=404, body={"error": "no route"})
+    refused = http.get("/api/syncs")
+    assert (refused.status_code, refused.json()) == (404, {"error": "no route"})
+    assert "X-Polytomic-Version" not in refused.headers
 
 
 def test_text_body(emulator, http):

@@ -12,10 +12,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.executions import AlreadyRunning, IfRunning, Ownership, StartResult
-from tests.support.simulated_api import CONFLICT_PAUSES, KINDS, Plan, Process, SimulatedApi, SimulatedExecution
+from tests.support.simulated_api import (
+    CONFLICT_PAUSES,
+    KINDS,
+    PROXY,
+    Plan,
+    Process,
+    SimulatedApi,
+    SimulatedExecution,
+)
 from tests.support.simulated_task import WAYS, Task
 
-FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "403")
+FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "403", *PROXY)
 ENDS = ("completed", "failed", "canceled")
 
 PLANS = st.builds(Plan, ends=st.sampled_from(ENDS), after=st.sampled_from([0.0, 3.0, 60.0, 1000.0]))
@@ -167,7 +175,7 @@ class Sequences(RuleBasedStateMachine):
         self.check()
 
     @precondition(lambda self: not self.process.ended)
-    @rule(fault=st.sampled_from(["429", "500", "503", "403"]), times=st.sampled_from([2, 4, 6]))
+    @rule(fault=st.sampled_from(["429", "500", "503", "403", "html 404", "html 500"]), times=st.sampled_from([2, 4, 6]))
     def refuse_starts(self, fault: str, times: int) -> None:
         """Refuse the next starts, and nothing else, as a limit or a broken part of the application does."""
         self.broken |= fault.startswith("5")
