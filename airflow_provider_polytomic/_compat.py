@@ -7,6 +7,7 @@ from attributes, never from version numbers.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable
@@ -71,7 +72,7 @@ STATE_STORE_KEY = "polytomic_execution"
 __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
     "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
-    "PokeReturnValue", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
+    "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
     "can_start_from_trigger", "conf", "end_event_xcoms", "event_trigger_base", "find_connection",
     "has_asset_watchers", "has_xcom_args", "is_in_supervisor_request", "mask_secret", "push_xcom_in_trigger",
     "set_upstream_from", "stored_task_instance_in_trigger", "stored_task_instance_in_worker", "trigger_has_on_kill",
@@ -128,6 +129,58 @@ class StateStore:
         except Exception as error:
             log.warning("The task state store failed to %s: %s", method, error)
             return None
+
+
+class PokeStore:
+    """Store a value from one poke of a rescheduled sensor to the next, which runs in another process.
+
+    Airflow deletes the XComs of a task instance before each poke. From Airflow 3.3 on, the value is in the task state
+    store; on Airflow 2, in the audit log, to which a worker of Airflow 3 cannot write. 3.0 to 3.2 store nothing.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._ti: Any = context["ti"]
+        self._store = StateStore(context) if context.get("task_state_store") is not None else None
+
+    def get(self) -> dict[str, Any] | None:
+        """Return what a poke of this attempt has stored, or None."""
+        value = self._store.get() if self._store else self._try(_read_audit_log, self._ti)
+        return value if isinstance(value, dict) and value.get("try_number") == self._ti.try_number else None
+
+    def set(self, value: dict[str, Any]) -> None:
+        """Store a value."""
+        value = {**value, "try_number": self._ti.try_number}
+        if self._store:
+            self._store.set(value)
+        else:
+            self._try(_write_audit_log, self._ti, value)
+
+    def _try(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if find_spec("airflow.sdk"):
+            return None
+        try:
+            return function(*arguments)
+        except Exception as error:
+            log.warning("The audit log failed to %s: %s", function.__name__.lstrip("_"), error)
+            return None
+
+
+def _read_audit_log(task_instance: Any) -> Any:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        entries = session.query(Log.extra).filter_by(event=STATE_STORE_KEY, **_keys(task_instance))
+        extra = entries.order_by(Log.id.desc()).limit(1).scalar()
+    return json.loads(extra) if extra else None
+
+
+def _write_audit_log(task_instance: Any, value: dict[str, Any]) -> None:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(Log(STATE_STORE_KEY, task_instance, extra=json.dumps(value)))
 
 
 def trigger_has_on_kill() -> bool:

@@ -30,6 +30,7 @@ class ExecutionEvent:
     :param execution: result of an execution that has ended, or was canceled at the deadline
     :param executions: results of many executions in the order given to the trigger; a text instead of a result is the
         reason why the execution cannot be waited for, None means that it had not ended at the deadline
+    :param runs: kind, sync_id and execution_id of each of ``executions``
     :param ownership: relation of the execution to the task
     :param latest_end: end of the task's ``execution_timeout``, in seconds since the epoch
     :param previous_schema_results: schema results of earlier executions that belong to the result
@@ -41,6 +42,7 @@ class ExecutionEvent:
     execution_id: str | None = None
     execution: ExecutionResult | None = None
     executions: list[ExecutionResult | str | None] | None = None
+    runs: list[dict[str, str]] | None = None
     ownership: Ownership = Ownership.JOINED
     latest_end: float | None = None
     previous_schema_results: list[SchemaResult] | None = None

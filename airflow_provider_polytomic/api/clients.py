@@ -26,6 +26,7 @@ import httpx
 from airflow_provider_polytomic.api import http
 from airflow_provider_polytomic.api.call import Call, first_page, next_page
 from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig
+from airflow_provider_polytomic.api.credentials import KEY_LOOKUP_INTERVAL, ReadKeyAgain, reauthorized, with_key_of
 from airflow_provider_polytomic.api.decoding import MAX_CONTENT
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
@@ -64,6 +65,9 @@ _decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="polytomic-decod
 class _Client(Generic[Transport, Slept]):
     """Hold the settings of a client and its limits on requests."""
 
+    _http: Any
+    _key_read_at = float("-inf")
+
     def __init__(
         self,
         api_key: str | None = None,
@@ -84,7 +88,8 @@ class _Client(Generic[Transport, Slept]):
         sleep: Callable[[float], Slept] | None = None,
     ) -> None:
         settings = locals()
-        self.config = config or ClientConfig(**{field.name: settings[field.name] for field in fields(ClientConfig)})
+        names = [field.name for field in fields(ClientConfig) if field.name in settings]
+        self.config = config or ClientConfig(**{name: settings[name] for name in names})
         register_secrets(*self.config.secrets)
         self._clock = clock
         self._retry_policy = RetryPolicy(max_retries=self.config.max_retries)
@@ -101,7 +106,16 @@ class _Client(Generic[Transport, Slept]):
     def _steps(self, flow: Flow[T]) -> Flow[T]:
         if not isinstance(flow, Generator):
             raise TypeError(f"run() takes a flow, not a {type(flow).__name__}: send a call with client.send(…)")
-        return rate_limited(retrying(flow, self._retry_policy, self._clock), self._rate_limiter, self._clock)
+        steps = reauthorized(retrying(flow, self._retry_policy, self._clock), lambda: self.config)
+        return rate_limited(steps, self._rate_limiter, self._clock)
+
+    def _may_read_key(self, used: ClientConfig) -> bool:
+        return self.config is used and self._clock() - self._key_read_at >= KEY_LOOKUP_INTERVAL
+
+    def _use_key_of(self, found: ClientConfig | Exception) -> None:
+        self._key_read_at = self._clock()
+        self.config = with_key_of(self.config, found)
+        self._http.headers.update(self.config.headers)
 
     def _open_http(self, kind: type[HttpClient], transport: object) -> HttpClient:
         return open_client(
@@ -144,6 +158,8 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
     :param sleep: Wait for a number of seconds; default ``time.sleep``.
     :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
+
+    _http: httpx.Client
 
     def _open(self, transport: httpx.BaseTransport | None, sleep: Callable[[float], None] | None) -> None:
         self._sleep = sleep or time.sleep
@@ -193,7 +209,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
             step = next(steps)
             while True:
                 if isinstance(step, Pause):
-                    self._sleep(step.seconds)
+                    self._pause(step)
                     step = steps.send(None)
                     continue
                 try:
@@ -207,6 +223,15 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
             return result
         finally:
             steps.close()
+
+    def _pause(self, pause: Pause) -> None:
+        if not isinstance(pause, ReadKeyAgain):
+            self._sleep(pause.seconds)
+        elif pause.used.source and self._may_read_key(pause.used):
+            try:
+                self._use_key_of(pause.used.source.read())
+            except Exception as error:
+                self._use_key_of(error)
 
     def _exchange(self, call: Call[T]) -> T:
         request = http.request_arguments(call, self.config)
@@ -259,12 +284,15 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
     :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
+    _http: httpx.AsyncClient
+
     def _open(
         self, transport: httpx.AsyncBaseTransport | None, sleep: Callable[[float], Awaitable[None]] | None
     ) -> None:
         self._sleep = sleep or asyncio.sleep
         self._http = self._open_http(httpx.AsyncClient, transport)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._reading_key: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -296,7 +324,7 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
             step = next(steps)
             while True:
                 if isinstance(step, Pause):
-                    await self._sleep(step.seconds)
+                    await self._pause(step)
                     step = steps.send(None)
                     continue
                 try:
@@ -310,6 +338,25 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
             return result
         finally:
             steps.close()
+
+    async def _pause(self, pause: Pause) -> None:
+        if not isinstance(pause, ReadKeyAgain):
+            await self._sleep(pause.seconds)
+            return
+        if self._reading_key is None and self._may_read_key(pause.used):
+            self._reading_key = asyncio.ensure_future(self._read_key(pause.used))
+        if self._reading_key is not None:
+            await asyncio.shield(self._reading_key)
+
+    async def _read_key(self, used: ClientConfig) -> None:
+        """Read the key in a task of its own: Airflow 3.0 and 3.1 do not survive a look-up that is canceled."""
+        try:
+            if used.source:
+                self._use_key_of(await used.source.aread())
+        except Exception as error:
+            self._keep_key(error)
+        finally:
+            self._reading_key = None
 
     async def _exchange(self, call: Call[T]) -> T:
         request = http.request_arguments(call, self.config)

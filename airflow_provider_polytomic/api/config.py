@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 
 DEFAULT_BASE_URL = "https://app.polytomic.com"
@@ -21,6 +22,16 @@ MAX_TIMEOUT = 86_400.0
 _NETLOC = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]+)(:\d*)?")
 _HOST = re.compile(r"([\w-]{1,63}\.)*[\w-]{1,63}\.?")
 _PROXY = re.compile(r"(https?|socks5h?)://([^/@\s]*@)?([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
+
+
+class ConfigSource(Protocol):
+    """Read the settings of a client again, after its API key was refused."""
+
+    def read(self) -> ClientConfig:
+        """Return the present settings."""
+
+    async def aread(self) -> ClientConfig:
+        """Return the present settings without blocking the event loop."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,8 @@ class ClientConfig:
     :param allow_http: Allow sending the key over plain HTTP to another host than this one; default False.
     :param max_requests_per_minute: Limit of requests of one client in any minute; None (the default) for no limit.
     :param trust_events: Poll long-running executions less often while events report ends; default False.
+    :param source: Object that reads the settings again after a 401, which makes the client go on with a rotated key;
+        default None.
     :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
@@ -61,6 +74,7 @@ class ClientConfig:
     allow_http: bool = False
     max_requests_per_minute: int | None = None
     trust_events: bool = False
+    source: ConfigSource | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", self.api_key or os.environ.get(API_KEY_VARIABLE))

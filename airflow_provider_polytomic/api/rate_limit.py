@@ -1,4 +1,4 @@
-"""Keep the requests of a client within a number per minute."""
+"""Keep the requests of a client within a number per minute, and honor ``Retry-After`` of a 429."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ COOLDOWN = 10.0
 
 MAX_COOLDOWN = 3600.0
 
+MAX_BLOCKED = 60.0
+"""Longest time in seconds for which all calls wait after a 429 with ``Retry-After``."""
+
 
 class RateLimiter:
     """Compute when each request may be sent, so that no minute has more requests than allowed.
@@ -30,7 +33,7 @@ class RateLimiter:
             at_once = max(1, per_minute // 10)
             self._interval = 60.0 / (per_minute - at_once + 1)
             self._burst = (at_once - 1) * self._interval
-        self._used_until = self._cooldown_until = float("-inf")
+        self._used_until = self._cooldown_until = self._blocked_until = float("-inf")
 
     def reserve(self, now: float) -> float:
         """Reserve the next free slot and return the seconds until it.
@@ -42,9 +45,15 @@ class RateLimiter:
         return slot - now
 
     def cool_down(self, error: PolytomicRateLimitError, now: float) -> None:
-        """Drop best-effort calls for as long as a 429 response asks for."""
+        """Let all calls wait for as long as a 429 response asks for, and drop best-effort calls."""
+        if error.retry_after is not None:
+            self._blocked_until = max(self._blocked_until, now + min(error.retry_after, MAX_BLOCKED))
         seconds = COOLDOWN if error.retry_after is None else error.retry_after
         self._cooldown_until = max(self._cooldown_until, now + min(seconds, MAX_COOLDOWN))
+
+    def blocked(self, now: float) -> float:
+        """Return the seconds until the end of the pause that a 429 asked for."""
+        return self._blocked_until - now
 
     def has_room(self, now: float) -> bool:
         """Tell whether a best-effort call may be sent; half of the burst is reserved for the other calls."""
@@ -52,7 +61,7 @@ class RateLimiter:
 
 
 def rate_limited(flow: Flow[T], limiter: RateLimiter, clock: Callable[[], float]) -> Flow[T]:
-    """Run ``flow`` with a pause before each call that would exceed the limit.
+    """Run ``flow`` with a pause before each call that would exceed the limit, or that a 429 forbids.
 
     :param clock: Return monotonic seconds.
     """
@@ -65,7 +74,7 @@ def rate_limited(flow: Flow[T], limiter: RateLimiter, clock: Callable[[], float]
             raise PolytomicTransportError(
                 "dropped in favor of other requests", method=step.method, path=step.path, sent=False
             )
-        wait = limiter.reserve(now)
+        wait = max(limiter.reserve(now), limiter.blocked(now))
         if wait > 0:
             yield Pause(wait)
         try:

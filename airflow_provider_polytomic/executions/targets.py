@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -22,10 +22,15 @@ from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""Difference between the clocks of Airflow and of Polytomic up to which a sensor finds its execution again."""
+
 
 @dataclass(frozen=True)
 class CompletedSince:
     """Stand for the latest execution of a sync that completed at or after a moment; there may be none yet.
+
+    An execution that was seen running counts whatever its time of completion is: the server's clock may be behind.
 
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
@@ -35,6 +40,7 @@ class CompletedSince:
     kind: SyncKindName
     sync_id: str
     since: datetime
+    _running: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"an execution of {sync_kind(self.kind).label} {self.sync_id} that ends after {self.since.isoformat()}"
@@ -52,8 +58,11 @@ class CompletedSince:
         read = partial(sync_kind(self.kind).read, self.sync_id)
         shown = [read(one) for one in (status.last_execution, status.current_execution) if one]
         ended = {one.completed_at: one for one in shown if one.outcome.final and one.completed_at}
-        latest = max(ended, default=self.since)
-        return ended.get(latest) if latest >= self.since else None
+        latest = max(ended, default=None)
+        if latest and (latest >= self.since or ended[latest].id in self._running):
+            return ended[latest]
+        self._running[:] = [one.id for one in shown if not one.outcome.final]
+        return None
 
 
 @dataclass(frozen=True)
@@ -111,18 +120,27 @@ def current_execution(kind: SyncKindName, sync_id: str) -> Flow[Execution | None
 
 
 def execution_current_at(kind: SyncKindName, sync_id: str, moment: datetime) -> Flow[Execution | None]:
-    """Search the history for the execution that was running at a moment; return None if there was none."""
+    """Search the history for the execution that was running at a moment; return None if there was none.
+
+    The moment is by the clock of this machine. If no execution seems to have been running then, but one was created
+    within :data:`MAX_CLOCK_SKEW` after it, the server's clock may be ahead: the latest of these is returned.
+    """
     call: Call[Page[object]] | None = sync_kind(kind).api.list_executions(sync_id)
+    begun_after: Execution | None = None
     while call is not None:
         page = yield from send(call)
         for row in page:
             execution = sync_kind(kind).read(sync_id, row)
-            if execution.created_at is None or execution.created_at > moment:
+            if execution.created_at is None:
+                continue
+            if execution.created_at > moment:
+                if execution.created_at <= moment + MAX_CLOCK_SKEW:
+                    begun_after = begun_after or execution
                 continue
             ended_before = execution.completed_at is not None and execution.completed_at < moment
-            return None if ended_before else execution
+            return begun_after if ended_before else execution
         call = next_page(call, page)
-    return None
+    return begun_after
 
 
 def resolve_target(

@@ -58,6 +58,8 @@ def effective_deadline(
     timeout: float | None,
     latest: float | None,
     clock: Callable[[], float] = time.time,
+    *,
+    not_before: float | None = None,
 ) -> float | None:
     """Return the end of a wait, in seconds since the epoch; None for no end.
 
@@ -66,11 +68,13 @@ def effective_deadline(
 
     :param timeout: seconds that the execution may take; None for any number
     :param latest: end of the wait whatever the execution took so far; None for none
+    :param not_before: time before which it cannot have started, whatever the server's clock says; None for any
     """
     if timeout is None:
         return latest
     now, created = clock(), execution.created_at
-    start = min(now, created.timestamp()) if adopted and created else now
+    earliest = float("-inf") if not_before is None else not_before
+    start = min(now, max(created.timestamp(), earliest)) if adopted and created else now
     return start + timeout if latest is None else min(start + timeout, latest)
 
 
@@ -261,31 +265,37 @@ def wait_for_end(
     *,
     deadline: float | None = None,
     pause_first: bool = False,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
 ) -> Flow[Execution]:
     """Poll an execution until it ends, and return it.
 
     A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline. Only if
-    the answers cannot be understood for an hour, and ten in a row, does the wait end before.
+    the answers cannot be understood for an hour, and ten in a row, does the wait end before. The time left is measured
+    from the beginning of the wait, so that a wall clock that is set meanwhile does not matter.
 
     :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
     :param poll_interval: seconds between two polls; default 30
     :param timeout: seconds to wait; default: without limit
     :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
     :param pause_first: begin with a pause, where the status has just been requested; default False
-    :param clock: function that returns the seconds since the epoch
+    :param clock: function that returns the seconds since the epoch; default: the wall clock for ``deadline``, and a
+        clock that is never set for the time left
     :raises DeadlinePassed: if the execution has not ended by then; a built-in ``TimeoutError``
     :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers cannot be understood
     :raises ValueError: if the interval or the timeout is not greater than 0 and finite
     """
     check_seconds(poll_interval, "poll_interval")
+    ahead = 0.0 if clock else time.monotonic() - time.time()
+    now, wall_clock = clock or time.monotonic, clock or time.time
+    limits = [] if deadline is None else [deadline + ahead]
     if timeout is not None:
         check_seconds(timeout, "timeout")
-        deadline = min(clock() + timeout, float("inf") if deadline is None else deadline)
-    state = WaitState(ref, poll_interval, deadline, clock, ProgressLogger(ref, clock))
+        limits.append(now() + timeout)
+    end = min(limits, default=None)
+    state = WaitState(ref, poll_interval, end, now, ProgressLogger(ref, wall_clock))
     while True:
         if pause_first:
-            yield Pause(poll_interval if deadline is None else max(0.0, min(poll_interval, deadline - clock())))
+            yield Pause(poll_interval if end is None else max(0.0, min(poll_interval, end - now())))
         pause_first = True
         result: PollResult
         try:

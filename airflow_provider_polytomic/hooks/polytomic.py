@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_polytomic._compat import BaseHook, find_connection
+from airflow_provider_polytomic._compat import BaseHook
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import Call, PolytomicClient
@@ -98,18 +98,18 @@ class PolytomicHook(BaseHook):
 
         :raises PolytomicRequestRefused: if it cannot be used
         """
-        from airflow_provider_polytomic.hooks._connection import connection_config
+        from airflow_provider_polytomic.hooks._lookup import ConnectionSource
 
-        return connection_config(self.get_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        return ConnectionSource(self.polytomic_conn_id).read()
 
     async def aconfig(self) -> ConnectionConfig:
         """Read the Airflow connection without blocking the event loop.
 
         :raises PolytomicRequestRefused: if it cannot be used
         """
-        from airflow_provider_polytomic.hooks._connection import connection_config
+        from airflow_provider_polytomic.hooks._lookup import ConnectionSource
 
-        return connection_config(await find_connection(self.polytomic_conn_id), self.polytomic_conn_id)
+        return await ConnectionSource(self.polytomic_conn_id).aread()
 
     def send(self, call: Call[T]) -> T:
         """Send one call and return its result.

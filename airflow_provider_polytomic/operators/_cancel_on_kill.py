@@ -80,7 +80,7 @@ class CancelOnKillOperator(SyncTask, BaseOperator):
         from airflow_provider_polytomic.executions import cancel
 
         try:
-            with PolytomicClient(config=replace(config, timeout=KILL_REQUEST_TIMEOUT)) as client:
+            with PolytomicClient(config=replace(config, timeout=KILL_REQUEST_TIMEOUT, source=None)) as client:
                 client.run(cancel(execution, timeout=timeout))
         except Exception as error:
             self.log.warning("Could not cancel %s: %s", execution, error)

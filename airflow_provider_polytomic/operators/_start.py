@@ -27,7 +27,7 @@ from airflow_provider_polytomic._task.result import (
     with_all_schemas,
 )
 from airflow_provider_polytomic._task.state import TaskExecutionState, begin_attempt
-from airflow_provider_polytomic._task.values import choice, duration, optional_duration
+from airflow_provider_polytomic._task.values import as_datetime, choice, duration, optional_duration
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
@@ -185,7 +185,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 if console:
                     client.run(console.fetch())
                 return self._finish(context, execution, schema_results)
-            deadline = effective_deadline(execution, started.adopted, self.timeout, latest_end)
+            deadline = effective_deadline(
+                execution, started.adopted, self.timeout, latest_end, not_before=_start_of_run(context)
+            )
             if self.deferrable:
                 self._try_defer(context, state, ref, started.ownership, deadline, latest_end, schema_results)
             try:
@@ -364,3 +366,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         return translate_api_errors(
             f"{ref or self._label} {failure}", self.polytomic_conn_id, sync=(self.kind, self._sync_id)
         )
+
+
+def _start_of_run(context: Context) -> float | None:
+    """Return the start of the DAG run in seconds since the epoch; None if it is not known."""
+    start = getattr(context.get("dag_run"), "start_date", None)
+    return None if start is None else as_datetime(start, "the start of the DAG run").timestamp()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import (
     AirflowSensorTimeout,
     PokeReturnValue,
+    PokeStore,
     can_start_from_trigger,
     has_xcom_args,
 )
@@ -83,6 +84,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
                 "start_from_trigger and end_from_trigger exclude on_execute_callback, which needs a worker"
             )
         self.execution_id = execution_id
+        self._names_execution = execution_id is not None
         self.completed_after = completed_after
         self.max_errors = max_errors
         self.cancel_on_timeout = cancel_on_timeout
@@ -199,7 +201,8 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
             try:
                 if self._target is None:
-                    self._target = self._client.run(self._resolve_target(context))
+                    self._target = self._kept_target(context) or self._client.run(self._resolve_target(context))
+                    self._keep_target(context)
                     push_link(self, context, self._client, self._target)
                 return self._client.run(self._target.fetch())
             except FINAL_ERRORS:
@@ -211,7 +214,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _resolve_target(self, context: Context, timeout: float = 0.0) -> Flow[ExecutionRef | CompletedSince]:
         from airflow_provider_polytomic.executions import resolve_target
 
-        if self.execution_id is not None:
+        if self._names_execution:
             return self._ref(as_id(self.execution_id, "execution_id"))
         return (
             yield from resolve_target(
@@ -223,6 +226,23 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
                 timeout=timeout,
             )
         )
+
+    def _kept_target(self, context: Context) -> ExecutionRef | None:
+        """Return the execution that an earlier poke of a rescheduled sensor has found."""
+        if not self.reschedule or self._names_execution:
+            return None
+        kept = PokeStore(context).get() or {}
+        return self._ref(kept["execution_id"]) if kept.get("sync_id") == self._sync_id else None
+
+    def _keep_target(self, context: Context) -> None:
+        """Keep the execution for the next poke, in which another one may be current."""
+        from airflow_provider_polytomic.executions import ExecutionRef
+
+        found = self._target
+        if self.reschedule and not self._names_execution and isinstance(found, ExecutionRef):
+            store = PokeStore(context)
+            if not store.get():
+                store.set({"sync_id": found.sync_id, "execution_id": found.execution_id})
 
     def _get_completed_after(self, context: Context) -> datetime:
         if self.completed_after is not None:

@@ -71,10 +71,11 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         self.max_errors = max_errors
         self.fail_on_partial = fail_on_partial
         self._ends: dict[ExecutionRef, Execution | str] = {}
+        self._waited_for: list[ExecutionRef] | None = None
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Request the status of each execution that has not ended; a failed request is logged and changes nothing."""
-        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.api import PolytomicError, PolytomicRateLimitError
         from airflow_provider_polytomic.executions import FINAL_ERRORS
 
         refs = self._refs()
@@ -87,6 +88,8 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
                 self._ends[ref] = str(error)
             except PolytomicError as error:
                 self.log.warning("Could not get the status of %s; will retry: %s", ref, error)
+                if isinstance(error, PolytomicRateLimitError):
+                    return False
             else:
                 if execution.outcome.final:
                     self._ends[ref] = execution
@@ -107,9 +110,10 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     def _complete(self, context: Context, event: ExecutionEvent) -> list[ExecutionResult]:
         from airflow_provider_polytomic.executions import Execution
 
-        refs, ends = self._refs(), event.executions
-        if ends is None or len(ends) != len(refs):
+        ends = event.executions
+        if ends is None or event.runs is None or len(ends) != len(event.runs):
             raise unexpected_event_error(event.serialize())
+        self._waited_for = refs = self._refs_of(event.runs)
         self._ends = {
             ref: end if isinstance(end, str) else with_all_schemas(self._client, Execution.from_result(end))
             for ref, end in zip(refs, ends)
@@ -120,6 +124,10 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         return self._finish(context, refs)
 
     def _refs(self) -> list[ExecutionRef]:
+        """Return the executions of ``runs`` or, after a deferral, of ``runs`` as they were when it began."""
+        return self._refs_of(self.runs) if self._waited_for is None else self._waited_for
+
+    def _refs_of(self, runs: Sequence[Mapping[str, Any] | None]) -> list[ExecutionRef]:
         from airflow_provider_polytomic.executions import ExecutionRef, sync_kind
 
         try:
@@ -129,7 +137,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
                     as_id(run["sync_id"], "the sync_id of a run"),
                     as_id(run["execution_id"], "the execution_id of a run"),
                 )
-                for run in self.runs
+                for run in runs
                 if run is not None
             ]
         except (TypeError, KeyError, ValueError) as error:

@@ -21,8 +21,8 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
     """Wait for the ends of many executions.
 
     Sends one event with ``status`` (``ended``, ``deadline``, ``refused`` or ``unavailable``), ``message`` (of a refusal
-    or another failure), ``try_number`` as given, and ``executions``: for each of ``runs`` the result of an execution
-    that has ended, the reason (str) why it cannot be waited for, or None if it had not ended at the deadline.
+    or another failure), ``try_number`` and ``runs`` as given, and ``executions``: for each of ``runs`` the result of an
+    execution that has ended, the reason (str) why it cannot be waited for, or None if it had not ended at the deadline.
 
     :param runs: Executions (sequence of mappings) with ``kind``, ``sync_id`` and ``execution_id``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
@@ -68,7 +68,7 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
             finally:
                 for wait in waits:
                     wait.cancel()
-        return self._event(EventStatus.DEADLINE if None in ends else EventStatus.ENDED, executions=ends)
+        return self._event(EventStatus.DEADLINE if None in ends else EventStatus.ENDED, executions=ends, runs=self.runs)
 
     async def _wait_for_end(self, poller: ExecutionPoller, ref: ExecutionRef) -> ExecutionResult | str | None:
         from airflow_provider_polytomic.api.decoding import clean_text

@@ -81,6 +81,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         )
         self.bulk_sync_id = bulk_sync_id
         self.timeout = duration(timeout, "timeout")
+        self._names_execution = execution_id is not None
 
     async def _wait(self) -> ExecutionEvent:
         from airflow_provider_polytomic.api import shared_client
@@ -113,7 +114,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import ExecutionRef, resolve_target
 
-        if self.execution_id is not None:
+        if self._names_execution:
             return ExecutionRef(self.kind, self.sync_id, as_id(self.execution_id, "execution_id"))
         since = as_datetime(self.completed_after, "completed_after")
         flow = resolve_target(self.kind, self.sync_id, since, poll_interval=self.poll_interval, timeout=self.timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed, PolytomicTaskError
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
 from airflow_provider_polytomic.triggers.many import PolytomicManyExecutionsTrigger
+from tests.support.task_instances import Deferred, first_event
 
 NEVER = float("inf")
 
@@ -208,3 +210,23 @@ def test_an_event_of_an_earlier_attempt_starts_over(build, started, deferred, de
             task.resume(event)
     else:
         assert [result["outcome"] for result in task.resume(event)] == ["success"]
+
+
+def test_the_executions_that_were_waited_for_are_judged_although_runs_have_changed(task_instance, started, emulator):
+    waited_for, another = started(), started(outcome="failed", duration=0)
+    task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=[waited_for], deferrable=True))
+    with pytest.raises(Deferred) as deferral:
+        task.execute()
+    event = asyncio.run(first_event(deferral.value.trigger))
+    task.task.runs = [another]
+    [result] = task.resume(event)
+    assert (result["execution_id"], result["outcome"]) == (waited_for["execution_id"], "success")
+
+
+def test_a_429_ends_the_poke(task_instance, started, emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
+    runs = [started(), started()]
+    task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs))
+    emulator.fault("status", status=429, headers={"Retry-After": "10"}, path="/**/executions/*")
+    assert task.task.poke(task.context) is False
+    assert len([one for one in emulator.requests if "/executions/" in one.path and one.method == "GET"]) == 1

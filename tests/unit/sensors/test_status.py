@@ -133,8 +133,58 @@ class TestTarget:
         assert kind.emulator.requests == []
 
 
+class TestExecutionIdOfNothing:
+    @pytest.mark.parametrize("rendered", [None, "", "  ", "None"])
+    def test_a_template_that_renders_to_nothing_is_refused(self, kind, task_instance, deferrable, rendered):
+        sync_id = kind.add(duration=60)
+        kind.emulator.start(sync_id)
+        sensor = kind.sensor(sync_id, execution_id="{{ ti.xcom_pull('pick') }}", deferrable=deferrable)
+        sensor.execution_id = rendered
+        with pytest.raises(PolytomicRequestRefused, match="execution_id"):
+            task_instance(sensor).finish()
+        assert not any("/executions/" in one.path for one in kind.emulator.requests)
+
+
 class TestReschedule:
-    """A rescheduled sensor keeps nothing between two pokes except the date of the first one."""
+    """A rescheduled sensor keeps the execution where Airflow has a place for it, else the date of the first poke."""
+
+    @pytest.mark.parametrize("ahead", [5, 120])
+    def test_a_clock_of_polytomic_that_is_ahead_does_not_lead_to_an_older_execution(self, kind, task_instance, ahead):
+        sync_id = kind.add(duration=10)
+        kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(600)
+        sync_execution = kind.emulator.start(sync_id)
+        first = moment(kind.emulator, -ahead)
+        assert not self.poke(kind, task_instance, sync_id, None)
+        kind.emulator.clock.advance(60)
+        found = self.poke(kind, task_instance, sync_id, first)
+        assert found.xcom_value["execution_id"] == sync_execution.id
+
+    @pytest.mark.parametrize("skew", [-300, 0, 5, 300])
+    def test_the_kept_execution_is_awaited_whatever_the_clocks_say(self, kind, task_instance, state_store, skew):
+        sync_id = kind.add(duration=10)
+        kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(11)
+        current = kind.emulator.start(sync_id)
+        first = moment(kind.emulator, -skew)
+        assert not self.poke(kind, task_instance, sync_id, None, task_state_store=state_store)
+        kind.emulator.clock.advance(20)
+        kind.emulator.start(sync_id)
+        found = self.poke(kind, task_instance, sync_id, first, task_state_store=state_store)
+        assert found.xcom_value["execution_id"] == current.id
+
+    def test_what_an_earlier_attempt_has_kept_does_not_count(self, kind, task_instance, state_store):
+        sync_id = kind.add(duration=10)
+        kind.emulator.start(sync_id)
+        assert not self.poke(kind, task_instance, sync_id, None, task_state_store=state_store)
+        kind.emulator.clock.advance(60)
+        current = kind.emulator.start(sync_id)
+        kind.emulator.clock.advance(1)
+        task = task_instance(kind.sensor(sync_id, mode="reschedule"), task_state_store=state_store).retry()
+        task.first_reschedule = None
+        assert not task.task.poke(task.context)
+        kind.emulator.clock.advance(60)
+        assert task.task.poke(task.context).xcom_value["execution_id"] == current.id
 
     def test_the_execution_that_was_current_at_the_first_poke_is_awaited(self, kind, task_instance):
         sync_id = kind.add(duration=60)
@@ -164,8 +214,15 @@ class TestReschedule:
         )
 
     @staticmethod
-    def poke(kind: Kind, task_instance: Any, sync_id: str, first: datetime | None, **options: Any) -> Any:
-        task = task_instance(kind.sensor(sync_id, mode="reschedule", **options))
+    def poke(
+        kind: Kind,
+        task_instance: Any,
+        sync_id: str,
+        first: datetime | None,
+        task_state_store: Any = None,
+        **options: Any,
+    ) -> Any:
+        task = task_instance(kind.sensor(sync_id, mode="reschedule", **options), task_state_store=task_state_store)
         task.first_reschedule = first
         return task.task.poke(task.context)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_provider_polytomic._compat import AirflowException
+from airflow_provider_polytomic.api.retry import Backoff
+from airflow_provider_polytomic.hooks import _lookup
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.triggers import _base
 from airflow_provider_polytomic.triggers._base import find_connection_config, preload
@@ -59,6 +63,40 @@ class TestLookupOfTheConnection:
         first.cancel()
         assert await second == "one"
         assert first.cancelled()
+
+
+class TestFailingLookup:
+    """A look-up that fails is tried again, once for all triggers of its connection."""
+
+    @pytest.fixture
+    def failures(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Exception]]:
+        """The errors with which Airflow answers the look-ups of each connection, one after the other."""
+        failures: dict[str, list[Exception]] = {"one": [], "other": []}
+
+        async def find_connection(conn_id: str) -> Any:
+            await asyncio.sleep(0)
+            if failures[conn_id]:
+                raise failures[conn_id].pop()
+            return SimpleNamespace(password="key", login=None, host=None, schema=None, port=None, extra=None)
+
+        monkeypatch.setattr(_lookup, "find_connection", find_connection)
+        monkeypatch.setattr(_lookup, "LOOKUP_BACKOFF", Backoff(0.001, 0.001))
+        return failures
+
+    async def test_it_is_tried_again_for_all(self, failures):
+        failures["one"] = [AirflowException("the conn_id `one` isn't defined"), OSError("no route to the database")]
+        found = await asyncio.gather(*(find_connection_config("one") for _ in range(200)))
+        assert {config.api_key for config in found} == {"key"}
+        assert failures["one"] == []
+
+    async def test_one_that_fails_for_long_fails_only_the_triggers_of_its_connection(self, failures, monkeypatch):
+        monkeypatch.setattr(_lookup, "ASYNC_LOOKUP_TIMEOUT", 0.01)
+        failures["one"] = [AirflowException("not defined")] * 1000
+        found = await asyncio.gather(
+            *(find_connection_config(conn_id) for conn_id in ["one", "other"] * 20), return_exceptions=True
+        )
+        assert all(isinstance(each, AirflowException) for each in found[::2])
+        assert {config.api_key for config in found[1::2]} == {"key"}
 
 
 class TestPreload:
