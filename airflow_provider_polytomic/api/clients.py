@@ -25,7 +25,7 @@ import httpx
 
 from airflow_provider_polytomic.api import http
 from airflow_provider_polytomic.api.call import Call, first_page, next_page
-from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig
+from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig, ConfigSource
 from airflow_provider_polytomic.api.credentials import KEY_LOOKUP_INTERVAL, ReadKeyAgain, reauthorized, with_key_of
 from airflow_provider_polytomic.api.decoding import MAX_CONTENT
 from airflow_provider_polytomic.api.errors import PolytomicError
@@ -343,20 +343,18 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
         if not isinstance(pause, ReadKeyAgain):
             await self._sleep(pause.seconds)
             return
-        if self._reading_key is None and self._may_read_key(pause.used):
-            self._reading_key = asyncio.ensure_future(self._read_key(pause.used))
+        if self._reading_key is None and pause.used.source and self._may_read_key(pause.used):
+            self._reading_key = asyncio.ensure_future(self._read_key(pause.used.source))
         if self._reading_key is not None:
             await asyncio.shield(self._reading_key)
 
-    async def _read_key(self, used: ClientConfig) -> None:
+    async def _read_key(self, source: ConfigSource) -> None:
         """Read the key in a task of its own: Airflow 3.0 and 3.1 do not survive a look-up that is canceled."""
         try:
-            if used.source:
-                self._use_key_of(await used.source.aread())
+            self._use_key_of(await source.aread())
         except Exception as error:
-            self._keep_key(error)
-        finally:
-            self._reading_key = None
+            self._use_key_of(error)
+        self._reading_key = None
 
     async def _exchange(self, call: Call[T]) -> T:
         request = http.request_arguments(call, self.config)

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import socket
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ class ConfigSource(Protocol):
     def read(self) -> ClientConfig:
         """Return the present settings."""
 
-    async def aread(self) -> ClientConfig:
+    def aread(self) -> Awaitable[ClientConfig]:
         """Return the present settings without blocking the event loop."""
 
 

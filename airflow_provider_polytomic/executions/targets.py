@@ -22,7 +22,7 @@ from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
 
-MAX_CLOCK_SKEW = timedelta(minutes=5)
+MAX_SENSOR_CLOCK_SKEW = timedelta(minutes=5)
 """Difference between the clocks of Airflow and of Polytomic up to which a sensor finds its execution again."""
 
 
@@ -123,7 +123,7 @@ def execution_current_at(kind: SyncKindName, sync_id: str, moment: datetime) -> 
     """Search the history for the execution that was running at a moment; return None if there was none.
 
     The moment is by the clock of this machine. If no execution seems to have been running then, but one was created
-    within :data:`MAX_CLOCK_SKEW` after it, the server's clock may be ahead: the latest of these is returned.
+    within :data:`MAX_SENSOR_CLOCK_SKEW` after it, the server's clock may be ahead: the latest of these is returned.
     """
     call: Call[Page[object]] | None = sync_kind(kind).api.list_executions(sync_id)
     begun_after: Execution | None = None
@@ -134,7 +134,7 @@ def execution_current_at(kind: SyncKindName, sync_id: str, moment: datetime) -> 
             if execution.created_at is None:
                 continue
             if execution.created_at > moment:
-                if execution.created_at <= moment + MAX_CLOCK_SKEW:
+                if execution.created_at <= moment + MAX_SENSOR_CLOCK_SKEW:
                     begun_after = begun_after or execution
                 continue
             ended_before = execution.completed_at is not None and execution.completed_at < moment

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -36,21 +37,21 @@ class ConnectionSource:
     """Read the settings of a client from an Airflow connection, as often as they are needed.
 
     :param conn_id: id of the Airflow connection
+    :param get_connection: function of the hook that gets a connection in a worker
     """
 
     conn_id: str
+    get_connection: Callable[[str], Connection] = field(compare=False, repr=False)
 
     def read(self) -> ConnectionConfig:
         """Read the connection.
 
         :raises PolytomicRequestRefused: if it cannot be used
         """
-        from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-
         began = time.monotonic()
         for pause in map(LOOKUP_BACKOFF.delay, count()):
             try:
-                connection = PolytomicHook(self.conn_id).get_connection(self.conn_id)
+                connection = self.get_connection(self.conn_id)
             except Exception as error:
                 if time.monotonic() - began + pause > LOOKUP_TIMEOUT:
                     raise

@@ -100,7 +100,7 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.hooks._lookup import ConnectionSource
 
-        return ConnectionSource(self.polytomic_conn_id).read()
+        return ConnectionSource(self.polytomic_conn_id, self.get_connection).read()
 
     async def aconfig(self) -> ConnectionConfig:
         """Read the Airflow connection without blocking the event loop.
@@ -109,7 +109,7 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.hooks._lookup import ConnectionSource
 
-        return await ConnectionSource(self.polytomic_conn_id).aread()
+        return await ConnectionSource(self.polytomic_conn_id, self.get_connection).aread()
 
     def send(self, call: Call[T]) -> T:
         """Send one call and return its result.
