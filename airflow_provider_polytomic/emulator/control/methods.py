@@ -45,8 +45,12 @@ class Controls:
 
     @property
     def api_key(self) -> str:
-        """The API key that the emulator accepts."""
+        """The API key that the emulator accepts; another one may be set, as if the key had been rotated."""
         return self._state.api_key
+
+    @api_key.setter
+    def api_key(self, key: str) -> None:
+        self._state.api_key = key
 
     @property
     def organization_id(self) -> str:

@@ -51,6 +51,17 @@ with scenario("model_mapped") as model_mapped:
         [{"sync_id": "{{ dag_run.conf['sync_ids'][0] }}"}, {"sync_id": "{{ dag_run.conf['sync_ids'][1] }}"}]
     )
 
+with scenario("rotated_key") as rotated_key:
+    PolytomicStartSyncOperator.partial(
+        task_id="deferred", poll_interval=2, deferrable=True, polytomic_conn_id="polytomic_rotated"
+    ).expand_kwargs([{"sync_id": f"{{{{ dag_run.conf['sync_ids'][{number}] }}}}"} for number in range(3)])
+    PolytomicStartSyncOperator(
+        task_id="worker",
+        sync_id="{{ dag_run.conf['sync_ids'][3] }}",
+        poll_interval=2,
+        polytomic_conn_id="polytomic_rotated",
+    )
+
 SENSORS = {
     "deferred": {"deferrable": True},
     "ends_in_triggerer": {"deferrable": True, "end_from_trigger": True},
