@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -29,6 +29,13 @@ from airflow_provider_polytomic.triggers import executions
 NEVER = float("inf")
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+class DagRun:
+    """A DAG run that started some seconds ago."""
+
+    def __init__(self, seconds: float) -> None:
+        self.start_date = datetime.now(timezone.utc) - timedelta(seconds=seconds)
 
 
 def test_the_execution_is_started_once_and_its_result_is_returned(kind, task_instance, deferrable):
@@ -242,7 +249,7 @@ class TestDeadlines:
     def test_the_timeout_of_an_adopted_execution_counts_from_its_start(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=NEVER)
         kind.emulator.clock.advance(-60)
-        task = task_instance(kind.start(sync_id, deferrable=True, timeout=100, retries=1))
+        task = task_instance(kind.start(sync_id, deferrable=True, timeout=100, retries=1), dag_run=DagRun(3600))
         with pytest.raises(deferred):
             task.execute()
         [execution] = kind.emulator.executions(sync_id)
@@ -251,6 +258,17 @@ class TestDeadlines:
             task.retry().execute()
         assert len(kind.emulator.executions(sync_id)) == 1
         assert raised.value.trigger.deadline == pytest.approx(created + 100, abs=0.01)
+
+    def test_a_clock_of_polytomic_that_is_behind_does_not_shorten_it(self, kind, task_instance, deferred):
+        sync_id = kind.add(duration=NEVER)
+        kind.emulator.clock.advance(-600)
+        run = DagRun(10)
+        task = task_instance(kind.start(sync_id, deferrable=True, timeout=100, retries=1), dag_run=run)
+        with pytest.raises(deferred):
+            task.execute()
+        with pytest.raises(deferred) as raised:
+            task.retry().execute()
+        assert raised.value.trigger.deadline >= run.start_date.timestamp() + 100
 
     def test_execution_timeout_is_a_deadline_of_the_trigger(self, kind, task_instance, deferred):
         operator = kind.start(
