@@ -66,7 +66,7 @@ class _Client(Generic[Transport, Slept]):
     """Hold the settings of a client and its limits on requests."""
 
     _http: Any
-    _key_read_at = float("-inf")
+    _read_key_at = float("-inf")
 
     def __init__(
         self,
@@ -87,9 +87,8 @@ class _Client(Generic[Transport, Slept]):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Slept] | None = None,
     ) -> None:
-        settings = locals()
-        names = [field.name for field in fields(ClientConfig) if field.name in settings]
-        self.config = config or ClientConfig(**{name: settings[name] for name in names})
+        settings = {**locals(), "source": None}
+        self.config = config or ClientConfig(**{field.name: settings[field.name] for field in fields(ClientConfig)})
         register_secrets(*self.config.secrets)
         self._clock = clock
         self._retry_policy = RetryPolicy(max_retries=self.config.max_retries)
@@ -109,11 +108,8 @@ class _Client(Generic[Transport, Slept]):
         steps = reauthorized(retrying(flow, self._retry_policy, self._clock), lambda: self.config)
         return rate_limited(steps, self._rate_limiter, self._clock)
 
-    def _may_read_key(self, used: ClientConfig) -> bool:
-        return self.config is used and self._clock() - self._key_read_at >= KEY_LOOKUP_INTERVAL
-
     def _use_key_of(self, found: ClientConfig | Exception) -> None:
-        self._key_read_at = self._clock()
+        self._read_key_at = self._clock() + KEY_LOOKUP_INTERVAL
         self.config = with_key_of(self.config, found)
         self._http.headers.update(self.config.headers)
 
@@ -227,7 +223,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
     def _pause(self, pause: Pause) -> None:
         if not isinstance(pause, ReadKeyAgain):
             self._sleep(pause.seconds)
-        elif pause.used.source and self._may_read_key(pause.used):
+        elif pause.used.source and self.config is pause.used and self._clock() >= self._read_key_at:
             try:
                 self._use_key_of(pause.used.source.read())
             except Exception as error:
@@ -343,13 +339,13 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
         if not isinstance(pause, ReadKeyAgain):
             await self._sleep(pause.seconds)
             return
-        if self._reading_key is None and pause.used.source and self._may_read_key(pause.used):
+        refused = self.config is pause.used and self._clock() >= self._read_key_at
+        if refused and self._reading_key is None and pause.used.source:
             self._reading_key = asyncio.ensure_future(self._read_key(pause.used.source))
         if self._reading_key is not None:
             await asyncio.shield(self._reading_key)
 
     async def _read_key(self, source: ConfigSource) -> None:
-        """Read the key in a task of its own: Airflow 3.0 and 3.1 do not survive a look-up that is canceled."""
         try:
             self._use_key_of(await source.aread())
         except Exception as error:

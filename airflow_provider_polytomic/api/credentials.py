@@ -27,6 +27,8 @@ REFUSED_KEY_PAUSE = 3.0
 class ReadKeyAgain(Pause):
     """Let the client read its API key again, unless it has done so since the request was sent.
 
+    The asynchronous client does so in a task of its own: Airflow 3.0 and 3.1 do not survive a look-up that is canceled.
+
     :param used: Settings of the request that was refused.
     """
 

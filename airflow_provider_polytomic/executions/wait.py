@@ -174,7 +174,7 @@ def is_misread(error: errors.PolytomicError) -> bool:
     """Tell whether an error is an answer that says nothing, and would be repeated: not a refusal, and no failure."""
     if isinstance(error, errors.PolytomicAPIError):
         return not isinstance(error, FINAL_ERRORS) and not is_transient(error)
-    return isinstance(error, errors.PolytomicResponseError)
+    return isinstance(error, errors.PolytomicResponseError) and error.is_json
 
 
 def _unreadable(last: errors.PolytomicError, polls: int) -> errors.PolytomicResponseError:

@@ -287,6 +287,7 @@ def test_a_status_that_is_neither_a_refusal_nor_a_failure_cannot_be_understood()
         class_of_status(503)(503, method="GET", path="/"),
         class_of_status(429)(429, method="GET", path="/"),
         PolytomicTransportError("reset", method="GET", path="/", sent=True),
+        PolytomicResponseError("an HTML page", method="GET", path="/", status_code=404),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -297,7 +298,7 @@ def test_failures_are_ridden_out_for_any_time(failure):
 def test_an_answer_that_is_understood_begins_the_count_anew():
     ref = ExecutionRef("model", "s", "e")
     state = WaitState(ref, 30.0, None, lambda: 0.0, ProgressLogger(ref))
-    misread = PolytomicResponseError("another shape", method="GET", path="/")
+    misread = PolytomicResponseError("another shape", method="GET", path="/", is_json=True)
     for _ in range(5):
         for _ in range(119):
             assert state.update(misread) is None
