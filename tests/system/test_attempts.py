@@ -80,7 +80,7 @@ def test_without_xcom_the_task_waits_in_the_worker(run_dag, without_xcom):
 
 
 def test_a_dag_run_made_again_under_its_id_starts_another_execution(run_dag, cluster):
-    run = run_dag("model_deferred_plain", duration=10)
+    run = run_dag("model_worker_plain", duration=3)
     run.wait_for_state("success")
     run.wait_until(lambda: cluster.run_state(run.dag_id, run.run_id) == "success", "the end of the DAG run")
     cluster.delete_run(run.dag_id, run.run_id)
