@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic.emulator import Emulator
+from tests.support.hostile_server import HostilePolytomic, hostile_polytomic
 
 from .cluster import Cluster, TaskInstance
 
@@ -42,8 +43,15 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def cluster(emulator: Emulator) -> Iterator[Cluster]:
+def hostile() -> Iterator[HostilePolytomic]:
+    with hostile_polytomic() as hostile:
+        yield hostile
+
+
+@pytest.fixture(scope="session")
+def cluster(emulator: Emulator, hostile: HostilePolytomic) -> Iterator[Cluster]:
     connections = {
+        "polytomic_hostile": {"conn_type": "polytomic", "host": hostile.url, "password": "key-of-the-tests"},
         "polytomic_default": {**json.loads(emulator.airflow_connection), "extra": {"link_template": LINK_TEMPLATE}},
         "polytomic_webhook": {"conn_type": "http", "password": WEBHOOK_SECRET},
         "airflow_api": {"conn_type": "http", "login": "webhook", "password": "webhook"},
