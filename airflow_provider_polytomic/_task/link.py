@@ -24,14 +24,11 @@ def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRe
 
     :param client: a client with the settings of an Airflow connection
     """
-    from airflow_provider_polytomic.links.url import sync_url
+    from airflow_provider_polytomic.hooks import _connection
 
     config: ConnectionConfig = client.config  # type: ignore[assignment]
-    template = config.link_template_of(target.kind)
-    if not template:
-        return None
     execution_id = getattr(target, "execution_id", None)
-    return (yield from sync_url(template, config, target.kind, target.sync_id, execution_id))
+    return (yield from _connection.link_url(config, target.kind, target.sync_id, execution_id))
 
 
 def push_link(

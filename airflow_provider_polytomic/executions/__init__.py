@@ -26,6 +26,7 @@ from airflow_provider_polytomic.executions.console import ConsoleLogReader, foll
 from airflow_provider_polytomic.executions.diagnostics import Diagnostics, collect_diagnostics, first_records
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, sync_kind
+from airflow_provider_polytomic.executions.names import UnresolvedName, resolve_sync
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.report import SuccessCriteria, report, status_table
 from airflow_provider_polytomic.executions.start import AlreadyRunning, IfRunning, StartRequest, StartResult, start_once
@@ -42,8 +43,8 @@ from airflow_provider_polytomic.results import Ownership
 __all__ = [
     "FINAL_ERRORS", "AlreadyRunning", "CompletedSince", "ConsoleLogReader", "DeadlinePassed", "Diagnostics",
     "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership", "StartRequest", "StartResult",
-    "SuccessCriteria", "SyncKind", "advice_for", "cancel", "cancel_and_confirm", "cancel_current",
+    "SuccessCriteria", "SyncKind", "UnresolvedName", "advice_for", "cancel", "cancel_and_confirm", "cancel_current",
     "collect_diagnostics", "current_execution", "effective_deadline", "execution_current_at", "first_records",
-    "follow_console_log", "report", "resolve_target", "start_once", "status_table", "sync_kind", "wait_for_end",
-    "wait_with_console_log",
+    "follow_console_log", "report", "resolve_sync", "resolve_target", "start_once", "status_table", "sync_kind",
+    "wait_for_end", "wait_with_console_log",
 ]  # fmt: skip

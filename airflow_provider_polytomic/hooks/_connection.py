@@ -20,10 +20,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from airflow_provider_polytomic import api
 from airflow_provider_polytomic.api import identity
 from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, MAX_TIMEOUT, ClientConfig, is_loopback
+from airflow_provider_polytomic.api.flow import Flow
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.api.transport import check_settings
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
-from airflow_provider_polytomic.links.url import PLACEHOLDERS, validate_link_template
+from airflow_provider_polytomic.links.url import PLACEHOLDERS, sync_url, validate_link_template
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -101,13 +102,20 @@ class ConnectionConfig(ClientConfig):
         return (self.bulk_link_template if kind == "bulk" else None) or self.link_template
 
 
-def connection_config(connection: Connection, conn_id: str) -> ConnectionConfig:
+def link_url(config: ConnectionConfig, kind: str, sync_id: str, execution_id: str | None) -> Flow[str | None]:
+    """Return the URL of a sync; None if the Airflow connection has no template for it."""
+    template = config.link_template_of(kind)
+    return (yield from sync_url(template, config, kind, sync_id, execution_id)) if template else None
+
+
+def connection_config(connection: Connection, conn_id: str, organization_id: str | None = None) -> ConnectionConfig:
     """Read a connection as the settings of a client.
 
+    :param organization_id: organization in place of the connection's login
     :raises PolytomicRequestRefused: if the connection cannot be used
     """
     try:
-        config = read_connection(connection)
+        config = read_connection(connection, organization_id)
     except ValueError as error:
         raise PolytomicRequestRefused(f"The Airflow connection {conn_id!r} cannot be used: {error}") from None
     risks = {"verify": config.verify is False, "allow_http": config.allow_http}
@@ -118,9 +126,10 @@ def connection_config(connection: Connection, conn_id: str) -> ConnectionConfig:
     return config
 
 
-def read_connection(connection: Connection) -> ConnectionConfig:
+def read_connection(connection: Connection, organization_id: str | None = None) -> ConnectionConfig:
     """Read a connection as the settings of a client.
 
+    :param organization_id: organization in place of the connection's login
     :raises ValueError: if the connection cannot be used; the message says why and does not name the connection
     """
     key = (connection.password or "").strip()
@@ -129,7 +138,7 @@ def read_connection(connection: Connection) -> ConnectionConfig:
     config = ConnectionConfig(
         api_key=key,
         base_url=read_base_url(connection),
-        organization_id=(connection.login or "").strip() or None,
+        organization_id=str(organization_id or connection.login or "").strip() or None,
         **read_extra(connection.extra),
     )
     check_settings(config)
@@ -186,13 +195,15 @@ def read_extra(extra: str | None, names: Collection[str] = frozenset(ConnectionE
     return settings.model_dump(exclude_none=True)
 
 
-def test_connection(connection: Connection) -> tuple[bool, str]:
+def test_connection(connection: Connection, organization_id: str | None) -> tuple[bool, str]:
     """Call ``GET /api/me`` once; return whether it succeeded, and a message for the person at the form.
 
     Airflow tests under a temporary connection id, so no message names one.
+
+    :param organization_id: organization in place of the connection's login
     """
     try:
-        with api.PolytomicClient(config=read_connection(connection)) as client:
+        with api.PolytomicClient(config=read_connection(connection, organization_id)) as client:
             me = client.send(identity.get().with_timeout(TEST_TIMEOUT))
     except ValueError as error:
         return False, f"This connection cannot be used as it is: {_sentence(str(error))}"

@@ -38,10 +38,12 @@ class ConnectionSource:
 
     :param conn_id: id of the Airflow connection
     :param get_connection: function of the hook that gets a connection in a worker
+    :param organization_id: organization in place of the connection's login; default None
     """
 
     conn_id: str
     get_connection: Callable[[str], Connection] = field(compare=False, repr=False)
+    organization_id: str | None = None
 
     def read(self) -> ConnectionConfig:
         """Read the connection.
@@ -80,7 +82,7 @@ class ConnectionSource:
         raise AssertionError("unreachable")
 
     def _config(self, connection: Connection) -> ConnectionConfig:
-        return replace(connection_config(connection, self.conn_id), source=self)
+        return replace(connection_config(connection, self.conn_id, self.organization_id), source=self)
 
     def _log(self, error: Exception, pause: float) -> None:
         log.warning(

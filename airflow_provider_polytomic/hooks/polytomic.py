@@ -2,157 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._compat import BaseHook
+from airflow_provider_polytomic.durations import duration
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunTimeout
+from airflow_provider_polytomic.hooks._base import BasePolytomicHook
 
 if TYPE_CHECKING:
-    from airflow_provider_polytomic.api import Call, PolytomicClient
+    from airflow_provider_polytomic.api import Call
     from airflow_provider_polytomic.api.bulk_syncs import FetchMode, ResyncMode
-    from airflow_provider_polytomic.api.models.base import Listing
-    from airflow_provider_polytomic.api.models.connections import Connection as PolytomicConnection
-    from airflow_provider_polytomic.api.models.executions import (
-        BulkSyncExecution,
-        BulkSyncStatus,
-        StartedExecution,
-        SyncStatus,
-    )
-    from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
+    from airflow_provider_polytomic.api.models.base import Listing, Model
     from airflow_provider_polytomic.api.syncs import SyncMode
+    from airflow_provider_polytomic.executions import Execution, ExecutionRef
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
+    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
 
-T = TypeVar("T")
+HIDDEN_OF_A_CONNECTION = {"configuration", "auth_code", "auth_url"}
+"""Fields of a connection that the hook leaves out of its results, because they may hold secrets."""
 
 
-class PolytomicHook(BaseHook):
+class PolytomicHook(BasePolytomicHook):
     """Send requests to Polytomic with the key of an Airflow connection.
 
-    The first request creates the client; the hook keeps it with its HTTP connections.
+    The first request creates the client; the hook keeps it with its HTTP connections. ``send``, ``asend``, ``pages``
+    and ``run`` return models; the other methods return JSON without secrets, which a task may return to XCom.
 
     :param polytomic_conn_id: Id (str) of the Airflow connection; default ``polytomic_default``.
+    :param organization_id: Id (str) of the organization, for a partner or deployment key; it takes the place of the
+        connection's login. Default None: the login of the connection.
 
     .. code-block:: python
 
         @task
         def start_nightly_sync() -> str:
             execution = PolytomicHook().start_sync("248df4b7-aa70-47b8-a036-33ac447e668d", resync=True)
-            return execution.id
+            return execution["id"]
 
     .. seealso::
-        How-to: ``docs/connection.md``. API: ``GET /api/me``
+        How-to: ``docs/hook.md``. API: ``GET /api/me``
     """
-
-    conn_name_attr = "polytomic_conn_id"
-    default_conn_name = "polytomic_default"
-    conn_type = "polytomic"
-    hook_name = "Polytomic"
-
-    def __init__(self, polytomic_conn_id: str = default_conn_name) -> None:
-        super().__init__()
-        self.polytomic_conn_id = polytomic_conn_id
-        self._client: PolytomicClient | None = None
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return the labels and placeholders of the form; Airflow 3.2 and later read the provider metadata instead."""
-        from airflow_provider_polytomic.provider_info import FIELD_BEHAVIOUR
-
-        return {name.replace("-", "_"): value for name, value in FIELD_BEHAVIOUR.items()}
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the extra fields of the form; Airflow 3.2 and later read the provider metadata instead."""
-        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-        from flask_babel import lazy_gettext
-        from wtforms import BooleanField, IntegerField, PasswordField, StringField
-        from wtforms.validators import Optional
-
-        from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS
-
-        field_types: dict[str, Any] = {"boolean": BooleanField, "integer": IntegerField, "number": IntegerField}
-        widgets: dict[str, Any] = {}
-        for name, field in CONNECTION_FIELDS.items():
-            field_type = field_types.get(field["schema"]["type"][0], StringField)
-            options: dict[str, Any] = {"description": field["description"]}
-            if field_type is not BooleanField:
-                options |= {"validators": [Optional()], "widget": BS3TextFieldWidget()}
-            if field["schema"].get("format") == "password":
-                field_type, options["widget"] = PasswordField, BS3PasswordFieldWidget()
-            widgets[name] = field_type(lazy_gettext(field["label"]), **options)
-        return widgets
-
-    def get_conn(self) -> PolytomicClient:
-        """Return the client, the same one at each call.
-
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
-        """
-        if self._client is None:
-            from airflow_provider_polytomic.api import PolytomicClient
-
-            self._client = PolytomicClient(config=self.config())
-        return self._client
-
-    def config(self) -> ConnectionConfig:
-        """Read the Airflow connection.
-
-        :raises PolytomicRequestRefused: if it cannot be used
-        """
-        from airflow_provider_polytomic.hooks._lookup import ConnectionSource
-
-        return ConnectionSource(self.polytomic_conn_id, self.get_connection).read()
-
-    async def aconfig(self) -> ConnectionConfig:
-        """Read the Airflow connection without blocking the event loop.
-
-        :raises PolytomicRequestRefused: if it cannot be used
-        """
-        from airflow_provider_polytomic.hooks._lookup import ConnectionSource
-
-        return await ConnectionSource(self.polytomic_conn_id, self.get_connection).aread()
-
-    def send(self, call: Call[T]) -> T:
-        """Send one call and return its result.
-
-        :param call: A call built by a function of :mod:`airflow_provider_polytomic.api`, such as ``syncs.get(id)``.
-        :raises PolytomicError: if the request fails or its response is invalid
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
-        """
-        return self.get_conn().send(call)
-
-    async def asend(self, call: Call[T]) -> T:
-        """Send one call from an event loop, without blocking it, and return its result.
-
-        :param call: A call built by a function of :mod:`airflow_provider_polytomic.api`, such as ``syncs.get(id)``.
-        :raises PolytomicError: if the request fails or its response is invalid
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
-        """
-        from airflow_provider_polytomic.api import AsyncPolytomicClient
-
-        async with AsyncPolytomicClient(config=await self.aconfig()) as client:
-            return await client.send(call)
-
-    def pages(self, call: Call[Listing[T]]) -> Iterator[T]:
-        """Yield the rows of all pages of a list; each page is requested when it is needed.
-
-        :param call: A call for a list, such as ``syncs.list()``.
-        :raises PolytomicError: if the request fails or its response is invalid
-        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
-        """
-        return self.get_conn().pages(call)
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Call ``GET /api/me`` once; return whether it succeeded and a message for the connection form.
-
-        The message names the organization and the user of the key, or the error and what to do. It holds no secret.
-        """
-        from airflow_provider_polytomic.hooks._connection import test_connection
-
-        try:
-            connection = self.get_connection(self.polytomic_conn_id)
-        except Exception as error:  # Airflow and its secrets backends raise many; their messages may hold a secret.
-            return False, f"The Airflow connection cannot be read ({type(error).__name__})."
-        return test_connection(connection)
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """Call any operation of the API by its name, and return its answer as JSON without secrets.
@@ -167,7 +57,7 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import catalogue
 
-        return self.get_conn().run(catalogue.answer(catalogue.build(operation, arguments)))
+        return self.run(catalogue.answer(catalogue.build(operation, arguments)))
 
     def start_sync(
         self,
@@ -178,7 +68,7 @@ class PolytomicHook(BaseHook):
         identities: Sequence[str] | None = None,
         source_identities: Sequence[Sequence[Mapping[str, Any]]] | None = None,
         idempotency_key: str | None = None,
-    ) -> StartedExecution:
+    ) -> dict[str, Any]:
         """Start an execution of a model sync and do not wait for it to end: ``POST /api/syncs/{id}/executions``.
 
         :param sync_id: Id (str) of the model sync.
@@ -193,18 +83,17 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import syncs
 
-        return self.send(
-            syncs.start(
-                sync_id,
-                resync=resync,
-                test=test,
-                identities=identities,
-                source_identities=source_identities,
-                idempotency_key=idempotency_key,
-            )
+        call = syncs.start(
+            sync_id,
+            resync=resync,
+            test=test,
+            identities=identities,
+            source_identities=source_identities,
+            idempotency_key=idempotency_key,
         )
+        return _as_json(self.send(call))
 
-    def get_sync_status(self, sync_id: str) -> SyncStatus:
+    def get_sync_status(self, sync_id: str) -> dict[str, Any]:
         """Get the current and the last execution of a model sync: ``GET /api/syncs/{id}/status``.
 
         :param sync_id: Id (str) of the model sync.
@@ -213,7 +102,7 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import syncs
 
-        return self.send(syncs.get_status(sync_id))
+        return _as_json(self.send(syncs.get_status(sync_id)))
 
     def cancel_sync(self, sync_id: str) -> None:
         """Request the cancellation of a model sync's current execution: ``POST /api/syncs/{id}/cancel``.
@@ -233,8 +122,8 @@ class PolytomicHook(BaseHook):
         mode: SyncMode | None = None,
         target_connection_id: str | None = None,
         limit: int | None = None,
-    ) -> Iterator[Sync]:
-        """Yield the model syncs of all pages, the latest changed first: ``GET /api/syncs``.
+    ) -> list[dict[str, Any]]:
+        """Return the model syncs of all pages, the latest changed first: ``GET /api/syncs``.
 
         :param active: Whether to list only active or only inactive syncs (bool). Default None: both.
         :param mode: Only syncs of this mode (str), such as ``updateOrCreate``. Default None: all.
@@ -246,7 +135,7 @@ class PolytomicHook(BaseHook):
         from airflow_provider_polytomic.api import syncs
 
         call = syncs.list(active=active, mode=mode, target_connection_id=target_connection_id, limit=limit)
-        return self.pages(call)
+        return self._rows(call)
 
     def start_bulk_sync(
         self,
@@ -257,7 +146,7 @@ class PolytomicHook(BaseHook):
         fetch_mode: FetchMode | None = None,
         test: bool | None = None,
         idempotency_key: str | None = None,
-    ) -> BulkSyncExecution:
+    ) -> dict[str, Any]:
         """Start an execution of a bulk sync and do not wait for it to end: ``POST /api/bulk/syncs/{id}/executions``.
 
         :param bulk_sync_id: Id (str) of the bulk sync.
@@ -271,18 +160,17 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
-        return self.send(
-            bulk_syncs.start(
-                bulk_sync_id,
-                schemas=schemas,
-                resync_mode=resync_mode,
-                fetch_mode=fetch_mode,
-                test=test,
-                idempotency_key=idempotency_key,
-            )
+        call = bulk_syncs.start(
+            bulk_sync_id,
+            schemas=schemas,
+            resync_mode=resync_mode,
+            fetch_mode=fetch_mode,
+            test=test,
+            idempotency_key=idempotency_key,
         )
+        return _as_json(self.send(call))
 
-    def get_bulk_sync_status(self, bulk_sync_id: str) -> BulkSyncStatus:
+    def get_bulk_sync_status(self, bulk_sync_id: str) -> dict[str, Any]:
         """Get the current and the last execution of a bulk sync: ``GET /api/bulk/syncs/{id}/status``.
 
         :param bulk_sync_id: Id (str) of the bulk sync.
@@ -291,7 +179,7 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
-        return self.send(bulk_syncs.get_status(bulk_sync_id))
+        return _as_json(self.send(bulk_syncs.get_status(bulk_sync_id)))
 
     def cancel_bulk_sync(self, bulk_sync_id: str) -> None:
         """Request the cancellation of a bulk sync's current execution: ``POST /api/bulk/syncs/{id}/cancel``.
@@ -304,8 +192,8 @@ class PolytomicHook(BaseHook):
 
         self.send(bulk_syncs.cancel(bulk_sync_id))
 
-    def list_bulk_syncs(self, *, active: bool | None = None, limit: int | None = None) -> Iterator[BulkSync]:
-        """Yield the bulk syncs of all pages, the latest changed first: ``GET /api/bulk/syncs``.
+    def list_bulk_syncs(self, *, active: bool | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the bulk syncs of all pages, the latest changed first: ``GET /api/bulk/syncs``.
 
         :param active: Whether to list only active or only inactive syncs (bool). Default None: both.
         :param limit: Rows of one page, 1 to 50. Default None: 50.
@@ -314,17 +202,17 @@ class PolytomicHook(BaseHook):
         """
         from airflow_provider_polytomic.api import bulk_syncs
 
-        return self.pages(bulk_syncs.list(active=active, limit=limit))
+        return self._rows(bulk_syncs.list(active=active, limit=limit))
 
-    def list_connections(self) -> Iterator[PolytomicConnection]:
-        """Yield Polytomic's connections: ``GET /api/connections``.
+    def list_connections(self) -> list[dict[str, Any]]:
+        """Return all connections of Polytomic, without their configuration: ``GET /api/connections``.
 
         :raises PolytomicError: if the request fails or its response is invalid
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         """
         from airflow_provider_polytomic.api import connections
 
-        return self.pages(connections.list())
+        return self._rows(connections.list(), exclude=HIDDEN_OF_A_CONNECTION)
 
     def create_connection(
         self,
@@ -338,8 +226,8 @@ class PolytomicHook(BaseHook):
         healthcheck_interval: str | None = None,
         validate: bool | None = None,
         idempotency_key: str | None = None,
-    ) -> PolytomicConnection:
-        """Create a connection: ``POST /api/connections``.
+    ) -> dict[str, Any]:
+        """Create a connection, and return it without its configuration: ``POST /api/connections``.
 
         :param name: Name (str) that people see.
         :param type: Id (str) of the connection type, such as ``postgresql``.
@@ -366,7 +254,7 @@ class PolytomicHook(BaseHook):
             validate=validate,
             idempotency_key=idempotency_key,
         )
-        return self.send(call)
+        return _as_json(self.send(call), exclude=HIDDEN_OF_A_CONNECTION)
 
     def test_polytomic_connection(
         self, type: str, configuration: Mapping[str, Any], connection_id: str | None = None
@@ -382,3 +270,95 @@ class PolytomicHook(BaseHook):
         from airflow_provider_polytomic.api import connections
 
         self.send(connections.test(type, configuration, connection_id=connection_id))
+
+    def delete_connection(self, connection_id: str, *, force: bool | None = None) -> None:
+        """Delete a connection: ``DELETE /api/connections/{id}``.
+
+        :param connection_id: Id (str) of the connection.
+        :param force: Whether to delete the syncs and everything else that uses it, too (bool). Default None: no.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
+        """
+        from airflow_provider_polytomic.api import connections
+
+        self.send(connections.delete(connection_id, force=force))
+
+    def resolve_sync(self, kind: SyncKindName, name: str) -> str:
+        """Return the id of the sync that has exactly this name: ``GET /api/syncs`` or ``GET /api/bulk/syncs``.
+
+        :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
+        :param name: Name (str) of the sync, as Polytomic shows it.
+        :raises PolytomicError: if the request fails or its response is invalid
+        :raises PolytomicRequestRefused: if no sync has the name, or several have it, or the Airflow connection cannot
+            be used
+        :raises ValueError: if there is no such kind
+        """
+        from airflow_provider_polytomic.executions import UnresolvedName, resolve_sync
+
+        try:
+            return self.run(resolve_sync(kind, name))
+        except UnresolvedName as error:
+            raise PolytomicRequestRefused(str(error)) from None
+
+    def wait_for_execution(
+        self,
+        kind: SyncKindName,
+        sync_id: str,
+        execution_id: str,
+        poll_interval: float | timedelta = 30.0,
+        timeout: float | timedelta | None = None,
+    ) -> ExecutionResult:
+        """Wait until an execution ends, and return its result, also of one that failed.
+
+        This occupies a worker slot. Each poll is a ``GET /api/syncs/{id}/executions/{id}``, or for a bulk sync a
+        ``GET /api/bulk/syncs/{id}/executions/{id}``. A poll that fails is repeated.
+
+        :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
+        :param sync_id: Id (str) of the sync.
+        :param execution_id: Id (str) of the execution.
+        :param poll_interval: Seconds (float or timedelta) between two polls; default 30.
+        :param timeout: Seconds (float or timedelta) to wait; default None: without limit.
+        :raises PolytomicRunTimeout: if the execution has not ended by then; it goes on
+        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404, 422)
+        :raises PolytomicRequestRefused: if the Airflow connection cannot be used
+        :raises ValueError: if there is no such kind, or a duration is not greater than 0
+        """
+        from airflow_provider_polytomic.executions import DeadlinePassed, ExecutionRef, sync_kind, wait_for_end
+
+        ref = ExecutionRef(sync_kind(kind).name, sync_id, execution_id)
+        interval = duration(poll_interval, "poll_interval")
+        limit = None if timeout is None else duration(timeout, "timeout")
+        try:
+            return self._result(self.run(wait_for_end(ref, interval, limit)))
+        except DeadlinePassed as error:
+            last = error.execution
+        raise self._timeout_error(ref, last)
+
+    def _timeout_error(self, ref: ExecutionRef, last: Execution | None) -> PolytomicRunTimeout:
+        from airflow_provider_polytomic.executions import Execution, report
+
+        execution = last or Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
+        steps = ["wait for it again, since it was left running", "check in Polytomic why the execution is slow"]
+        return PolytomicRunTimeout(report(execution, "has not ended in time", steps), self._result(execution))
+
+    def _result(self, execution: Execution) -> ExecutionResult:
+        from airflow_provider_polytomic.api.redaction import redact
+        from airflow_provider_polytomic.hooks._connection import link_url
+
+        client = self.get_conn()
+        config: ConnectionConfig = client.config  # type: ignore[assignment]
+        url = client.run(link_url(config, execution.kind, execution.sync_id, execution.id))
+        result: ExecutionResult = redact(execution.result())
+        result["url"] = url
+        return result
+
+    def _rows(self, call: Call[Listing[Any]], exclude: Collection[str] = ()) -> list[dict[str, Any]]:
+        return [_as_json(row, exclude) for row in self.pages(call)]
+
+
+def _as_json(model: Model, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """Return a model of the API as JSON without secrets."""
+    from airflow_provider_polytomic.api.redaction import redact
+
+    fields: dict[str, Any] = redact(model.model_dump(mode="json", exclude=set(exclude)))
+    return fields

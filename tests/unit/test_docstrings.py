@@ -45,9 +45,10 @@ def api_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def hook_methods() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for name, member in vars(PolytomicHook).items():
-        if isfunction(member) and not name.startswith("_"):
-            yield name, member
+    for base in PolytomicHook.__mro__:
+        for name, member in vars(base).items() if base.__module__.startswith(PACKAGE) else ():
+            if isfunction(member) and not name.startswith("_"):
+                yield name, member
 
 
 CLASSES = {kind.__name__: kind for kind in public_classes()}

@@ -1,0 +1,53 @@
+"""Resolve the name of a sync to its id."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from airflow_provider_polytomic.api.flow import Flow, all_rows
+from airflow_provider_polytomic.api.redaction import one_line, redact
+from airflow_provider_polytomic.executions.kinds import sync_kind
+from airflow_provider_polytomic.results import SyncKindName
+
+MAX_NEAREST_NAMES = 5
+MAX_IDS_OF_A_NAME = 100
+MAX_COMPARED_LENGTH = 200
+NEAREST_NAME_SIMILARITY = 0.4
+
+
+class UnresolvedName(LookupError):
+    """No sync has the name, or several have it; the message lists the nearest names, or the ids."""
+
+
+def resolve_sync(kind: SyncKindName, name: str) -> Flow[str]:
+    """Return the id of the sync that has exactly this name.
+
+    :param kind: ``model`` or ``bulk``
+    :param name: name of the sync
+    :raises UnresolvedName: if no sync has the name, or several have it
+    :raises PolytomicError: if Polytomic does not list the syncs
+    """
+    label = sync_kind(kind).label
+    rows = yield from all_rows(sync_kind(kind).api.list())
+    ids = [row.id for row in rows if row.name == name]
+    if len(ids) == 1:
+        found: str = ids[0]
+        return found
+    shown = repr(one_line(redact(name)))
+    if ids:
+        more = f" and {len(ids) - MAX_IDS_OF_A_NAME} more" if len(ids) > MAX_IDS_OF_A_NAME else ""
+        named = ", ".join(one_line(each) for each in ids[:MAX_IDS_OF_A_NAME])
+        raise UnresolvedName(
+            f"{len(ids)} {label}s have the name {shown}: {named}{more}. Next: use the id of one of them"
+        )
+    nearest = _nearest(name, [row.name for row in rows if row.name])
+    named = f"; the nearest names are {', '.join(nearest)}" if nearest else ""
+    raise UnresolvedName(f"No {label} has the name {shown}{named}. Next: correct the name, or use the id")
+
+
+def _nearest(name: str, names: list[str]) -> list[str]:
+    """Return the names that are most like a name, whatever their case is, the nearest first."""
+    by_folded = {each[:MAX_COMPARED_LENGTH].casefold(): each for each in names}
+    wanted = name[:MAX_COMPARED_LENGTH].casefold()
+    nearest = get_close_matches(wanted, by_folded, MAX_NEAREST_NAMES, NEAREST_NAME_SIMILARITY)
+    return [repr(one_line(redact(by_folded[each]))) for each in nearest]
