@@ -36,7 +36,8 @@ def emit_asset_events(task: BaseOperator, context: Context, *executions: Executi
             continue
         updated.append(outlet)
         if execution and isinstance(outlet, EMITTED_OUTLETS):
-            extra = storable(_extra(execution, _schema_result(outlet, execution)), "the extra of an asset event")
+            extra = _extra(execution, _schema_result(outlet, execution))
+            extra = storable({**extra, "payload": _payload(execution, extra)}, "the extra of an asset event")
             context["outlet_events"][outlet].extra.update(extra)
     if unchanged:
         uris = ", ".join(outlet.uri for outlet in unchanged)
@@ -93,6 +94,15 @@ def _extra(execution: Execution, row: Mapping[str, Any] | None) -> dict[str, Any
             *(datetime.fromisoformat(row[name]) if row[name] else None for name in ("started_at", "completed_at"))
         ),
     }
+
+
+def _payload(execution: Execution, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the payload that an event of ``PolytomicEventTrigger`` has, and the fields of the extra."""
+    from airflow_provider_polytomic.executions.events import end_of, event_errors
+
+    end = end_of(execution)
+    fields = {"event": end, "event_id": f"{execution.id}/{end}" if end else None, "sync_name": None, **extra}
+    return {**fields, "created_at": extra["completed_at"], "errors": event_errors(execution.errors)}
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from airflow_provider_polytomic.emulator.domain.syncs import Sync
 from airflow_provider_polytomic.emulator.server import Emulator
 
 
@@ -49,10 +50,16 @@ def _instructions(emulator: Emulator) -> str:
         "Connect Airflow to it:",
         f"  export AIRFLOW_CONN_POLYTOMIC_DEFAULT={shlex.quote(emulator.airflow_connection)}",
         "",
-        *(f"  {sync.kind:<5} sync {sync.id}  {sync.name}" for sync in emulator.syncs),
+        *(f"  {sync.kind:<5} sync {sync.id}  {sync.name}{_end(sync)}" for sync in emulator.syncs),
         f"Control it below {emulator.url}/_emulator/; stop it with Ctrl-C.",
     ]
     return "\n".join(lines)
+
+
+def _end(sync: Sync) -> str:
+    """Say with which status the executions of a sync end, if it is another one than ``completed``."""
+    status = sync.plan.final_status
+    return "" if status == "completed" else f" (its executions end as {status})"
 
 
 if __name__ == "__main__":

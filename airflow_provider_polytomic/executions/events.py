@@ -8,7 +8,7 @@ content.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,8 +20,9 @@ from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.decoding import REPLACEMENT
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page, UtcDatetime
-from airflow_provider_polytomic.api.redaction import one_line
-from airflow_provider_polytomic.executions.execution import COUNTS
+from airflow_provider_polytomic.api.redaction import one_line, redact
+from airflow_provider_polytomic.executions.execution import COUNTS, Execution
+from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ MAX_WARNED = 1000
 
 FIRST_YEAR, LAST_YEAR = 1971, 9000
 """Years of an event's time; other times are placeholders, and near the limits of what can be added to a time."""
+
+MAX_EVENT_ERRORS = 5
+"""Error messages in the payload of an event."""
 
 _KIND_OF_PREFIX: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
 _ENDS = {**{end: end for end in ENDS}, "completed_with_error": "completed_with_errors"}
@@ -150,6 +154,19 @@ def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
         "counts": _counts(payload),
         "error": _text(payload.get("error")),
     }
+
+
+def event_errors(errors: Iterable[str | None]) -> list[str]:
+    """Return error messages for the payload of an event: a few short lines without secrets."""
+    return [one_line(redact(error)) for error in errors if error][:MAX_EVENT_ERRORS]
+
+
+def end_of(execution: Execution) -> str | None:
+    """Return which of :data:`ENDS` an execution has come to; None if it is running."""
+    if execution.outcome is Outcome.SUCCESS and not (execution.counts["error"] or execution.errors):
+        return "completed"
+    ends = {Outcome.SUCCESS: "completed_with_errors", Outcome.PARTIAL: "completed_with_errors"}
+    return {**ends, Outcome.FAILED: "failed", Outcome.CANCELED: "canceled"}.get(execution.outcome)
 
 
 class EventReader:

@@ -23,7 +23,7 @@ from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.api.sharing import shared_client
 from airflow_provider_polytomic.assets import AssetUri, host_of
 from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
-from airflow_provider_polytomic.executions.events import EndEvent, end_fields
+from airflow_provider_polytomic.executions.events import EndEvent, end_fields, end_of, event_errors
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.url import sync_url
@@ -63,8 +63,7 @@ class Delivery(EndEvent):
 
         :param execution: the execution, as Polytomic's API shows it
         """
-        errors = execution.counts["error"] or execution.errors or execution.outcome is Outcome.PARTIAL
-        return WITH_ERRORS if self.event == COMPLETED and errors else self.event
+        return WITH_ERRORS if self.event == COMPLETED and end_of(execution) == WITH_ERRORS else self.event
 
     def payload(self, execution: Execution, url: str | None) -> dict[str, Any]:
         """Return the payload of the asset event, with the fields of ``PolytomicEventTrigger``.
@@ -82,6 +81,7 @@ class Delivery(EndEvent):
             "execution_id": self.execution_id,
             "created_at": ended_at.isoformat() if ended_at else None,
             "counts": dict(execution.counts),
+            "errors": event_errors(execution.errors or [self.error]),
             "url": url,
         }
 

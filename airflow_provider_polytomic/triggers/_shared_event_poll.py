@@ -123,27 +123,31 @@ class SharedEventPoll:
             await asyncio.wait({request}, timeout=max(0.0, left))
             if request.done():
                 return request.result()
-        return {"counts": ended.counts, "url": None}
+        from airflow_provider_polytomic.executions.events import event_errors
+
+        return {"counts": ended.counts, "errors": event_errors([ended.error]), "url": None}
 
     async def _request_details(self, ended: Ended, poll: EventPoll) -> dict[str, Any]:
         from airflow_provider_polytomic.api import PolytomicError, shared_client
         from airflow_provider_polytomic.api.retry import is_transient
         from airflow_provider_polytomic.executions import ExecutionRef
+        from airflow_provider_polytomic.executions.events import event_errors
 
         ref = ExecutionRef(ended.kind, ended.sync_id, ended.execution_id)
-        counts, url = ended.counts, None
+        counts, errors, url = ended.counts, event_errors([ended.error]), None
         async with self._slots:
             if time.monotonic() >= poll.details_deadline:
-                return {"counts": counts, "url": url}
+                return {"counts": counts, "errors": errors, "url": url}
             try:
                 async with shared_client(poll.config) as client:
                     url = await client.run(link_url(client, ref))
-                    counts = (await client.run(ref.fetch(without_retries=True))).counts
+                    execution = await client.run(ref.fetch(without_retries=True))
+                    counts, errors = execution.counts, event_errors(execution.errors) or errors
             except Exception as error:
                 log.warning("Using the counts of the event for %s: %s", ref, error)
                 if isinstance(error, PolytomicError) and is_transient(error):
                     poll.details_deadline = 0.0
-        return {"counts": counts, "url": url}
+        return {"counts": counts, "errors": errors, "url": url}
 
 
 class _PollFailures:

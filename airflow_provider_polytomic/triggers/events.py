@@ -49,9 +49,9 @@ class PolytomicEventTrigger(BaseEventTrigger):
     """Send an event for each execution that ends, whoever started it (``AssetWatcher``, Airflow 3.0 and later).
 
     The payload is in the ``extra`` of the asset event under ``payload``. It has ``event``, ``event_id``, ``kind``,
-    ``sync_id``, ``sync_name``, ``execution_id``, ``created_at``, ``counts`` and ``url``. On Airflow 3.3 and later the
-    triggers of a connection with the same ``poll_interval`` share one request per interval, and continue at their
-    cursor after a restart. On earlier versions each polls by itself and begins five minutes before its start.
+    ``sync_id``, ``sync_name``, ``execution_id``, ``created_at``, ``counts``, ``errors`` and ``url``. On Airflow 3.3
+    and later the triggers of a connection with the same ``poll_interval`` share one request per interval, and continue
+    at their cursor after a restart. On earlier versions each polls by itself and begins five minutes before its start.
 
     :param sync_ids: Ids of the syncs (iterable of str); default None: every sync of the organization.
     :param kind: Kind of the syncs (str), ``"model"`` or ``"bulk"``; default None: both.

@@ -284,7 +284,12 @@ STATUSES = [
     ("errors, to be resumed", {"outcome": "errors"}, ("errors", "resumes"), PolytomicRunIncomplete),
     ("interrupted", {"outcome": "interrupted"}, None, PolytomicRunFailed),
     ("interrupted, to be resumed", {"outcome": "interrupted"}, ("interrupted", "resumes"), None),
-    ("an unknown word", {"statuses": [("created", 0), ("mulling_over", 5), ("running", 40)]}, None, None),
+    (
+        "an unknown word",
+        {"statuses": [("created", 0), ("mulling_over", 5), ("running", 40)], "unknown_statuses": ["mulling_over"]},
+        None,
+        None,
+    ),
     ("waiting", {"statuses": [("queued", 0), ("waiting", 5), ("scheduled", 10), ("processing", 20)]}, None, None),
     ("a detour", {"statuses": [("running", 0), ("interrupted", 10), ("canceling", 20), ("running", 30)]}, None, None),
 ]

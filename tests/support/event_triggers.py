@@ -10,6 +10,10 @@ from importlib import import_module
 from airflow_provider_polytomic.triggers import _shared_event_poll
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
 
+PAYLOAD = ["event", "event_id", "kind", "sync_id", "sync_name", "execution_id", "created_at"]
+PAYLOAD += ["counts", "errors", "url"]
+"""Fields of the payload of an event."""
+
 
 class AssetStateStore:
     """A stand-in for the asset state store of Airflow 3.3."""

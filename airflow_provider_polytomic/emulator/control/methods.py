@@ -138,9 +138,11 @@ class Controls:
             "model_ids": list(model_ids or [str(uuid4())]),
             "problems": list(problems) if problems else None,
         }
-        fields = {"active": active, "next_execution_time": next_execution_time, "next_plans": list(next_executions)}
+        planned = Plan().with_changes(plan)
+        next_plans = _checked(planned, next_executions)
+        fields = {"active": active, "next_execution_time": next_execution_time, "next_plans": next_plans}
         with self._state.lock:
-            return self._state.add_sync(MODEL, name, Plan().with_changes(plan), attributes, id=id, **fields)
+            return self._state.add_sync(MODEL, name, planned, attributes, id=id, **fields)
 
     def add_bulk_sync(
         self,
@@ -179,7 +181,8 @@ class Controls:
             }
         )
         planned = Plan().with_changes({**plan, "schemas": schemas})
-        fields = {"active": active, "next_execution_time": next_execution_time, "next_plans": list(next_executions)}
+        next_plans = _checked(planned, next_executions)
+        fields = {"active": active, "next_execution_time": next_execution_time, "next_plans": next_plans}
         with self._state.lock:
             return self._state.add_sync(BULK, name, planned, attributes, id=id, **fields)
 
@@ -294,9 +297,7 @@ class Controls:
         """
         with self._state.lock:
             sync = self._state.sync(sync_id)
-            for each in plans:
-                sync.plan.with_changes(each)
-            sync.next_plans.extend(plans)
+            sync.next_plans.extend(_checked(sync.plan, plans))
 
     def start(self, sync_id: str) -> ExecutionRecord:
         """Start an execution as Polytomic's own schedule does, so that callers meet one that they did not start.
@@ -325,7 +326,7 @@ class Controls:
         :param execution_id: id of the execution.
         :param outcome: its last status; ``canceled`` is a cancellation by a person. Default ``completed``.
         :param errors: error texts to show; default None, those of the plan.
-        :raises ValueError: if it has ended.
+        :raises ValueError: if it has ended, or ``outcome`` is not a status with which one ends.
         """
         with self._state.lock:
             now = self.clock()
@@ -388,3 +389,14 @@ class Controls:
         with self._state.lock:
             self._state.reset()
             self._traffic.reset()
+
+
+def _checked(plan: Plan, changes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return changes to a plan after a check of each.
+
+    :raises ValueError: if the plan does not take one.
+    """
+    checked = list(changes)
+    for each in checked:
+        plan.with_changes(each)
+    return checked

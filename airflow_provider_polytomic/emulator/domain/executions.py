@@ -122,10 +122,11 @@ class Execution:
     def finish(self, now: float, outcome: str, errors: tuple[str, ...] | None = None) -> None:
         """End the execution at once with status ``outcome``.
 
-        :raises ValueError: if it has ended.
+        :raises ValueError: if it has ended, or ``outcome`` is not a status with which one ends.
         """
         if self.ended(now):
             raise ValueError(f"Execution {self.id} has already ended.")
+        self.plan.check_status("outcome", outcome)
         self.forced_ending, self.forced_errors = Ending(now, outcome), errors
 
     def ended(self, now: float) -> bool:

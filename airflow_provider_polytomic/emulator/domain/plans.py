@@ -7,6 +7,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 WAITING_STATUSES = frozenset({"created", "scheduled", "queued", "waiting"})
+END_STATUSES = ("completed", "errors", "failed", "canceled", "interrupted")
+"""Statuses with which an execution or a schema ends; ``errors`` is one of bulk executions only."""
+
+STATUSES = (*sorted(WAITING_STATUSES), "running", "processing", "exporting", "canceling", *END_STATUSES)
+"""All statuses that the API documents."""
+
 COUNTS = ("total", "insert", "update", "upserts", "delete", "error", "warnings")
 TEST_RECORDS = 5
 
@@ -20,7 +26,7 @@ class SchemaPlan:
     :param records: record count at the end; default 100.
     :param errors: error count at the end; default 0.
     :param warnings: warning count at the end; default 0.
-    :param outcome: last status of the schema; default ``completed``.
+    :param outcome: last status of the schema, one of :data:`END_STATUSES`; default ``completed``.
     :param message: ``status_message`` of the schema once it ended; default None.
     :param output_name: name at the destination; default None, its id.
     :param enabled: whether executions move it; default True.
@@ -44,16 +50,19 @@ class Plan:
     """Plan one execution.
 
     :param duration: seconds until it ends; ``math.inf`` (JSON: ``"inf"``) never ends by itself. Default 10.
-    :param outcome: its last status, any word; default None: ``completed``, or the sum of the schemas' outcomes.
+    :param outcome: its last status, one of :data:`END_STATUSES`; default None: ``completed``, or the sum of the
+        schemas' outcomes.
     :param counts: counts at the end of a model execution; they grow evenly while it runs. Default 100 records.
     :param errors: ``errors`` of a model execution once it ended; default none.
     :param message: ``status_message`` of a bulk execution once it ended; default None.
-    :param statuses: pairs of a status and the second it begins at, in order; a status may repeat. Default None:
-        ``created`` for a tenth of the duration (at most a second), then ``running``.
+    :param statuses: pairs of a status of :data:`STATUSES` and the second it begins at, in order; a status may repeat.
+        Default None: ``created`` for a tenth of the duration (at most a second), then ``running``.
     :param cancel_takes: seconds from the first cancel request to the end; default 2.
     :param cancel_ends: last status of a canceled execution, since a cancel may come too late; default ``canceled``.
     :param schemas: the schemas of a bulk execution; default none, as for a model execution.
     :param log_every: seconds between two lines of progress in the console log; default 1.
+    :param unknown_statuses: words that the API does not document and that this plan uses as statuses, to test what
+        happens when Polytomic adds one; default none.
     """
 
     duration: float = 10.0
@@ -66,6 +75,7 @@ class Plan:
     cancel_ends: str = "canceled"
     schemas: tuple[SchemaPlan, ...] = ()
     log_every: float = 1.0
+    unknown_statuses: tuple[str, ...] = ()
 
     def with_changes(self, changes: Mapping[str, Any]) -> Plan:
         """Return the plan with ``changes``, which may be plain JSON.
@@ -73,7 +83,27 @@ class Plan:
         :raises ValueError: if a plan has no such field, or the field does not take the value.
         """
         _reject_unknown("A plan", changes, [each.name for each in fields(self)])
-        return replace(self, **{name: _converted(name, value) for name, value in changes.items()})
+        changed = replace(self, **{name: _converted(name, value) for name, value in changes.items()})
+        ends = {
+            "outcome": "completed" if changed.outcome is None else changed.outcome,
+            "cancel_ends": changed.cancel_ends,
+        }
+        for name, status in (ends | {f"outcome of schema {each.id}": each.outcome for each in changed.schemas}).items():
+            changed.check_status(name, status, END_STATUSES)
+        for status, _ in changed.statuses or ():
+            changed.check_status("statuses", status, STATUSES)
+        return changed
+
+    def check_status(self, name: str, status: str, known: tuple[str, ...] = END_STATUSES) -> None:
+        """Check a status that is given for an execution of this plan.
+
+        :raises ValueError: if it is neither one of ``known`` nor of ``unknown_statuses``.
+        """
+        if status not in (*known, *self.unknown_statuses):
+            raise ValueError(
+                f"{name} has {status!r}, which is not a status here. Use {', '.join(known)}; to emulate a word that "
+                "the API does not document, list it in unknown_statuses, too."
+            )
 
     def with_schemas(self, ids: list[str]) -> Plan:
         """Keep only the schemas ``ids``; all enabled ones if ``ids`` is empty."""
@@ -146,7 +176,7 @@ def _converted(name: str, value: Any) -> Any:
     if name == "counts":
         _reject_unknown(name, value, COUNTS)
         return {key: int(count) for key, count in value.items()}
-    if name == "errors":
+    if name in ("errors", "unknown_statuses"):
         return tuple(str(each) for each in value)
     if name == "statuses" and value is not None:
         return tuple((str(status), float(second)) for status, second in value)

@@ -107,7 +107,7 @@ def start(context: RequestContext) -> dict[str, Any]:
     if "resync" in context.body and context.version >= _VERSION_WITHOUT_RESYNC:
         raise ApiError(400, "resync is no longer supported; use resync_mode.")
     test, schemas = context.field("test", bool), context.field("schemas", list)
-    resync_mode = context.choice("resync_mode", _RESYNC_MODES) or ("resync" if context.body.get("resync") else None)
+    resync_mode = context.choice("resync_mode", _RESYNC_MODES) or ("rebuild" if context.body.get("resync") else None)
     fetch_mode = context.choice("fetch_mode", _FETCH_MODES)
     if test and resync_mode:
         raise ApiError(400, "test and resync_mode exclude each other.")

@@ -13,6 +13,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSy
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
+from tests.support.event_triggers import PAYLOAD
 from tests.support.task_instances import OutletEvents
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -60,6 +61,17 @@ def test_the_result_is_in_the_event_of_each_outlet(kind, emulator, run, deferrab
     assert extra["counts"]["total"] > 0
     assert set(extra) >= {"url", "started_at", "completed_at"}
     assert not set(extra) & {"errors", "schemas"}
+
+
+def test_the_payload_has_the_fields_of_an_event_of_a_watcher(kind, emulator, run):
+    sync_id = kind.add(duration=60)
+    own = asset_of(kind, sync_id)
+    extra = run(kind.start(sync_id, outlets=[own]))[own.uri]
+    payload = extra["payload"]
+    assert set(PAYLOAD) <= payload.keys()
+    assert {name: payload[name] for name in extra if name != "payload"} | {"payload": payload} == extra
+    assert (payload["event"], payload["created_at"]) == ("completed", extra["completed_at"])
+    assert payload["errors"] == []
 
 
 def test_a_sensor_adds_its_result_too(kind, emulator, run, deferrable):

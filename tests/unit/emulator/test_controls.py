@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -44,6 +47,52 @@ def test_add_and_run_syncs(emulator, control, clock, http):
 def test_a_schema_is_a_mapping_of_known_fields(emulator, schema, message):
     with pytest.raises(ValueError, match=message):
         emulator.add_bulk_sync(schemas=[schema])
+
+
+UNKNOWN_STATUSES = {
+    "the outcome of a result": {"outcome": "success"},
+    "another spelling": {"outcome": "cancelled"},
+    "a status before the end": {"outcome": "running"},
+    "an empty one": {"outcome": ""},
+    "status": {"statuses": [["created", 0], ["in_progress", 1]]},
+    "end of a cancellation": {"cancel_ends": "stopped"},
+    "outcome of a schema": {"schemas": [{"id": "contact", "outcome": "partial"}]},
+}
+
+
+@pytest.mark.parametrize("plan", UNKNOWN_STATUSES.values(), ids=UNKNOWN_STATUSES)
+def test_an_unknown_status_is_refused_where_it_is_given_with_the_words_that_exist(emulator, control, plan):
+    sync = emulator.add_bulk_sync()
+    for give in (
+        lambda: emulator.add_bulk_sync(**plan),
+        lambda: emulator.plan(sync.id, **plan),
+        lambda: emulator.plan_next(sync.id, plan),
+        lambda: emulator.add_bulk_sync(next_executions=[plan]),
+    ):
+        with pytest.raises(ValueError, match="is not a status here. Use .*completed, errors, failed, canceled"):
+            give()
+    assert emulator.syncs == [sync]
+    for method, path, body in (
+        ("POST", "/bulk_syncs", plan),
+        ("PATCH", f"/syncs/{sync.id}/plan", plan),
+        ("POST", f"/syncs/{sync.id}/next_executions", {"plans": [plan]}),
+    ):
+        response = control.request(method, path, json=body)
+        assert response.status_code == 400
+        assert "Use " in response.json()["message"]
+
+
+def test_an_execution_is_finished_with_a_known_status_only(emulator):
+    execution = emulator.start(emulator.add_model_sync().id)
+    with pytest.raises(ValueError, match="outcome has 'success'.* Use completed"):
+        emulator.finish(execution.id, "success")
+    assert not emulator.execution(execution.id).ended
+
+
+def test_the_documentation_lists_all_routes_of_the_controls(control):
+    page = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text()
+    shown = re.findall(r"^\| `([A-Z]+) (/_emulator/[^`]*)` \|", page, re.MULTILINE)
+    assert [f"{method} {path}" for method, path in shown] == ok(control.get("/"))["routes"]
 
 
 def test_add_connection(emulator, control, http):

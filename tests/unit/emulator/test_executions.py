@@ -38,9 +38,16 @@ def test_runs_from_created_to_completed():
     ]
 
 
-@pytest.mark.parametrize("outcome", ["failed", "a_future_status"])
-def test_ends_with_any_outcome(outcome):
-    execution = model(duration=10, outcome=outcome)
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"outcome": "failed"},
+        {"outcome": "interrupted"},
+        {"outcome": "a_future_status", "unknown_statuses": ["a_future_status"]},
+    ],
+)
+def test_ends_with_its_outcome(plan):
+    execution, outcome = model(duration=10, **plan), plan["outcome"]
     assert statuses(execution, 9, 10) == ["running", outcome]
     assert execution.completed_at(10) == 10
 

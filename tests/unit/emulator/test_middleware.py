@@ -200,7 +200,8 @@ def test_the_default_version(emulator, http):
     assert http.get("/api/me").headers["x-polytomic-version"] == "2021-05-23"
     newest = {"X-Polytomic-Version": "2025-09-18"}
     assert http.post(url, json={"resync": True}, headers=newest).status_code == 400
-    assert http.post(url, json={"resync": True}).json()["data"]["is_resync"] is True
+    started = http.post(url, json={"resync": True}).json()["data"]
+    assert (started["is_resync"], started["output_disposition"]) == (True, "rebuild")
 
 
 def test_a_key_known_for_another_request(emulator, start):

@@ -119,6 +119,9 @@ def test_command_line(number):
     ]
     export = next(line for line in output.splitlines() if "export" in line)
     assert f'"host": "{url}"' in shlex.split(export)[1]
+    failing = [line for line in output.splitlines() if "its executions end as failed" in line]
+    assert len(failing) == 1
+    assert samples.FAILING_MODEL_SYNC_ID in failing[0]
 
 
 def test_command_line_empty():

@@ -17,7 +17,7 @@ from airflow_provider_polytomic.emulator.http.responses import IdempotencyStore
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.read_text().splitlines()
+    for line in PAGE.read_text().partition("## Switches")[2].splitlines()
     if line.startswith("| `")
 ]
 NAMES = [each.name for each in fields(Behavior)]

@@ -118,6 +118,7 @@ def test_a_delivery_creates_an_asset_event_about_the_execution(client, airflow, 
         "execution_id": execution.id,
         "created_at": payload["created_at"],
         "counts": payload["counts"],
+        "errors": [],
         "url": payload["url"],
     }
     assert payload["created_at"].replace("+00:00", "Z") == execution.completed_at

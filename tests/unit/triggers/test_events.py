@@ -15,10 +15,9 @@ from airflow_provider_polytomic.executions import ExecutionRef
 from airflow_provider_polytomic.executions.event_feed import Feed
 from airflow_provider_polytomic.triggers import _shared_event_poll, events
 from airflow_provider_polytomic.triggers.events import PolytomicEventTrigger
-from tests.support.event_triggers import AssetStateStore, EventTriggerRunner, rebuild
+from tests.support.event_triggers import PAYLOAD, AssetStateStore, EventTriggerRunner, rebuild
 
 needs_asset_watchers = pytest.mark.skipif(not has_asset_watchers(), reason="Airflow 2 has no AssetWatcher")
-PAYLOAD = ["event", "event_id", "kind", "sync_id", "sync_name", "execution_id", "created_at", "counts", "url"]
 COUNTS = {"total": 6, "insert": 3, "update": 2, "upserts": 0, "delete": 1, "error": 0, "warnings": 0}
 BULK_COUNTS = {**dict.fromkeys(COUNTS, 0), "total": 500}
 
@@ -106,6 +105,23 @@ def test_an_event_has_the_ids_and_counts_of_its_execution(emulator):
         assert [events_of_emulator[one["event_id"]].replace("Z", "+00:00") for one in payloads] == [
             one["created_at"] for one in payloads
         ]
+
+    run_within(scenario())
+
+
+@needs_asset_watchers
+@pytest.mark.parametrize("reachable", [True, False])
+def test_the_event_of_a_failure_has_its_error_messages(emulator, reachable):
+    async def scenario():
+        errors = [f"The CRM refused record {number}: password=hunter2-secret" for number in range(9)]
+        sync = emulator.add_model_sync(outcome="failed", errors=errors)
+        if not reachable:
+            emulator.fault("status", status=500, path="/api/**/executions/*", count=None)
+        async with EventTriggerRunner(events=["failed"]) as trigger:
+            run_to_its_end(emulator, sync)
+            [payload] = await trigger.wait_for_events()
+        assert payload["errors"][0].startswith("The CRM refused record 0: password=***")
+        assert len(payload["errors"]) == (5 if reachable else 1)
 
     run_within(scenario())
 
@@ -237,6 +253,7 @@ def test_an_event_is_sent_although_its_execution_cannot_be_requested(emulator, f
             run_to_its_end(emulator, bulk)
             payloads = await trigger.wait_for_events(2)
             assert payloads[1]["counts"] is None
+            assert [one["errors"] for one in payloads] == [[], []]
             assert {request.path for request in lookups(emulator)} == {
                 request.path for request in lookups(emulator)[:2]
             }
