@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
 from airflow_provider_polytomic._task.errors import MAX_REFUSAL_LENGTH, translate_api_errors
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.operators._airflow_connection import fields_of, read_extra, with_types
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+_NUMBER_OR_BOOLEAN = re.compile(r"\s*([+-]?\d+(\.\d+)?|true|false)\s*", re.IGNORECASE)
 
 
 class HiddenConfiguration(Mapping[str, Any]):
@@ -72,8 +77,11 @@ class BaseConfigurationOperator(BaseOperator):
             _hide_configuration(partial.kwargs["dag"].default_args)
         return _hiding_partial_class(type(partial))(operator_class=cls, kwargs=partial.kwargs, params=partial.params)
 
-    def _render_configuration(self, context: Context) -> dict[str, Any]:
-        """Render the configuration and add the secrets of ``configuration_conn_id``."""
+    def _render_configuration(self, context: Context, connection_type: Callable[[], str | None]) -> dict[str, Any]:
+        """Render the configuration, and add the fields of ``configuration_conn_id`` that its type asks for.
+
+        :param connection_type: return the id of the connection type; called only if its settings must be known
+        """
         from airflow_provider_polytomic.api.redaction import register_secrets
         from airflow_provider_polytomic.api.secret_values import secrets_sent
 
@@ -81,21 +89,25 @@ class BaseConfigurationOperator(BaseOperator):
         if configuration is None:
             raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders")
         if self.configuration_conn_id:
-            configuration = {**self._secrets_from_airflow(self.configuration_conn_id), **configuration}
+            connection = BaseHook.get_connection(self.configuration_conn_id)
+            extra = read_extra(connection, self.configuration_conn_id)
+            properties = self._properties_of(connection_type)
+            configuration = with_types({**fields_of(connection, extra, properties), **configuration}, properties)
+        elif any(isinstance(value, str) and _NUMBER_OR_BOOLEAN.fullmatch(value) for value in configuration.values()):
+            with suppress(PolytomicTaskError):
+                configuration = with_types(configuration, self._properties_of(connection_type))
         register_secrets(*secrets_sent(configuration))
         return configuration
 
-    @staticmethod
-    def _secrets_from_airflow(conn_id: str) -> dict[str, Any]:
-        connection = BaseHook.get_connection(conn_id)
-        secrets = _as_mapping(connection.extra or {})
-        if secrets is None:
-            raise PolytomicRequestRefused(
-                f"The extra of the Airflow connection {conn_id!r} is not a JSON object. Next: correct it"
+    def _properties_of(self, connection_type: Callable[[], str | None]) -> Mapping[str, Any]:
+        """Return the properties of the JSON Schema of a connection type's configuration."""
+        from airflow_provider_polytomic.api import connections
+
+        with self._translate_errors("The settings of the connection type could not be read"):
+            type_id = connection_type()
+            return (
+                PolytomicHook(self.polytomic_conn_id).send(connections.get_type(type_id)).properties if type_id else {}
             )
-        if connection.password:
-            secrets["password"] = connection.password
-        return secrets
 
     @contextmanager
     def _translate_errors(self, failure: str) -> Iterator[None]:

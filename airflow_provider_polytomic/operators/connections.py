@@ -39,8 +39,8 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
     :param refresh_schemas: Whether to refresh its schemas and wait for the end of the refresh (bool); default False.
     :param refresh_timeout: Seconds (float or timedelta) to wait for the refresh; default 600.
     :param configuration: Settings of the connection (mapping), rendered when the task runs; default None.
-    :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
-        ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
+    :param configuration_conn_id: Id of an Airflow connection (str) of any type: its fields and extras become the
+        settings that the connection type asks for, unless ``configuration`` has them; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
@@ -100,7 +100,7 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
         """Create the connection, or return the existing one."""
         from airflow_provider_polytomic.api.provisioning import RefreshTimeout, create_once, refresh
 
-        configuration = self._render_configuration(context)
+        configuration = self._render_configuration(context, lambda: self.connection_type)
         attempt = Attempt.of(context)
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
         with self._translate_errors(f"Connection {self.name!r} could not be created"):
@@ -135,8 +135,8 @@ class PolytomicTestConnectionOperator(BaseConfigurationOperator):
         default None. (templated)
     :param connection_type: Id of the connection type (str); default None: the type of the saved connection. (templated)
     :param configuration: Settings of the connection (mapping), rendered when the task runs; default None.
-    :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
-        ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
+    :param configuration_conn_id: Id of an Airflow connection (str) of any type: its fields and extras become the
+        settings that the connection type asks for, unless ``configuration`` has them; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
@@ -176,17 +176,15 @@ class PolytomicTestConnectionOperator(BaseConfigurationOperator):
         """Test the settings."""
         from airflow_provider_polytomic.api import connections
 
-        configuration = self._render_configuration(context)
         hook = PolytomicHook(self.polytomic_conn_id)
         label = f"Connection {self.connection_id or self.connection_type!r}"
         with self._translate_errors(f"{label} does not work"):
-            connection_type = self.connection_type
             connection_id = as_id(self.connection_id, "connection_id") if self.connection_id is not None else None
-            if not connection_type and connection_id:
-                saved = hook.send(connections.get(connection_id))
-                connection_type = saved.type.id if saved.type else None
+            connection_type = self.connection_type or (_type_of(hook, connection_id) if connection_id else None)
             if not connection_type:
                 raise PolytomicRequestRefused("There is nothing to test. Next: set connection_id or connection_type")
+        configuration = self._render_configuration(context, lambda: connection_type)
+        with self._translate_errors(f"{label} does not work"):
             hook.send(connections.test(connection_type, configuration, connection_id=connection_id))
         self.log.info("%s works", label)
 
@@ -203,8 +201,8 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
         if the API shows it, otherwise cleared.
     :param validate: Whether Polytomic tries the settings before it saves them (bool); default True.
     :param configuration: Settings of the connection (mapping), rendered when the task runs; default None.
-    :param configuration_conn_id: Id of an Airflow connection (str) with the secrets: the fields of its extra and its
-        ``password`` are added to ``configuration``, whose own fields take precedence; default None. (templated)
+    :param configuration_conn_id: Id of an Airflow connection (str) of any type: its fields and extras become the
+        settings that the connection type asks for, unless ``configuration`` has them; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
@@ -255,11 +253,10 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
         """Replace the settings."""
         from airflow_provider_polytomic.api.provisioning import replace_settings
 
-        configuration = self._render_configuration(context)
-        connection_id = as_id(self.connection_id, "connection_id")
-        client = PolytomicHook(self.polytomic_conn_id).get_conn()
+        connection_id, hook = as_id(self.connection_id, "connection_id"), PolytomicHook(self.polytomic_conn_id)
+        configuration = self._render_configuration(context, lambda: _type_of(hook, connection_id))
         with self._translate_errors(f"Connection {connection_id} could not be updated"):
-            updated = client.run(
+            updated = hook.run(
                 replace_settings(
                     connection_id,
                     configuration,
@@ -320,3 +317,10 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
 def _without_secrets(connection: Connection) -> dict[str, Any]:
     shown = {"id", "name", "type", "organization_id", "status", "policies"}
     return storable(connection.model_dump(mode="json", include=shown), "the connection")
+
+
+def _type_of(hook: PolytomicHook, connection_id: str) -> str | None:
+    from airflow_provider_polytomic.api import connections
+
+    saved = hook.send(connections.get(connection_id))
+    return saved.type.id if saved.type else None

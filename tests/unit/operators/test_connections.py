@@ -130,14 +130,49 @@ class TestConfiguration:
         assert emulator.requests == []
 
     def test_secrets_may_come_from_an_airflow_connection(self, emulator, task_instance, monkeypatch):
-        secret = {"conn_type": "postgres", "password": CANARY, "extra": {"private_key": CANARY, "hostname": "other"}}
+        secret = {"conn_type": "postgres", "password": CANARY, "extra": {"hostname": "other", "sslmode": "require"}}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(secret))
         task_instance(create(configuration={"hostname": "db"}, configuration_conn_id="warehouse")).finish()
-        assert emulator.connections[0].configuration == {
-            "hostname": "db",
-            "password": CANARY,
-            "private_key": CANARY,
+        assert emulator.connections[0].configuration == {"hostname": "db", "password": CANARY}
+
+    @pytest.mark.parametrize("action", ["create", "test", "update"])
+    def test_the_fields_of_an_airflow_connection_become_settings(self, action, emulator, task_instance, monkeypatch):
+        fields = {"host": "db", "login": "ada", "password": CANARY, "schema": "crm", "port": 5432}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", **fields}))
+        saved = emulator.add_connection(name="n", type="postgresql", configuration={}).id
+        own, update = {"port": "{{ port }}"}, PolytomicUpdateConnectionOperator
+        operators = {
+            "create": lambda: create(configuration=own, configuration_conn_id="warehouse"),
+            "test": lambda: PolytomicTestConnectionOperator(
+                task_id="t", connection_id=saved, configuration=own, configuration_conn_id="warehouse"
+            ),
+            "update": lambda: update(
+                task_id="t", connection_id=saved, configuration=own, configuration_conn_id="warehouse"
+            ),
         }
+        task_instance(operators[action](), port=" 6543 ").finish()
+        sent = [request.body["configuration"] for request in emulator.requests if request.method in ("POST", "PUT")]
+        settings = {"hostname": "db", "username": "ada", "database": "crm", "port": 6543}
+        assert [{**each, "password": None} for each in sent] == [{**settings, "password": None}]
+
+    def test_a_templated_number_is_sent_as_a_number(self, emulator, task_instance):
+        operator = create(configuration={"hostname": "db", "port": "{{ port }}", "password": "123456"})
+        task_instance(operator, port=5432).finish()
+        assert emulator.connections[0].configuration == {"hostname": "db", "port": 5432, "password": "123456"}
+
+    def test_a_number_that_is_none_is_refused_and_not_shown(self, emulator, task_instance, monkeypatch):
+        connection = {"conn_type": "postgres", "password": CANARY, "extra": {"port": CANARY}}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+        with pytest.raises(
+            PolytomicRequestRefused, match="'port' of the connection is not of the type integer"
+        ) as raised:
+            task_instance(create(configuration_conn_id="warehouse")).finish()
+        assert CANARY not in str(raised.value)
+
+    def test_a_configuration_is_sent_as_it_is_if_the_type_cannot_be_read(self, emulator, task_instance):
+        emulator.fault("status", status=403, path="/api/connection_types/*", count=None)
+        task_instance(create(configuration={"hostname": "db", "port": "5432"})).finish()
+        assert emulator.connections[0].configuration == {"hostname": "db", "port": "5432"}
 
     @pytest.mark.parametrize("extra", ["[]", "3"])
     def test_an_airflow_connection_with_another_extra_is_refused(self, emulator, task_instance, monkeypatch, extra):
