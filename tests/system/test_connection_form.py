@@ -134,6 +134,25 @@ def test_a_new_user_sets_up_the_connection_from_the_form_alone(cluster, emulator
     assert values == {"timeout": 7, "verify": "false"}
 
 
+def test_an_empty_port_works_or_fails_with_the_documented_message(emulator, page):
+    page.open_form("empty_port")
+    page.fill_in(host=emulator.url, password=emulator.api_key)
+    page.save()
+    heading, message = page.test("empty_port")
+    if AIRFLOW_VERSION in ("3.3.1", "3.3.2"):
+        assert "Bad Request" in message
+        assert emulator.requests == []
+    else:
+        assert (heading, message) == ("Test Connection Successful", WELCOME)
+
+
+def test_a_port_in_the_host_takes_precedence_over_the_port(emulator, page):
+    page.open_form("port_of_the_scheme")
+    page.fill_in(host=emulator.url, port="443", password=emulator.api_key)
+    page.save()
+    assert page.test("port_of_the_scheme") == ("Test Connection Successful", WELCOME)
+
+
 @pytest.mark.parametrize("problem", ["refused key", "unreachable host"])
 def test_a_failed_test_of_a_connection_says_what_to_do(problem, emulator, page):
     port = free_port() if problem == "unreachable host" else int(emulator.url.rpartition(":")[2])
