@@ -9,7 +9,8 @@ from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSy
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 
 FOREIGN = "bad\n::error::forged\x1b[31m\u202e\u2028\x9b\u200b\r"
-SHOWN = r"bad\n::error::forged\x1b[31m\u202e\u2028\x9b\u200b"
+SHOWN = r"bad\n::error::forged" + "\ufffd" + r"[31m\u202e\u2028\x9b\u200b"
+"""The decoding of an answer has replaced the escape character, which cannot be stored."""
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
