@@ -204,8 +204,9 @@ def test_connections_are_created_tested_and_listed(hook, emulator):
     assert (listed["id"], listed["name"]) == (created["id"], "Warehouse")
     assert (created["name"], created["type"]["id"]) == ("Warehouse", "postgresql")
     hook.test_polytomic_connection("postgresql", {"hostname": "h"}, connection_id=created["id"])
-    with pytest.raises(PolytomicValidationError, match="no route"):
-        hook.test_polytomic_connection("postgresql", {"fail": "no route"})
+    emulator.set_switch("connection_failure", "no route to the host")
+    with pytest.raises(PolytomicValidationError, match="no route to the host"):
+        hook.test_polytomic_connection("postgresql", {"hostname": "h"})
 
 
 def test_a_connection_is_deleted(hook, emulator):
