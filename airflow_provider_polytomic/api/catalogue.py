@@ -86,6 +86,9 @@ TOOL_NAMES = {
 }
 """Tool names that Polytomic has given; every other operation has its own name with hyphens."""
 
+ACCESS = ("read", "write", "full")
+"""Sets of operations: those that change nothing, those that delete nothing, and all."""
+
 MAX_NEAREST_NAMES = 5
 MAX_ARGUMENT_ERRORS = 5
 
@@ -202,6 +205,27 @@ def find(name: str) -> Operation:
     nearest = dict.fromkeys(spellings[each] for each in matches)
     hint = f"the nearest names are {', '.join(nearest)}" if nearest else f"the areas are {', '.join(map(_area, AREAS))}"
     raise ValueError(f"there is no operation {str(name)[:100]!r}; {hint}")
+
+
+def offered(access: str = "read", areas: Collection[str] | None = None) -> dict[str, Operation]:
+    """Return the operations that a caller with these rights may use, by their tool names.
+
+    :param access: ``read`` for operations that change nothing, ``write`` for those that delete nothing, or ``full``;
+        default ``read``.
+    :param areas: Names of areas, such as ``syncs``; None (the default) for all.
+    :raises ValueError: If there is no such access or area.
+    """
+    if access not in ACCESS:
+        raise ValueError(f"access must be one of {', '.join(ACCESS)}, not {access!r}")
+    known = [_area(each) for each in AREAS]
+    if unknown := [each for each in areas or () if each not in known]:
+        raise ValueError(f"there is no area {unknown[0]!r}; the areas are {', '.join(known)}")
+    return {
+        each.tool_name: each
+        for each in _operations().values()
+        if (areas is None or each.area in areas)
+        and (each.read_only or access == "full" or (access == "write" and not each.destructive))
+    }
 
 
 def build(name: str, arguments: Mapping[str, Any]) -> Call[Any]:

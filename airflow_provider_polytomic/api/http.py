@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -16,6 +16,7 @@ from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.config import ClientConfig
 from airflow_provider_polytomic.api.decoding import DecodingError, decode_json, decompress
+from airflow_provider_polytomic.api.models.base import RawResponse
 from airflow_provider_polytomic.api.redaction import redact, register_secrets
 from airflow_provider_polytomic.api.retry import read_retry_after
 from airflow_provider_polytomic.api.secret_values import secrets_in, secrets_of_connection
@@ -73,11 +74,14 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response,
     payload, problem = _decode(response, body)
     if response.is_error:
         raise _error_of(call, config, response, payload, problem)
-    if call.model is None and problem == _EMPTY:
-        return call.read(None)
+    if call.model in (None, RawResponse) and problem == _EMPTY:
+        return cast("T", RawResponse(response.status_code, b"", None)) if call.model else call.read(None)
     if problem:
         is_json = problem.startswith(_BEYOND_LIMITS)
         raise call.response_error(f"the response ({response.status_code}) {problem}", is_json=is_json)
+    if call.model is RawResponse:
+        content = decompress(body, response.headers.get("content-encoding", ""))
+        return cast("T", RawResponse(response.status_code, content, payload))
     try:
         return call.read(payload)
     except errors.PolytomicResponseError as error:

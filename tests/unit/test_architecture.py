@@ -50,12 +50,13 @@ FLOORS: dict[str, set[str]] = {
         "results",
         "triggers",
     },
+    "gateway": {"api"},
     "plugins": {"_compat", "_task", "api", "assets", "executions", "hooks", "links", "provider_info"},
     "emulator": set(),
 }
 """Each folder or module of the package from the lowest to the highest, and what it imports from those below it."""
 
-WITHOUT_AIRFLOW = {"provider_info", "api", "results", "executions", "emulator"}
+WITHOUT_AIRFLOW = {"provider_info", "api", "results", "executions", "gateway", "emulator"}
 NOT_PART_OF_A_FLOOR = {"__init__"}
 
 

@@ -7,6 +7,7 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, overload
 
@@ -189,6 +190,20 @@ class Page(Listing[T]):
     @property
     def cursor(self) -> tuple[str, str] | None:
         return ("page_token", self.next_page_token) if self.next_page_token else None
+
+
+@dataclass(frozen=True)
+class RawResponse:
+    """A successful response as it arrived, for a caller that passes it on.
+
+    :param status_code: HTTP status.
+    :param content: Body.
+    :param payload: Decoded JSON of the body; None if the body is empty.
+    """
+
+    status_code: int
+    content: bytes
+    payload: Any
 
 
 class Message(Model):
