@@ -91,7 +91,8 @@ class SimulatedClient:
             return Page[BulkSyncSummary](data=[self.summary(sync_id) for _, sync_id in call.query])
         execution_id = call.path.rpartition("/")[2]
         model = BulkSyncExecution if "/bulk/" in call.path else SyncExecution
-        return model(id=execution_id, status=self.status(execution_id))
+        answer = model(id=execution_id, status=self.status(execution_id))
+        return call.convert(answer) if call.convert else answer
 
     def summary(self, sync_id: str) -> BulkSyncSummary:
         status = self.status(sync_id)
