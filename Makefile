@@ -90,7 +90,7 @@ clean:  ## Remove the environments and all build results
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check uv
-	$(INSTALL) .venv 'apache-airflow==$(NEWEST)' -e '.[emulator,openlineage,gateway]' --group dev psycopg2-binary asyncpg
+	$(INSTALL) .venv 'apache-airflow==$(NEWEST)' -e '.[emulator,openlineage,gateway,ai]' --group dev psycopg2-binary asyncpg
 	@touch $@
 
 .venv-tools/.installed: pyproject.toml | .venv/.installed

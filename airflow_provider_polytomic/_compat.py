@@ -73,7 +73,7 @@ __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
     "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
     "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
-    "can_start_from_trigger", "conf", "end_event_xcoms", "event_trigger_base", "find_connection",
+    "can_start_from_trigger", "conf", "current_context", "end_event_xcoms", "event_trigger_base", "find_connection",
     "has_asset_watchers", "has_xcom_args", "is_in_supervisor_request", "mask_secret", "push_xcom_in_trigger",
     "set_upstream_from", "stored_task_instance_in_trigger", "stored_task_instance_in_worker", "trigger_has_on_kill",
     "xcom_in_trigger", "xcom_value",
@@ -252,6 +252,19 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 def has_xcom_args(value: Any) -> bool:
     """Return whether a value is or contains the output of another task."""
     return any(True for _ in XComArg.iter_xcom_references(value))
+
+
+def current_context() -> Context | None:
+    """Return the context of the task that runs in this process, or None."""
+    try:
+        from airflow.sdk import get_current_context
+    except ImportError:
+        if not TYPE_CHECKING:
+            from airflow.operators.python import get_current_context
+    try:
+        return get_current_context()
+    except (RuntimeError, AirflowException):
+        return None
 
 
 def mask_secret(secret: str) -> None:

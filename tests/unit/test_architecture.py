@@ -51,6 +51,7 @@ FLOORS: dict[str, set[str]] = {
         "triggers",
     },
     "gateway": {"api"},
+    "toolsets": {"_compat", "_task", "api", "hooks"},
     "plugins": {"_compat", "_task", "api", "assets", "executions", "hooks", "links", "provider_info"},
     "emulator": set(),
 }

@@ -1,0 +1,1 @@
+"""Tools for agents in Airflow tasks; they need ``apache-airflow-providers-common-ai``."""
