@@ -30,6 +30,8 @@ class PolytomicOperationOperator(BaseOperator):
         rendered fields. (templated)
     :param allow_destructive: Whether the operation may delete something (bool); default False.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422), or a template renders to
         an operation that does not exist or is not allowed, or to invalid arguments; not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
@@ -48,7 +50,7 @@ class PolytomicOperationOperator(BaseOperator):
         How-to: ``docs/agents.md``. API: ``POST /api/syncs/{id}/activate`` and every other endpoint of the table there
     """
 
-    template_fields: Sequence[str] = ("operation", "arguments", "polytomic_conn_id")
+    template_fields: Sequence[str] = ("operation", "arguments", "polytomic_conn_id", "organization_id")
     template_fields_renderers = {"arguments": "json"}
 
     def __init__(
@@ -58,6 +60,7 @@ class PolytomicOperationOperator(BaseOperator):
         arguments: Mapping[str, Any] | None = None,
         allow_destructive: bool = False,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,6 +68,7 @@ class PolytomicOperationOperator(BaseOperator):
         self.arguments = arguments
         self.allow_destructive = allow_destructive
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
         if not _is_templated(operation):
             _check(operation, arguments, allow_destructive)
 
@@ -97,7 +101,7 @@ class PolytomicOperationOperator(BaseOperator):
                 key_facts=facts if operation.takes_idempotency_key else (),
                 attempts_before=attempt.previous_attempts,
             )
-            value = PolytomicHook(self.polytomic_conn_id).get_conn().run(flow)
+            value = PolytomicHook(self.polytomic_conn_id, self.organization_id).get_conn().run(flow)
         self.log.info("Called %s: %s %s", operation.name, call.method, call.path)
         return storable(value, "the answer")
 

@@ -87,6 +87,15 @@ def test_arguments_may_be_templates_and_texts(emulator, task_instance):
     assert task_instance(operator).finish()["active"] is False
 
 
+def test_the_organization_takes_the_place_of_the_login(emulator, task_instance, monkeypatch):
+    uri = emulator.airflow_connection.replace(emulator.api_key, emulator.partner_key)
+    monkeypatch.setenv("AIRFLOW_CONN_PARTNER", uri)
+    operator = call("identity.get", polytomic_conn_id="partner", organization_id="{{ organization }}")
+    operator.render_template_fields({"organization": emulator.organization_id})
+    task_instance(operator).finish()
+    assert emulator.requests[-1].auth == "basic"
+
+
 def test_a_destructive_operation_needs_permission(emulator, task_instance):
     sync = emulator.add_model_sync()
     assert task_instance(call("syncs.delete", {"sync_id": sync.id}, allow_destructive=True)).finish() is None
