@@ -37,6 +37,12 @@ def main() -> int:
         parser = _Loaded()
         parser.feed(page.read_text())
         problems += [f"{page.relative_to(site)} loads {address}" for address in parser.addresses]
+    listed = (site / "llms.txt").read_text() if (site / "llms.txt").exists() else ""
+    problems += [
+        f"llms.txt lacks {page.relative_to(site)}"
+        for page in pages
+        if page.name == "index.html" and page.parent != site and f"({page.parent.relative_to(site)}/)" not in listed
+    ]
     for style in sorted(site.rglob("*.css")):
         problems += [f"{style.relative_to(site)} loads {found}" for found in STYLE.findall(style.read_text())]
     print("\n".join(problems) or f"{site}: {len(pages)} pages, which load nothing from other servers")

@@ -55,20 +55,20 @@ FetchMode: TypeAlias = Literal["none", "incremental", "full"]
 class BulkSyncOptions(TypedDict, total=False):
     """Optional settings of a bulk sync.
 
-    :param active: Whether the sync runs on its schedule.
-    :param additional_schedules: Schedules besides the default one.
-    :param automatically_add_new_fields: New fields of the source to sync, too.
-    :param automatically_add_new_objects: New objects of the source to sync, too.
-    :param concurrency_limit: Limit of concurrency for this sync, in place of the default.
-    :param data_cutoff_timestamp: Sync no older records; UTC unless the time has a time zone.
-    :param disable_record_timestamps: Write no columns with timestamps of Polytomic's own.
-    :param mode: ``replicate``, ``append`` or ``snapshot``.
-    :param normalize_names: Whether names of tables and columns are normalized.
-    :param organization_id: Organization, for partner keys.
-    :param policies: Ids of permission policies.
-    :param resync_concurrency_limit: Limit of concurrency for resyncs, in place of the default.
-    :param schemas: Ids of the schemas to sync, or mappings with an ``id`` and the settings of the schema; default all.
-    :param source_configuration: Settings of the source.
+    :ivar active: Whether the sync runs on its schedule.
+    :ivar additional_schedules: Schedules besides the default one.
+    :ivar automatically_add_new_fields: New fields of the source to sync, too.
+    :ivar automatically_add_new_objects: New objects of the source to sync, too.
+    :ivar concurrency_limit: Limit of concurrency for this sync, in place of the default.
+    :ivar data_cutoff_timestamp: Sync no older records; UTC unless the time has a time zone.
+    :ivar disable_record_timestamps: Write no columns with timestamps of Polytomic's own.
+    :ivar mode: ``replicate``, ``append`` or ``snapshot``.
+    :ivar normalize_names: Whether names of tables and columns are normalized.
+    :ivar organization_id: Organization, for partner keys.
+    :ivar policies: Ids of permission policies.
+    :ivar resync_concurrency_limit: Limit of concurrency for resyncs, in place of the default.
+    :ivar schemas: Ids of the schemas to sync, or mappings with an ``id`` and the settings of the schema; default all.
+    :ivar source_configuration: Settings of the source.
     """
 
     active: bool | None

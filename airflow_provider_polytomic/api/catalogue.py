@@ -94,7 +94,7 @@ MAX_ARGUMENT_ERRORS = 5
 
 _KEY_PARAMETER = "idempotency_key"
 _ENDPOINT = re.compile(r":?\s*``[A-Z]+ (/api/[^`]*)``")
-_PARAMETER = re.compile(r"^:param (\w+): ((?:.|\n(?!:))*)", re.MULTILINE)
+_PARAMETER = re.compile(r"^:(?:param|ivar) (\w+): ((?:.|\n(?!:))*)", re.MULTILINE)
 _ROLE = re.compile(r":\w+:`([^`<]*?)\s*(?:<[^`]*>)?`")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 

@@ -56,21 +56,21 @@ _SUPERSEDED_FIELDS = (
 class SyncOptions(TypedDict, total=False):
     """Optional settings of a model sync.
 
-    :param active: Whether the sync runs on its schedule and when started.
-    :param encryption_passphrase: Passphrase that encrypts the data of the sync.
-    :param filter_logic: Logic that combines ``filters``; replaced by ``model_filters``.
-    :param filters: Conditions for the records to sync; replaced by ``model_filters`` and ``target_filters``.
-    :param identities: How records are matched: ``{"mappings": […], "strategy": "priority" | "and"}``.
-    :param identity: First mapping of ``identities`` only; replaced by it.
-    :param model_filters: Conditions on fields of the source: ``{"conditions": […], "logic": …}``.
-    :param only_enrich_updates: Sync a record only after a change of a base model, not of an enrichment model.
-    :param organization_id: Organization, for partner keys.
-    :param override_fields: Fixed values for fields of the target.
-    :param overrides: Conditional values for fields of the target.
-    :param policies: Ids of permission policies.
-    :param skip_initial_backfill: Sync only records that appear after the sync is switched on.
-    :param sync_all_records: Sync all records at each execution, not only changed ones.
-    :param target_filters: Conditions on fields of the target: ``{"conditions": […], "logic": …}``.
+    :ivar active: Whether the sync runs on its schedule and when started.
+    :ivar encryption_passphrase: Passphrase that encrypts the data of the sync.
+    :ivar filter_logic: Logic that combines ``filters``; replaced by ``model_filters``.
+    :ivar filters: Conditions for the records to sync; replaced by ``model_filters`` and ``target_filters``.
+    :ivar identities: How records are matched: ``{"mappings": […], "strategy": "priority" | "and"}``.
+    :ivar identity: First mapping of ``identities`` only; replaced by it.
+    :ivar model_filters: Conditions on fields of the source: ``{"conditions": […], "logic": …}``.
+    :ivar only_enrich_updates: Sync a record only after a change of a base model, not of an enrichment model.
+    :ivar organization_id: Organization, for partner keys.
+    :ivar override_fields: Fixed values for fields of the target.
+    :ivar overrides: Conditional values for fields of the target.
+    :ivar policies: Ids of permission policies.
+    :ivar skip_initial_backfill: Sync only records that appear after the sync is switched on.
+    :ivar sync_all_records: Sync all records at each execution, not only changed ones.
+    :ivar target_filters: Conditions on fields of the target: ``{"conditions": […], "logic": …}``.
     """
 
     active: bool | None
