@@ -33,6 +33,8 @@ class HostilePolytomic:
     def answer(self, method: str, path: str) -> tuple[int, bytes, dict[str, str]]:
         """Return status, body and headers of the response."""
         path = path.partition("?")[0]
+        if path == "/api/me":
+            return self._half_a_pair("")
         if path == "/api/events":
             return _json({"data": _events() if self.hostile else []})
         if _STATUS.match(path):

@@ -8,12 +8,14 @@ import pytest
 
 from airflow_provider_polytomic._compat import has_asset_watchers
 
-from .dags.hostile import ENDS, REFUSALS, UNREADABLE
+from .dags.hostile import ENDS, IN_WORKER, REFUSALS, UNREADABLE
 
 DAG_ID = "hostile_answers"
 RUN_ID = "hostile"
 MODELS = (*REFUSALS, *UNREADABLE, *ENDS)
-HOSTILE = [("model", place) for place in range(len(MODELS))] + [("bulk", -1), ("sensor", -1)]
+DEFERRED = [("model", place) for place in range(len(MODELS))] + [("bulk", -1), ("sensor", -1)]
+IN_WORKERS = [("worker", -1), ("poking_sensor", -1)]
+HOSTILE = [*DEFERRED, *IN_WORKERS]
 INNOCENT = [("innocent_model", -1), ("innocent_bulk", -1)]
 EXPECTED = {
     "half_a_pair": "was answered 422: bad",
@@ -32,13 +34,17 @@ def run(cluster, hostile):
     """Run the DAG until the hostile tasks have failed."""
     cluster.trigger(DAG_ID, RUN_ID)
     states = lambda: {(each.task_id, each.map_index): each for each in cluster.task_instances(DAG_ID, RUN_ID)}  # noqa: E731
-    all_tasks = [*HOSTILE, *INNOCENT]
 
-    def in_triggerer():
+    def all_wait():
         found = states()
-        return all(each in found and found[each].state == "deferred" and found[each].triggerer_id for each in all_tasks)
+        deferred = [found[each] for each in (*DEFERRED, *INNOCENT) if each in found]
+        return (
+            len(deferred) == len(DEFERRED) + len(INNOCENT)
+            and all(each.state == "deferred" and each.triggerer_id for each in deferred)
+            and all(found[each].state == "running" for each in IN_WORKERS)
+        )
 
-    cluster.wait_for(in_triggerer, TIMEOUT, "deferred tasks")
+    cluster.wait_for(all_wait, TIMEOUT, "tasks that wait")
     runner = children_of(cluster.components["triggerer"].pid)
     hostile.hostile = True
     cluster.wait_for(lambda: all(states()[each].state == "failed" for each in HOSTILE), TIMEOUT, "failed tasks")
@@ -58,8 +64,20 @@ def test_a_hostile_answer_fails_its_task_with_a_message(run, cluster, place, kin
     assert EXPECTED[kind] in cluster.task_log(DAG_ID, RUN_ID, "model", place)
 
 
-def test_a_hostile_answer_fails_a_sensor_with_a_message(run, cluster):
-    assert "was answered 422: bad" in cluster.task_log(DAG_ID, RUN_ID, "sensor")
+@pytest.mark.parametrize("task_id", ["sensor", "poking_sensor"])
+def test_a_hostile_answer_fails_a_sensor_with_a_message(run, cluster, task_id):
+    assert "was answered 422: bad" in cluster.task_log(DAG_ID, RUN_ID, task_id)
+
+
+def test_a_hostile_answer_fails_a_task_in_a_worker_with_a_message(run, cluster):
+    assert EXPECTED[IN_WORKER] in cluster.task_log(DAG_ID, RUN_ID, "worker")
+
+
+def test_a_hostile_answer_fails_the_test_of_a_connection_with_a_message(cluster, hostile):
+    connection = {"connection_id": "hostile", "conn_type": "polytomic", "host": hostile.url, "password": "any"}
+    tested = cluster.rest("POST", "connections/test", connection)
+    assert tested["status"] is False
+    assert "422: bad" in tested["message"]
 
 
 def test_the_result_of_a_failed_execution_is_stored_and_read_back(run, cluster):

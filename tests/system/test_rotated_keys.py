@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from .cluster import Cluster
+from .dags.scenarios import ROTATED_WAITS
 
 TIMEOUT = 120
-PROXY_SECONDS = 15
+MANY_TIMEOUT = 400
+"""Seconds for the processes of all tasks, of which few run at once."""
+
+PROXY_SECONDS = 60
 NEW_KEY = "new-emulator-key-not-a-secret"
 
 
@@ -31,8 +35,9 @@ def rotate(cluster: Cluster, emulator: Any) -> Iterator[Any]:
     cluster.rest("DELETE", place)
 
 
+@pytest.mark.timeout(1200)
 def test_waits_go_on_when_the_key_is_rotated_and_a_proxy_answers(cluster, emulator, rotate):
-    sync_ids = [emulator.add_model_sync(name="rotated", duration=math.inf).id for _ in range(4)]
+    sync_ids = [emulator.add_model_sync(name="rotated", duration=math.inf).id for _ in range(ROTATED_WAITS + 1)]
     run_id = cluster.trigger("rotated_key", conf={"sync_ids": sync_ids})
 
     def executions() -> list[Any]:
@@ -46,8 +51,10 @@ def test_waits_go_on_when_the_key_is_rotated_and_a_proxy_answers(cluster, emulat
     def states() -> set[str | None]:
         return {instance.state for instance in cluster.task_instances("rotated_key", run_id)}
 
-    cluster.wait_for(lambda: all_are_polled(0, 200), TIMEOUT, "a poll of each execution")
-    cluster.wait_for(lambda: states() == {"deferred", "running"}, TIMEOUT, "waits in the triggerer and in a worker")
+    def all_wait() -> bool:
+        return states() == {"deferred", "running"} and all_are_polled(0, 200)
+
+    cluster.wait_for(all_wait, MANY_TIMEOUT, "waits in the triggerer and in a worker")
     rotate()
     rotated = len(emulator.requests)
     cluster.wait_for(lambda: all_are_polled(rotated, 200), TIMEOUT, "a poll of each execution with the new key")
@@ -60,6 +67,6 @@ def test_waits_go_on_when_the_key_is_rotated_and_a_proxy_answers(cluster, emulat
     assert states() == {"deferred", "running"}
     for execution in executions():
         emulator.finish(execution.id)
-    cluster.wait_for(lambda: states() == {"success"}, TIMEOUT, "success of all tasks")
+    cluster.wait_for(lambda: states() == {"success"}, MANY_TIMEOUT, "success of all tasks")
     assert len(executions()) == len(sync_ids)
     assert {execution.cancel_requests for execution in executions()} == {0}

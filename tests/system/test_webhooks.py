@@ -18,7 +18,9 @@ from .conftest import TIMEOUT, WEBHOOK_SECRET
 pytestmark = pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 has no route for a webhook")
 
 DAG_ID, SYNC_ID = "webhook_consumer", "00000000-0000-4000-8000-00000000e701"
-MAX_BODY_BYTES = 1048576
+MAX_DELIVERY_BYTES = 65_536
+NAME, STORED_NAME = "Pushed\x00 \x1b[31m", "Pushed\ufffd \ufffd[31m"
+"""A name that PostgreSQL cannot store, and what is stored instead."""
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def asset_events(cluster):
 
 def test_an_event_that_is_delivered_twice_starts_the_consumer_once(cluster, emulator, webhook, endpoint):
     cluster.wait_until_parsed(DAG_ID)
-    emulator.add_model_sync(id=SYNC_ID, name="Pushed", duration=1, counts={"total": 7, "insert": 7})
+    emulator.add_model_sync(id=SYNC_ID, name=NAME, duration=1, counts={"total": 7, "insert": 7})
     emulator.set_switch("events_repeated", [SYNC_ID])
     execution = emulator.start(SYNC_ID)
 
@@ -69,7 +71,7 @@ def test_an_event_that_is_delivered_twice_starts_the_consumer_once(cluster, emul
     [payload] = cluster.xcom(DAG_ID, run["dag_run_id"], "payloads")
     assert payload == event["extra"]["payload"]
     assert (payload["event"], payload["kind"], payload["sync_id"]) == ("completed", "model", SYNC_ID)
-    assert (payload["execution_id"], payload["sync_name"]) == (execution.id, "Pushed")
+    assert (payload["execution_id"], payload["sync_name"]) == (execution.id, STORED_NAME)
     assert (payload["counts"]["total"], payload["counts"]["insert"]) == (7, 7)
     assert datetime.fromisoformat(payload["created_at"]).timestamp() <= emulator.clock()
 
@@ -80,12 +82,13 @@ def test_an_event_that_is_delivered_twice_starts_the_consumer_once(cluster, emul
     assert WEBHOOK_SECRET not in logs
 
 
-def test_a_request_without_a_valid_signature_or_too_long_is_refused(endpoint):
+def test_a_request_without_a_valid_signature_or_beyond_a_limit_is_refused(endpoint):
     body = b'{"type": "sync.completed", "event": {"sync_id": "a", "execution_id": "b"}}'
     assert post(endpoint, body, secret="another").status_code == 401
     assert httpx.post(endpoint, content=body, trust_env=False, timeout=30).status_code == 401
-    assert post(endpoint, b" " * (MAX_BODY_BYTES + 1)).status_code == 413
-    parts = (b" " * MAX_BODY_BYTES for _ in range(2))
+    assert post(endpoint, b" " * (MAX_DELIVERY_BYTES + 1)).status_code == 413
+    parts = (b" " * MAX_DELIVERY_BYTES for _ in range(2))
     unread = {"Polytomic-Signature": "any"}
     assert httpx.post(endpoint, content=parts, headers=unread, trust_env=False, timeout=30).status_code == 413
+    assert post(endpoint, b"[" * 60_000).status_code == 422
     assert post(endpoint, body).json() == {"result": "no asset"}

@@ -18,6 +18,7 @@ HOSTILE = {"polytomic_conn_id": "polytomic_hostile", "deferrable": True}
 REFUSALS = ("half_a_pair", "long_error", "wrong_type")
 UNREADABLE = ("huge_count", "gzip_bomb", "another_id", "deeply_nested", "errors_as_objects", "gone")
 ENDS = ("failed_with_control_characters",)
+IN_WORKER = "huge_count"
 FAST = 0.05
 """Interval of the polls whose answers are not understood: 300 of them end the wait."""
 
@@ -31,6 +32,17 @@ with DAG("hostile_answers", start_date=datetime(2026, 1, 1), schedule=None, catc
     PolytomicStartBulkSyncOperator(task_id="bulk", bulk_sync_id="many_schemas", poll_interval=1, **HOSTILE)
     PolytomicSyncStatusSensor(
         task_id="sensor", sync_id="half_a_pair", execution_id="sensed", poke_interval=1, timeout=300, **HOSTILE
+    )
+    PolytomicStartSyncOperator(
+        task_id="worker", sync_id=IN_WORKER, if_running="join", poll_interval=FAST, **{**HOSTILE, "deferrable": False}
+    )
+    PolytomicSyncStatusSensor(
+        task_id="poking_sensor",
+        sync_id="half_a_pair",
+        execution_id="sensed",
+        poke_interval=1,
+        timeout=300,
+        **{**HOSTILE, "deferrable": False},
     )
     PolytomicStartSyncOperator(task_id="innocent_model", sync_id="innocent", poll_interval=1, **HOSTILE)
     PolytomicStartBulkSyncOperator(task_id="innocent_bulk", bulk_sync_id="innocent", poll_interval=1, **HOSTILE)

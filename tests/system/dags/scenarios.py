@@ -23,6 +23,9 @@ VARIANTS = {
     "not_canceled": {"cancel_on_kill": False},
 }
 
+ROTATED_WAITS = 50
+"""Deferred tasks that wait while their key is rotated; one more task waits in a worker."""
+
 
 def scenario(dag_id: str) -> DAG:
     return DAG(dag_id=dag_id, start_date=datetime(2026, 1, 1), schedule=None, catchup=False)
@@ -53,11 +56,11 @@ with scenario("model_mapped") as model_mapped:
 
 with scenario("rotated_key") as rotated_key:
     PolytomicStartSyncOperator.partial(
-        task_id="deferred", poll_interval=2, deferrable=True, polytomic_conn_id="polytomic_rotated"
-    ).expand_kwargs([{"sync_id": f"{{{{ dag_run.conf['sync_ids'][{number}] }}}}"} for number in range(3)])
+        task_id="deferred", poll_interval=5, deferrable=True, polytomic_conn_id="polytomic_rotated"
+    ).expand_kwargs([{"sync_id": f"{{{{ dag_run.conf['sync_ids'][{number}] }}}}"} for number in range(ROTATED_WAITS)])
     PolytomicStartSyncOperator(
         task_id="worker",
-        sync_id="{{ dag_run.conf['sync_ids'][3] }}",
+        sync_id="{{ dag_run.conf['sync_ids'][-1] }}",
         poll_interval=2,
         polytomic_conn_id="polytomic_rotated",
     )
@@ -75,3 +78,13 @@ for variant, options in SENSORS.items():
             task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, **options
         )
     globals()[dag.dag_id] = dag
+
+with scenario("sensor_rescheduled") as sensor_rescheduled:
+    PolytomicSyncStatusSensor(
+        task_id="sync",
+        sync_id="{{ dag_run.conf['sync_id'] }}",
+        poke_interval=8,
+        timeout=240,
+        mode="reschedule",
+        deferrable=False,
+    )
