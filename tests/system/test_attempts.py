@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from .cluster import Cluster
-from .conftest import OWNED, TIMEOUT
+from .conftest import OWNED, TIMEOUT, Scenario
 from .test_exactly_once import SIGNAL_DEATHS_ARE_RETRIED
 from .xcom_backend import FLAG
 
@@ -37,6 +37,12 @@ def deploy(cluster: Cluster, dag_id: str, retries: int) -> None:
     rows = "SELECT 1 FROM serialized_dag WHERE dag_id = %s AND CAST(data AS TEXT) LIKE %s"
     has_it = lambda: cluster.database.rows(rows, dag_id, f'%"retries": {retries}%')  # noqa: E731
     cluster.wait_for(has_it, TIMEOUT, f"{retries} retries in {dag_id}")
+
+
+def wait_until_the_executor_has_reported(run: Scenario) -> None:
+    """Wait until the scheduler has handled the end of the task's process."""
+    log, line = run.cluster.components["scheduler"].log, f"TaskInstance Finished: dag_id={run.dag_id}, task_id=sync, "
+    run.wait_until(lambda: f"{line}run_id={run.run_id}," in log.read_text(errors="replace"), "a report of the executor")
 
 
 @pytest.mark.skipif(not SIGNAL_DEATHS_ARE_RETRIED, reason="this Airflow does not retry a task whose process is killed")
@@ -83,6 +89,7 @@ def test_a_dag_run_made_again_under_its_id_starts_another_execution(run_dag, clu
     run = run_dag("model_worker_plain", duration=3)
     run.wait_for_state("success")
     run.wait_until(lambda: cluster.run_state(run.dag_id, run.run_id) == "success", "the end of the DAG run")
+    wait_until_the_executor_has_reported(run)  # or Airflow takes the report for one of the new task instance
     cluster.delete_run(run.dag_id, run.run_id)
     cluster.trigger(run.dag_id, run_id=run.run_id, conf={"sync_id": run.sync_id})
     run.wait_for_state("success")
