@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
@@ -22,7 +24,7 @@ class FailingProxy:
 
     def __init__(self, port: int, target_port: int) -> None:
         self.url, self.target_port = f"http://127.0.0.1:{port}", target_port
-        self._path, self._failures, self._lock = "", 0, threading.Lock()
+        self._failing: str | None = None
         client = httpx.Client(base_url=f"http://127.0.0.1:{target_port}", timeout=60, trust_env=False)
         proxy = self
 
@@ -67,18 +69,15 @@ class FailingProxy:
         self._server.server_close()
         self._client.close()
 
-    def fail(self, path: str, count: int) -> None:
-        """Answer the next requests whose path ends so with 503."""
-        with self._lock:
-            self._path, self._failures = path, count
-
-    @property
-    def failures_left(self) -> int:
-        return self._failures
+    @contextmanager
+    def failing(self, path: str) -> Iterator[None]:
+        """Answer requests whose path ends so with 503 while the ``with`` block runs."""
+        self._failing = path
+        try:
+            yield
+        finally:
+            self._failing = None
 
     def _must_fail(self, path: str) -> bool:
-        with self._lock:
-            if self._failures and path.endswith(self._path):
-                self._failures -= 1
-                return True
-            return False
+        failing = self._failing
+        return failing is not None and path.endswith(failing)
