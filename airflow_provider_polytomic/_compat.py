@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ __all__ = [
     "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
     "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
     "can_start_from_trigger", "conf", "current_context", "end_event_xcoms", "event_trigger_base", "find_connection",
-    "has_asset_watchers", "has_xcom_args", "is_in_supervisor_request", "mask_secret", "push_xcom_in_trigger",
+    "first_poke_date", "has_asset_watchers", "has_xcom_args", "mask_secret", "push_xcom_in_trigger",
     "set_upstream_from", "stored_task_instance_in_trigger", "stored_task_instance_in_worker", "trigger_has_on_kill",
     "xcom_in_trigger", "xcom_value",
 ]  # fmt: skip
@@ -181,6 +179,16 @@ def _write_audit_log(task_instance: Any, value: dict[str, Any]) -> None:
 
     with create_session() as session:
         session.add(Log(STATE_STORE_KEY, task_instance, extra=json.dumps(value)))
+
+
+def first_poke_date(context: Context) -> Any:
+    """Return when the first poke of a rescheduled sensor began (datetime); None in that poke."""
+    ti: Any = context["ti"]
+    if find_spec("airflow.sdk"):
+        return ti.get_first_reschedule_date(context)
+    from airflow.sensors.base import _orig_start_date  # type: ignore[import-not-found]
+
+    return _orig_start_date(**_keys(ti), try_number=ti.max_tries - (ti.task.retries or 0) + 1)
 
 
 def trigger_has_on_kill() -> bool:
@@ -351,16 +359,6 @@ async def _stored_task_instance(
     if states[0] not in WAITING_STATES:
         return StoredTaskInstance(True, states[0])
     return StoredTaskInstance(True, states[0], XCom.deserialize_value(await send(GetXCom(key=key, **_keys(ti)))))
-
-
-def is_in_supervisor_request() -> bool:
-    """Return whether a signal has interrupted a request of this thread to Airflow; another one would mix up both."""
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_globals.get("__name__") == "airflow.sdk.execution_time.comms":
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _keys(task_instance: Any) -> dict[str, Any]:

@@ -24,8 +24,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from airflow_provider_polytomic._compat import (
@@ -142,3 +144,13 @@ def _decide(attempt: WaitingAttempt, stored: StoredTaskInstance, waiting_state: 
     if waiting_state == "deferred":
         return True
     raise TaskStateUnknown(f"the task is {stored.state or 'not scheduled'}, after a retry or after a clear")
+
+
+def is_in_supervisor_request() -> bool:
+    """Return whether a signal has interrupted a request of this thread to Airflow; another one would mix up both."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "airflow.sdk.execution_time.comms":
+            return True
+        frame = frame.f_back
+    return False

@@ -8,9 +8,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._compat import AirflowTaskTimeout, BaseOperator, conf, is_in_supervisor_request
+from airflow_provider_polytomic._compat import AirflowTaskTimeout, BaseOperator, conf
 from airflow_provider_polytomic._task.deadline import run_with_deadline
-from airflow_provider_polytomic._task.kill_guard import SHUTDOWN_GUARD_TIMEOUT, WaitingAttempt, was_killed_in_worker
+from airflow_provider_polytomic._task.kill_guard import (
+    SHUTDOWN_GUARD_TIMEOUT,
+    WaitingAttempt,
+    is_in_supervisor_request,
+    was_killed_in_worker,
+)
 from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook

@@ -11,6 +11,7 @@ from airflow_provider_polytomic._compat import (
     PokeReturnValue,
     PokeStore,
     can_start_from_trigger,
+    first_poke_date,
     has_xcom_args,
 )
 from airflow_provider_polytomic._task.deadline import deferral_timeout
@@ -221,7 +222,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
                 self.kind,
                 self._sync_id,
                 self._get_completed_after(context),
-                context["ti"].get_first_reschedule_date(context) if self.reschedule else None,
+                first_poke_date(context) if self.reschedule else None,
                 poll_interval=min(self.poke_interval, MAX_RESOLVE_INTERVAL),
                 timeout=timeout,
             )

@@ -68,6 +68,8 @@ class HostilePolytomic:
         return _json({"data": {"id": execution_id, "status": "completed", "counts": {"total": 10**20}}})
 
     def _gzip_bomb(self, execution_id: str) -> tuple[int, bytes, dict[str, str]]:
+        if len(self.polls[execution_id]) % 20:  # each one takes a fraction of a second to read
+            return self._another_id(execution_id)
         return 200, _bomb(), {"Content-Encoding": "gzip"}
 
     def _another_id(self, execution_id: str) -> tuple[int, bytes, dict[str, str]]:

@@ -64,7 +64,7 @@ class TaskInstance:
         self.xcoms: dict[str, Any] = {}
         self.broken_xcoms: set[str] = set()
         self.xcom_history: list[tuple[str, Any]] = []
-        self.first_reschedule: datetime | None = None
+        self.first_poke: datetime | None = None
         began = datetime.now(timezone.utc)
         self.context: dict[str, Any] = {
             "ti": self,
@@ -85,9 +85,6 @@ class TaskInstance:
         if key in self.broken_xcoms:
             raise RuntimeError(f"the XCom backend is down, and does not give {key}")
         return self.xcoms.get(key)
-
-    def get_first_reschedule_date(self, context: Any) -> datetime | None:
-        return self.first_reschedule
 
     def retry(self) -> TaskInstance:
         """Begin the next attempt; like Airflow, delete the XComs of the last one."""

@@ -334,6 +334,7 @@ class Cluster:
             "WEBSERVER": {
                 "BASE_URL": self.url,
                 "SECRET_KEY": secrets.token_hex(),
+                "WEB_SERVER_MASTER_TIMEOUT": 0,  # else it may count the processes wrongly at its start and end itself
                 "WEB_SERVER_HOST": "127.0.0.1",
                 "WEB_SERVER_PORT": self._port,
                 "WORKERS": 1,

@@ -24,7 +24,7 @@ EXPECTED = {
     "failed_with_control_characters": "failed",
     **dict.fromkeys(UNREADABLE, "the last 300 responses could not be understood"),
 }
-TIMEOUT = 180
+TIMEOUT = 240
 MAX_GAP = 10.0
 """Seconds between two polls of an execution with a ``poll_interval`` of 1 second, on a machine that is busy."""
 

@@ -15,12 +15,11 @@ from airflow_provider_polytomic import _compat
 from airflow_provider_polytomic._compat import (
     StoredTaskInstance,
     TaskStateUnknown,
-    is_in_supervisor_request,
     stored_task_instance_in_trigger,
     stored_task_instance_in_worker,
 )
 from airflow_provider_polytomic._task import kill_guard
-from airflow_provider_polytomic._task.kill_guard import WaitingAttempt
+from airflow_provider_polytomic._task.kill_guard import WaitingAttempt, is_in_supervisor_request
 
 TASK = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)
 ATTEMPT = WaitingAttempt.of(TASK, 1, "e")

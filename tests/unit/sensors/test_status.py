@@ -148,6 +148,10 @@ class TestExecutionIdOfNothing:
 class TestReschedule:
     """A rescheduled sensor keeps the execution where Airflow has a place for it, else the date of the first poke."""
 
+    @pytest.fixture(autouse=True)
+    def first_poke_date(self, monkeypatch):
+        monkeypatch.setattr(_status, "first_poke_date", lambda context: context["ti"].first_poke)
+
     @pytest.mark.parametrize("ahead", [5, 120])
     def test_a_clock_of_polytomic_that_is_ahead_does_not_lead_to_an_older_execution(self, kind, task_instance, ahead):
         sync_id = kind.add(duration=10)
@@ -181,7 +185,7 @@ class TestReschedule:
         current = kind.emulator.start(sync_id)
         kind.emulator.clock.advance(1)
         task = task_instance(kind.sensor(sync_id, mode="reschedule"), task_state_store=state_store).retry()
-        task.first_reschedule = None
+        task.first_poke = None
         assert not task.task.poke(task.context)
         kind.emulator.clock.advance(60)
         assert task.task.poke(task.context).xcom_value["execution_id"] == current.id
@@ -223,7 +227,7 @@ class TestReschedule:
         **options: Any,
     ) -> Any:
         task = task_instance(kind.sensor(sync_id, mode="reschedule", **options), task_state_store=task_state_store)
-        task.first_reschedule = first
+        task.first_poke = first
         return task.task.poke(task.context)
 
 
