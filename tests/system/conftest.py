@@ -24,7 +24,7 @@ OWNED = ": owned, "
 
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 
-FIRST_HALF = ("test_assets.py", "test_exactly_once.py")
+FIRST_HALF = ("test_assets.py", "test_attempts.py", "test_ended_processes.py", "test_exactly_once.py")
 """Modules for the first worker of pytest-xdist; the others take about as long. Each worker has its own Airflow."""
 
 
