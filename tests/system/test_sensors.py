@@ -91,7 +91,7 @@ def test_a_rescheduled_sensor_waits_for_the_execution_of_its_first_poke(run_dag,
         emulator.finish(emulator.start(sync_id).id, "failed")
         emulator.start(sync_id)
 
-    polytomic_ahead(300)
+    polytomic_ahead(120)
     run = run_dag("sensor_rescheduled", before=start_the_second_execution)
     run.wait_for_state("up_for_reschedule")
     run.finish()
