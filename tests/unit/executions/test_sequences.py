@@ -241,7 +241,7 @@ class Sequences(RuleBasedStateMachine):
 
     @invariant()
     def only_owned_executions_are_canceled(self) -> None:
-        if not hasattr(self, "server"):
+        if not hasattr(self, "api"):
             return
         owned_executions = {one.id for one in self.api.executions if one.key}
         assert set(self.task.owned) <= owned_executions
@@ -249,7 +249,7 @@ class Sequences(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Check that a last undisturbed retry starts what is needed, and nothing else."""
-        if not hasattr(self, "server"):
+        if not hasattr(self, "api"):
             return
         for key in list(self.api.in_flight):
             self.api.deliver(key)
