@@ -192,16 +192,19 @@ def error_for(
     return _run_error(error_class, execution, headline, steps, diagnostics)
 
 
-def timeout_error(context: Context, execution: Execution, conn_id: str, steps: Sequence[str]) -> PolytomicRunError:
+def timeout_error(
+    context: Context, execution: Execution, conn_id: str | None, steps: Sequence[str]
+) -> PolytomicRunError:
     """Push the result of an execution that has exceeded its timeout, and return the exception.
 
+    :param conn_id: id of the Airflow connection for diagnostics; None if Polytomic does not answer
     :param steps: what to do next if it has not ended or was canceled
     """
-    from airflow_provider_polytomic.executions import Outcome
+    from airflow_provider_polytomic.executions import Diagnostics, Outcome
 
     execution = with_link(context, execution)
     problem = TaskExecutionState(context).push_result(execution.result())
-    diagnostics = find_diagnostics(execution, conn_id)
+    diagnostics = find_diagnostics(execution, conn_id) if conn_id else Diagnostics()
     headline = "has not ended in time"
     if execution.outcome is Outcome.CANCELED:
         headline, steps = "has not ended in time, and was canceled by this task", [RETRY_STARTS_AGAIN, *steps]

@@ -12,7 +12,8 @@ So the guard asks for the state of the task instance:
 * The task is up for retry: the next attempt adopts the execution.
 * The task runs or is deferred: its XCom has the execution that it waits for. The operator pushes that XCom, and Airflow
   deletes it when the next attempt starts. If the XCom names this execution as owned, this attempt or a later one waits
-  for it. If it names another one, the task was cleared.
+  for it. If a later attempt has named another one, the task was cleared. If this attempt has, the push of the XCom of
+  this execution failed, and the case is undecided.
 * Anything else: Airflow takes a deferred task there only by a clear. A task that ran gets there by a retry too, so for
   a worker the case is undecided.
 
@@ -133,14 +134,17 @@ def _decide(attempt: WaitingAttempt, stored: StoredTaskInstance, waiting_state: 
     if stored.state == "up_for_retry":
         return False
     awaited = stored.xcom
+    is_of_this_try = isinstance(awaited, dict) and awaited.get("try_number") == attempt.try_number
     # Airflow 3.0 keeps the XComs of an attempt until the next one overwrites them.
-    is_left_over = isinstance(awaited, dict) and awaited.get("try_number") == attempt.try_number
-    if awaited is not None and (stored.state == waiting_state or not is_left_over):
-        return not (
+    if awaited is not None and (stored.state == waiting_state or not is_of_this_try):
+        is_awaited = (
             isinstance(awaited, dict)
             and awaited.get("ownership") == Ownership.OWNED.value
             and awaited.get("execution_id") == attempt.execution_id
         )
+        if is_of_this_try and not is_awaited:
+            raise TaskStateUnknown("this attempt could not push the XCom of its execution")
+        return not is_awaited
     if waiting_state == "deferred":
         return True
     raise TaskStateUnknown(f"the task is {stored.state or 'not scheduled'}, after a retry or after a clear")

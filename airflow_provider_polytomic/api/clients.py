@@ -82,6 +82,7 @@ class _Client(Generic[Transport, Slept]):
         allow_http: bool = False,
         max_requests_per_minute: int | None = None,
         trust_events: bool = False,
+        retry_timeout: float = RetryPolicy.budget,
         config: ClientConfig | None = None,
         transport: Transport | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -91,7 +92,7 @@ class _Client(Generic[Transport, Slept]):
         self.config = config or ClientConfig(**{field.name: settings[field.name] for field in fields(ClientConfig)})
         register_secrets(*self.config.secrets)
         self._clock = clock
-        self._retry_policy = RetryPolicy(max_retries=self.config.max_retries)
+        self._retry_policy = RetryPolicy(max_retries=self.config.max_retries, budget=retry_timeout)
         self._rate_limiter = RateLimiter(self.config.max_requests_per_minute)
         self._open(transport, sleep)
 
@@ -148,7 +149,8 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
     :param allow_http: Allow sending the key over plain HTTP to another host than this one; default False.
     :param max_requests_per_minute: Limit of requests of one client in any minute; None (the default) for no limit.
     :param trust_events: Poll long-running executions less often while events report ends; default False.
-    :param config: All settings as one value, in place of the parameters above; default None.
+    :param retry_timeout: Seconds after a request in which a retry of it may begin; default 180.
+    :param config: All settings as one value, in place of those above but for ``retry_timeout``; default None.
     :param transport: httpx transport, which replaces ``verify`` and ``proxy``; None (the default) for the network.
     :param clock: Return monotonic seconds, for retries and the rate limit; default ``time.monotonic``.
     :param sleep: Wait for a number of seconds; default ``time.sleep``.
@@ -273,7 +275,8 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
     :param allow_http: Allow sending the key over plain HTTP to another host than this one; default False.
     :param max_requests_per_minute: Limit of requests of one client in any minute; None (the default) for no limit.
     :param trust_events: Poll long-running executions less often while events report ends; default False.
-    :param config: All settings as one value, in place of the parameters above; default None.
+    :param retry_timeout: Seconds after a request in which a retry of it may begin; default 180.
+    :param config: All settings as one value, in place of those above but for ``retry_timeout``; default None.
     :param transport: httpx transport, which replaces ``verify`` and ``proxy``; None (the default) for the network.
     :param clock: Return monotonic seconds, for retries and the rate limit; default ``time.monotonic``.
     :param sleep: Wait for a number of seconds; default ``asyncio.sleep``.

@@ -61,14 +61,15 @@ def cancel_and_confirm(
     """Cancel an execution and wait for its end; it may still end otherwise than canceled.
 
     :param ref: the execution
-    :param timeout: seconds for the request, and again for the end
+    :param timeout: seconds for the request and for the end
     :param poll_interval: seconds between two polls
     :return: the execution as of the last poll; None if no poll was answered
     :raises PolytomicError: if Polytomic refuses a request, or does not answer the cancellation within the timeout
     """
+    deadline = clock() + timeout
     yield from cancel(ref, timeout=timeout, clock=clock)
     try:
-        return (yield from wait_for_end(ref, poll_interval, timeout, clock=clock))
+        return (yield from wait_for_end(ref, poll_interval, deadline=deadline, clock=clock))
     except DeadlinePassed as passed:
         return passed.execution
 
@@ -99,7 +100,7 @@ def cancel_current(
         return None
     ref = ExecutionRef(kind, sync_id, execution.id)
     on_found(ref)
-    yield from cancel(ref, clock=clock)
+    yield from cancel(ref, timeout=min(DEFAULT_CANCEL_TIMEOUT, timeout or DEFAULT_CANCEL_TIMEOUT), clock=clock)
     if timeout is None:
         return (yield from ref.fetch())
     return (yield from wait_for_end(ref, poll_interval, timeout, clock=clock))

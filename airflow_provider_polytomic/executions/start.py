@@ -96,6 +96,7 @@ class StartRequest:
         ``skip``; default ``wait``
     :param is_success: function that tells whether an ended execution is a success for the task
     :param known_execution_id: id of the execution that this generation started, where it was saved
+    :param answer_timeout: seconds to repeat a start that gets no answer; default: until it cannot be in flight
     """
 
     kind: SyncKindName
@@ -107,6 +108,7 @@ class StartRequest:
     if_running: IfRunning = "wait"
     is_success: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
     known_execution_id: str | None = None
+    answer_timeout: float | None = None
 
     def key(self, number: int) -> str:
         """Return the Idempotency-Key of the execution after ``number`` unsuccessful ones."""
@@ -238,7 +240,7 @@ def _start_under(
     call = sync_kind(request.kind).api.start(request.sync_id, idempotency_key=key, **parameters)
     refusal: errors.PolytomicAPIError | None = None
     last: SyncSnapshot | None = None
-    may_be_in_flight = False
+    may_be_in_flight, waited = False, 0.0
     for number in count():
         try:
             started = yield from send(call)
@@ -253,14 +255,18 @@ def _start_under(
             repeated = refusal is not None and refusal.status_code == error.status_code
             refusal = error
             may_be_in_flight |= error.follows_no_response
+            if may_be_in_flight and waited >= (request.answer_timeout or float("inf")):
+                raise
         now = yield from _snapshot(request)
         if conflict:
-            if number >= _min_conflicts(request, before, now, may_be_in_flight):
+            attempts_unknown = request.attempts_before - len(previous_executions)
+            if number >= _min_conflicts(request, attempts_unknown, before, now, may_be_in_flight):
                 if now.running:
                     return _apply_policy(request, now.running)
                 if repeated and now == last:
                     break
             yield Pause(CONFLICT_BACKOFF.delay(number))
+            waited += CONFLICT_BACKOFF.delay(number)
         else:
             appeared = next((one for one in now.executions if not before.predates(one)), None)
             if appeared and refusal.status_code >= 500:
@@ -274,14 +280,18 @@ def _start_under(
     return refusal
 
 
-def _min_conflicts(request: StartRequest, before: SyncSnapshot, now: SyncSnapshot, may_be_in_flight: bool) -> int:
+def _min_conflicts(
+    request: StartRequest, attempts_unknown: int, before: SyncSnapshot, now: SyncSnapshot, may_be_in_flight: bool
+) -> int:
     """Return the repetitions after which a 409 is not due to an own start in flight.
 
+    :param attempts_unknown: number of earlier attempts whose executions were not found: each starts one at most, so if
+        all were found, none of their starts is in flight
     :param may_be_in_flight: whether this attempt has sent the start without a response
     """
     if may_be_in_flight and not (now.running and before.predates(now.running)):
         return MIN_CONFLICTS_IN_FLIGHT
-    if not request.attempts_before:
+    if attempts_unknown <= 0:
         return 0 if now.running else MIN_CONFLICTS
     if not now.running:
         return MIN_CONFLICTS_OF_RETRY

@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
+from airflow_provider_polytomic._task.client import open_client
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic._task.values import duration
 from airflow_provider_polytomic.exceptions import PolytomicRunTimeout
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class BaseCancelOperator(SyncTask, BaseOperator):
             report,
         )
 
-        client = PolytomicHook(self.polytomic_conn_id).get_conn()
+        client = open_client(self.polytomic_conn_id, self.timeout)
         canceling = cancel_current(
             self.kind,
             self._sync_id,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowTaskTimeout, BaseOperator, conf
+from airflow_provider_polytomic._task.client import open_client
 from airflow_provider_polytomic._task.deadline import run_with_deadline
 from airflow_provider_polytomic._task.kill_guard import (
     SHUTDOWN_GUARD_TIMEOUT,
@@ -18,7 +19,6 @@ from airflow_provider_polytomic._task.kill_guard import (
 )
 from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -42,11 +42,13 @@ def kill_timeout() -> float:
 class CancelOnKillOperator(SyncTask, BaseOperator):
     """Cancel the owned execution if the task was killed, and stop waiting when Airflow ends the process."""
 
+    timeout: float | None
+
     def __init__(self, *, polytomic_conn_id: str, cancel_on_kill: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.polytomic_conn_id = polytomic_conn_id
         self.cancel_on_kill = cancel_on_kill
-        self._config: ClientConfig | None = None
+        self._client_in_use: PolytomicClient | None = None
         self._owned: tuple[ExecutionRef, WaitingAttempt] | None = None
         self._is_ending = False
         self._timed_out = False
@@ -66,6 +68,11 @@ class CancelOnKillOperator(SyncTask, BaseOperator):
         ti = context["ti"]
         self._owned = ref, WaitingAttempt.of(ti, ti.try_number, ref.execution_id)
 
+    @property
+    def _config(self) -> ClientConfig | None:
+        """The settings of the client in use, with the API key that it has read last."""
+        return self._client_in_use.config if self._client_in_use else None
+
     def _cancel_if_killed(self) -> None:
         owned, self._owned, config = self._owned, None, self._config
         if not (self.cancel_on_kill and owned and config):
@@ -75,6 +82,8 @@ class CancelOnKillOperator(SyncTask, BaseOperator):
             return
         self.log.info("Canceling %s: the task was killed", ref)
         timeout = kill_timeout()
+        if self._timed_out:  # It may have interrupted a request to Airflow, which then cannot be asked for a key.
+            config = replace(config, source=None)
         try:
             run_with_deadline(lambda: self._cancel(ref, config, timeout), timeout)
         except TimeoutError:
@@ -85,18 +94,16 @@ class CancelOnKillOperator(SyncTask, BaseOperator):
         from airflow_provider_polytomic.executions import cancel
 
         try:
-            with PolytomicClient(config=replace(config, timeout=KILL_REQUEST_TIMEOUT, source=None)) as client:
+            with PolytomicClient(config=replace(config, timeout=KILL_REQUEST_TIMEOUT)) as client:
                 client.run(cancel(execution, timeout=timeout))
         except Exception as error:
             self.log.warning("Could not cancel %s: %s", execution, error)
 
     @contextmanager
     def _client(self) -> Iterator[PolytomicClient]:
-        from airflow_provider_polytomic.api import PolytomicClient
-
-        self._config = PolytomicHook(self.polytomic_conn_id).config()
         try:
-            with PolytomicClient(config=self._config, sleep=self._sleep) as client:
+            with open_client(self.polytomic_conn_id, self.timeout, self._sleep) as client:
+                self._client_in_use = client
                 yield client
         except AirflowTaskTimeout:
             self._timed_out = True

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_polytomic._task.client import answer_timeout
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.errors import (
     ADVICE_FOR_RUNNING,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONFIRM_TIMEOUT = 60.0
-"""Seconds to wait for the end of an execution that was canceled after its timeout."""
+"""Seconds to cancel an execution after its timeout and to wait for its end; less if the timeout was shorter."""
 
 
 class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
@@ -221,6 +222,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             if_running=self.if_running,
             is_success=self._criteria.is_met_by,
             known_execution_id=state.get_started().get("execution_id"),
+            answer_timeout=None if self.timeout is None else answer_timeout(self.timeout, self.timeout),
         )
         while True:
             try:
@@ -256,7 +258,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         orphan = self._ref(orphan_id)
         last_seen = self._try(client, orphan.fetch())
         if last_seen and not last_seen.outcome.final:
-            self._try(client, cancel(orphan, timeout=CONFIRM_TIMEOUT))
+            self._try(client, cancel(orphan, timeout=answer_timeout(self.timeout, CONFIRM_TIMEOUT)))
 
     def _save_owned(self, context: Context, state: TaskExecutionState, ref: ExecutionRef) -> None:
         """Save a started execution where the kill guard, :meth:`on_kill` and the next attempt look for it."""
@@ -331,12 +333,13 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         may_cancel = ownership is Ownership.OWNED and self.cancel_on_kill
         last = canceled
         if last is None:
+            limit = answer_timeout(self.timeout, CONFIRM_TIMEOUT)
             with self._client() as client:
-                last = self._try(client, ref.fetch())
+                last = self._try(client, ref.fetch(without_retries=last_seen is not None))
                 if last and last.outcome.final and ownership is not Ownership.BLOCKING:
                     return self._finish(context, last, schema_results)
                 if may_cancel:
-                    last = self._try(client, cancel_and_confirm(ref, timeout=CONFIRM_TIMEOUT)) or last
+                    last = self._try(client, cancel_and_confirm(ref, timeout=limit)) or last
         if ownership is Ownership.BLOCKING:
             raise PolytomicRunTimeout(
                 f"{self._label} could not start in time: {ref} blocks it. Next: set a longer execution_timeout, or "
@@ -347,8 +350,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             steps.insert(0, ADVICE_FOR_RUNNING)
         elif last is None or not last.outcome.final:
             steps.insert(0, "check in Polytomic whether the execution is still running")
+        conn_id = self.polytomic_conn_id if last else None
         last = last or last_seen or Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
-        error = timeout_error(context, last, self.polytomic_conn_id, steps)
+        error = timeout_error(context, last, conn_id, steps)
         record_for_lineage(self, last, error.message_without_records)
         raise error
 

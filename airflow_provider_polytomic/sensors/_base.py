@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
+from airflow_provider_polytomic._task.client import open_client
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.events import ExecutionEvent, validate_execute_complete_event
 from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.values import as_datetime, duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.results import Ownership
 
@@ -33,7 +33,7 @@ class BasePolytomicSensor(BaseSensorOperator):
 
     operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
-    _hook: PolytomicHook | None = None
+    _open_client: PolytomicClient | None = None
     _link_pushed = False
 
     def __init__(self, *, polytomic_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
@@ -108,8 +108,8 @@ class BasePolytomicSensor(BaseSensorOperator):
 
     @property
     def _client(self) -> PolytomicClient:
-        self._hook = self._hook or PolytomicHook(self.polytomic_conn_id)
-        return self._hook.get_conn()
+        self._open_client = self._open_client or open_client(self.polytomic_conn_id, self.timeout)
+        return self._open_client
 
     def _push_link_once(self, context: Context, target: ExecutionRef | CompletedSince) -> None:
         if not self._link_pushed:

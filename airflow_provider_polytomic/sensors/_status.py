@@ -14,6 +14,7 @@ from airflow_provider_polytomic._compat import (
     first_poke_date,
     has_xcom_args,
 )
+from airflow_provider_polytomic._task.client import answer_timeout
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.errors import (
     ADVICE_FOR_RUNNING,
@@ -268,7 +269,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _timeout_error(self, context: Context) -> AirflowSensorTimeout:
         """Cancel the execution if ``cancel_on_timeout`` is set, and return the exception."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome, report
+        from airflow_provider_polytomic.executions import Diagnostics, Execution, ExecutionRef, Outcome, report
 
         cancel_requested = self._cancel_target()
         within, ref = f"within the sensor's timeout of {self.timeout:g} s", self._target
@@ -280,7 +281,9 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         try:
             last = self._client.run(ref.fetch(without_retries=True))
         except PolytomicError:
-            last = Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
+            last, diagnostics = Execution.unknown(ref.kind, ref.sync_id, ref.execution_id), Diagnostics()
+        else:
+            diagnostics = find_diagnostics(last, self.polytomic_conn_id)
         headline, steps = f"has not ended {within}", [ADVICE_FOR_TIMEOUT]
         if cancel_requested and last.outcome is Outcome.CANCELED:
             headline += ", and was canceled by this task"
@@ -293,7 +296,6 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             steps.insert(0, "check in Polytomic whether the execution is still running: it could not be canceled")
         else:
             steps.insert(0, ADVICE_FOR_RUNNING)
-        diagnostics = find_diagnostics(last, self.polytomic_conn_id)
         return AirflowSensorTimeout(report(with_link(context, last), headline, steps, diagnostics))
 
     def _on_soft_timeout(self, context: Context) -> None:
@@ -307,7 +309,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         if not (self.cancel_on_timeout and isinstance(self._target, ExecutionRef)):
             return False
         try:
-            self._client.run(cancel(self._target, timeout=CANCEL_TIMEOUT))
+            self._client.run(cancel(self._target, timeout=answer_timeout(self.timeout, CANCEL_TIMEOUT)))
         except PolytomicError as error:
             self.log.warning("Could not cancel %s: %s", self._target, error)
             return False

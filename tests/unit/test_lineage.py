@@ -272,7 +272,7 @@ def test_the_rate_limit_does_not_apply_to_lineage(task_instance, monkeypatch, em
     monkeypatch.setenv(
         "AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps({**connection, "extra": {"max_requests_per_minute": 1}})
     )
-    monkeypatch.setattr(task, "_config", None, raising=False)
+    monkeypatch.setattr(task, "_client_in_use", None, raising=False)
     assert names(report(task, "complete").inputs)[0] == ("salesforce://crm.example.com", "Account")
 
 

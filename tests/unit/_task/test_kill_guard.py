@@ -129,6 +129,19 @@ async def test_an_undecided_case_leaves_the_execution_running_and_is_logged(stor
     assert str(error) in text
 
 
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("state", ["running", "deferred"])
+@pytest.mark.parametrize("ownership", ["blocking", "joined", "owned"])
+async def test_an_xcom_of_this_attempt_about_another_execution_decides_nothing(stored, logged, place, state, ownership):
+    """The push of the XCom of this execution has failed, and the task waits in its worker."""
+    stored(StoredTaskInstance(True, state, {**ANOTHER, "ownership": ownership, "try_number": ATTEMPT.try_number}))
+    if (place, state) == ("trigger", "running"):
+        assert await was_killed(place)
+        return
+    assert not await was_killed(place)
+    assert "The execution goes on: e" in logged()
+
+
 async def test_without_an_answer_in_time_a_trigger_leaves_the_execution_running(monkeypatch, caplog):
     requests = asyncio.Event()
     answered = asyncio.Event()

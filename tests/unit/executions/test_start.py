@@ -18,7 +18,7 @@ from airflow_provider_polytomic.api.errors import (
     PolytomicTransportError,
     PolytomicValidationError,
 )
-from airflow_provider_polytomic.executions import AlreadyRunning, IfRunning, Ownership, StartRequest
+from airflow_provider_polytomic.executions import AlreadyRunning, DeadlinePassed, IfRunning, Ownership, StartRequest
 from airflow_provider_polytomic.executions.start import MAX_RECORDED_CONFLICTS, MAX_START_REPETITIONS
 from tests.support.simulated_api import (
     CONFLICT_PAUSES,
@@ -360,6 +360,45 @@ def test_a_retry_decides_after_a_minute_if_a_start_may_be_in_flight(api: Simulat
     if policy != "join":
         assert isinstance(retry.run().error, AlreadyRunning)
     assert task.owned_executions() == []
+
+
+@pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
+def test_a_start_in_flight_is_given_up_after_the_timeout_and_found_by_the_retry(
+    api: SimulatedApi, policy: IfRunning
+) -> None:
+    task = Task(api, policy, timeout=20.0)
+    process = task.begin()
+    process.step()
+    process.step("flies")
+    assert isinstance(process.run().error, PolytomicConflictError)
+    assert 20.0 <= api.now - EPOCH < 40.0
+    retry = task.retry()
+    retry.step()
+    api.deliver(task.keys()[0])
+    found = retry.run()
+    assert isinstance(found.error, DeadlinePassed)
+    assert set(starts(api)) == {task.keys()[0]}
+    assert len(api.executions) == 1
+    assert api.canceled_ids == {api.executions[0].id}
+
+
+@pytest.mark.parametrize("policy", ["join", "fail", "skip"])
+def test_a_retry_decides_at_once_if_the_executions_of_all_attempts_are_known(
+    api: SimulatedApi, policy: IfRunning
+) -> None:
+    """No start of an earlier attempt is in flight, since each attempt starts one execution at most."""
+    task = Task(api, policy)
+    api.plans = [Plan("failed", after=1.0)]
+    task.begin().run()
+    api.others_start(NEVER_ENDS)
+    began, retry = api.now, task.retry()
+    while not retry.ended and api.now < began + 5.0:
+        retry.step()
+    if policy == "join":
+        assert task.found
+        assert task.found.ownership is Ownership.JOINED
+    else:
+        assert isinstance(retry.error, AlreadyRunning)
 
 
 @pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])

@@ -76,10 +76,12 @@ class TestForeignResponses:
         assert task.finish()["outcome"] == "success"
         assert len({start.idempotency_key for start in kind.starts}) == 1
 
-    def test_a_cancellation_is_repeated(self, kind, task_instance):
+    @pytest.mark.parametrize("status", [*REFUSALS, 409])
+    @pytest.mark.parametrize("body", BODIES)
+    def test_a_cancellation_is_repeated(self, kind, task_instance, status, body):
         sync_id = kind.add(duration=NEVER)
         execution = kind.emulator.start(sync_id)
-        kind.emulator.fault("status", status=404, html=True, method="POST", count=2)
+        kind.emulator.fault("status", status=status, **BODIES[body], method="POST", count=2)
         task_instance(kind.cancel(sync_id, poll_interval=5)).execute()
         assert len(kind.cancels) == 3
         assert kind.emulator.execution(execution.id).status == "canceled"

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_polytomic._compat import AirflowSkipException, AirflowTaskTimeout, StoredTaskInstance
 from airflow_provider_polytomic._task import kill_guard
-from airflow_provider_polytomic.api import ClientConfig
+from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunCanceled,
@@ -523,7 +523,7 @@ class TestOnKill:
         task.task.on_kill()
         assert (airflow.requests, len(kind.cancels)) == (1, 1)
 
-    def test_on_kill_requests_no_connection_from_airflow(self, kind, task_instance, monkeypatch):
+    def test_a_cancellation_that_is_accepted_reads_no_connection(self, kind, task_instance, monkeypatch):
         def refuse(*args, **kwargs):
             raise AssertionError("on_kill has requested a connection from Airflow")
 
@@ -538,6 +538,49 @@ class TestOnKill:
         with pytest.raises(PolytomicTaskError, match="Airflow has ended the process"):
             task.execute()
         assert len(kind.cancels) == 1
+
+    @pytest.mark.parametrize("rotated", ["while the task waits", "before the kill"])
+    def test_the_cancellation_uses_the_present_key(self, kind, task_instance, monkeypatch, rotated):
+        keys = []
+
+        def rotate():
+            kind.emulator._state.api_key = f"key-{len(keys)}"
+            keys.append(kind.emulator.api_key)
+            monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", kind.emulator.airflow_connection)
+
+        task, pauses = task_instance(kind.start(kind.add(duration=NEVER))), []
+
+        def pause(operator, seconds):
+            pauses.append(seconds)
+            if len(pauses) == 1:
+                rotate()
+                return
+            if rotated == "before the kill":
+                rotate()
+            operator.on_kill()
+            operator._stop_if_ending()
+
+        monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
+        with pytest.raises(PolytomicTaskError, match="Airflow has ended the process"):
+            task.execute()
+        assert [each.status for each in kind.cancels] == ([401, 200] if rotated == "before the kill" else [200])
+
+    def test_after_an_execution_timeout_airflow_is_not_asked_for_another_key(
+        self, kind, task_instance, monkeypatch, logged
+    ):
+        """The timeout may have interrupted a request to Airflow, whose channel then has a response left over."""
+        task = task_instance(kind.start(kind.add(duration=NEVER)))
+
+        def pause(operator, seconds):
+            kind.emulator._state.api_key = "another-key"
+            raise AirflowTaskTimeout
+
+        monkeypatch.setattr(_cancel_on_kill.CancelOnKillOperator, "_sleep", pause)
+        with pytest.raises(AirflowTaskTimeout):
+            task.execute()
+        task.task.on_kill()
+        assert [each.status for each in kind.cancels] == [401]
+        assert "Could not cancel" in logged()
 
     def test_a_kill_during_the_start_cancels_as_soon_as_the_execution_is_known(self, kind, task_instance, monkeypatch):
         task = task_instance(kind.start(kind.add(duration=NEVER), deferrable=True))
@@ -605,7 +648,9 @@ class TestOnKill:
                 ExecutionRef(kind.name, "sync", "execution"),
                 kill_guard.WaitingAttempt("dag", "run", "task", -1, 1, "execution"),
             )
-            operator._config = ClientConfig("some-key", base_url=f"http://127.0.0.1:{dripping.getsockname()[1]}")
+            operator._client_in_use = PolytomicClient(
+                "some-key", base_url=f"http://127.0.0.1:{dripping.getsockname()[1]}"
+            )
             operator.on_kill()
             assert "no response within" in logged()
         finally:

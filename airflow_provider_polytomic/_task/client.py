@@ -1,0 +1,43 @@
+"""Create the client of a task whose timeout also limits its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+
+if TYPE_CHECKING:
+    from airflow_provider_polytomic.api import PolytomicClient
+
+MIN_ANSWER_TIMEOUT = 5.0
+"""Seconds that Polytomic has for an answer, however short the timeout of a task is."""
+
+
+def answer_timeout(timeout: float | None, maximum: float) -> float:
+    """Return the seconds to wait for an answer of Polytomic: the timeout of the task, within limits.
+
+    :param timeout: timeout of the task in seconds; None for none
+    :param maximum: upper limit in seconds
+    """
+    return maximum if timeout is None else min(maximum, max(timeout, MIN_ANSWER_TIMEOUT))
+
+
+def open_client(conn_id: str, timeout: float | None, sleep: Callable[[float], None] | None = None) -> PolytomicClient:
+    """Create a client that gives up an unanswered request, retries included, when the timeout of the task has passed.
+
+    :param conn_id: id of the Airflow connection
+    :param timeout: timeout of the task in seconds; None for none
+    :param sleep: function that waits for a number of seconds; default ``time.sleep``
+    :raises PolytomicRequestRefused: if the connection cannot be used
+    """
+    from airflow_provider_polytomic.api import PolytomicClient
+    from airflow_provider_polytomic.api.retry import RetryPolicy
+
+    config = PolytomicHook(conn_id).config()
+    return PolytomicClient(
+        config=replace(config, timeout=answer_timeout(timeout, config.timeout)),
+        retry_timeout=answer_timeout(timeout, RetryPolicy.budget),
+        sleep=sleep,
+    )
