@@ -44,7 +44,6 @@ FLOORS: dict[str, set[str]] = {
         "api",
         "exceptions",
         "executions",
-        "hooks",
         "lineage",
         "links",
         "results",
