@@ -258,8 +258,8 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 
 
 def has_xcom_args(value: Any) -> bool:
-    """Return whether a value is or contains the output of another task."""
-    return any(True for _ in XComArg.iter_xcom_references(value))
+    """Return whether a value is or contains the output of another task, or is an argument of a mapped task group."""
+    return hasattr(value, "iter_references") or any(True for _ in XComArg.iter_xcom_references(value))
 
 
 def current_context() -> Context | None:

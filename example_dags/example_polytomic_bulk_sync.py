@@ -34,8 +34,9 @@ with DAG(
     # --8<-- [start:tables]
     @task
     def tables_with_rows(result: dict) -> list[str]:
-        """Return the tables, or the schemas without a known table, that received rows."""
-        return [row["output_name"] or row["schema"] for row in result["schemas"] if row["record_count"]]
+        """Return the tables, or the schemas without a known table, that completed and received rows."""
+        completed = [row for row in result["schemas"] if row["status"] == "completed" and row["record_count"]]
+        return [row["output_name"] or row["schema"] for row in completed]
 
     @task
     def transform(table: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 from airflow_provider_polytomic.durations import (
     MAX_DURATION,
@@ -15,8 +18,17 @@ from airflow_provider_polytomic.durations import (
 )
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
-__all__ = ["MAX_DURATION", "InvalidParameterError", "as_bool", "as_datetime", "as_id", "as_ids", "as_list", "choice"]
-__all__ += ["duration", "optional_duration", "optional_moment"]
+__all__ = [
+    "MAX_DURATION",
+    "InvalidParameterError",
+    "as_bool",
+    "as_datetime",
+    "as_id",
+    "as_ids",
+    "as_list",
+    "as_mappings",
+]
+__all__ += ["choice", "duration", "optional_count", "optional_duration", "optional_moment"]
 
 T = TypeVar("T")
 
@@ -58,26 +70,59 @@ def as_bool(value: Any, name: str) -> bool:
 def as_list(value: Any, name: str) -> list[Any] | None:
     """Return a list, or None for an empty value; a text becomes a list of one, unless it is the text of a list.
 
+    The outputs of mapped tasks and the results of ``.map()`` are sequences that read their items from XCom.
+
     :raises PolytomicRequestRefused: if the value is not a sequence
     """
     if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError):
-            raise _refused(value, name, "not a list") from None
-    if value is None or value == "" or value == []:
+        value = _literal(value, name, "not a list")
+    if value is None or value == "":
         return None
     if isinstance(value, str):
         return [value]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return list(value)
+    if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray, Mapping)):
+        return list(value) or None
     raise _refused(value, name, "not a list")
 
 
 def as_ids(value: Any, name: str) -> list[str] | None:
-    """Return a list of texts, such as ids; otherwise like :func:`as_list`."""
+    """Return a list of texts, such as ids; otherwise like :func:`as_list`.
+
+    :raises PolytomicRequestRefused: if the value is not a sequence, or one of its items cannot be an id
+    """
     items = as_list(value, name)
+    for number, item in enumerate(items or ()):
+        if not isinstance(item, (str, int, float, Decimal, UUID)) or str(item).strip() in ("", "None"):
+            raise _refused(item, f"{name}[{number}]", "which is not an id")
     return None if items is None else [str(item) for item in items]
+
+
+def as_mappings(value: Any, name: str) -> list[Mapping[str, Any]]:
+    """Return a list of mappings; one mapping becomes a list of one, and None is left out.
+
+    :raises PolytomicRequestRefused: if the value is neither a mapping nor a sequence of mappings
+    """
+    if isinstance(value, str):
+        value = _literal(value, name, "not a list of mappings")
+    if isinstance(value, Mapping):
+        value = [value]
+    if value is None:
+        raise _refused(value, name, "not a list of mappings")
+    items = [item for item in as_list(value, name) or () if item is not None]
+    for item in items:
+        if not isinstance(item, Mapping):
+            raise _refused(item, name, "not a mapping")
+    return items
+
+
+def optional_count(value: int | None, name: str) -> int | None:
+    """Return a number of something; None for None.
+
+    :raises InvalidParameterError: if the value is not a whole number, or is less than 0
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise InvalidParameterError(f"{name} must be a whole number of at least 0, or None, not {value!r}")
+    return value
 
 
 def as_datetime(value: Any, name: str) -> datetime:
@@ -90,6 +135,14 @@ def as_datetime(value: Any, name: str) -> datetime:
     except ValueError:
         raise _refused(value, name, "not a time in ISO 8601") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _literal(text: str, name: str, problem: str) -> Any:
+    """Return the value that a template has rendered as text."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        raise _refused(text, name, problem) from None
 
 
 def _refused(value: Any, name: str, problem: str) -> PolytomicRequestRefused:

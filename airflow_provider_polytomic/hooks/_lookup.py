@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._compat import find_connection
 from airflow_provider_polytomic.api.retry import Backoff
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig, connection_config
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class ConnectionSource:
     conn_id: str
     get_connection: Callable[[str], Connection] = field(compare=False, repr=False)
     organization_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if str(self.conn_id).strip() in ("", "None"):
+            raise PolytomicRequestRefused(
+                f"polytomic_conn_id is {self.conn_id!r}, which is not an id. Next: check what its template renders"
+            )
 
     def read(self) -> ConnectionConfig:
         """Read the connection.

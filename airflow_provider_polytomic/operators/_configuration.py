@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
 from airflow_provider_polytomic._task.errors import MAX_REFUSAL_LENGTH, translate_api_errors
+from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._airflow_connection import fields_of, read_extra, with_types
@@ -65,7 +66,7 @@ class BaseConfigurationOperator(BaseOperator):
         self.configuration = dict(configuration) if isinstance(configuration, HiddenConfiguration) else configuration
         self.configuration_conn_id = configuration_conn_id
         self.polytomic_conn_id = polytomic_conn_id
-        set_upstream_from(self, configuration)
+        set_upstream_from(self, self.configuration)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -88,9 +89,10 @@ class BaseConfigurationOperator(BaseOperator):
         configuration = _as_mapping(self.render_template(self.configuration or {}, context))
         if configuration is None:
             raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders")
-        if self.configuration_conn_id:
-            connection = BaseHook.get_connection(self.configuration_conn_id)
-            extra = read_extra(connection, self.configuration_conn_id)
+        if self.configuration_conn_id is not None:
+            conn_id = as_id(self.configuration_conn_id, "configuration_conn_id")
+            connection = BaseHook.get_connection(conn_id)
+            extra = read_extra(connection, conn_id)
             properties = self._properties_of(connection_type)
             configuration = with_types({**fields_of(connection, extra, properties), **configuration}, properties)
         elif any(isinstance(value, str) and _NUMBER_OR_BOOLEAN.fullmatch(value) for value in configuration.values()):
@@ -136,14 +138,18 @@ def _hiding_partial_class(partial_class: type[Any]) -> type[Any]:
 
     class HidingPartial(partial_class):  # type: ignore[misc]
         def _expand(self, expand_input: Any, *, strict: bool) -> Any:
-            value = expand_input.value
+            value = given = expand_input.value
             if isinstance(value, Mapping) and isinstance(value.get("configuration"), (list, tuple)):
                 value = {**value, "configuration": [_hidden(each) for each in value["configuration"]]}
             elif isinstance(value, (list, tuple)):
                 value = [dict(each) if isinstance(each, Mapping) else each for each in value]
                 for each in value:
                     _hide_configuration(each)
-            return super()._expand(type(expand_input)(value), strict=strict)
+            mapped = super()._expand(type(expand_input)(value), strict=strict)
+            for arguments in [self.kwargs, *(given if isinstance(given, (list, tuple)) else [given])]:
+                if isinstance(arguments, Mapping):
+                    set_upstream_from(mapped, _shown(arguments.get("configuration")))
+            return mapped
 
     return HidingPartial
 
@@ -151,6 +157,13 @@ def _hiding_partial_class(partial_class: type[Any]) -> type[Any]:
 def _hide_configuration(arguments: Any) -> None:
     if isinstance(arguments, dict) and "configuration" in arguments:
         arguments["configuration"] = _hidden(arguments["configuration"])
+
+
+def _shown(configuration: Any) -> Any:
+    """Return a configuration that may be hidden as Airflow looks for the outputs of tasks in it."""
+    if isinstance(configuration, (list, tuple)):
+        return [_shown(each) for each in configuration]
+    return dict(configuration) if isinstance(configuration, HiddenConfiguration) else configuration
 
 
 def _hidden(configuration: Any) -> Any:

@@ -28,7 +28,13 @@ from airflow_provider_polytomic._task.result import (
     with_all_schemas,
 )
 from airflow_provider_polytomic._task.state import TaskExecutionState, begin_attempt
-from airflow_provider_polytomic._task.values import as_datetime, choice, duration, optional_duration
+from airflow_provider_polytomic._task.values import (
+    as_datetime,
+    choice,
+    duration,
+    optional_count,
+    optional_duration,
+)
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
@@ -83,7 +89,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         self.poll_interval = duration(poll_interval, "poll_interval")
         self.timeout = optional_duration(timeout, "timeout")
         self.if_running: IfRunning = choice(if_running, "if_running", "wait", "join", "fail", "skip")
-        self.max_errors = max_errors
+        self.max_errors = optional_count(max_errors, "max_errors")
         self.console_log = console_log
 
     @abstractmethod

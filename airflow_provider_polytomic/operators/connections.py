@@ -10,7 +10,7 @@ from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import as_bool, as_id, choice, duration
+from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, choice, duration
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._configuration import BaseConfigurationOperator
@@ -100,19 +100,21 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
         """Create the connection, or return the existing one."""
         from airflow_provider_polytomic.api.provisioning import RefreshTimeout, create_once, refresh
 
-        configuration = self._render_configuration(context, lambda: self.connection_type)
+        name, type_id = as_id(self.name, "name"), as_id(self.connection_type, "connection_type")
+        policies = _policies(self.policies)
+        configuration = self._render_configuration(context, lambda: type_id)
         attempt = Attempt.of(context)
         client = PolytomicHook(self.polytomic_conn_id).get_conn()
-        with self._translate_errors(f"Connection {self.name!r} could not be created"):
+        with self._translate_errors(f"Connection {name!r} could not be created"):
             connection = client.run(
                 create_once(
-                    self.name,
-                    self.connection_type,
+                    name,
+                    type_id,
                     configuration,
                     key_facts=(*attempt.identity, attempt.generation),
                     attempts_before=attempt.previous_attempts,
                     if_exists=self.if_exists,
-                    policies=self.policies,
+                    policies=policies,
                     healthcheck_interval=self.healthcheck_interval,
                     validate=self.validate,
                 )
@@ -254,6 +256,7 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
         from airflow_provider_polytomic.api.provisioning import replace_settings
 
         connection_id, hook = as_id(self.connection_id, "connection_id"), PolytomicHook(self.polytomic_conn_id)
+        policies = _policies(self.policies)
         configuration = self._render_configuration(context, lambda: _type_of(hook, connection_id))
         with self._translate_errors(f"Connection {connection_id} could not be updated"):
             updated = hook.run(
@@ -261,7 +264,7 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
                     connection_id,
                     configuration,
                     name=self.name,
-                    policies=self.policies,
+                    policies=policies,
                     healthcheck_interval=self.healthcheck_interval,
                     validate=self.validate,
                 )
@@ -312,6 +315,11 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
                 PolytomicHook(self.polytomic_conn_id).send(deletion)
             except PolytomicNotFoundError:
                 self.log.info("Connection %s does not exist", connection_id)
+
+
+def _policies(value: Any) -> list[str] | None:
+    """Return the policies; None leaves the choice to Polytomic, and an empty list stands for none."""
+    return None if value is None else as_ids(value, "policies") or []
 
 
 def _without_secrets(connection: Connection) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import choice
+from airflow_provider_polytomic._task.values import as_id, choice
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
@@ -68,17 +68,18 @@ class PolytomicListSyncsOperator(BaseOperator):
         from airflow_provider_polytomic.executions import sync_kind
 
         kind = sync_kind(self.kind)
+        connection_id = None if self.connection_id is None else as_id(self.connection_id, "connection_id")
         with translate_api_errors(f"The {kind.label}s could not be listed", self.polytomic_conn_id):
             syncs = [
                 {"kind": self.kind, "sync_id": sync.id, "name": sync.name, "active": sync.active}
                 for sync in PolytomicHook(self.polytomic_conn_id).pages(kind.api.list(active=self.active))
-                if self._matches(sync)
+                if self._matches(sync, connection_id)
             ]
         self.log.info("Listed %d %ss", len(syncs), kind.label)
         return storable(syncs, "the list of syncs")
 
-    def _matches(self, sync: Any) -> bool:
+    def _matches(self, sync: Any, connection_id: str | None) -> bool:
         target = sync.target_connection_id if self.kind == "model" else sync.destination_connection_id
         return (not self.name_pattern or fnmatchcase(sync.name or "", self.name_pattern)) and (
-            not self.connection_id or target == self.connection_id
+            connection_id is None or target == connection_id
         )

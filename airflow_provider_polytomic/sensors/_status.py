@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from airflow_provider_polytomic._compat import (
     AirflowSensorTimeout,
@@ -27,7 +28,7 @@ from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import finish_execution, with_all_schemas
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
-from airflow_provider_polytomic._task.values import as_datetime, as_id, duration
+from airflow_provider_polytomic._task.values import as_datetime, as_id, duration, optional_count
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
@@ -88,7 +89,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         self.execution_id = execution_id
         self._names_execution = execution_id is not None
         self.completed_after = completed_after
-        self.max_errors = max_errors
+        self.max_errors = optional_count(max_errors, "max_errors")
         self.cancel_on_timeout = cancel_on_timeout
         self.console_log = console_log
         self.start_from_trigger = start_from_trigger
@@ -109,8 +110,8 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         after = self.completed_after.isoformat() if isinstance(self.completed_after, datetime) else self.completed_after
         trigger_kwargs = {
             "kind": self.kind,
-            own: getattr(self, own),
-            "execution_id": self.execution_id,
+            own: _text_if_uuid(getattr(self, own)),
+            "execution_id": _text_if_uuid(self.execution_id),
             "completed_after": after or START_OF_RUN,
             "polytomic_conn_id": self.polytomic_conn_id,
             "poll_interval": duration(self.poke_interval, "poke_interval"),
@@ -120,8 +121,9 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         outputs = [name for name, value in trigger_kwargs.items() if has_xcom_args(value)]
         if outputs:
             raise ValueError(
-                f"start_from_trigger excludes the output of another task as {' and '.join(outputs)}, which the "
-                "triggerer does not resolve. Use {{ ti.xcom_pull(task_ids='…', map_indexes=-1) }}, or deferrable=True"
+                "start_from_trigger excludes the output of another task, or an argument of a mapped task group, as "
+                f"{' and '.join(outputs)}, which the triggerer does not resolve. "
+                "Use {{ ti.xcom_pull(task_ids='…', map_indexes=-1) }}, or deferrable=True"
             )
         from airflow.triggers.base import StartTriggerArgs
 
@@ -314,3 +316,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             self.log.warning("Could not cancel %s: %s", self._target, error)
             return False
         return True
+
+
+def _text_if_uuid(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value

@@ -13,7 +13,7 @@ from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.result import with_all_schemas
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import as_id
+from airflow_provider_polytomic._task.values import as_id, as_mappings, optional_count
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
 
@@ -30,8 +30,8 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     The results are in the order of ``runs``. The link leads to the first sync, or to the first that fails the task.
     ``poke_interval``, ``timeout``, ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param runs: Results of operators with ``wait_for_completion=False`` (sequence of mappings), or any mappings with
-        ``kind``, ``sync_id`` and ``execution_id``; None of a skipped task is ignored. (templated)
+    :param runs: Results of operators with ``wait_for_completion=False`` (sequence of mappings, or one mapping), or any
+        mappings with ``kind``, ``sync_id`` and ``execution_id``; None of a skipped task is ignored. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param max_errors: Largest number of record errors (int) that a successful execution may have; default None: any
@@ -59,7 +59,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     def __init__(
         self,
         *,
-        runs: Sequence[Mapping[str, Any] | None],
+        runs: Sequence[Mapping[str, Any] | None] | Mapping[str, Any],
         polytomic_conn_id: str = "polytomic_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_errors: int | None = None,
@@ -68,7 +68,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     ) -> None:
         super().__init__(polytomic_conn_id=polytomic_conn_id, deferrable=deferrable, **kwargs)
         self.runs = runs
-        self.max_errors = max_errors
+        self.max_errors = optional_count(max_errors, "max_errors")
         self.fail_on_partial = fail_on_partial
         self._ends: dict[ExecutionRef, Execution | str] = {}
         self._waited_for: list[ExecutionRef] | None = None
@@ -127,7 +127,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         """Return the executions of ``runs`` or, after a deferral, of ``runs`` as they were when it began."""
         return self._refs_of(self.runs) if self._waited_for is None else self._waited_for
 
-    def _refs_of(self, runs: Sequence[Mapping[str, Any] | None]) -> list[ExecutionRef]:
+    def _refs_of(self, runs: Sequence[Mapping[str, Any] | None] | Mapping[str, Any]) -> list[ExecutionRef]:
         from airflow_provider_polytomic.executions import ExecutionRef, sync_kind
 
         try:
@@ -137,8 +137,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
                     as_id(run["sync_id"], "the sync_id of a run"),
                     as_id(run["execution_id"], "the execution_id of a run"),
                 )
-                for run in runs
-                if run is not None
+                for run in as_mappings(runs, "runs")
             ]
         except (TypeError, KeyError, ValueError) as error:
             raise PolytomicRequestRefused(

@@ -102,8 +102,8 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
-        self.sync_id = sync_id
-        self.execution_id = execution_id
+        self.sync_id = str(sync_id)
+        self.execution_id = None if execution_id is None else str(execution_id)
         self.polytomic_conn_id = polytomic_conn_id
         self.poll_interval = duration(poll_interval, "poll_interval")
         self.deadline = optional_moment(deadline, "deadline")

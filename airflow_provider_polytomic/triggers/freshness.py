@@ -55,7 +55,7 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
-        self.sync_id = sync_id
+        self.sync_id = str(sync_id)
         self.since = since
         self.max_age = optional_duration(max_age, "max_age")
         self.polytomic_conn_id = polytomic_conn_id

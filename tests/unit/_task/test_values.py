@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
-from airflow_provider_polytomic._task.values import MAX_DURATION, as_id, duration, optional_duration, optional_moment
+from airflow_provider_polytomic._task.values import (
+    MAX_DURATION,
+    as_id,
+    as_ids,
+    as_list,
+    as_mappings,
+    duration,
+    optional_count,
+    optional_duration,
+    optional_moment,
+)
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 
@@ -46,7 +58,7 @@ def test_an_invalid_moment_is_refused(value):
         optional_moment(value, "deadline")
 
 
-@pytest.mark.parametrize(("value", "expected"), [("a", "a"), (" a ", "a"), (42, "42")])
+@pytest.mark.parametrize(("value", "expected"), [("a", "a"), (" a ", "a"), (42, "42"), (UUID(int=1), str(UUID(int=1)))])
 def test_an_id_is_text_without_spaces(value, expected):
     assert as_id(value, "sync_id") == expected
 
@@ -55,3 +67,64 @@ def test_an_id_is_text_without_spaces(value, expected):
 def test_an_invalid_id_is_refused(value):
     with pytest.raises(PolytomicRequestRefused, match="sync_id is .*not an id. Next: check what its template renders"):
         as_id(value, "sync_id")
+
+
+class Lazy(Sequence):
+    """A sequence that is no list, as Airflow passes the outputs of mapped tasks."""
+
+    def __init__(self, *items):
+        self._items = items
+
+    def __getitem__(self, index):
+        return self._items[index]
+
+    def __len__(self):
+        return len(self._items)
+
+    def __repr__(self):
+        return f"Lazy{self._items}"
+
+
+@pytest.mark.parametrize(
+    "value", [["a", "b"], ("a", "b"), Lazy("a", "b"), {"a": 1, "b": 2}.keys(), "['a', 'b']"], ids=repr
+)
+def test_a_list_is_any_sequence(value):
+    assert as_list(value, "schemas") == as_ids(value, "schemas") == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [None, "", [], (), Lazy()], ids=repr)
+def test_an_empty_list_is_none(value):
+    assert as_list(value, "schemas") is None
+
+
+@pytest.mark.parametrize("value", [5, b"ab", {"a": 1}, "[a", object], ids=repr)
+def test_anything_else_is_refused_by_the_name_of_the_parameter(value):
+    with pytest.raises(PolytomicRequestRefused, match="^schemas is .*not a list"):
+        as_list(value, "schemas")
+
+
+@pytest.mark.parametrize("item", ["", " ", None, "None", ["a"], {}], ids=repr)
+def test_an_id_in_a_list_that_rendered_to_nothing_is_refused(item):
+    with pytest.raises(PolytomicRequestRefused, match=r"^schemas\[1\] is .*not an id"):
+        as_ids(["a", item], "schemas")
+
+
+RUN = {"kind": "model", "sync_id": "s", "execution_id": "e"}
+
+
+@pytest.mark.parametrize("value", [RUN, [RUN], (RUN,), Lazy(RUN), [RUN, None], repr(RUN), repr([RUN])], ids=repr)
+def test_one_mapping_is_a_list_of_one(value):
+    assert as_mappings(value, "runs") == [RUN]
+
+
+@pytest.mark.parametrize("value", [None, "", "None", 5, "s", ["s"], [[RUN]], "{", b"s"], ids=repr)
+def test_what_is_no_mapping_is_refused_by_the_name_of_the_parameter(value):
+    with pytest.raises(PolytomicRequestRefused, match="^runs is"):
+        as_mappings(value, "runs")
+
+
+@pytest.mark.parametrize("value", ["2", 2.5, True, -1, float("inf")], ids=repr)
+def test_a_number_that_is_no_count_is_refused(value):
+    with pytest.raises(ValueError, match="max_errors must be a whole number of at least 0"):
+        optional_count(value, "max_errors")
+    assert [optional_count(count, "max_errors") for count in (0, 2, None)] == [0, 2, None]

@@ -1,0 +1,99 @@
+"""DAGs whose tasks get their parameters from mapped tasks, and other shapes that authors use."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+try:
+    from airflow.sdk import DAG, task, task_group
+except ImportError:  # Airflow 2
+    from airflow.decorators import task, task_group
+    from airflow.models.dag import DAG
+
+from airflow_provider_polytomic.operators.bulk_syncs import (
+    PolytomicCancelBulkSyncOperator,
+    PolytomicStartBulkSyncOperator,
+)
+from airflow_provider_polytomic.operators.connections import PolytomicCreateConnectionOperator
+from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
+
+SYNC_ID = "{{ dag_run.conf['sync_id'] }}"
+
+
+def shape(dag_id: str) -> DAG:
+    return DAG(dag_id=dag_id, start_date=datetime(2026, 1, 1), schedule=None, catchup=False)
+
+
+@task
+def same(value: str) -> str:
+    return value
+
+
+@task
+def both() -> list[str]:
+    return ["contact", "account"]
+
+
+with shape("lists_of_mapped_tasks") as lists_of_mapped_tasks:
+    PolytomicStartSyncOperator(
+        task_id="identities", sync_id=SYNC_ID, identities=same.expand(value=["a@example.com", "b@example.com"])
+    )
+    PolytomicCreateConnectionOperator(
+        task_id="policies",
+        name="Warehouse",
+        connection_type="postgresql",
+        policies=same.override(task_id="policy").expand(value=["p1", "p2"]),
+    )
+
+with shape("lists_of_map") as lists_of_map:
+    PolytomicStartBulkSyncOperator(task_id="task", bulk_sync_id=SYNC_ID, schemas=both().map(lambda schema: schema))
+
+with shape("runs_of_one_task") as runs_of_one_task:
+    start = PolytomicStartSyncOperator(task_id="start", sync_id=SYNC_ID, wait_for_completion=False)
+    PolytomicWaitForSyncsSensor(task_id="task", runs=start.output, poke_interval=5)
+
+with shape("runs_of_a_mapped_task") as runs_of_a_mapped_task:
+    started = PolytomicStartSyncOperator.partial(task_id="start", wait_for_completion=False).expand(sync_id=[SYNC_ID])
+    PolytomicWaitForSyncsSensor(task_id="task", runs=started.output, poke_interval=5)
+
+with shape("group_over_a_literal_list") as group_over_a_literal_list:
+
+    @task_group
+    def each(suffix: str) -> None:
+        PolytomicStartBulkSyncOperator(task_id="start", bulk_sync_id=SYNC_ID, schemas=suffix)
+
+    each.expand(suffix=["contact", "account"])
+
+with shape("configuration_of_a_mapped_task") as configuration_of_a_mapped_task:
+    PolytomicCreateConnectionOperator.partial(
+        task_id="create",
+        connection_type="postgresql",
+        configuration={"hostname": "db.example.com", "database": same("crm")},
+    ).expand(name=["One", "Two"])
+    PolytomicCreateConnectionOperator.partial(task_id="each", connection_type="postgresql").expand_kwargs(
+        [{"name": "Three", "configuration": {"database": same.override(task_id="other")("erp")}}]
+    )
+
+with shape("durations") as durations:
+    sync = PolytomicStartBulkSyncOperator(
+        task_id="start",
+        bulk_sync_id=SYNC_ID,
+        poll_interval=timedelta(seconds=5),
+        timeout=timedelta(hours=1),
+        wait_for_completion=False,
+    )
+    sync >> PolytomicCancelBulkSyncOperator(
+        task_id="cancel", bulk_sync_id=SYNC_ID, poll_interval=timedelta(seconds=1), timeout=timedelta(minutes=1)
+    )
+    PolytomicCreateConnectionOperator(
+        task_id="create",
+        name="Warehouse",
+        connection_type="postgresql",
+        refresh_schemas=True,
+        refresh_timeout=timedelta(minutes=1),
+    )
+
+with shape("id_as_uuid") as id_as_uuid:
+    PolytomicStartSyncOperator(task_id="task", sync_id=UUID("00000000-0000-4000-8000-000000000001"))  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""Run DAGs of the shapes that authors write, against the emulator."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def model_sync(emulator):
+    return emulator.add_model_sync(duration=20)
+
+
+@pytest.fixture
+def bulk_sync(emulator):
+    return emulator.add_bulk_sync(schemas=[{"id": "contact"}, {"id": "account"}], duration=20)
+
+
+def bodies(emulator, path):
+    return [one.body for one in emulator.requests if one.method == "POST" and one.path.endswith(path)]
+
+
+def test_a_list_is_the_output_of_a_mapped_task(run_dag, emulator, model_sync):
+    assert run_dag("lists_of_mapped_tasks", sync_id=model_sync.id).state == "success"
+    [start] = bodies(emulator, "/executions")
+    assert start["identities"] == ["a@example.com", "b@example.com"]
+    assert emulator.connections[0].policies == ("p1", "p2")
+
+
+def test_a_list_is_the_result_of_map(run_dag, emulator, bulk_sync):
+    assert run_dag("lists_of_map", sync_id=bulk_sync.id).state == "success"
+    assert bodies(emulator, "/executions")[0]["schemas"] == ["contact", "account"]
+
+
+@pytest.mark.parametrize("dag_id", ["runs_of_one_task", "runs_of_a_mapped_task"])
+def test_the_result_of_one_start_is_a_list_of_one(run_dag, emulator, model_sync, monkeypatch, dag_id):
+    monkeypatch.setattr("time.sleep", emulator.clock.advance)
+    run = run_dag(dag_id, sync_id=model_sync.id)
+    assert run.state == "success"
+    assert [result["execution_id"] for result in run.result()] == [one.id for one in emulator.executions(model_sync.id)]
+
+
+def test_a_start_operator_works_in_a_group_over_a_literal_list(run_dag, emulator, bulk_sync):
+    assert run_dag("group_over_a_literal_list", sync_id=bulk_sync.id).state == "success"
+    assert sorted(body["schemas"] for body in bodies(emulator, "/executions")) == [["account"], ["contact"]]
+
+
+def test_a_mapped_configuration_waits_for_the_tasks_whose_outputs_it_has(run_dag, dags, emulator):
+    dag = dags["configuration_of_a_mapped_task"]
+    assert dag.get_task("create").upstream_task_ids == {"same"}
+    assert dag.get_task("each").upstream_task_ids == {"other"}
+    assert run_dag(dag.dag_id).state == "success"
+    databases = {one.name: one.configuration["database"] for one in emulator.connections}
+    assert databases == {"One": "crm", "Two": "crm", "Three": "erp"}
+
+
+def test_every_duration_takes_a_timedelta(run_dag, emulator, bulk_sync):
+    assert run_dag("durations", sync_id=bulk_sync.id).state == "success"
+
+
+def test_an_id_is_a_uuid(run_dag, emulator):
+    emulator.add_samples()
+    assert run_dag("id_as_uuid").state == "success"
+
+
+def test_tables_of_failed_schemas_run_no_task(run_dag, emulator):
+    schemas = [{"id": "account", "records": 7}, {"id": "contact", "records": 40, "outcome": "failed"}]
+    sync = emulator.add_bulk_sync(schemas=schemas, duration=20)
+    run = run_dag("example_polytomic_bulk_sync", bulk_sync_id=sync.id)
+    rows = {row["schema"]: (row["status"], row["record_count"] > 0) for row in run.result("sync")["schemas"]}
+    assert rows == {"account": ("completed", True), "contact": ("failed", True)}
+    assert len(run.result("tables_with_rows")) == 1
