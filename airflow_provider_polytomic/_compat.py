@@ -71,7 +71,8 @@ __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
     "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
     "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
-    "can_start_from_trigger", "conf", "current_context", "end_event_xcoms", "event_trigger_base", "find_connection",
+    "can_start_from_trigger", "conf", "core_timetable", "current_context", "end_event_xcoms", "event_trigger_base",
+    "find_connection",
     "first_poke_date", "has_asset_watchers", "has_xcom_args", "mask_secret", "push_xcom_in_trigger",
     "set_upstream_from", "stored_task_instance_in_trigger", "stored_task_instance_in_worker", "trigger_has_on_kill",
     "xcom_in_trigger", "xcom_value",
@@ -359,6 +360,15 @@ async def _stored_task_instance(
     if states[0] not in WAITING_STATES:
         return StoredTaskInstance(True, states[0])
     return StoredTaskInstance(True, states[0], XCom.deserialize_value(await send(GetXCom(key=key, **_keys(ti)))))
+
+
+def core_timetable(timetable: Any) -> Any:
+    """Return a timetable that tells its schedule points, which a timetable of a DAG file does up to Airflow 3.1."""
+    try:
+        from airflow.serialization.encoders import coerce_to_core_timetable
+    except ImportError:
+        return timetable
+    return timetable and coerce_to_core_timetable(timetable)
 
 
 def _keys(task_instance: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
@@ -15,7 +14,7 @@ from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.events import ExecutionEvent, validate_execute_complete_event
 from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
-from airflow_provider_polytomic._task.values import as_datetime, duration
+from airflow_provider_polytomic._task.values import duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.results import Ownership
@@ -100,11 +99,6 @@ class BasePolytomicSensor(BaseSensorOperator):
             if awaited and awaited["execution_id"] and "timeout" in str((next_kwargs or {}).get("error", "")).lower():
                 self._on_deferral_timeout(awaited["execution_id"])
         return super().resume_execution(next_method, next_kwargs, context)
-
-    def _start_of_run(self, context: Context) -> datetime:
-        """Return the start of the data interval, or of the DAG run if it has no data interval."""
-        begin = context.get("data_interval_start") or context["dag_run"].start_date
-        return as_datetime(begin, "the start of the DAG run")
 
     @property
     def _client(self) -> PolytomicClient:

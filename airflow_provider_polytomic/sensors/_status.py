@@ -26,6 +26,7 @@ from airflow_provider_polytomic._task.errors import (
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import finish_execution, with_all_schemas
+from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic._task.values import as_datetime, as_id, duration, optional_count
@@ -54,9 +55,6 @@ MAX_RESOLVE_INTERVAL = 30.0
 
 CANCEL_TIMEOUT = 30.0
 """Seconds within which a cancellation is requested again."""
-
-START_OF_RUN = "{{ data_interval_start | default(none) or dag_run.start_date }}"
-"""Default of ``completed_after``, as the triggerer renders it."""
 
 
 class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
@@ -112,7 +110,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             "kind": self.kind,
             own: _text_if_uuid(getattr(self, own)),
             "execution_id": _text_if_uuid(self.execution_id),
-            "completed_after": after or START_OF_RUN,
+            "completed_after": after,
             "polytomic_conn_id": self.polytomic_conn_id,
             "poll_interval": duration(self.poke_interval, "poke_interval"),
             "timeout": duration(self.timeout, "timeout"),
@@ -251,7 +249,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _get_completed_after(self, context: Context) -> datetime:
         if self.completed_after is not None:
             return as_datetime(self.completed_after, "completed_after")
-        return self._start_of_run(context)
+        return previous_schedule_point(context)
 
     def _finish(self, context: Context, execution: Execution) -> ExecutionResult:
         hint = "check the sync's history in Polytomic"

@@ -20,8 +20,8 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
     :param bulk_sync_id: Id of the bulk sync (str). (templated)
     :param execution_id: Id of the execution (str); default None: the one that is current when the sensor first pokes,
         or if none is, one that ended at or after ``completed_after``. (templated)
-    :param completed_after: Time (datetime, or str in ISO 8601); default None: the start of the data interval, or of the
-        DAG run if it has no data interval. (templated)
+    :param completed_after: Time (datetime, or str in ISO 8601); default None: the schedule point before the DAG run's
+        own, or the start of the DAG run if it has none. (templated)
     :param fail_on_partial: Whether the task fails if schemas fail (bool), or only logs a warning; default True.
     :param schema_outlets: Which outlets of ``bulk_sync_asset(schema=…)`` get an event (str): ``"with_rows"``, if the
         schema completed and received rows, or ``"always"``; default ``"with_rows"``.

@@ -11,6 +11,7 @@ from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import publish_result, with_all_schemas
+from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.values import as_datetime, as_id, choice, optional_duration
 from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
@@ -32,7 +33,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
     :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``; default ``"model"``.
     :param max_age: Seconds (float or timedelta) before each poke within which it must have completed; default None.
     :param since: Time (datetime, or str in ISO 8601) at or after which it must have completed, instead of ``max_age``;
-        default None: the start of the data interval, or of the DAG run if it has no data interval. (templated)
+        default None: the schedule point before the DAG run's own, or the start of the DAG run. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
@@ -113,7 +114,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
         sync_id = as_id(self.sync_id, "sync_id")
         if self.max_age is not None:
             return Freshness(self.kind, sync_id, datetime.fromtimestamp(0, timezone.utc), self.max_age)
-        since = self._start_of_run(context) if self.since is None else as_datetime(self.since, "since")
+        since = previous_schedule_point(context) if self.since is None else as_datetime(self.since, "since")
         return Freshness(self.kind, sync_id, since)
 
     def _fetch(self, context: Context) -> Execution | None:

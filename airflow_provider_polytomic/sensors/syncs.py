@@ -18,8 +18,8 @@ class PolytomicSyncStatusSensor(BaseStatusSensor):
     :param sync_id: Id of the model sync (str). (templated)
     :param execution_id: Id of the execution (str); default None: the one that is current when the sensor first pokes,
         or if none is, one that ended at or after ``completed_after``. (templated)
-    :param completed_after: Time (datetime, or str in ISO 8601); default None: the start of the data interval, or of the
-        DAG run if it has no data interval. (templated)
+    :param completed_after: Time (datetime, or str in ISO 8601); default None: the schedule point before the DAG run's
+        own, or the start of the DAG run if it has none. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,

@@ -9,6 +9,7 @@ from airflow_provider_polytomic._compat import push_xcom_in_trigger, xcom_in_tri
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import ExecutionEvent
 from airflow_provider_polytomic._task.link import push_link_in_trigger
+from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SYNC_ID_PARAMETERS
@@ -33,7 +34,8 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
     :param bulk_sync_id: Id of the bulk sync (str), instead of ``sync_id``; default None. (templated)
     :param execution_id: Id of the execution (str); default None: the current one, or the first that ends at or after
         ``completed_after``. (templated)
-    :param completed_after: Time (str) in ISO 8601; default None: any. (templated)
+    :param completed_after: Time (str) in ISO 8601; default None: the schedule point before the DAG run's own.
+        (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param poll_interval: Seconds (float) between two status requests; default 30.
     :param console_log: Whether to copy the execution's console log to the trigger log (bool); default False.
@@ -84,6 +86,8 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         self._names_execution = execution_id is not None
 
     async def _wait(self) -> ExecutionEvent:
+        from asgiref.sync import sync_to_async
+
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import ExecutionRef
 
@@ -93,6 +97,9 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
             self.deadline = time.time() + self.timeout
             name = SYNC_ID_PARAMETERS[self.kind]
             self.sync_id = as_id(getattr(self, name), name)
+            if not (self.completed_after or self._names_execution):
+                since = await sync_to_async(previous_schedule_point)(ti.get_template_context())
+                self.completed_after = since.isoformat()
             self.completed_after = as_datetime(self.completed_after or EPOCH, "completed_after").isoformat()
             target = await self._resolve_target()
             awaited = {

@@ -61,7 +61,11 @@ class Sync:
         return datetime.fromtimestamp(self.emulator.clock() + seconds, timezone.utc)
 
     def task(self, **options: Any) -> Any:
-        context = {name: options.pop(name) for name in ("data_interval_start", "dag_run") if name in options}
+        context = {
+            name: options.pop(name)
+            for name in ("data_interval_start", "data_interval_end", "dag_run")
+            if name in options
+        }
         options = {"task_id": "fresh", "poke_interval": 5, "timeout": 600, "deferrable": self.deferrable, **options}
         return self.task_instance(PolytomicFreshnessSensor(sync_id=self.id, kind=self.kind, **options), **context)
 
@@ -151,7 +155,7 @@ class TestFreshness:
 
         begin = sync.now(-500) if interval else None
         sync.run(100, wait=500)
-        task = sync.task(data_interval_start=begin, dag_run=DagRun(), timeout=0.1)
+        task = sync.task(data_interval_start=begin, data_interval_end=DagRun.start_date, dag_run=DagRun(), timeout=0.1)
         if interval:
             assert task.finish()["outcome"] == "success"
         else:

@@ -75,7 +75,7 @@ def test_failed_executions_are_in_a_table_and_all_results_in_xcom(build, started
     assert headline == "1 of 2 executions did not succeed:"
     assert header.split() == ["sync", "execution", "status", "records", "errors", "message"]
     assert [row.split(None, 4)[:4] for row in rows] == [["model", bad["sync_id"], bad["execution_id"], "failed"]]
-    assert rows[0].endswith("no such field")
+    assert rows[0].endswith("no such\\nfield")
     assert [result["outcome"] for result in task.xcoms["return_value"]] == ["success", "failed"]
 
 

@@ -112,7 +112,8 @@ class TestTarget:
         kind.emulator.clock.advance(-500)
         kind.emulator.start(sync_id)
         kind.emulator.clock.advance(500)
-        task = task_instance(kind.sensor(sync_id), data_interval_start=begin, dag_run=DagRun())
+        times = {"data_interval_start": begin, "data_interval_end": DagRun.start_date}
+        task = task_instance(kind.sensor(sync_id), dag_run=DagRun(), **times)
         assert bool(task.task.poke(task.context)) is interval
 
     @pytest.mark.parametrize("invalid", ["yesterday", "", 7])
