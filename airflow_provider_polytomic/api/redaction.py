@@ -18,6 +18,9 @@ MAX_REDACTED_LENGTH = 65_536
 LOOKAHEAD = 4096
 """Characters beyond the end that are read, so that a secret at the end is seen as a whole before the text is cut."""
 
+JSON_TYPES = frozenset(["string", "number", "integer", "boolean", "object", "array", "null"])
+"""Types of values in a JSON schema."""
+
 MIN_REGISTERED_LENGTH = 6
 MAX_REGISTERED_SECRETS = 2000
 
@@ -65,10 +68,11 @@ def register_secrets(*secrets: str | None) -> None:
 def redact(value: Any, *secrets: str | None, max_length: int = MAX_REDACTED_LENGTH) -> Any:
     """Return ``value`` with every secret replaced by ``***``.
 
-    In mappings, the values of fields that are named like a secret are masked. In texts, the given and the registered
-    secrets in every usual encoding and their parts, ``Authorization`` values, values assigned to a secret's name,
-    credentials in URLs, PEM blocks and the query strings of URLs, which contain the signature of a signed URL, are
-    masked. A number whose decimal digits contain a secret is masked as a whole. True, False and None are kept.
+    In mappings, the values of fields that are named like a secret are masked. The property of a JSON schema that
+    describes such a field, and a value that the API has masked with asterisks, are kept. In texts, the given and the
+    registered secrets in every usual encoding and their parts, ``Authorization`` values, values assigned to a secret's
+    name, credentials in URLs, PEM blocks and the query strings of URLs, which contain the signature of a signed URL,
+    are masked. A number whose decimal digits contain a secret is masked as a whole. True, False and None are kept.
 
     :param value: Text, number, mapping, list or tuple; anything else is returned unchanged.
     :param secrets: Texts to mask wherever they appear; those shorter than six characters only as whole words.
@@ -102,10 +106,13 @@ def _registered_finder() -> SecretFinder:
 _is_secret_name = lru_cache(maxsize=1024)(is_secret_name)
 
 
-def _redact(value: Any, finders: tuple[SecretFinder, ...], max_length: int, is_configuration: bool = False) -> Any:
+def _redact(
+    value: Any, finders: tuple[SecretFinder, ...], max_length: int, is_configuration: bool = False, field: str = ""
+) -> Any:
     """Redact a value.
 
     :param is_configuration: True in the configuration of a connection, where ``key`` is the name of a secret, too.
+    :param field: Name of the field that has the value.
     """
     if isinstance(value, str):
         return _redact_text(value, finders, max_length)
@@ -113,8 +120,9 @@ def _redact(value: Any, finders: tuple[SecretFinder, ...], max_length: int, is_c
         redacted = {}
         for name, item in value.items():
             secret = is_secret_name(str(name)) or (is_configuration and name == "key")
+            secret = secret and not (_is_masked(item) or (field == "properties" and _is_schema(item)))
             inner = is_configuration or name == "configuration"
-            shown = MASK if item and secret else _redact(item, finders, max_length, inner)
+            shown = MASK if item and secret else _redact(item, finders, max_length, inner, str(name))
             redacted[_redact(name, finders, max_length)] = shown
         return redacted
     if isinstance(value, (list, tuple)):
@@ -122,6 +130,17 @@ def _redact(value: Any, finders: tuple[SecretFinder, ...], max_length: int, is_c
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return MASK if any(finder.is_in_number(repr(value)) for finder in finders) else value
     return value
+
+
+def _is_masked(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip("*")
+
+
+def _is_schema(value: Any) -> bool:
+    """Tell whether a value is the JSON schema of a property."""
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    kinds = kind if isinstance(kind, list) else [kind]
+    return bool(kinds) and all(isinstance(each, str) and each in JSON_TYPES for each in kinds)
 
 
 def _redact_text(text: str, finders: Iterable[SecretFinder], max_length: int) -> str:

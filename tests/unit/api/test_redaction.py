@@ -58,6 +58,27 @@ def test_values_of_secret_names_are_masked(name: str):
     assert secrets_in({"x": [{name: "canary"}]}) == ["canary"]
 
 
+@pytest.mark.parametrize("kind", ["string", ["string", "null"], "object"])
+def test_the_property_of_a_json_schema_is_kept(kind: Any):
+    described = {"type": kind, "title": "Password", "description": "Of the database user"}
+    schema = {"configuration": {"type": "object", "properties": {"password": described, "key": described}}}
+    assert redact(schema) == schema
+
+
+@pytest.mark.parametrize(
+    "value", ["canary", ["canary"], {"value": "canary"}, {"type": "service_account", "id": "canary"}, {"type": []}]
+)
+def test_a_secret_in_a_field_named_properties_is_masked(value: Any):
+    assert redact({"properties": {"credentials": value}}) == {"properties": {"credentials": "***"}}
+
+
+@pytest.mark.parametrize("masked", ["********", "***", "*"])
+def test_a_value_that_the_api_has_masked_is_kept(masked: str):
+    assert redact({"configuration": {"password": masked, "key": masked}}) == {
+        "configuration": {"password": masked, "key": masked}
+    }
+
+
 @pytest.mark.parametrize("name", HARMLESS_NAMES.split())
 def test_values_of_other_names_are_kept(name: str):
     assert not is_secret_name(name)

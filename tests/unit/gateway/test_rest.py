@@ -93,6 +93,15 @@ async def test_secrets_of_an_answer_are_masked(rest: httpx.AsyncClient, server: 
     assert response.json() == {"data": {"id": "1", "configuration": {"password": "***"}, "error": "***"}}
 
 
+async def test_an_answer_that_is_masked_or_describes_secrets_stays_as_it_is(
+    rest: httpx.AsyncClient, server: Server
+) -> None:
+    content = b'{"data" : {"configuration":{"password":"********"}, "properties": {"password": {"type": "string"}}}}'
+    server.answers(Answer(200, content, {"Content-Type": "application/json"}))
+    response = await rest.get("/v1/api/connections/1")
+    assert response.content == content
+
+
 async def test_an_error_of_the_api_keeps_its_status_and_its_message(rest: httpx.AsyncClient, server: Server) -> None:
     error = {"status": 422, "key": "invalid", "message": "the sync is paused", "metadata": {"used_by": []}}
     server.answers(answer(error, 422))
