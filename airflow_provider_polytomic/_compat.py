@@ -99,26 +99,27 @@ async def find_connection(conn_id: str) -> Connection:
 
 
 class StateStore:
-    """Store the execution that a task instance started, for its next attempts; a no-op before Airflow 3.3.
+    """Store what a task instance has started, for its next attempts; a no-op before Airflow 3.3.
 
     The next attempt finds the execution by its idempotency key too, so an error of the store is only logged.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, key: str = STATE_STORE_KEY) -> None:
         self._store = context.get("task_state_store")
+        self._key = key
 
     def get(self) -> dict[str, Any] | None:
         """Return the stored value, or None."""
-        value = self._try("get", STATE_STORE_KEY)
+        value = self._try("get", self._key)
         return value if isinstance(value, dict) else None
 
     def set(self, value: dict[str, Any]) -> None:
         """Store a value."""
-        self._try("set", STATE_STORE_KEY, value)
+        self._try("set", self._key, value)
 
     def delete(self) -> None:
         """Delete the stored value."""
-        self._try("delete", STATE_STORE_KEY)
+        self._try("delete", self._key)
 
     def _try(self, method: str, *arguments: Any) -> Any:
         if self._store is None:

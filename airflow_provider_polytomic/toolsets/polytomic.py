@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.ai.utils.toolset_base import AirflowToolset
-from pydantic_ai.exceptions import ModelRetry
+from pydantic_ai.exceptions import ApprovalRequired, ModelRetry
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets.abstract import ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
-from airflow_provider_polytomic._compat import current_context
+from airflow_provider_polytomic._compat import StateStore, current_context
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
 from airflow_provider_polytomic._task.values import choice
 from airflow_provider_polytomic.api import (
     Call,
-    ClientConfig,
     PolytomicClient,
     PolytomicConflictError,
     PolytomicNotFoundError,
@@ -28,6 +24,7 @@ from airflow_provider_polytomic.api import (
 )
 from airflow_provider_polytomic.api.catalogue import Operation, answer, offered
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.toolsets._task_calls import CALLS_STATE_KEY, TaskCalls
 
 if TYPE_CHECKING:
     from pydantic_ai import RunContext
@@ -45,7 +42,8 @@ class PolytomicToolset(AirflowToolset):
     """Let an agent call operations of the Polytomic API, with the key of an Airflow connection.
 
     The tools have the names of ``docs/agents.md``. A refusal that the model can correct (400, 404, 409, 422, an invalid
-    argument) goes back to it; any other failure ends the run. A retry of the task does not repeat a start.
+    argument) goes back to it; any other failure ends the run. A retry of the task does not repeat a start, and does not
+    ask for the approval of one that an earlier attempt has sent.
 
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
@@ -87,7 +85,7 @@ class PolytomicToolset(AirflowToolset):
         self.ask = choice(ask, "ask", *ASK)
         self._max_retries = MAX_RETRIES
         self._operations = offered(access, self.areas)
-        self._calls: Counter[tuple[Any, ...]] = Counter()
+        self._task_calls: dict[tuple[str | int, ...], TaskCalls] = {}
 
     @property
     def id(self) -> str:
@@ -101,8 +99,11 @@ class PolytomicToolset(AirflowToolset):
     async def execute_tool(
         self, name: str, tool_args: dict[str, Any], *, ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
-        """Call an operation and return its answer as JSON without secrets."""
-        return await self.run_blocking(self._call, self._operations[name], tool_args)
+        """Call an operation and return its answer as JSON without secrets.
+
+        :raises ApprovalRequired: If a person has to approve the call first.
+        """
+        return await self.run_blocking(self._call, self._operations[name], tool_args, ctx.tool_call_approved)
 
     def _tool(self, name: str, operation: Operation, ctx: RunContext[Any]) -> ToolsetTool[Any]:
         def validate(ctx: RunContext[Any], /, **tool_args: Any) -> None:
@@ -112,7 +113,6 @@ class PolytomicToolset(AirflowToolset):
             name=name,
             description=operation.description,
             parameters_json_schema=operation.parameters,
-            kind="unapproved" if self._needs_approval(operation) else "function",
             sequential=True,
         )
         return ToolsetTool(
@@ -126,13 +126,18 @@ class PolytomicToolset(AirflowToolset):
     def _needs_approval(self, operation: Operation) -> bool:
         return operation.destructive if self.ask == "destructive" else self.ask == "writes" and not operation.read_only
 
-    def _call(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+    def _call(self, operation: Operation, arguments: Mapping[str, Any], is_approved: bool) -> Any:
         call = _build(operation, arguments)
-        facts, attempts_before = self._key_facts(operation, call)
-        config: ClientConfig = PolytomicHook(self.polytomic_conn_id).config()
-        if self.organization_id:
-            config = replace(config, organization_id=self.organization_id)
+        calls = self._calls_of_attempt() if operation.takes_idempotency_key else None
+        facts = calls.key_facts(operation.name, call) if calls else ()
+        is_allowed = is_approved or not self._needs_approval(operation)
+        if not (is_allowed or (calls and calls.was_sent(facts))):
+            raise ApprovalRequired
+        if calls:
+            calls.note(facts)
+        attempts_before = calls.attempt.previous_attempts if calls else 0
         failure = f"The operation {operation.name} failed"
+        config = PolytomicHook(self.polytomic_conn_id, self.organization_id).config()
         with PolytomicClient(config=config) as client, translate_api_errors(failure, self.polytomic_conn_id):
             try:
                 return client.run(answer(call, key_facts=facts, attempts_before=attempts_before))
@@ -140,16 +145,16 @@ class PolytomicToolset(AirflowToolset):
                 refusal = str(error)
         raise ModelRetry(refusal)
 
-    def _key_facts(self, operation: Operation, call: Call[Any]) -> tuple[tuple[str | int, ...], int]:
-        """Return the facts of the Idempotency-Key: the same for the n-th such call of each attempt."""
-        context = current_context() if operation.takes_idempotency_key else None
+    def _calls_of_attempt(self) -> TaskCalls | None:
+        """Return the calls of the attempt that runs in this process; None outside a task."""
+        context = current_context()
         if context is None:
-            return (), 0
+            return None
         attempt = Attempt.of(context)
-        body = json.dumps(call.body, sort_keys=True, default=str)
-        facts = (*attempt.identity, attempt.generation, operation.name, call.path, body)
-        self._calls[facts, attempt.previous_attempts] += 1
-        return (*facts, self._calls[facts, attempt.previous_attempts]), attempt.previous_attempts
+        key = (*attempt.identity, attempt.generation, attempt.try_number)
+        if key not in self._task_calls:
+            self._task_calls[key] = TaskCalls(attempt, StateStore(context, CALLS_STATE_KEY))
+        return self._task_calls[key]
 
 
 def _build(operation: Operation, arguments: Mapping[str, Any]) -> Call[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +12,14 @@ import pytest
 pytest.importorskip("airflow.providers.common.ai")
 
 from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults
+from pydantic_ai.exceptions import ApprovalRequired
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import FunctionModel
 
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicUnavailable
-from airflow_provider_polytomic.toolsets import polytomic
+from airflow_provider_polytomic.toolsets import _task_calls, polytomic
 from airflow_provider_polytomic.toolsets.polytomic import PolytomicToolset
-from tests.support.task_instances import TaskInstance
+from tests.support.task_instances import StateStore, TaskInstance
 
 
 class Model:
@@ -154,6 +157,62 @@ def test_a_retry_of_the_task_does_not_repeat_a_start(emulator, in_task, task):
     in_task(task.retry())
     agent(PolytomicToolset(access="write", ask="never"), call)[0].run_sync("start it")
     assert len(emulator.executions(sync.id)) == 1
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_retry_does_not_ask_again_for_a_start_that_was_sent(emulator, in_task, task):
+    sync = emulator.add_model_sync()
+    call = ("start-sync", {"sync_id": sync.id})
+    task.context["task_state_store"] = StateStore()
+    in_task(task)
+    run, _ = agent(PolytomicToolset(access="write"), call)
+    approve = {"deferred_tool_results": DeferredToolResults(approvals={"call-0": True})}
+    emulator.fault("reset", when="after", path="/**/executions", method="POST", count=None)
+    paused = run.run_sync("start it").all_messages()
+    with pytest.raises(PolytomicUnavailable):
+        run.run_sync(message_history=paused, **approve)
+    emulator.clear_faults()
+    in_task(task.retry())
+    assert agent(PolytomicToolset(access="write"), call)[0].run_sync("start it").output == "done"
+    assert len(emulator.executions(sync.id)) == 1
+    again, _ = agent(PolytomicToolset(access="write"), call, call)
+    assert isinstance(again.run_sync("start it twice").output, DeferredToolRequests)
+    assert len(emulator.executions(sync.id)) == 1
+
+
+@pytest.mark.parametrize("is_cleared", [True, False], ids=["cleared", "a day later"])
+def test_a_start_that_would_not_be_repeated_needs_another_approval(emulator, in_task, task, monkeypatch, is_cleared):
+    sync = emulator.add_model_sync(duration=0)
+    call = ("start-sync", {"sync_id": sync.id})
+    task.context["task_state_store"] = StateStore()
+    in_task(task)
+    agent(PolytomicToolset(access="write", ask="never"), call)[0].run_sync("start it")
+    if not is_cleared:
+        now = time.time()
+        monkeypatch.setattr(_task_calls.time, "time", lambda: now + _task_calls.MAX_REPEAT_AGE)
+    in_task(task.clear() if is_cleared else task.retry())
+    run, _ = agent(PolytomicToolset(access="write"), call)
+    assert isinstance(run.run_sync("start it").output, DeferredToolRequests)
+    assert len(emulator.executions(sync.id)) == 1
+
+
+def test_a_start_after_a_pause_is_another_execution(emulator, in_task, task):
+    sync = emulator.add_model_sync(duration=0)
+    call = ("start-sync", {"sync_id": sync.id})
+    task.context["task_state_store"] = StateStore()
+    in_task(task)
+    for _ in range(2):  # the resumed run is in another process
+        agent(PolytomicToolset(access="write", ask="never"), call)[0].run_sync("start it")
+    assert len(emulator.executions(sync.id)) == 2
+
+
+async def test_a_framework_without_approvals_starts_nothing(emulator):
+    sync = emulator.add_model_sync()
+    tools = await asyncio.to_thread(PolytomicToolset(access="write").airflow_tools)
+    [start] = [tool for tool in tools if tool.name == "start-sync"]
+    with pytest.raises(ApprovalRequired):
+        await start.function({"sync_id": sync.id})
+    assert emulator.executions(sync.id) == []
 
 
 def test_a_second_start_in_one_attempt_is_another_execution(emulator, in_task, task):
