@@ -6,7 +6,6 @@ import pytest
 
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
-    PolytomicRunCanceled,
     PolytomicRunFailed,
     PolytomicRunIncomplete,
 )
@@ -118,14 +117,12 @@ def test_without_retry_failed_schemas_a_retry_syncs_all_schemas(build, bulk, emu
     assert started_schemas(emulator, bulk.id) == [None, None]
 
 
-def test_deactivating_cancels_the_running_execution(build, bulk, emulator):
-    ti = build(wait_for_completion=False)
-    ti.execute()
+def test_deactivating_cancels_the_running_execution_and_another_task_waits_for_its_end(build, bulk, emulator):
+    build(wait_for_completion=False).execute()
     emulator.activate(bulk.id, False)
-    waiting = build(if_running="join")
-    with pytest.raises(PolytomicRunCanceled):
-        waiting.finish()
-    assert emulator.executions(bulk.id)[0].status == "canceled"
+    with pytest.raises(PolytomicRunIncomplete):
+        build(if_running="join").finish()
+    assert [execution.status for execution in emulator.executions(bulk.id)] == ["canceled", "errors"]
 
 
 def test_schemas_completed_before_a_lost_worker_are_in_the_result(build, bulk, emulator, deferred, state_store):

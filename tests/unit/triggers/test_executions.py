@@ -92,6 +92,7 @@ class TestEvents:
             "execution_id": trigger.execution_id,
             "message": "",
             "executions": None,
+            "runs": None,
             "ownership": "owned",
             "try_number": 3,
             "latest_end": 9.5,
