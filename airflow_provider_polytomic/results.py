@@ -68,6 +68,7 @@ class ExecutionResult(LeftOut):
     """Describe an execution as JSON: what a task pushes to XCom and what crosses the trigger boundary.
 
     * ``kind`` (``model`` or ``bulk``), ``sync_id``, ``execution_id`` (str): the sync and its execution
+    * ``sync_name`` (str or None): name of the sync; None where Polytomic does not tell it
     * ``status`` (str): status of the execution, as Polytomic says it
     * ``outcome`` (str): ``success``, ``partial``, ``failed``, ``canceled`` or ``running``
     * ``created_at``, ``started_at``, ``completed_at`` (str or None): times in ISO 8601, UTC
@@ -81,6 +82,7 @@ class ExecutionResult(LeftOut):
 
     kind: SyncKindName
     sync_id: str
+    sync_name: str | None
     execution_id: str
     status: str
     outcome: Literal["success", "partial", "failed", "canceled", "running"]

@@ -30,5 +30,6 @@ with DAG(
         deferrable=True,
         poll_interval=5,
         max_active_tis_per_dagrun=4,
+        map_index_template="{{ sync_name | default(task.bulk_sync_id) }}",
     ).expand_kwargs(list_syncs.output.map(lambda sync: {"bulk_sync_id": sync["sync_id"]}))
     # --8<-- [end:list_syncs]

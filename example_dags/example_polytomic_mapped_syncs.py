@@ -33,6 +33,7 @@ with DAG(
         deferrable=True,
         poll_interval=5,
         max_active_tis_per_dag=16,
+        map_index_template="{{ sync_name | default(task.sync_id) }}",
     ).expand(sync_id=sync_ids())
     # --8<-- [end:mapped]
 

@@ -101,7 +101,12 @@ def _payload(execution: Execution, extra: Mapping[str, Any]) -> dict[str, Any]:
     from airflow_provider_polytomic.executions.events import end_of, event_errors
 
     end = end_of(execution)
-    fields = {"event": end, "event_id": f"{execution.id}/{end}" if end else None, "sync_name": None, **extra}
+    fields = {
+        "event": end,
+        "event_id": f"{execution.id}/{end}" if end else None,
+        "sync_name": execution.sync_name,
+        **extra,
+    }
     return {**fields, "created_at": extra["completed_at"], "errors": event_errors(execution.errors)}
 
 

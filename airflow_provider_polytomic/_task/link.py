@@ -10,6 +10,9 @@ from airflow_provider_polytomic._task.state import try_xcom_pull, try_xcom_push
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 
+SYNC_NAME_XCOM_KEY = "polytomic_sync_name"
+
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
@@ -17,6 +20,14 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api.flow import Flow
     from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
+
+
+class LinkedTask:
+    """Keep the URL and the name of a task's sync in the process; None is not known yet, an empty text is none."""
+
+    _sync_url: str | None = None
+    _sync_name: str | None = None
+    _named_sync: str | None = None
 
 
 def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRef | CompletedSince) -> Flow[str | None]:
@@ -32,26 +43,61 @@ def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRe
 
 
 def push_link(
-    task: BaseOperator, context: Context, client: PolytomicClient, target: ExecutionRef | CompletedSince
+    task: BaseOperator,
+    context: Context,
+    client: PolytomicClient,
+    target: ExecutionRef | CompletedSince,
+    *,
+    named: bool = True,
 ) -> None:
-    """Push the URL of a sync to XCom, where the link, the result and the failure report read it."""
-    from airflow_provider_polytomic.api.redaction import one_line
+    """Push the URL and the name of a sync to XCom, where the link, the result and the failure report read them.
 
-    url = client.run(link_url(client, target))
-    if url and not try_xcom_push(context["ti"], LINK_XCOM_KEY, url):
+    An empty text stands for none: Airflow 3 logs an error where an XCom that is read does not exist.
+
+    :param named: whether to request the name, if the task does not have it yet
+    """
+    from airflow_provider_polytomic.api.redaction import one_line
+    from airflow_provider_polytomic.executions.names import find_name
+
+    sync: Any = task
+    url = client.run(link_url(client, target)) or ""
+    name = sync._sync_name
+    if name is None or sync._named_sync not in (None, target.sync_id):
+        name = ""
+    if named and not name and sync._named_sync != target.sync_id:
+        name = client.run(find_name(target.kind, target.sync_id, client.config.secrets)) or ""
+    refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
+    try_xcom_push(context["ti"], SYNC_NAME_XCOM_KEY, name)
+    sync._sync_url, sync._sync_name, sync._named_sync = url, name, target.sync_id if named else None
+    context["sync_name"] = name or target.sync_id  # type: ignore[typeddict-unknown-key]
+    if url and refused:
         task.log.info("In Polytomic: %s", one_line(url, 2000))
 
 
 async def push_link_in_trigger(
     task_instance: Any, client: AsyncPolytomicClient, target: ExecutionRef | CompletedSince
 ) -> None:
-    """Push the URL of a sync to XCom from a trigger."""
+    """Push the URL and the name of a sync to XCom from a trigger."""
+    from airflow_provider_polytomic.executions.names import find_name
+
     url = await client.run(link_url(client, target))
-    if url:
-        await push_xcom_in_trigger(task_instance, LINK_XCOM_KEY, storable(url, "the link"))
+    name = await client.run(find_name(target.kind, target.sync_id, client.config.secrets))
+    await push_xcom_in_trigger(task_instance, LINK_XCOM_KEY, storable(url or "", "the link"))
+    await push_xcom_in_trigger(task_instance, SYNC_NAME_XCOM_KEY, storable(name or "", "the name of the sync"))
+
+
+def restore_link(task: BaseOperator, context: Context) -> None:
+    """Read the URL and the name that the process before a deferral has pushed."""
+    sync: Any = task
+    if sync._sync_url is None:
+        sync._sync_url = try_xcom_pull(context["ti"], LINK_XCOM_KEY) or ""
+        sync._sync_name = try_xcom_pull(context["ti"], SYNC_NAME_XCOM_KEY) or ""
+        if sync._sync_name:
+            context["sync_name"] = sync._sync_name  # type: ignore[typeddict-unknown-key]
 
 
 def with_link(context: Context, execution: Execution) -> Execution:
-    """Return the execution with the URL that this attempt has pushed, if there is one."""
-    url = try_xcom_pull(context["ti"], LINK_XCOM_KEY)
-    return replace(execution, url=url) if url else execution
+    """Return the execution with the URL and the name that this attempt has pushed, if there are any."""
+    sync: Any = context["task"]
+    restore_link(sync, context)
+    return replace(execution, url=sync._sync_url or None, sync_name=sync._sync_name or execution.sync_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_polytomic._task.link import LinkedTask
 from airflow_provider_polytomic._task.values import as_id
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ SYNC_ID_PARAMETERS: dict[SyncKindName, str] = {"model": "sync_id", "bulk": "bulk
 """The parameter with the id of the sync, for each kind of sync."""
 
 
-class SyncTask:
+class SyncTask(LinkedTask):
     """Read the sync of a task from its parameters."""
 
     kind: SyncKindName
@@ -41,4 +42,4 @@ class SyncTask:
     def _ref(self, execution_id: str) -> ExecutionRef:
         from airflow_provider_polytomic.executions import ExecutionRef
 
-        return ExecutionRef(self.kind, self._sync_id, execution_id)
+        return ExecutionRef(self.kind, self._sync_id, execution_id, self._sync_name or None)

@@ -48,6 +48,7 @@ class Execution:
     :param schemas: the schemas of a bulk sync execution
     :param url: address of the sync in Polytomic
     :param left_out: number of schemas that a result has left out of ``schemas``
+    :param sync_name: name of the sync
     """
 
     kind: SyncKindName
@@ -63,6 +64,7 @@ class Execution:
     schemas: tuple[SchemaResult, ...] = ()
     url: str | None = None
     left_out: int = 0
+    sync_name: str | None = None
 
     @property
     def canceling(self) -> bool:
@@ -90,6 +92,7 @@ class Execution:
         result: ExecutionResult = {
             "kind": self.kind,
             "sync_id": self.sync_id,
+            "sync_name": self.sync_name,
             "execution_id": self.id,
             "status": self.status,
             "outcome": self.outcome.value,
@@ -131,6 +134,7 @@ class Execution:
             schemas=tuple(result["schemas"]),
             url=result["url"],
             left_out=result.get("schemas_left_out", 0),
+            sync_name=result.get("sync_name"),
         )
 
     @classmethod

@@ -7,7 +7,7 @@ Model syncs and bulk syncs have an API module each, with the same function names
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +20,9 @@ from airflow_provider_polytomic.results import SyncKindName
 
 MAX_ID_LENGTH = 100
 """Characters of an id from outside in a message."""
+
+MAX_LOGGED_NAME_LENGTH = 48
+"""Characters of a name in a line of a log, which then fits a screen together with two ids."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ def sync_kind(name: str) -> SyncKind:
     return _KINDS[name]
 
 
+def short_name(name: str) -> str:
+    """Return a name as a line of a log has room for it."""
+    return name if len(name) <= MAX_LOGGED_NAME_LENGTH else f"{name[: MAX_LOGGED_NAME_LENGTH - 1]}…"
+
+
 @dataclass(frozen=True)
 class ExecutionRef:
     """Refer to one execution of one sync.
@@ -61,14 +69,17 @@ class ExecutionRef:
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
     :param execution_id: id of the execution
+    :param sync_name: name of the sync, where it is known
     """
 
     kind: SyncKindName
     sync_id: str
     execution_id: str
+    sync_name: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        return one_line(f"execution {self.execution_id} of {sync_kind(self.kind).label} {self.sync_id}")
+        ids = f"execution {self.execution_id} of {sync_kind(self.kind).label} {self.sync_id}"
+        return one_line(f"{short_name(self.sync_name)!r} ({ids})" if self.sync_name else ids)
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution]:
         """Request the execution.
@@ -82,4 +93,4 @@ class ExecutionRef:
     def _read(self, answer: Any) -> Execution:
         if answer.id.strip().lower() != self.execution_id.strip().lower():
             raise UnusableResponse(f"the response is about another execution: {one_line(answer.id, MAX_ID_LENGTH)}")
-        return sync_kind(self.kind).read(self.sync_id, answer)
+        return replace(sync_kind(self.kind).read(self.sync_id, answer), sync_name=self.sync_name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
-from airflow_provider_polytomic.api.flow import Flow, all_rows
+from airflow_provider_polytomic.api.errors import PolytomicError
+from airflow_provider_polytomic.api.flow import Flow, all_rows, send
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.results import SyncKindName
@@ -13,6 +15,11 @@ MAX_NEAREST_NAMES = 5
 MAX_IDS_OF_A_NAME = 100
 MAX_COMPARED_LENGTH = 200
 NEAREST_NAME_SIMILARITY = 0.4
+
+
+MAX_NAME_LENGTH = 200
+NAME_TIMEOUT = 5.0
+"""Seconds for the request of a name, without which everything goes on."""
 
 
 class UnresolvedName(LookupError):
@@ -51,3 +58,17 @@ def _nearest(name: str, names: list[str]) -> list[str]:
     wanted = name[:MAX_COMPARED_LENGTH].casefold()
     nearest = get_close_matches(wanted, by_folded, MAX_NEAREST_NAMES, NEAREST_NAME_SIMILARITY)
     return [repr(one_line(redact(by_folded[each]))) for each in nearest]
+
+
+def find_name(kind: SyncKindName, sync_id: str, secrets: Sequence[str | None] = ()) -> Flow[str | None]:
+    """Return the name of a sync in one line; None if Polytomic does not tell it in time.
+
+    :param kind: ``model`` or ``bulk``
+    :param secrets: texts to mask
+    """
+    call = sync_kind(kind).api.get(sync_id).with_timeout(NAME_TIMEOUT).without_retries()
+    try:
+        sync = yield from send(call)
+    except PolytomicError:
+        return None
+    return one_line(redact(sync.name, *secrets), MAX_NAME_LENGTH) if sync.name else None

@@ -57,7 +57,8 @@ def report(
     """
     diagnostics = diagnostics or Diagnostics()
     label = sync_kind(execution.kind).label.capitalize()
-    name = f" {diagnostics.sync_name[:MAX_NAME_LENGTH]!r}" if diagnostics.sync_name else ""
+    sync_name = diagnostics.sync_name or execution.sync_name
+    name = f" {sync_name[:MAX_NAME_LENGTH]!r}" if sync_name else ""
     first = f"{label}{name} {_word(execution.sync_id)} {headline}: execution {_word(execution.id)} {_state(execution)}."
     details = [*_execution_lines(execution), *_diagnostics_lines(execution, diagnostics)]
     last = [f"  {one_line(execution.url, MAX_URL_LENGTH)}"] if execution.url else []

@@ -13,7 +13,7 @@ from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import ExecutionRef
+from airflow_provider_polytomic.executions.kinds import ExecutionRef, short_name
 from airflow_provider_polytomic.executions.outcome import is_completed_schema, is_unsuccessful_schema
 from airflow_provider_polytomic.executions.targets import CompletedSince
 
@@ -108,7 +108,10 @@ class ProgressLogger:
         state = (execution.status, *_progress(execution))
         changed = self._logged is None or self._logged[0] != execution.status
         if changed or (state != self._logged and self._polled_at - self._logged_at >= PROGRESS_INTERVAL):
-            log.info("%s (%s)", ", ".join(self._parts(execution)), self._target)
+            name, about = getattr(self._target, "sync_name", None), str(self._target)
+            if name:
+                name, about = f"{short_name(name)}: ", f"execution {execution.id}"
+            log.info("%s%s (%s)", name or "", ", ".join(self._parts(execution)), about)
             self._logged, self._logged_at = state, self._polled_at
 
     def failed(self, error: errors.PolytomicError) -> None:

@@ -343,6 +343,7 @@ class PolytomicHook(BasePolytomicHook):
 
     def _result(self, execution: Execution) -> ExecutionResult:
         from airflow_provider_polytomic.api.redaction import redact
+        from airflow_provider_polytomic.executions.names import find_name
         from airflow_provider_polytomic.hooks._connection import link_url
 
         client = self.get_conn()
@@ -350,6 +351,7 @@ class PolytomicHook(BasePolytomicHook):
         url = client.run(link_url(config, execution.kind, execution.sync_id, execution.id))
         result: ExecutionResult = redact(execution.result())
         result["url"] = url
+        result["sync_name"] = client.run(find_name(execution.kind, execution.sync_id, config.secrets))
         return result
 
     def _rows(self, call: Call[Listing[Any]], exclude: Collection[str] = ()) -> list[dict[str, Any]]:

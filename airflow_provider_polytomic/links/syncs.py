@@ -37,4 +37,6 @@ class PolytomicSyncLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the URL, or an empty text if there is none."""
+        if hasattr(operator, "_sync_url"):  # A worker of Airflow 3 logs an error where there is no XCom.
+            return str(operator._sync_url or "")
         return str(xcom_value(ti_key, LINK_XCOM_KEY) or "")

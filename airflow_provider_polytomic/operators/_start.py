@@ -20,7 +20,7 @@ from airflow_provider_polytomic._task.errors import (
     with_problem,
 )
 from airflow_provider_polytomic._task.events import EventStatus, validate_execute_complete_event
-from airflow_provider_polytomic._task.link import push_link, with_link
+from airflow_provider_polytomic._task.link import push_link, restore_link, with_link
 from airflow_provider_polytomic._task.result import (
     finish_execution,
     publish_result,
@@ -142,6 +142,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after a deferral; if Airflow ended it because of its timeout, cancel the execution first."""
+        restore_link(self, context)
         if next_method != "__fail__":
             return super().resume_execution(next_method, next_kwargs, context)
         awaited = TaskExecutionState(context).get_awaited()
@@ -307,6 +308,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 latest_end=latest_end,
                 previous_schema_results=previous_schema_results,
                 console_log=self.console_log and ownership is not Ownership.BLOCKING,
+                sync_name=ref.sync_name,
             ),
             method_name="execute_complete",
             timeout=None if deadline is None else deferral_timeout(deadline - time.time(), self.poll_interval),

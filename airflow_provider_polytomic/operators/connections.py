@@ -99,6 +99,7 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the connection, or return the existing one."""
         from airflow_provider_polytomic.api.provisioning import RefreshTimeout, create_once, refresh
+        from airflow_provider_polytomic.api.redaction import one_line
 
         name, type_id = as_id(self.name, "name"), as_id(self.connection_type, "connection_type")
         policies = _policies(self.policies)
@@ -119,10 +120,14 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
                     validate=self.validate,
                 )
             )
+        self.log.info(
+            "Connection %s of type %s is there: %s", one_line(name), one_line(type_id), one_line(connection.id)
+        )
         if self.refresh_schemas:
             try:
                 with self._translate_errors(f"The schemas of connection {self.name!r} could not be refreshed"):
                     client.run(refresh(connection.id, timeout=self.refresh_timeout))
+                self.log.info("Refreshed the schemas of connection %s", one_line(name))
             except RefreshTimeout as error:
                 raise PolytomicTaskError(
                     f"Connection {self.name!r}: {error}. Next: set a longer refresh_timeout, or refresh_schemas=False"
@@ -254,6 +259,7 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Replace the settings."""
         from airflow_provider_polytomic.api.provisioning import replace_settings
+        from airflow_provider_polytomic.api.redaction import one_line
 
         connection_id, hook = as_id(self.connection_id, "connection_id"), PolytomicHook(self.polytomic_conn_id)
         policies = _policies(self.policies)
@@ -269,6 +275,7 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
                     validate=self.validate,
                 )
             )
+        self.log.info("Updated connection %s: %s", one_line(updated.name or ""), one_line(connection_id))
         return _without_secrets(updated)
 
 
@@ -315,6 +322,8 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
                 PolytomicHook(self.polytomic_conn_id).send(deletion)
             except PolytomicNotFoundError:
                 self.log.info("Connection %s does not exist", connection_id)
+            else:
+                self.log.info("Deleted connection %s", connection_id)
 
 
 def _policies(value: Any) -> list[str] | None:

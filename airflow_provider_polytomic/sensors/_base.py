@@ -12,7 +12,7 @@ from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkip
 from airflow_provider_polytomic._task.client import open_client
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.events import ExecutionEvent, validate_execute_complete_event
-from airflow_provider_polytomic._task.link import push_link
+from airflow_provider_polytomic._task.link import LinkedTask, push_link, restore_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.values import duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.executions import CompletedSince, ExecutionRef
 
 
-class BasePolytomicSensor(BaseSensorOperator):
+class BasePolytomicSensor(LinkedTask, BaseSensorOperator):
     """Poke in a worker, or wait in the triggerer."""
 
     operator_extra_links = (PolytomicSyncLink(),)
@@ -91,6 +91,7 @@ class BasePolytomicSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after a deferral; a failed deferral of an earlier attempt does not count."""
+        restore_link(self, context)
         if next_method == "__fail__":
             awaited = TaskExecutionState(context).get_awaited()
             if awaited is None and not self.start_from_trigger:
@@ -107,7 +108,7 @@ class BasePolytomicSensor(BaseSensorOperator):
 
     def _push_link_once(self, context: Context, target: ExecutionRef | CompletedSince) -> None:
         if not self._link_pushed:
-            push_link(self, context, self._client, target)
+            push_link(self, context, self._client, target, named=not self.reschedule)
             self._link_pushed = True
 
     def _defer(self, context: Context, trigger_class: type[BaseTrigger], deadline: float, **values: Any) -> NoReturn:

@@ -192,6 +192,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             sync_id=self._sync_id,
             execution_id=execution_id,
             completed_after=None if execution_id else self._get_completed_after(context).isoformat(),
+            sync_name=self._sync_name or None,
             **self._trigger_options(),
         )
 
@@ -205,7 +206,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
                 if self._target is None:
                     self._target = self._kept_target(context) or self._client.run(self._resolve_target(context))
                     self._keep_target(context)
-                    push_link(self, context, self._client, self._target)
+                    push_link(self, context, self._client, self._target, named=not self.reschedule)
                 return self._client.run(self._target.fetch())
             except FINAL_ERRORS:
                 raise
@@ -252,6 +253,8 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         return previous_schedule_point(context)
 
     def _finish(self, context: Context, execution: Execution) -> ExecutionResult:
+        if self.reschedule:  # Each poke is a process of its own: only the last one requests the name.
+            push_link(self, context, self._client, self._ref(execution.id))
         hint = "check the sync's history in Polytomic"
         return finish_execution(self, context, execution, self._criteria, retry_hint=hint)
 

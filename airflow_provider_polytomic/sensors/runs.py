@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_polytomic.executions import Execution, ExecutionRef
     from airflow_provider_polytomic.results import ExecutionResult
+
+MAX_REQUESTED_NAMES = 100
+"""Syncs of which a task requests or knows the names."""
 
 
 class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
@@ -72,6 +75,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         self.fail_on_partial = fail_on_partial
         self._ends: dict[ExecutionRef, Execution | str] = {}
         self._waited_for: list[ExecutionRef] | None = None
+        self._names: dict[tuple[str, str], str | None] = {}
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Request the status of each execution that has not ended; a failed request is logged and changes nothing."""
@@ -105,7 +109,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         if not refs:
             return []
         self._push_link_once(context, refs[0])
-        self._defer(context, PolytomicManyExecutionsTrigger, deadline, runs=[asdict(ref) for ref in refs])
+        self._defer(context, PolytomicManyExecutionsTrigger, deadline, runs=[_run(ref) for ref in refs])
 
     def _complete(self, context: Context, event: ExecutionEvent) -> list[ExecutionResult]:
         from airflow_provider_polytomic.executions import Execution
@@ -136,6 +140,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
                     sync_kind(run["kind"]).name,
                     as_id(run["sync_id"], "the sync_id of a run"),
                     as_id(run["execution_id"], "the execution_id of a run"),
+                    run.get("sync_name"),
                 )
                 for run in as_mappings(runs, "runs")
             ]
@@ -186,7 +191,23 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         TaskExecutionState(context).push_result(_results(ended, refs))
 
     def _ended(self, refs: Sequence[ExecutionRef]) -> dict[ExecutionRef, Execution]:
-        return {ref: end for ref in refs if (end := self._ends.get(ref)) and not isinstance(end, str)}
+        ended = {ref: end for ref in refs if (end := self._ends.get(ref)) and not isinstance(end, str)}
+        return {ref: replace(end, sync_name=self._name_of(ref)) for ref, end in ended.items()}
+
+    def _name_of(self, ref: ExecutionRef) -> str | None:
+        """Return the name of a sync: from ``runs``, or requested once, for at most :data:`MAX_REQUESTED_NAMES`."""
+        from airflow_provider_polytomic.executions.names import find_name
+
+        key = (ref.kind, ref.sync_id)
+        if not self._names:
+            self._names = {(one.kind, one.sync_id): one.sync_name for one in self._refs_of(self.runs) if one.sync_name}
+        if key not in self._names and len(self._names) < MAX_REQUESTED_NAMES:
+            self._names[key] = self._client.run(find_name(ref.kind, ref.sync_id, self._client.config.secrets))
+        return self._names.get(key)
+
+
+def _run(ref: ExecutionRef) -> dict[str, str]:
+    return {"kind": ref.kind, "sync_id": ref.sync_id, "execution_id": ref.execution_id}
 
 
 def _results(ended: Mapping[ExecutionRef, Execution], refs: Sequence[ExecutionRef]) -> list[ExecutionResult]:

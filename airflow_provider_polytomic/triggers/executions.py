@@ -68,6 +68,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
     :param end_from_trigger: Whether to end the task from the trigger (bool) if the execution succeeds without record
         errors; default False.
     :param push_result: Whether to push the result to XCom in that case (bool); default True.
+    :param sync_name: Name of the sync (str) for the log; default None.
 
     .. code-block:: python
 
@@ -99,6 +100,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         console_log: bool = False,
         end_from_trigger: bool = False,
         push_result: bool = True,
+        sync_name: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
@@ -116,6 +118,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         self.console_log = console_log
         self.end_from_trigger = end_from_trigger
         self.push_result = push_result
+        self.sync_name = sync_name
         self._ended = False
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -153,12 +156,13 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
     async def _wait(self) -> ExecutionEvent:
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import CompletedSince, DeadlinePassed, ExecutionRef
+        from airflow_provider_polytomic.executions.names import find_name
         from airflow_provider_polytomic.executions.poller import shared_poller
 
         target: ExecutionRef | CompletedSince
         try:
             if self.execution_id is not None:
-                target = ExecutionRef(self.kind, self.sync_id, self.execution_id)
+                target = ExecutionRef(self.kind, self.sync_id, self.execution_id, self.sync_name)
             else:
                 since = as_datetime(self.completed_after or EPOCH, "completed_after")
                 target = CompletedSince(self.kind, self.sync_id, since)
@@ -173,7 +177,11 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
                     if self.end_from_trigger:
                         ref = ExecutionRef(self.kind, self.sync_id, execution.id)
                         async with shared_client(config) as client:
-                            execution = replace(execution, url=await client.run(link_url(client, ref)))
+                            url = await client.run(link_url(client, ref))
+                            name = self.sync_name or await client.run(
+                                find_name(self.kind, self.sync_id, config.secrets)
+                            )
+                            execution = replace(execution, url=url, sync_name=name)
         except DeadlinePassed:
             return self._event(EventStatus.DEADLINE, execution=await self._cancel_at_deadline())
         return self._event(EventStatus.ENDED, execution=execution.result())
