@@ -120,9 +120,7 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
                     validate=self.validate,
                 )
             )
-        self.log.info(
-            "Connection %s of type %s is there: %s", one_line(name), one_line(type_id), one_line(connection.id)
-        )
+        self.log.info("Connection %s of type %s exists: %s", one_line(name), one_line(type_id), one_line(connection.id))
         if self.refresh_schemas:
             try:
                 with self._translate_errors(f"The schemas of connection {self.name!r} could not be refreshed"):

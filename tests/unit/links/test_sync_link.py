@@ -188,7 +188,7 @@ def test_without_a_template_there_is_no_link_and_no_request(connect, emulator, o
     connect()
     task = task_instance(operator(wait_for_completion=False))
     assert task.execute()["url"] is None
-    assert LINK_XCOM_KEY not in task.xcoms
+    assert task.xcoms[LINK_XCOM_KEY] == ""
     assert "/api/me" not in [one.path for one in emulator.requests]
 
 
@@ -211,6 +211,29 @@ def test_the_link_is_the_xcom(monkeypatch, value, url):
     monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: value if (ti_key, key) == ("ti", LINK_XCOM_KEY) else 0)
     link = PolytomicSyncLink()
     assert (link.xcom_key, link.get_link(None, ti_key="ti")) == (LINK_XCOM_KEY, url)
+
+
+def test_a_worker_reads_no_xcom_that_may_not_exist(monkeypatch, operator):
+    monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: pytest.fail("an XCom was read"))
+    assert PolytomicSyncLink().get_link(operator(), ti_key="ti") == ""
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+def test_the_name_of_the_sync_is_in_the_result_after_one_request(
+    connect, emulator, operator, task_instance, no_waiting, deferrable
+):
+    connect()
+    task = task_instance(operator(deferrable=deferrable))
+    result = task.finish()
+    [sync] = emulator.syncs
+    assert result["sync_name"] == task.context["sync_name"] == sync.name
+    assert len([one for one in emulator.requests if one.path.endswith(f"/syncs/{sync.id}")]) == 1
+
+
+def test_a_name_that_polytomic_does_not_tell_is_none(connect, emulator, operator, task_instance):
+    connect()
+    emulator.fault("status", status=500, count=None, method="GET", path="/**/syncs/*")
+    assert task_instance(operator(wait_for_completion=False)).execute()["sync_name"] is None
 
 
 @pytest.mark.parametrize("kind", LINKED)
