@@ -9,6 +9,10 @@ MAX_DURATION = timedelta(days=3660)
 """Longest interval or timeout; a longer one is a mistake, such as milliseconds in place of seconds."""
 
 
+MIN_DURATION = timedelta(milliseconds=1)
+"""Shortest interval or timeout; a shorter one would send requests without a pause."""
+
+
 class InvalidParameterError(ValueError, TypeError):
     """A parameter is invalid.
 
@@ -19,14 +23,14 @@ class InvalidParameterError(ValueError, TypeError):
 def duration(value: float | timedelta, name: str) -> float:
     """Return a duration in seconds.
 
-    :raises InvalidParameterError: if the value is not a number or a timedelta, is not greater than 0, or is longer than
-        :data:`MAX_DURATION`
+    :raises InvalidParameterError: if the value is not a number or a timedelta, is shorter than :data:`MIN_DURATION`, or
+        is longer than :data:`MAX_DURATION`
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not _is_number(seconds) or not 0 < seconds <= MAX_DURATION.total_seconds():
+    if not _is_number(seconds) or not MIN_DURATION.total_seconds() <= seconds <= MAX_DURATION.total_seconds():
         raise InvalidParameterError(
-            f"{name} must be a number of seconds or a timedelta greater than 0 and at most {MAX_DURATION.days} days, "
-            f"not {value!r}"
+            f"{name} must be a number of seconds or a timedelta greater than 0, at least a millisecond and at "
+            f"most {MAX_DURATION.days} days, not {value!r}"
         )
     return float(seconds)
 

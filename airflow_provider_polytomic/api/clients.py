@@ -49,10 +49,10 @@ KEEP_ALIVE = 300.0
 MAX_CONNECTIONS = 10
 """More requests at once would make httpx search its queue of them again and again, at milliseconds each."""
 
-MAX_INLINE_BODY = 64 * 1024
-"""Bytes of a body that are read on the event loop, which takes some milliseconds."""
+MAX_INLINE_BODY = 16 * 1024
+"""Bytes of a body that are read on the event loop, which takes some milliseconds, or tens of them for an error."""
 
-MAX_INLINE_COMPRESSED_BODY = 4 * 1024
+MAX_INLINE_COMPRESSED_BODY = 256
 """The same for a compressed body, which unpacks to a thousand times as much at most."""
 
 MAX_CHUNKS_AT_ONCE = 100

@@ -7,6 +7,7 @@ bits, and size and depth are bounded.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -25,6 +26,9 @@ MAX_DEPTH = 64
 MAX_VALUES = 1_000_000
 """Values and escapes of one document: each takes time and memory, however few bytes it has."""
 
+MAX_NAMES = 100_000
+"""Names of one object: an object is validated in one go, while no other thread runs."""
+
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
 
@@ -34,6 +38,7 @@ CUT = "… (cut)"
 REPLACEMENT = "\ufffd"
 
 _CHUNK = 64 * 1024
+_TEXT_CHUNK = 1024 * 1024
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _MAX_DIGITS = 1000
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
@@ -84,11 +89,11 @@ def decode_json(content: bytes | str) -> Any:
     :raises ValueError: If the content is not JSON.
     """
     _check_size(len(content))
-    text = content if isinstance(content, str) else content.decode(errors="replace").removeprefix("\ufeff")
-    if sum(map(text.count, ",[{\\")) > MAX_VALUES:
+    text = content if isinstance(content, str) else _decode_utf8(content)
+    if sum(text.count(mark) for mark in ",[{\\") > MAX_VALUES:
         raise DecodingError(f"it has more than {MAX_VALUES:,} values")
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse, object_hook=_identity)
+        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse, object_hook=_checked)
     except RecursionError:
         raise DecodingError(_too_deep()) from None
     _check_depth(value)
@@ -107,6 +112,13 @@ def clean_text(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def _decode_utf8(content: bytes) -> str:
+    """Decode a text in pieces: no other thread runs while one is decoded, and each invalid byte takes long."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    parts = [decoder.decode(content[at : at + _TEXT_CHUNK]) for at in range(0, len(content), _TEXT_CHUNK)]
+    return "".join([*parts, decoder.decode(b"", True)]).removeprefix("\ufeff")
 
 
 def _check_size(size: int) -> None:
@@ -157,6 +169,8 @@ def _refuse(digits: str) -> NoReturn:
     raise DecodingError(_TOO_LARGE_NUMBER)
 
 
-def _identity(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an object as it is: the call lets other threads run while a large document is decoded in this one."""
+def _checked(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object; the call lets other threads run while a large document is decoded in this one."""
+    if len(value) > MAX_NAMES:
+        raise DecodingError(f"an object of it has more than {MAX_NAMES:,} names")
     return value

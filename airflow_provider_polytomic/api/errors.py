@@ -5,6 +5,7 @@ from __future__ import annotations
 import copyreg
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from airflow_provider_polytomic.api.redaction import one_line, redact
@@ -48,7 +49,7 @@ class PolytomicAPIError(PolytomicError):
     :param path: Path of the request, without host and query.
     :param message: Message of the API; redacted here.
     :param key: Error code of the API, if there is one.
-    :param metadata: Details from the API; redacted here.
+    :param metadata: Details from the API, left out where they are long; redacted here.
     :param retry_after: Value of the ``Retry-After`` header in seconds, if there is one.
     :param headers: Headers of the response, with names in lower case; those that may hold a secret are left out here.
     :param foreign: True if the response does not have the shape of an API error, so that something in front of the API
@@ -78,7 +79,7 @@ class PolytomicAPIError(PolytomicError):
         self.key = key
         self.metadata: dict[str, Any] = redact(metadata or {})
         self.retry_after = retry_after
-        self.headers = _shown_headers(headers or {})
+        self.headers = {name: one_line(redact(value)) for name, value in shown_headers(headers or {}).items()}
         self.foreign = foreign
         shown = one_line(self.message, MAX_MESSAGE_LENGTH)
         super().__init__(f"{method} {path} was answered {status_code}: {shown}{self._used_by()}")
@@ -212,7 +213,7 @@ def class_of_status(status_code: int) -> type[PolytomicAPIError]:
     return _CLASS_OF_STATUS.get(status_code, PolytomicAPIError)
 
 
-def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a response as short lines without secrets."""
-    shown = [(name.lower(), value) for name, value in headers.items() if not _HIDDEN_HEADER.search(name.lower())]
-    return {name: one_line(redact(value)) for name, value in shown[:MAX_HEADERS]}
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those headers of a response that hold no secret, up to a number; the names are in lower case."""
+    shown = ((name.lower(), value) for name, value in headers.items() if not _HIDDEN_HEADER.search(name.lower()))
+    return dict(islice(shown, MAX_HEADERS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from airflow_provider_polytomic.api.models.base import RawResponse
 from airflow_provider_polytomic.api.redaction import redact, register_secrets
 from airflow_provider_polytomic.api.retry import read_retry_after
 from airflow_provider_polytomic.api.secret_values import secrets_in, secrets_of_connection
+from airflow_provider_polytomic.api.transport import proxy_setting
 
 T = TypeVar("T")
 
@@ -27,6 +29,9 @@ _NOT_JSON = "is {}, not JSON; check the host of the connection and any proxy in 
 _BEYOND_LIMITS = "cannot be used"
 _EMPTY = _NOT_JSON.format("empty")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+MAX_DETAILS = 64 * 1024
+"""Characters of an error's metadata as JSON; longer ones are left out."""
 
 _ERRORS_OF_IO = (httpx.HTTPError, OSError, asyncio.TimeoutError)
 FAULTS = (*_ERRORS_OF_IO, httpx.InvalidURL, ValueError, ArithmeticError, LookupError)
@@ -71,6 +76,11 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response,
             transient=False,
             status_code=response.status_code,
         )
+    if not (response.is_success or response.is_error):
+        raise call.response_error(
+            f"the response has a status that HTTP does not know ({response.status_code}); check the host of the "
+            "connection and any proxy in between"
+        )
     payload, problem = _decode(response, body)
     if response.is_error:
         raise _error_of(call, config, response, payload, problem)
@@ -97,8 +107,10 @@ def transport_error(call: Call[Any], config: ClientConfig, error: Exception) -> 
     is_local = isinstance(error, httpx.LocalProtocolError) or not isinstance(error, _ERRORS_OF_IO)
     if is_local:  # The error's own text may quote a header.
         reason = "the host, the port or a header of the request is not valid"
+    proxy = proxy_setting(config)
+    through = f", through the proxy of {proxy}" if proxy and (is_local or isinstance(error, _NEVER_SENT)) else ""
     return errors.PolytomicTransportError(
-        f"{type(error).__name__}: {reason} ({config.base_url})",
+        f"{type(error).__name__}: {reason} ({config.base_url}{through})",
         method=call.method,
         path=call.path,
         sent=not (is_local or isinstance(error, _NEVER_SENT)),
@@ -153,19 +165,33 @@ def _error_of(
         )
     if not isinstance(body, dict):
         body = {"message": f"the response {problem or 'is not a JSON object as the API returns'}"}
-    body = redact(body, *secrets_of(call, config))
     older = body["error"] if isinstance(body.get("error"), dict) else {}
+    message, secrets = body.get("message") or older.get("message") or body.get("error"), secrets_of(call, config)
+    given = {"message": message, "key": body.get("key"), "metadata": body.get("metadata")}
+    shown = redact({name: _if_short(value) for name, value in given.items()}, *secrets)
     return errors.class_of_status(status)(
         status,
         method=call.method,
         path=call.path,
-        message=str(body.get("message") or older.get("message") or body.get("error") or "") or None,
-        key=str(body["key"]) if body.get("key") else None,
-        metadata=body["metadata"] if isinstance(body.get("metadata"), dict) else None,
+        message=str(shown["message"] or "") or None,
+        key=str(shown["key"]) if shown["key"] else None,
+        metadata=shown["metadata"] if isinstance(shown["metadata"], dict) else None,
         retry_after=read_retry_after(response.headers.get("retry-after")),
-        headers=redact(dict(response.headers), *secrets_of(call, config)),
+        headers=redact(errors.shown_headers(response.headers), *secrets),
         foreign=foreign,
     )
+
+
+def _if_short(value: Any) -> Any:
+    """Return a text, or another value whose JSON is short: redaction takes some time for each value in it."""
+    if isinstance(value, str):
+        return value
+    left = MAX_DETAILS
+    for part in json.JSONEncoder().iterencode(value):
+        left -= len(part)
+        if left < 0:
+            return None
+    return value
 
 
 def _decode(response: httpx.Response, body: bytes) -> tuple[Any, str | None]:

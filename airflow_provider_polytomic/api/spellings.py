@@ -24,9 +24,12 @@ _ESCAPE_OR_SPACE = re.compile(rf"{_CODED}|[\s+]+")
 _SPACES = re.compile(r"[\s+]+")
 _HAS_ESCAPE = re.compile(r"[\\%&]")
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
+_BASE64_SEPARATOR = re.compile(r"[/+_-]")
 _CONTROL_CODE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 Span = tuple[int, int]
+Secrets = dict[str, list[str]]
+"""Secrets by their first letters."""
 
 
 class SecretFinder:
@@ -44,8 +47,8 @@ class SecretFinder:
             for text in (part, part.strip())
             for piece in _pieces(text)
         }
-        self._long = sorted(text for text in texts if len(text) >= MIN_SENT_LENGTH)
-        self._decoded = sorted({plain for text in texts if len(plain := _undo(text)) >= MIN_SENT_LENGTH})
+        self._long = _by_beginning(texts)
+        self._decoded = _by_beginning({_undo(text) for text in texts})
         short = sorted((re.escape(text) for text in texts if 0 < len(text) < MIN_SENT_LENGTH), key=len, reverse=True)
         self._words = re.compile(rf"(?<![^\W_])(?:{'|'.join(short)})(?![^\W_])") if short else None
         self._empty = not texts - {""}
@@ -58,7 +61,7 @@ class SecretFinder:
         if self._words:
             found += [match.span() for match in self._words.finditer(text)]
         if self._long:
-            found += [match.span() for match in _ENCODED.finditer(text) if self._is_in(decode_base64(match[0]))]
+            found += [match.span() for match in _ENCODED.finditer(text) if self._is_in_base64(match[0])]
             found += self._spans_in_encoded(text)
         return found
 
@@ -68,6 +71,11 @@ class SecretFinder:
 
     def _is_in(self, text: str) -> bool:
         return any(secret in text for secret in _candidates(text, self._long))
+
+    def _is_in_base64(self, text: str) -> bool:
+        """Tell whether a secret is in Base64, which may begin anywhere in the text: after a word and a slash."""
+        begins = range(4) if _BASE64_SEPARATOR.search(text) else (0,)
+        return any(self._is_in(decode_base64(text[begin:])) for begin in begins)
 
     def _spans_in_encoded(self, text: str) -> list[Span]:
         views = [text]
@@ -91,15 +99,22 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[min(start, len(text) - PIECE_LENGTH) :][:PIECE_LENGTH]
 
 
-def _candidates(text: str, secrets: list[str]) -> list[str]:
+def _by_beginning(texts: Iterable[str]) -> Secrets:
+    secrets: Secrets = {}
+    for text in sorted(text for text in texts if len(text) >= MIN_SENT_LENGTH):
+        secrets.setdefault(text[:MIN_SENT_LENGTH], []).append(text)
+    return secrets
+
+
+def _candidates(text: str, secrets: Secrets) -> Iterator[str]:
     """Leave out secrets whose beginning is not in the text, so that each secret does not need a search of its own."""
-    if len(secrets) <= FEW_SECRETS:
-        return secrets
-    beginnings = {text[at : at + MIN_SENT_LENGTH] for at in range(len(text) - MIN_SENT_LENGTH + 1)}
-    return [secret for secret in secrets if secret[:MIN_SENT_LENGTH] in beginnings]
+    beginnings: Iterable[str] = secrets
+    if len(secrets) > FEW_SECRETS:
+        beginnings = secrets.keys() & {text[at : at + MIN_SENT_LENGTH] for at in range(len(text) - MIN_SENT_LENGTH + 1)}
+    return (secret for beginning in beginnings for secret in secrets[beginning])
 
 
-def _occurrences(text: str, secrets: list[str]) -> Iterator[Span]:
+def _occurrences(text: str, secrets: Secrets) -> Iterator[Span]:
     for secret in _candidates(text, secrets):
         at = text.find(secret)
         while at >= 0:

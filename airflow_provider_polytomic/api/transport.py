@@ -18,7 +18,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
+from urllib.request import getproxies_environment, proxy_bypass_environment
 
 import httpcore
 import httpx
@@ -26,6 +26,8 @@ import httpx
 from airflow_provider_polytomic.api.config import ClientConfig, is_loopback
 
 HttpClient = TypeVar("HttpClient", httpx.Client, httpx.AsyncClient)
+
+MAX_PORT = 65_535
 
 _PROXY_SCHEMES = ("http", "https", "all")
 _FAULTS = (httpx.InvalidURL, ImportError, OSError, ValueError, LookupError)
@@ -45,6 +47,8 @@ def open_client(kind: type[HttpClient], url: str, *, proxy: str | None = None, *
     trust_env = not is_loopback(urlsplit(url).hostname or "")
     cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     client: HttpClient
+    if problem := _problem_of_proxies(proxy, trust_env):
+        raise ValueError(problem)
     try:
         client = kind(
             proxy=proxy,
@@ -54,9 +58,12 @@ def open_client(kind: type[HttpClient], url: str, *, proxy: str | None = None, *
             **settings,
         )
     except _FAULTS as error:
-        name = type(error).__name__
-        problem = _problem_of_proxies(proxy, trust_env) or f"the HTTP library cannot use its settings ({name})"
-        raise ValueError(problem) from None
+        if trust_env and not proxy and getproxies_environment().get("no"):
+            variable = _variable("no_proxy")
+            raise ValueError(
+                f"{variable} has an entry that cannot be read: it must list host names, separated by commas"
+            ) from None
+        raise ValueError(f"the HTTP library cannot use its settings ({type(error).__name__})") from None
     if isinstance(client, httpx.Client):
         for transport in (client._transport, *client._mounts.values()):
             if isinstance(transport, httpx.HTTPTransport):
@@ -84,6 +91,9 @@ def tls_context(verify: bool | str) -> ssl.SSLContext | bool:
 
     :raises ValueError: If the certificates cannot be read; the message names the setting.
     """
+    key_log = os.environ.get("SSLKEYLOGFILE")
+    if key_log and not os.access(key_log if os.path.exists(key_log) else os.path.dirname(key_log) or ".", os.W_OK):
+        raise ValueError(f"the environment variable SSLKEYLOGFILE names {key_log!r}, which is not a file to write to")
     return _tls_context(verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
@@ -112,14 +122,25 @@ def _problem_of_proxies(proxy: str | None, trust_env: bool) -> str | None:
         settings = [(_variable(f"{scheme}_proxy"), proxies[scheme]) for scheme in _PROXY_SCHEMES if scheme in proxies]
     for setting, url in settings:
         try:
-            httpx.HTTPTransport(verify=False, proxy=url if "://" in url else f"http://{url}").close()
+            address = httpx.URL(url if "://" in url else f"http://{url}")
+            if not address.host or (address.port or 0) > MAX_PORT:
+                raise ValueError("no host, or no such port")
+            httpx.HTTPTransport(verify=False, proxy=address).close()
         except _FAULTS as error:
             if isinstance(error, ImportError):
                 return f"{setting} is a SOCKS proxy, which needs the package socksio: install httpx[socks]"
             return f"{setting} is not the URL of a proxy: it must look like http://user:password@proxy.example.com:8080"
-    if trust_env and not proxy and proxies.get("no"):
-        return f"{_variable('no_proxy')} has an entry that cannot be read: it must list host names, separated by commas"
     return None
+
+
+def proxy_setting(config: ClientConfig) -> str | None:
+    """Return the name of the setting with the proxy of a client's requests; None for requests without a proxy."""
+    address, proxies = urlsplit(config.base_url), getproxies_environment()
+    if config.proxy:
+        return "the connection"
+    if is_loopback(address.hostname or "") or proxy_bypass_environment(address.hostname or "", proxies):
+        return None
+    return next((_variable(f"{name}_proxy") for name in (address.scheme, "all") if name in proxies), None)
 
 
 def _variable(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
 from airflow_provider_polytomic._task.errors import MAX_REFUSAL_LENGTH, translate_api_errors
-from airflow_provider_polytomic._task.values import as_id
+from airflow_provider_polytomic._task.values import InvalidParameterError, as_id
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._airflow_connection import fields_of, read_extra, with_types
@@ -139,6 +139,8 @@ def _hiding_partial_class(partial_class: type[Any]) -> type[Any]:
     class HidingPartial(partial_class):  # type: ignore[misc]
         def _expand(self, expand_input: Any, *, strict: bool) -> Any:
             value = given = expand_input.value
+            if isinstance(value, Mapping) and isinstance(value.get("configuration"), Mapping):
+                raise InvalidParameterError("expand() takes a list of configurations, not one configuration")
             if isinstance(value, Mapping) and isinstance(value.get("configuration"), (list, tuple)):
                 value = {**value, "configuration": [_hidden(each) for each in value["configuration"]]}
             elif isinstance(value, (list, tuple)):

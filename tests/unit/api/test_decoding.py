@@ -105,6 +105,20 @@ def test_the_number_of_values_is_limited(monkeypatch: pytest.MonkeyPatch):
         decode_json('"' + r"\n" * 101 + '"')
 
 
+def test_the_number_of_names_in_an_object_is_limited(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decoding, "MAX_NAMES", 2)
+    assert decode_json('[{"a": 1, "b": 2}, {"c": 3}]')
+    with pytest.raises(DecodingError, match="an object of it has more than 2 names"):
+        decode_json('[{"a": 1, "b": 2, "c": 3}]')
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_a_text_is_decoded_in_pieces(size: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decoding, "_TEXT_CHUNK", size)
+    assert decode_json('\ufeff["a€😀", "é"]'.encode() + b" ") == ["a€😀", "é"]
+    assert decode_json(b'["\xf0\x9f\x98", "\xe2"]') == ["\ufffd", "\ufffd"]
+
+
 def test_a_long_text_is_cut_and_a_larger_document_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decoding, "MAX_TEXT", 20)
     monkeypatch.setattr(decoding, "MAX_CONTENT", 1000)

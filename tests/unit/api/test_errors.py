@@ -170,3 +170,12 @@ def test_errors_can_be_copied_and_pickled():
     for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(other) is type(error)
         assert (str(other), other.__dict__) == (str(error), error.__dict__)
+
+
+def test_long_metadata_and_many_headers_of_an_error_are_left_out(server, sync_driver):
+    body = {"message": "some words", "key": ["k"] * 50_000, "metadata": {"rows": ["x"] * 50_000}}
+    server.answers(answer(body, 503, **{f"X_{number}": "x" for number in range(60)}))
+    with pytest.raises(api.PolytomicServerError, match="was answered 503: some words") as caught:
+        sync_driver.send(syncs.get("1"), max_retries=0)
+    assert (caught.value.key, caught.value.metadata) == (None, {})
+    assert len(caught.value.headers) == 50

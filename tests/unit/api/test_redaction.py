@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -137,6 +138,13 @@ def test_secrets_in_texts_are_masked(text: str, redacted: str):
 def test_given_secrets_are_masked_in_every_encoding(secret: str):
     for spelled in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
         assert redact(f"before {spelled} after", secret, None, "") == "before *** after"
+
+
+@pytest.mark.parametrize("before", ["", "/", "/ab/", "/abc-", "k="])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_a_secret_in_base64_is_masked_wherever_it_begins(encode: Callable[[bytes], bytes], before: str):
+    spelled = encode(b"user:canary?>of-the-test").decode()
+    assert spelled not in redact(f"GET {before}{spelled}/x failed", "canary?>of-the-test")
 
 
 def test_longer_secrets_are_masked_first():

@@ -148,7 +148,7 @@ class _WhereRead(Model):
 @pytest.mark.parametrize(
     ("size", "coding", "thread"),
     [
-        (60_000, "identity", "MainThread"),
+        (15_000, "identity", "MainThread"),
         (70_000, "identity", "polytomic-decoder_0"),
         (1_000, "gzip", "MainThread"),
         (30_000_000, "gzip", "polytomic-decoder_0"),
@@ -167,6 +167,13 @@ def test_cookies_are_not_kept(server, driver):
     server.answers(answer({}, 500, Set_Cookie="a=b"), SYNC)
     driver.send(READ)
     assert "cookie" not in server.received[1].headers
+
+
+@pytest.mark.parametrize("status", [600, 700, 999])
+def test_a_response_with_an_unknown_status_is_no_success(status, server, driver):
+    server.answers(Answer(status, SYNC.body))
+    with pytest.raises(PolytomicResponseError, match=rf"a status that HTTP does not know \({status}\)"):
+        driver.send(READ, max_retries=0)
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://exa mple/", "\x7f", "http://127.0.0.1:1/", "//a..b/", ""])
@@ -243,6 +250,14 @@ def test_a_proxy_of_the_environment_is_used_for_other_hosts(proxy, driver, monke
     assert len(proxy.received) == 1
 
 
+def test_a_proxy_that_does_not_answer_is_named(driver, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(PolytomicTransportError, match="through the proxy of the environment variable HTTPS_PROXY"):
+        driver.send(READ, base_url="https://polytomic.test", max_retries=0)
+    with pytest.raises(PolytomicTransportError, match="through the proxy of the connection"):
+        driver.send(READ, base_url="https://polytomic.test", proxy="http://127.0.0.1:2", max_retries=0)
+
+
 def test_a_given_proxy_on_this_host_is_used(proxy, driver):
     driver.send(READ, proxy=proxy.url, base_url="http://127.0.0.1:1")
     assert [request.target for request in proxy.received] == ["http://127.0.0.1:1/api/syncs/1"]
@@ -265,6 +280,9 @@ UNUSABLE = {
     ),
     "HTTP_PROXY": ("http://[::1", "the environment variable HTTP_PROXY is not the URL of a proxy"),
     "ALL_PROXY": ("socks5://u:canary@proxy.test:1080", "ALL_PROXY is a SOCKS proxy, which needs the package socksio"),
+    "http_proxy": ("http://u:canary@127.0.0.1:99999", "environment variable http_proxy is not the URL of a proxy"),
+    "all_proxy": ("http://", "the environment variable all_proxy is not the URL of a proxy"),
+    "SSLKEYLOGFILE": ("/no/such/directory/log", "SSLKEYLOGFILE names '/no/such/directory/log', which is not a file to"),
     "NO_PROXY": ("http://[::canary", "the environment variable NO_PROXY has an entry that cannot be read"),
 }
 
@@ -282,6 +300,7 @@ def test_an_unusable_setting_of_the_environment_is_named(name, value, message, d
     ("setting", "message"),
     [
         ({"proxy": "socks5://u:canary@proxy.test:1080"}, "proxy is a SOCKS proxy, which needs the package socksio"),
+        ({"proxy": "http://u:canary@127.0.0.1:99999"}, "proxy is not the URL of a proxy"),
         ({"verify": "/no/such/bundle.pem"}, "verify names '/no/such/bundle.pem', which is not a CA bundle"),
     ],
 )

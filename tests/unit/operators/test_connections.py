@@ -352,6 +352,11 @@ def test_no_configuration_is_in_the_serialized_dag(place: str, mapped: bool):
         assert (json.loads(configuration) if isinstance(configuration, str) else configuration) == CONFIGURATION
 
 
+def test_a_single_configuration_cannot_be_expanded_over():
+    with DAG("d", schedule=None), pytest.raises(ValueError, match="takes a list of configurations, not one"):
+        PolytomicTestConnectionOperator.partial(task_id="t", connection_type="x").expand(configuration=CONFIGURATION)
+
+
 def test_no_configuration_to_expand_over_is_in_the_serialized_dag():
     with DAG(dag_id="dag", start_date=datetime(2026, 1, 1), schedule=None) as dag:
         partial = PolytomicCreateConnectionOperator.partial(task_id="a", connection_type="postgresql", name="a")
