@@ -231,6 +231,16 @@ def test_the_organization_takes_the_place_of_the_login(emulator, monkeypatch):
     assert emulator.requests[-1].auth == "basic"
 
 
+@pytest.mark.usefixtures("no_waiting")
+def test_the_organization_remains_after_a_401(emulator, monkeypatch):
+    uri = emulator.airflow_connection.replace(emulator.api_key, emulator.partner_key)
+    monkeypatch.setenv("AIRFLOW_CONN_PARTNER", uri)
+    emulator.fault("status", status=401, count=1)
+    run, model = agent(PolytomicToolset("partner", emulator.organization_id, areas=["identity"]), ("identity-get", {}))
+    run.run_sync("who am I")
+    assert [request.auth for request in emulator.requests] == ["basic", "basic"]
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [({"access": "all"}, "access must be one of"), ({"areas": ["sync"]}, "no area 'sync'"), ({"ask": "always"}, "ask")],
