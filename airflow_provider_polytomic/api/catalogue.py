@@ -249,8 +249,26 @@ def answer(call: Call[Any], *, key_facts: Sequence[str | int] = (), attempts_bef
     if key_facts:
         value = yield from send_once(call, key_facts=key_facts, attempts_before=attempts_before)
     else:
-        is_list = isinstance(call.model, type) and issubclass(call.model, Listing)
-        value = yield from all_rows(call) if is_list else send(call)
+        value = yield from send_or_list(call)
+    return as_json(call, value)
+
+
+def send_or_list(call: Call[Any]) -> Flow[Any]:
+    """Send a call and return its result; of a list, the rows of all its pages.
+
+    :param call: Call of an operation.
+    :raises PolytomicError: If a request fails.
+    """
+    is_list = isinstance(call.model, type) and issubclass(call.model, Listing)
+    return (yield from all_rows(call) if is_list else send(call))
+
+
+def as_json(call: Call[Any], value: Any) -> Any:
+    """Return the result of a call as plain JSON without secrets, which takes seconds for a list of many rows.
+
+    :param call: Call of an operation.
+    :param value: Result of the call.
+    """
     kind: TypeAdapter[Any] = TypeAdapter(Any)
     plain = kind.dump_python(value, mode="json", by_alias=True, exclude_unset=True)
     return redact(plain, *secrets_in(call.body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -10,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from airflow_provider_polytomic.api import AsyncPolytomicClient, Call, Flow, PolytomicAPIError, PolytomicError, send
-from airflow_provider_polytomic.api.catalogue import Operation, answer
+from airflow_provider_polytomic.api.catalogue import Operation, as_json, send_or_list
 from airflow_provider_polytomic.api.models.base import RawResponse
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.api.secret_values import secrets_in
@@ -47,7 +48,12 @@ class Gateway:
         :raises PolytomicError: If a request fails.
         :raises ValueError: If an argument is missing, unknown or invalid.
         """
-        return await self._run(operation, lambda: answer(operation.build(arguments)), caller)
+
+        def flow() -> Flow[tuple[Call[Any], Any]]:
+            call = operation.build(arguments)
+            return call, (yield from send_or_list(call))
+
+        return await asyncio.to_thread(as_json, *await self._run(operation, flow, caller))
 
     async def response(self, operation: Operation, arguments: Mapping[str, Any], caller: str) -> RawResponse:
         """Call an operation and return the response of Polytomic without secrets.
@@ -57,15 +63,11 @@ class Gateway:
         :raises ValueError: If an argument is missing, unknown or invalid.
         """
 
-        def flow() -> Flow[RawResponse]:
+        def flow() -> Flow[tuple[Call[RawResponse], RawResponse]]:
             call: Call[RawResponse] = replace(operation.build(arguments), model=RawResponse)
-            response = yield from send(call)
-            shown = redact(response.payload, *secrets_in(call.body))
-            if not response.content or json.loads(response.content) == shown:
-                return response
-            return replace(response, content=json.dumps(shown, ensure_ascii=False).encode(), payload=shown)
+            return call, (yield from send(call))
 
-        return await self._run(operation, flow, caller)
+        return await asyncio.to_thread(_without_secrets, *await self._run(operation, flow, caller))
 
     async def _run(self, operation: Operation, flow: Callable[[], Flow[T]], caller: str) -> T:
         began, outcome = self._clock(), "canceled"
@@ -82,3 +84,11 @@ class Gateway:
         finally:
             who = one_line(caller, MAX_CALLER_LENGTH)
             log.info("Called %s for %s in %.0f ms: %s", operation.name, who, 1000 * (self._clock() - began), outcome)
+
+
+def _without_secrets(call: Call[RawResponse], response: RawResponse) -> RawResponse:
+    """Return the response byte by byte if it has no secret."""
+    shown = redact(response.payload, *secrets_in(call.body))
+    if not response.content or json.loads(response.content) == shown:
+        return response
+    return replace(response, content=json.dumps(shown, ensure_ascii=False).encode(), payload=shown)
