@@ -6,12 +6,13 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TypeAlias, TypeVar, Union
 
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.flow import Flow, Pause
 from airflow_provider_polytomic.api.retry import is_transient
+from airflow_provider_polytomic.durations import duration, optional_duration
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, short_name
 from airflow_provider_polytomic.executions.outcome import is_completed_schema, is_unsuccessful_schema
@@ -202,16 +203,6 @@ def expecting_any_answer(flow: Flow[T]) -> Flow[T]:
     raise errors.PolytomicResponseError(problem, method="GET", path="", transient=False)
 
 
-def check_seconds(value: float, name: str) -> None:
-    """Check an interval or a timeout.
-
-    :raises ValueError: if it is not a number greater than 0 and finite
-    """
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a number of seconds greater than 0, not {value!r}")
-
-
 class WaitState:
     """Decide after each poll whether a wait ends, and log its progress.
 
@@ -263,8 +254,8 @@ class WaitState:
 
 def wait_for_end(
     ref: ExecutionRef | CompletedSince,
-    poll_interval: float = 30.0,
-    timeout: float | None = None,
+    poll_interval: float | timedelta = 30.0,
+    timeout: float | timedelta | None = None,
     *,
     deadline: float | None = None,
     pause_first: bool = False,
@@ -277,28 +268,27 @@ def wait_for_end(
     from the beginning of the wait, so that a wall clock that is set meanwhile does not matter.
 
     :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
-    :param poll_interval: seconds between two polls; default 30
-    :param timeout: seconds to wait; default: without limit
+    :param poll_interval: seconds or timedelta between two polls; default 30
+    :param timeout: seconds or timedelta to wait; default: without limit
     :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
     :param pause_first: begin with a pause, where the status has just been requested; default False
     :param clock: function that returns the seconds since the epoch; default: the wall clock for ``deadline``, and a
         clock that is never set for the time left
     :raises DeadlinePassed: if the execution has not ended by then; a built-in ``TimeoutError``
     :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers cannot be understood
-    :raises ValueError: if the interval or the timeout is not greater than 0 and finite
+    :raises ValueError: if the interval or the timeout is not greater than 0 and at most ten years
     """
-    check_seconds(poll_interval, "poll_interval")
+    interval, seconds = duration(poll_interval, "poll_interval"), optional_duration(timeout, "timeout")
     ahead = 0.0 if clock else time.monotonic() - time.time()
     now, wall_clock = clock or time.monotonic, clock or time.time
     limits = [] if deadline is None else [deadline + ahead]
-    if timeout is not None:
-        check_seconds(timeout, "timeout")
-        limits.append(now() + timeout)
+    if seconds is not None:
+        limits.append(now() + seconds)
     end = min(limits, default=None)
-    state = WaitState(ref, poll_interval, end, now, ProgressLogger(ref, wall_clock))
+    state = WaitState(ref, interval, end, now, ProgressLogger(ref, wall_clock))
     while True:
         if pause_first:
-            yield Pause(poll_interval if end is None else max(0.0, min(poll_interval, end - now())))
+            yield Pause(interval if end is None else max(0.0, min(interval, end - now())))
         pause_first = True
         result: PollResult
         try:

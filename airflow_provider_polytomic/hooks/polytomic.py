@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunTimeout
 from airflow_provider_polytomic.hooks._base import BasePolytomicHook
 
@@ -326,10 +325,8 @@ class PolytomicHook(BasePolytomicHook):
         from airflow_provider_polytomic.executions import DeadlinePassed, ExecutionRef, sync_kind, wait_for_end
 
         ref = ExecutionRef(sync_kind(kind).name, sync_id, execution_id)
-        interval = duration(poll_interval, "poll_interval")
-        limit = None if timeout is None else duration(timeout, "timeout")
         try:
-            return self._result(self.run(wait_for_end(ref, interval, limit)))
+            return self._result(self.run(wait_for_end(ref, poll_interval, timeout)))
         except DeadlinePassed as error:
             last = error.execution
         raise self._timeout_error(ref, last)

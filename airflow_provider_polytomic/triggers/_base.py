@@ -103,7 +103,7 @@ class BaseWaitTrigger(BaseTrigger):
             refused = isinstance(error, PolytomicRequestRefused)
             message = clean_text(str(error))
             return self._event(EventStatus.REFUSED if refused else EventStatus.UNAVAILABLE, message=message)
-        reason = one_line(redact(clean_text(f"{type(error).__name__}: {error}")))
+        reason = one_line(redact(f"{type(error).__name__}: {error}"))
         log.error("The wait has failed: %s\n%s", reason, "".join(traceback.format_tb(error.__traceback__)))
         return self._event(EventStatus.UNAVAILABLE, message=wait_failure(reason))
 

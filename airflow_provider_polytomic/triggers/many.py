@@ -71,7 +71,6 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
         return self._event(EventStatus.DEADLINE if None in ends else EventStatus.ENDED, executions=ends, runs=self.runs)
 
     async def _wait_for_end(self, poller: ExecutionPoller, ref: ExecutionRef) -> ExecutionResult | str | None:
-        from airflow_provider_polytomic.api.decoding import clean_text
         from airflow_provider_polytomic.api.redaction import one_line, redact
         from airflow_provider_polytomic.executions import DeadlinePassed
 
@@ -81,4 +80,4 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
         except DeadlinePassed:
             return None
         except Exception as error:
-            return one_line(redact(clean_text(str(error))))
+            return one_line(redact(str(error)))

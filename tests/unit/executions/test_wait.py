@@ -308,7 +308,7 @@ def test_an_answer_that_is_understood_begins_the_count_anew():
 @pytest.mark.parametrize("name", ["poll_interval", "timeout"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "60", True], ids=repr)
 def test_an_invalid_interval_or_timeout_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a number of seconds greater than 0"):
+    with pytest.raises(ValueError, match=f"{name} must be a number of seconds or a timedelta greater than 0"):
         next(wait_for_end(ExecutionRef("model", "s", "e"), **{name: value}))
 
 
