@@ -117,10 +117,6 @@ class StateStore:
         """Store a value."""
         self._try("set", self._key, value)
 
-    def delete(self) -> None:
-        """Delete the stored value."""
-        self._try("delete", self._key)
-
     def _try(self, method: str, *arguments: Any) -> Any:
         if self._store is None:
             return None

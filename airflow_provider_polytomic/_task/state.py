@@ -51,6 +51,11 @@ class Attempt:
     facts: Mapping[str, Any]
 
     @property
+    def key_facts(self) -> tuple[str | int, ...]:
+        """Facts for Idempotency-Keys, which all attempts of this generation share, and no other attempt."""
+        return (*self.identity, self.generation)
+
+    @property
     def previous_attempts(self) -> int:
         """Number of attempts in this generation before this one, at most."""
         return self.try_number - self.first_try

@@ -89,7 +89,7 @@ TOOL_NAMES = {
 ACCESS = ("read", "write", "full")
 """Sets of operations: those that change nothing, those that delete nothing, and all."""
 
-MAX_NEAREST_NAMES = 5
+MAX_NEAREST_OPERATIONS = 5
 MAX_ARGUMENT_ERRORS = 5
 
 _KEY_PARAMETER = "idempotency_key"
@@ -201,7 +201,7 @@ def find(name: str) -> Operation:
     if name in operations:
         return operations[name]
     spellings = {**{each.tool_name: each.name for each in operations.values()}, **{each: each for each in operations}}
-    matches = get_close_matches(str(name), spellings, n=MAX_NEAREST_NAMES, cutoff=0.5)
+    matches = get_close_matches(str(name), spellings, n=MAX_NEAREST_OPERATIONS, cutoff=0.5)
     nearest = dict.fromkeys(spellings[each] for each in matches)
     hint = f"the nearest names are {', '.join(nearest)}" if nearest else f"the areas are {', '.join(map(_area, AREAS))}"
     raise ValueError(f"there is no operation {str(name)[:100]!r}; {hint}")

@@ -112,7 +112,7 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
                     name,
                     type_id,
                     configuration,
-                    key_facts=(*attempt.identity, attempt.generation),
+                    key_facts=attempt.key_facts,
                     attempts_before=attempt.previous_attempts,
                     if_exists=self.if_exists,
                     policies=policies,

@@ -94,7 +94,7 @@ class PolytomicOperationOperator(BaseOperator):
         except ValueError as error:
             raise PolytomicRequestRefused(f"{error}. Next: correct operation and arguments") from None
         attempt = Attempt.of(context)
-        facts = (*attempt.identity, attempt.generation, operation.name, call.path)
+        facts = (*attempt.key_facts, operation.name, call.path)
         with translate_api_errors(f"The operation {operation.name} failed", self.polytomic_conn_id):
             flow = answer(
                 call,

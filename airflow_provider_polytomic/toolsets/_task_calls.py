@@ -38,7 +38,7 @@ class TaskCalls:
     def key_facts(self, operation: str, call: Call[Any]) -> tuple[str | int, ...]:
         """Return the facts of the Idempotency-Key of the next such call."""
         body = json.dumps(call.body, sort_keys=True, default=str)
-        equal = (*self.attempt.identity, self.attempt.generation, operation, call.path, body)
+        equal = (*self.attempt.key_facts, operation, call.path, body)
         return (*equal, self._numbers.get(idempotency_key(*equal), 0) + 1)
 
     def was_sent(self, key_facts: tuple[str | int, ...]) -> bool:

@@ -151,7 +151,7 @@ class PolytomicToolset(AirflowToolset):
         if context is None:
             return None
         attempt = Attempt.of(context)
-        key = (*attempt.identity, attempt.generation, attempt.try_number)
+        key = (*attempt.key_facts, attempt.try_number)
         if key not in self._task_calls:
             self._task_calls[key] = TaskCalls(attempt, StateStore(context, CALLS_STATE_KEY))
         return self._task_calls[key]
