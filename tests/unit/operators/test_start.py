@@ -155,7 +155,8 @@ def test_a_refused_poll_ends_the_wait_and_the_last_result_is_pushed(kind, task_i
     with pytest.raises(PolytomicRequestRefused) as raised:
         task.finish()
     [execution] = kind.emulator.executions(sync_id)
-    assert str(raised.value).startswith(f"Execution {execution.id} of ")
+    [name] = {sync.name for sync in kind.emulator.syncs}
+    assert str(raised.value).startswith(f"{name!r} (execution {execution.id} of ")
     assert all(each in str(raised.value) for each in (sync_id, " cannot be waited for: ", str(status), "Next: "))
     result = task.xcoms["return_value"]
     assert (result["execution_id"], result["outcome"]) == (execution.id, "running")
