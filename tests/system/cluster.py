@@ -34,7 +34,7 @@ AIRFLOW_VERSION = version("apache-airflow")
 IS_AIRFLOW_2 = AIRFLOW_VERSION.startswith("2.")
 API_ROOT = "/api/v1" if IS_AIRFLOW_2 else "/api/v2"
 HEALTH = "/api/v1/health" if IS_AIRFLOW_2 else "/api/v2/monitor/health"
-START_TIMEOUT = 90
+START_TIMEOUT = 240
 STOP_TIMEOUT = 3
 TASK_INSTANCES = """
     SELECT ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.pid, ti.next_method,
