@@ -12,7 +12,7 @@ from .cluster import Cluster
 from .dags.scenarios import ROTATED_WAITS
 
 TIMEOUT = 120
-MANY_TIMEOUT = 400
+MANY_TIMEOUT = 900
 """Seconds for the processes of all tasks, of which few run at once."""
 
 PROXY_SECONDS = 60
@@ -35,7 +35,7 @@ def rotate(cluster: Cluster, emulator: Any) -> Iterator[Any]:
     cluster.rest("DELETE", place)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_waits_go_on_when_the_key_is_rotated_and_a_proxy_answers(cluster, emulator, rotate):
     sync_ids = [emulator.add_model_sync(name="rotated", duration=math.inf).id for _ in range(ROTATED_WAITS + 1)]
     run_id = cluster.trigger("rotated_key", conf={"sync_ids": sync_ids})
