@@ -17,7 +17,7 @@ MAX_COMPARED_LENGTH = 200
 NEAREST_NAME_SIMILARITY = 0.4
 
 
-MAX_NAME_LENGTH = 200
+MAX_SYNC_NAME_LENGTH = 200
 NAME_TIMEOUT = 5.0
 """Seconds for the request of a name, without which everything goes on."""
 
@@ -71,4 +71,4 @@ def find_name(kind: SyncKindName, sync_id: str, secrets: Sequence[str | None] = 
         sync = yield from send(call)
     except PolytomicError:
         return None
-    return one_line(redact(sync.name, *secrets), MAX_NAME_LENGTH) if sync.name else None
+    return one_line(redact(sync.name, *secrets), MAX_SYNC_NAME_LENGTH) if sync.name else None
