@@ -9,26 +9,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-from airflow_provider_polytomic.durations import (
-    MAX_DURATION,
-    InvalidParameterError,
-    duration,
-    optional_duration,
-    optional_moment,
-)
+from airflow_provider_polytomic.durations import InvalidParameterError
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
-
-__all__ = [
-    "MAX_DURATION",
-    "InvalidParameterError",
-    "as_bool",
-    "as_datetime",
-    "as_id",
-    "as_ids",
-    "as_list",
-    "as_mappings",
-]
-__all__ += ["choice", "duration", "optional_count", "optional_duration", "optional_moment"]
 
 T = TypeVar("T")
 

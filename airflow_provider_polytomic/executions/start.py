@@ -108,7 +108,7 @@ class StartRequest:
     if_running: IfRunning = "wait"
     is_success: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
     known_execution_id: str | None = None
-    answer_timeout: float | None = None
+    answer_timeout: float = float("inf")
 
     def key(self, number: int) -> str:
         """Return the Idempotency-Key of the execution after ``number`` unsuccessful ones."""
@@ -255,7 +255,7 @@ def _start_under(
             repeated = refusal is not None and refusal.status_code == error.status_code
             refusal = error
             may_be_in_flight |= error.follows_no_response
-            if may_be_in_flight and waited >= (request.answer_timeout or float("inf")):
+            if may_be_in_flight and waited >= request.answer_timeout:
                 raise
         now = yield from _snapshot(request)
         if conflict:

@@ -13,7 +13,7 @@ from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
-from airflow_provider_polytomic._task.values import duration
+from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicRunTimeout
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
 from airflow_provider_polytomic._task.errors import MAX_REFUSAL_LENGTH, translate_api_errors
-from airflow_provider_polytomic._task.values import InvalidParameterError, as_id
+from airflow_provider_polytomic._task.values import as_id
+from airflow_provider_polytomic.durations import InvalidParameterError
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._airflow_connection import fields_of, read_extra, with_types

@@ -28,13 +28,8 @@ from airflow_provider_polytomic._task.result import (
     with_all_schemas,
 )
 from airflow_provider_polytomic._task.state import TaskExecutionState, begin_attempt
-from airflow_provider_polytomic._task.values import (
-    as_datetime,
-    choice,
-    duration,
-    optional_count,
-    optional_duration,
-)
+from airflow_provider_polytomic._task.values import as_datetime, choice, optional_count
+from airflow_provider_polytomic.durations import duration, optional_duration
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
     PolytomicRunTimeout,
@@ -229,7 +224,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             if_running=self.if_running,
             is_success=self._criteria.is_met_by,
             known_execution_id=state.get_started().get("execution_id"),
-            answer_timeout=None if self.timeout is None else answer_timeout(self.timeout, self.timeout),
+            answer_timeout=answer_timeout(self.timeout, float("inf")),
         )
         while True:
             try:

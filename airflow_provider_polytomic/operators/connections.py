@@ -10,7 +10,8 @@ from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, choice, duration
+from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, choice
+from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._configuration import BaseConfigurationOperator

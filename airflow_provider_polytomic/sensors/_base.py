@@ -14,7 +14,7 @@ from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.events import ExecutionEvent, validate_execute_complete_event
 from airflow_provider_polytomic._task.link import LinkedTask, push_link, restore_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
-from airflow_provider_polytomic._task.values import duration
+from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 from airflow_provider_polytomic.results import Ownership

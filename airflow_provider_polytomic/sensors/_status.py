@@ -29,7 +29,8 @@ from airflow_provider_polytomic._task.result import finish_execution, with_all_s
 from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
-from airflow_provider_polytomic._task.values import as_datetime, as_id, duration, optional_count
+from airflow_provider_polytomic._task.values import as_datetime, as_id, optional_count
+from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor

@@ -12,7 +12,8 @@ from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent,
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import publish_result, with_all_schemas
 from airflow_provider_polytomic._task.schedule import previous_schedule_point
-from airflow_provider_polytomic._task.values import as_datetime, as_id, choice, optional_duration
+from airflow_provider_polytomic._task.values import as_datetime, as_id, choice
+from airflow_provider_polytomic.durations import optional_duration
 from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
 

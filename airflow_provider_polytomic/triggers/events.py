@@ -16,7 +16,8 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_polytomic._compat import WatcherStore, event_trigger_base, has_asset_watchers
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import InvalidParameterError, choice, duration
+from airflow_provider_polytomic._task.values import choice
+from airflow_provider_polytomic.durations import InvalidParameterError, duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.triggers._base import preload, serialize
 from airflow_provider_polytomic.triggers._shared_event_poll import EventPoll, SharedEventPoll, shared_event_poll

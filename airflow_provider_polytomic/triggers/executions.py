@@ -21,7 +21,8 @@ from airflow_provider_polytomic._task.kill_guard import (
     was_killed_in_trigger,
 )
 from airflow_provider_polytomic._task.link import link_url
-from airflow_provider_polytomic._task.values import as_datetime, choice, duration, optional_moment
+from airflow_provider_polytomic._task.values import as_datetime, choice
+from airflow_provider_polytomic.durations import duration, optional_moment
 from airflow_provider_polytomic.results import Ownership
 from airflow_provider_polytomic.triggers._base import EPOCH, BaseWaitTrigger
 

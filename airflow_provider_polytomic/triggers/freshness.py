@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
-from airflow_provider_polytomic._task.values import as_datetime, choice, duration, optional_duration, optional_moment
+from airflow_provider_polytomic._task.values import as_datetime, choice
+from airflow_provider_polytomic.durations import duration, optional_duration, optional_moment
 from airflow_provider_polytomic.triggers._base import EPOCH, BaseWaitTrigger
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import duration, optional_moment
+from airflow_provider_polytomic.durations import duration, optional_moment
 from airflow_provider_polytomic.triggers._base import BaseWaitTrigger
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SYNC_ID_PARAMETERS
-from airflow_provider_polytomic._task.values import as_datetime, as_id, duration
+from airflow_provider_polytomic._task.values import as_datetime, as_id
+from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.triggers._base import EPOCH
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 

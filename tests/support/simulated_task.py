@@ -92,7 +92,7 @@ class Task:
             parameters=_parameters,
             if_running=self.if_running,
             known_execution_id=self._remembered(generation),
-            answer_timeout=self.timeout,
+            answer_timeout=float("inf") if self.timeout is None else self.timeout,
         )
 
     def needs(self, follower: str) -> int:

@@ -8,17 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from airflow_provider_polytomic._task.values import (
-    MAX_DURATION,
-    as_id,
-    as_ids,
-    as_list,
-    as_mappings,
-    duration,
-    optional_count,
-    optional_duration,
-    optional_moment,
-)
+from airflow_provider_polytomic._task.values import as_id, as_ids, as_list, as_mappings, optional_count
+from airflow_provider_polytomic.durations import MAX_DURATION, duration, optional_duration, optional_moment
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 
