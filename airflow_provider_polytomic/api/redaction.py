@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from airflow_provider_polytomic.api.secret_finder import SecretFinder
 from airflow_provider_polytomic.api.secret_names import MAX_CHECKED_NAME_LENGTH, is_secret_name
-from airflow_provider_polytomic.api.spellings import SecretFinder
 
 MASK = "***"
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_polytomic.api import Call, PolytomicAPIError, PolytomicClient, connections
 from airflow_provider_polytomic.api.redaction import MAX_REDACTED_LENGTH, MAX_REGISTERED_SECRETS, redact
-from airflow_provider_polytomic.api.spellings import PIECE_LENGTH
+from airflow_provider_polytomic.api.secret_finder import PIECE_LENGTH
 from tests.support.scripted_server import Server, answer
 
 from .conftest import KEY
