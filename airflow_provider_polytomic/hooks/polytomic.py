@@ -43,6 +43,10 @@ class PolytomicHook(BasePolytomicHook):
         How-to: ``docs/hook.md``. API: ``GET /api/me``
     """
 
+    # Before 3.2, Airflow looks for these two in the class itself, not in its bases.
+    get_ui_field_behaviour = BasePolytomicHook.get_ui_field_behaviour
+    get_connection_form_widgets = BasePolytomicHook.get_connection_form_widgets
+
     def call(self, operation: str, **arguments: Any) -> Any:
         """Call any operation of the API by its name, and return its answer as JSON without secrets.
 

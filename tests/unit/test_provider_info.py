@@ -154,3 +154,8 @@ def test_the_form_of_airflow_3_shows_every_field():
     assert list(meta["extra_fields"]) == list(CONNECTION_FIELDS)
     for name, declared in CONNECTION_FIELDS.items():
         assert declared["description"] in json.dumps(meta["extra_fields"][name])
+
+
+@pytest.mark.parametrize("method", ["get_ui_field_behaviour", "get_connection_form_widgets"])
+def test_the_class_of_the_hook_has_the_methods_of_the_form_itself(method):
+    assert method in vars(import_module("airflow_provider_polytomic.hooks.polytomic").PolytomicHook)
