@@ -22,6 +22,7 @@ NEVER = float("inf")
 KWARGS = {
     "kind": "model",
     "sync_id": "s",
+    "sync_name": "Contacts",
     "execution_id": "e",
     "polytomic_conn_id": "other",
     "poll_interval": 7.5,
