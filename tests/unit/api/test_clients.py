@@ -291,7 +291,7 @@ async def test_a_cancellation_that_arrives_together_with_the_response_is_not_los
 
 @pytest.mark.parametrize("client", [PolytomicClient, AsyncPolytomicClient])
 def test_each_setting_of_the_config_is_a_parameter_of_the_client(client: type):
-    own = ["config", "transport", "clock", "sleep"]
+    own = ["retry_timeout", "config", "transport", "clock", "sleep"]
     parameters = inspect.signature(client).parameters
     settings = {
         name: setting for name, setting in inspect.signature(ClientConfig).parameters.items() if name != "source"

@@ -39,7 +39,7 @@ TABLE: dict[tuple[str, bool, bool], str] = {
 STATUSES = sorted({status for status, _, _ in TABLE})
 
 RESULT_KEYS = {
-    "kind", "sync_id", "execution_id", "status", "outcome", "created_at", "started_at", "completed_at",
+    "kind", "sync_id", "sync_name", "execution_id", "status", "outcome", "created_at", "started_at", "completed_at",
     "counts", "errors", "schemas", "url",
 }  # fmt: skip
 COUNT_KEYS = {"total", "insert", "update", "upserts", "delete", "error", "warnings"}
