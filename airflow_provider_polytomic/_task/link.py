@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger
-from airflow_provider_polytomic._task.state import try_xcom_pull, try_xcom_push
+from airflow_provider_polytomic._task.state import error_line, try_xcom_pull, try_xcom_push
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 
 SYNC_NAME_XCOM_KEY = "polytomic_sync_name"
 
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -82,8 +84,11 @@ async def push_link_in_trigger(
 
     url = await client.run(link_url(client, target))
     name = await client.run(find_name(target.kind, target.sync_id, client.config.secrets))
-    await push_xcom_in_trigger(task_instance, LINK_XCOM_KEY, storable(url or "", "the link"))
-    await push_xcom_in_trigger(task_instance, SYNC_NAME_XCOM_KEY, storable(name or "", "the name of the sync"))
+    for key, value in ((LINK_XCOM_KEY, url), (SYNC_NAME_XCOM_KEY, name)):
+        try:
+            await push_xcom_in_trigger(task_instance, key, storable(value or "", f"XCom {key}"))
+        except Exception as error:
+            log.warning("Could not push XCom %s: %s", key, error_line(error))
 
 
 def restore_link(task: BaseOperator, context: Context) -> None:

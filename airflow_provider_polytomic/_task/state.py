@@ -218,7 +218,7 @@ def try_xcom_push(ti: Any, key: str, value: Any) -> str:
     try:
         ti.xcom_push(key=key, value=storable(value, f"XCom {key}"))
     except Exception as error:
-        reason = _one_line(error)
+        reason = error_line(error)
         log.warning("Could not push XCom %s: %s", key, reason)
         return reason
     return ""
@@ -229,11 +229,12 @@ def try_xcom_pull(ti: Any, key: str) -> Any:
     try:
         return ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
     except Exception as error:
-        log.warning("Could not read XCom %s: %s", key, _one_line(error))
+        log.warning("Could not read XCom %s: %s", key, error_line(error))
         return None
 
 
-def _one_line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
+    """Return the class and the message of an exception in one line without secrets."""
     from airflow_provider_polytomic.api.redaction import one_line, redact
 
     return one_line(redact(f"{type(error).__name__}: {error}"))

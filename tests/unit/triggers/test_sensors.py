@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic._compat import can_start_from_trigger
+from airflow_provider_polytomic._task import link
 from airflow_provider_polytomic.assets import sync_asset
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
@@ -41,6 +42,7 @@ def xcoms(monkeypatch: pytest.MonkeyPatch, emulator: Any) -> dict[str, Any]:
 
     monkeypatch.setattr(sensors, "xcom_in_trigger", read)
     monkeypatch.setattr(sensors, "push_xcom_in_trigger", write)
+    monkeypatch.setattr(link, "push_xcom_in_trigger", write)
     return values
 
 
@@ -64,6 +66,15 @@ class TestTarget:
         execution = emulator.start(sync.id)
         event = self.run(wait_for_event, sync.id)
         assert (event["status"], event["execution"]["execution_id"]) == ("ended", execution.id)
+
+    def test_a_link_that_cannot_be_pushed_fails_no_wait(self, emulator, xcoms, wait_for_event, monkeypatch, caplog):
+        async def refuse(ti: Any, key: str, value: Any) -> None:
+            raise RuntimeError("no XCom today")
+
+        monkeypatch.setattr(link, "push_xcom_in_trigger", refuse)
+        execution = emulator.start(emulator.add_model_sync(duration=20).id)
+        assert self.run(wait_for_event, execution.sync_id)["status"] == "ended"
+        assert "Could not push XCom" in caplog.text
 
     def test_a_given_execution_is_awaited(self, emulator, xcoms, wait_for_event):
         sync = emulator.add_model_sync(duration=20)
