@@ -112,9 +112,8 @@ class Scenario:
             if len(self.executions) != executions:
                 return False
             ref = f"execution {self.executions[-1].id} of "
-            if "worker" in self.dag_id:
-                return any(ref in line and OWNED in line for line in self.log().splitlines())
-            return f"Waiting for {ref}" in self.log()
+            begins = OWNED if "worker" in self.dag_id else "Waiting for "
+            return any(ref in line and begins in line for line in self.log().splitlines())
 
         self.wait_until(is_waiting, "a task that waits for its execution")
 
