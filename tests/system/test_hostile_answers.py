@@ -102,8 +102,7 @@ def test_the_innocent_are_polled_in_time_and_succeed(run, cluster, hostile):
     cluster.wait_for(lambda: all(run()[each].state == "success" for each in INNOCENT), TIMEOUT, "innocent tasks")
 
 
-def test_the_triggerer_is_the_same_as_before(run, cluster):
-    assert len(cluster.database.rows("SELECT id FROM job WHERE job_type = 'TriggererJob' AND state = 'running'")) == 1
+def test_the_log_of_the_triggerer_has_no_value_that_cannot_be_stored(run, cluster):
     log = (cluster.home / "triggerer.log").read_text(errors="replace")
     assert "surrogates not allowed" not in log
     assert "non-serializable" not in log
