@@ -23,7 +23,8 @@ EXECUTION_XCOM_KEY = "polytomic_execution"
 RESULT_XCOM_KEY = "return_value"
 
 SAVED_FACTS = {
-    "generation": str, "first_try": int, "try_number": int, "max_tries": int, "clear_number": int, "run": str
+    "generation": str, "past": list, "first_try": int, "try_number": int, "max_tries": int, "clear_number": int,
+    "run": str,
 }  # fmt: skip
 """The types of what :meth:`Attempt.save` returns."""
 
@@ -42,6 +43,7 @@ class Attempt:
     :param first_try: number of the first attempt of this generation, or an earlier one if that is not known
     :param try_number: number of this attempt
     :param facts: facts by which the next attempt tells a clear from a retry
+    :param past: generations before this one, as far as they are known
     """
 
     identity: tuple[str, str, str, int]
@@ -49,6 +51,7 @@ class Attempt:
     first_try: int
     try_number: int
     facts: Mapping[str, Any]
+    past: Sequence[str] = ()
 
     @property
     def key_facts(self) -> tuple[str | int, ...]:
@@ -77,21 +80,23 @@ class Attempt:
             "run": _run(identity, dag_run),
         }
         attempts_if_cleared = ti.max_tries - (context["task"].retries or 0)
-        generation, first_try = f"{ti.max_tries}/{facts['run']}", 1
-        if saved:
-            if not _was_cleared(saved, facts, attempts_if_cleared):
-                return cls(identity, saved["generation"], saved["first_try"], ti.try_number, facts)
-            first_try = ti.try_number
-            if generation == saved["generation"]:
+        generation, first_try, past = f"{ti.max_tries}/{facts['run']}", 1, []
+        if saved and not _was_cleared(saved, facts, attempts_if_cleared):
+            generation, first_try, past = saved["generation"], saved["first_try"], saved["past"]
+        elif saved:
+            # Attempts after the clear may not have been saved, but they found the same facts.
+            first_try, past = saved["try_number"] + 1, [*saved["past"], saved["generation"]]
+            if generation in past:
                 generation += f"/{first_try}"
         elif facts["clear_number"] and attempts_if_cleared == ti.try_number - 1:
             first_try = ti.try_number
-        return cls(identity, generation, first_try, ti.try_number, facts)
+        return cls(identity, generation, first_try, ti.try_number, facts, past)
 
     def save(self) -> dict[str, Any]:
         """Return what the next attempt needs to continue this generation, or to see that the task was cleared."""
         return {
             "generation": self.generation,
+            "past": list(self.past),
             "first_try": self.first_try,
             "try_number": self.try_number,
             **self.facts,

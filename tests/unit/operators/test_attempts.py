@@ -71,6 +71,16 @@ class TestEditedRetries:
         task.retry().finish()
         assert len(kind.emulator.executions(sync_id)) == 2
 
+    def test_a_second_clear_with_the_first_max_tries_starts_another(self, kind, task_instance, state_store):
+        sync_id = kind.add(duration=60)
+        task = task_instance(kind.start(sync_id, retries=3), task_state_store=state_store)
+        task.finish()
+        task.task.retries = 1
+        for number in (2, 3):
+            task = task.clear()
+            task.finish()
+            assert len(kind.emulator.executions(sync_id)) == number
+
     def test_a_start_without_a_response_after_such_a_clear_is_found(self, kind, task_instance, state_store):
         sync_id = kind.add(duration=60)
         task = task_instance(kind.start(sync_id, retries=3), task_state_store=state_store)
