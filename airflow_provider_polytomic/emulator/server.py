@@ -138,7 +138,8 @@ class _Server(uvicorn.Server):
         """Stop the server from another thread. Timers are not reliable here, since a test may have changed the time."""
         self.should_exit = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
+            with suppress(RuntimeError):  # the loop has seen the flag already and is closed
+                self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def main_loop(self) -> None:
         """Serve requests and deliver events until stopped."""

@@ -52,6 +52,14 @@ def test_stops_although_a_test_has_changed_the_time(monkeypatch):
     assert not closing.is_alive()
 
 
+def test_closes_although_its_loop_has_seen_the_end_before_it_is_woken():
+    emulator = Emulator()
+    emulator.open()
+    emulator._server.should_exit = True
+    emulator._thread.join()
+    emulator.close()
+
+
 def test_closes_idle_connections_when_it_stops():
     with Emulator() as emulator:
         connection = socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])), timeout=10)
