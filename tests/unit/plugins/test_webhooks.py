@@ -538,7 +538,9 @@ def test_airflow_mounts_the_application(configure):
         "print([app['url_prefix'] for app in apps])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
-    assert ran.stdout.splitlines()[-2:] == ["[]", "['/polytomic']"]
+    loaded, mounted = ran.stdout.splitlines()[-2:]
+    assert loaded == "[]"
+    assert "'/polytomic'" in mounted
 
 
 @pytest.mark.parametrize("hours", [-25, 25])
