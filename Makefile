@@ -23,7 +23,7 @@ COMMITTED = $(shell git log -1 --format=%ct)
 UV = $(abspath .venv)/bin/uv
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python
 
-.PHONY: help test test-system test-matrix coverage lint docs check-wheel release-check test-readme demo demo-picture airflow benchmark clean
+.PHONY: help test test-system test-matrix coverage lint docs pictures check-wheel release-check test-readme demo demo-picture airflow benchmark clean
 .SECONDARY:
 
 help:  ## Show this list
@@ -51,6 +51,7 @@ lint: $(VENV)/.installed  ## Check style and types
 	$(RUN) mypy
 
 docs: .venv-tools/.installed  ## Build the documentation in strict mode
+	.venv-tools/bin/python .ci/pictures.py --check
 	NO_MKDOCS_2_WARNING=1 .venv-tools/bin/mkdocs build --strict
 	.venv-tools/bin/python .ci/site.py build/docs
 
@@ -70,6 +71,9 @@ check-wheel: .venv/.installed  ## Build the wheel and check it in a clean enviro
 	$(UV) venv --quiet .cache/wheel --python .venv/bin/python
 	$(INSTALL) .cache/wheel 'apache-airflow==$(NEWEST)' dist/*.whl
 	.venv/bin/python .ci/wheel.py .cache/wheel dist/*.whl
+
+pictures: .venv-tools/.installed  ## Draw the pictures of the documentation from docs/pictures
+	.venv-tools/bin/python .ci/pictures.py
 
 demo: $(VENV)/.installed  ## Run three emulated syncs in a real Airflow
 	@$(RUN) tests.system.demo

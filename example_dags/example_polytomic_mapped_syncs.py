@@ -22,12 +22,11 @@ with DAG(
     params={"sync_ids": Param(["00000000-0000-4000-8000-000000000001"], type="array", title="Ids of model syncs")},
     tags=["example", "polytomic"],
 ):
-
+    # --8<-- [start:mapped]
     @task
     def sync_ids(params: dict | None = None) -> list[str]:
         return params["sync_ids"]
 
-    # --8<-- [start:mapped]
     sync = PolytomicStartSyncOperator.partial(
         task_id="sync",
         deferrable=True,

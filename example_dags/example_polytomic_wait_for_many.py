@@ -23,12 +23,11 @@ with DAG(
     params={"sync_ids": Param(["00000000-0000-4000-8000-000000000001"], type="array", title="Ids of model syncs")},
     tags=["example", "polytomic"],
 ):
-
+    # --8<-- [start:wait_for_many]
     @task
     def sync_ids(params: dict | None = None) -> list[str]:
         return params["sync_ids"]
 
-    # --8<-- [start:wait_for_many]
     start = PolytomicStartSyncOperator.partial(task_id="start", wait_for_completion=False).expand(sync_id=sync_ids())
 
     PolytomicWaitForSyncsSensor(

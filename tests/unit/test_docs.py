@@ -9,13 +9,13 @@ from datetime import datetime, timezone
 from importlib import import_module
 from inspect import getmembers, isclass
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 from airflow_provider_polytomic.api.catalogue import OPERATIONS
 from airflow_provider_polytomic.executions.outcome import outcome_of
 from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, get_provider_info
+from tests.support.pages import blocks
 
 PACKAGE = "airflow_provider_polytomic"
 AREAS = ("hooks", "operators", "sensors", "triggers")
@@ -76,36 +76,27 @@ def test_links_between_pages_have_a_target():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_addresses_of_the_project_agree():
+    [source] = re.findall(r'^Source = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert f"\nrepo_url: {source}\n" in (ROOT / "mkdocs.yml").read_text()
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
-def test_the_python_on_a_page_compiles(page):
-    for block in re.findall(r"^ *```python[^\n]*\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
-        compile(dedent(with_examples(block)), page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+@pytest.mark.parametrize("block", list(blocks("python")), ids=lambda block: block.name)
+def test_the_python_on_a_page_compiles(block):
+    compile(block.code, block.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if '--8<-- "example_dags/' in page.read_text()], ids=lambda page: page.stem
-)
-def test_a_page_imports_the_classes_of_its_examples(page):
-    text = with_examples(page.read_text())
-    lines = re.findall(rf"^from ({PACKAGE}\S*) import (.+)$", text, re.MULTILINE)
-    imported = {f"{module}.{name}" for module, names in lines for name in names.split(", ")}
-    used = {path for name, path in public_classes().items() if re.search(rf"\b{name}(\.partial)?\(", text)}
+@pytest.mark.parametrize("block", list(blocks("python")), ids=lambda block: block.name)
+def test_a_block_imports_the_classes_that_it_uses(block):
+    lines = re.findall(rf"^from ({PACKAGE}\S*) import (.+)$", block.code, re.MULTILINE)
+    listed = re.findall(rf"^from ({PACKAGE}\S*) import \(\n(.+?)\)$", block.code, re.MULTILINE | re.DOTALL)
+    imported = {f"{module}.{name.strip()}" for module, names in lines + listed for name in names.split(",")}
+    used = {path for name, path in public_classes().items() if re.search(rf"\b{name}(\.partial)?\(", block.code)}
     assert used <= imported
-
-
-def with_examples(block: str) -> str:
-    """Insert the sections of the example DAGs that a page includes."""
-    return re.sub(r'^--8<-- "([^":]+):(\w+)"$', lambda found: example(found[1], found[2]), block, flags=re.MULTILINE)
-
-
-def example(file: str, section: str) -> str:
-    between = rf"--8<-- \[start:{section}\]\n(.*?)\n *# --8<-- \[end:{section}\]"
-    [found] = re.findall(between, (ROOT / file).read_text(), re.DOTALL)
-    return dedent(found)
 
 
 def public_classes() -> dict[str, str]:
@@ -126,7 +117,7 @@ def test_every_public_class_is_in_the_reference():
 
 @pytest.mark.parametrize("name", [name for name in public_classes() if name.endswith(("Operator", "Sensor"))])
 def test_every_operator_and_sensor_has_an_example_on_a_page(name):
-    included = "".join(with_examples(page.read_text()) for page in PAGES)
+    included = "".join(block.code for block in blocks("python"))
     assert f"{name}(" in included or f"{name}.partial(" in included
 
 
