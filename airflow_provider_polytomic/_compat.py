@@ -71,6 +71,7 @@ __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
     "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
     "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
+    "airflow_stats",
     "can_start_from_trigger", "conf", "core_timetable", "current_context", "end_event_xcoms", "event_trigger_base",
     "find_connection",
     "first_poke_date", "has_asset_watchers", "has_xcom_args", "mask_secret", "push_xcom_in_trigger",
@@ -96,6 +97,23 @@ async def find_connection(conn_id: str) -> Connection:
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(BaseHook.get_connection)(conn_id)
+
+
+def airflow_stats() -> Any:
+    """Return Airflow's ``Stats``, initialized.
+
+    From Airflow 3.2 on, each component initializes it when it starts, but not every one that of the Task SDK: the
+    import of ``airflow.sdk.serde``, which any component may do, makes up for it.
+    """
+    try:
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:
+        from airflow.stats import Stats
+
+        return Stats
+    import airflow.sdk.serde  # noqa: F401
+
+    return Stats
 
 
 class StateStore:

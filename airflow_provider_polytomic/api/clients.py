@@ -30,11 +30,13 @@ from airflow_provider_polytomic.api.credentials import KEY_LOOKUP_INTERVAL, Read
 from airflow_provider_polytomic.api.decoding import MAX_CONTENT
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
+from airflow_provider_polytomic.api.metering import metered
 from airflow_provider_polytomic.api.models.base import Listing
 from airflow_provider_polytomic.api.rate_limit import RateLimiter, rate_limited
 from airflow_provider_polytomic.api.redaction import register_secrets
 from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
 from airflow_provider_polytomic.api.transport import HttpClient, deadline, open_client, tls_context
+from airflow_provider_polytomic.metrics import NO_METER
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -88,7 +90,7 @@ class _Client(Generic[Transport, Slept]):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Slept] | None = None,
     ) -> None:
-        settings = {**locals(), "source": None}
+        settings = {**locals(), "source": None, "meter": NO_METER}
         self.config = config or ClientConfig(**{field.name: settings[field.name] for field in fields(ClientConfig)})
         register_secrets(*self.config.secrets)
         self._clock = clock
@@ -107,7 +109,8 @@ class _Client(Generic[Transport, Slept]):
         if not isinstance(flow, Generator):
             raise TypeError(f"run() takes a flow, not a {type(flow).__name__}: send a call with client.send(…)")
         steps = reauthorized(retrying(flow, self._retry_policy, self._clock), lambda: self.config)
-        return rate_limited(steps, self._rate_limiter, self._clock)
+        steps = rate_limited(steps, self._rate_limiter, self._clock)
+        return steps if self.config.meter is NO_METER else metered(steps, self.config.meter)
 
     def _use_key_of(self, found: ClientConfig | Exception) -> None:
         self._read_key_at = self._clock() + KEY_LOOKUP_INTERVAL

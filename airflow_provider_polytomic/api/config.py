@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from airflow_provider_polytomic.metrics import NO_METER, Meter
+
 DEFAULT_BASE_URL = "https://app.polytomic.com"
 DEFAULT_API_VERSION = "2025-09-18"
 API_KEY_VARIABLE = "POLYTOMIC_API_KEY"
@@ -61,6 +63,7 @@ class ClientConfig:
     :param trust_events: Poll long-running executions less often while events report ends; default False.
     :param source: Object that reads the settings again after a 401, which makes the client go on with a rotated key;
         default None.
+    :param meter: Object that records metrics; default: one that records none.
     :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
     """
 
@@ -76,6 +79,7 @@ class ClientConfig:
     max_requests_per_minute: int | None = None
     trust_events: bool = False
     source: ConfigSource | None = field(default=None, repr=False)
+    meter: Meter = field(default=NO_METER, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", self.api_key or os.environ.get(API_KEY_VARIABLE))

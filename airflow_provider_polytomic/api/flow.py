@@ -29,6 +29,10 @@ class Pause:
     seconds: float
 
 
+class Throttle(Pause):
+    """Let the client sleep since a limit does not allow the next request yet."""
+
+
 FlowStep: TypeAlias = Union[Call[Any], Pause]
 Flow: TypeAlias = Generator[FlowStep, Any, T]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from airflow_provider_polytomic.api.errors import PolytomicRateLimitError, PolytomicTransportError
-from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_steps
+from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, Throttle, wrap_steps
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def rate_limited(flow: Flow[T], limiter: RateLimiter, clock: Callable[[], float]
             )
         wait = max(limiter.reserve(now), limiter.blocked(now))
         if wait > 0:
-            yield Pause(wait)
+            yield Throttle(wait)
         try:
             return (yield step)
         except PolytomicRateLimitError as error:

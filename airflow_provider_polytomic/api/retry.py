@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import Call
-from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, wrap_steps
+from airflow_provider_polytomic.api.flow import Flow, FlowStep, Pause, Throttle, wrap_steps
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,13 @@ def retrying(flow: Flow[T], policy: RetryPolicy, clock: Callable[[], float]) -> 
                 unanswered |= may_be_in_progress(error)
                 if delay is None or clock() - began + delay > policy.budget:
                     raise
+                pause = Throttle if isinstance(error, errors.PolytomicRateLimitError) else Pause
                 problem = error.status_code if isinstance(error, errors.PolytomicAPIError) else type(error).__name__
                 log.warning(
                     "Retrying %s %s in %.1f s after attempt %d of %d: %s",
                     step.method, step.path, delay, attempt, policy.max_retries + 1, problem,
                 )  # fmt: skip
-            yield Pause(delay)
+            yield pause(delay)
             attempt += 1
 
     return wrap_steps(flow, handle)

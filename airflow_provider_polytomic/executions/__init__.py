@@ -26,6 +26,7 @@ from airflow_provider_polytomic.executions.console import ConsoleLogReader, foll
 from airflow_provider_polytomic.executions.diagnostics import Diagnostics, collect_diagnostics, first_records
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, sync_kind
+from airflow_provider_polytomic.executions.measurements import poll_once
 from airflow_provider_polytomic.executions.names import UnresolvedName, resolve_sync
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.report import SuccessCriteria, report, status_table
@@ -45,6 +46,6 @@ __all__ = [
     "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership", "StartRequest", "StartResult",
     "SuccessCriteria", "SyncKind", "UnresolvedName", "advice_for", "cancel", "cancel_and_confirm", "cancel_current",
     "collect_diagnostics", "current_execution", "effective_deadline", "execution_current_at", "first_records",
-    "follow_console_log", "report", "resolve_sync", "resolve_target", "start_once", "status_table", "sync_kind",
-    "wait_for_end", "wait_with_console_log",
+    "follow_console_log", "poll_once", "report", "resolve_sync", "resolve_target", "start_once", "status_table",
+    "sync_kind", "wait_for_end", "wait_with_console_log",
 ]  # fmt: skip

@@ -9,11 +9,13 @@ from itertools import count
 
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
+from airflow_provider_polytomic.api.metering import Measurement
 from airflow_provider_polytomic.api.retry import Backoff, is_transient
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.targets import current_execution
 from airflow_provider_polytomic.executions.wait import DeadlinePassed, wait_for_end
+from airflow_provider_polytomic.metrics import EXECUTIONS_CANCELED
 from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def cancel(
     for pause in map(CANCEL_BACKOFF.delay, count()):
         try:
             yield from send(call)
+            yield Measurement(EXECUTIONS_CANCELED, tags={"kind": ref.kind})
             log.info("Requested cancellation of %s", ref)
             return True
         except NOTHING_TO_CANCEL:

@@ -104,7 +104,7 @@ def wait_with_console_log(
     """
 
     def do(step: FlowStep) -> Flow[Any]:
-        if not isinstance(step, Pause):
+        if not (isinstance(step, Pause) and step.seconds):
             return (yield step)
         seconds = step.seconds
         while seconds > 0:

@@ -21,10 +21,13 @@ from typing import Any, Literal
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.call import idempotency_key
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
+from airflow_provider_polytomic.api.metering import Measurement
 from airflow_provider_polytomic.api.retry import Backoff
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
+from airflow_provider_polytomic.executions.measurements import measure_end
 from airflow_provider_polytomic.executions.outcome import Outcome
+from airflow_provider_polytomic.metrics import EXECUTIONS_ADOPTED, EXECUTIONS_STARTED
 from airflow_provider_polytomic.results import Ownership, SyncKindName
 
 log = logging.getLogger(__name__)
@@ -156,7 +159,9 @@ def start_once(
         known = yield from _recall(request, request.known_execution_id)
         if known:
             on_started(ExecutionRef(request.kind, request.sync_id, known.id))
-            return StartResult(known, Ownership.BLOCKING if known.canceling else Ownership.OWNED)
+            if known.canceling:
+                return StartResult(known, Ownership.BLOCKING)
+            return (yield from _owned(known))
 
     before = yield from _snapshot(request, with_history=bool(request.attempts_before))
     if before.running and not request.attempts_before:
@@ -181,15 +186,25 @@ def start_once(
         on_started(answer)
         execution = yield from _fetch_started(answer, before)
         if not before.predates(execution):
-            return StartResult(execution, Ownership.OWNED, tuple(previous_executions), adopted=False)
+            return (yield from _owned(execution, previous_executions, adopted=False))
         if execution.canceling:
             return StartResult(execution, Ownership.BLOCKING)
         unsuccessful = execution.outcome.final and not request.is_success(execution)
         if not unsuccessful or len(previous_executions) == request.attempts_before:
-            return StartResult(execution, Ownership.OWNED, tuple(previous_executions))
+            return (yield from _owned(execution, previous_executions))
         log.info("Found an unsuccessful execution of an earlier attempt: %s is %s", answer, execution.status)
         previous_executions.append(execution)
     raise AssertionError("unreachable")
+
+
+def _owned(
+    execution: Execution, previous_executions: Sequence[Execution] = (), *, adopted: bool = True
+) -> Flow[StartResult]:
+    """Return an execution that the task instance has started, and measure it."""
+    yield Measurement(EXECUTIONS_ADOPTED if adopted else EXECUTIONS_STARTED, tags={"kind": execution.kind})
+    if execution.outcome.final:
+        yield from measure_end(ExecutionRef(execution.kind, execution.sync_id, execution.id), execution)
+    return StartResult(execution, Ownership.OWNED, tuple(previous_executions), adopted)
 
 
 def _recall(request: StartRequest, execution_id: str) -> Flow[Execution | None]:

@@ -15,6 +15,7 @@ from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.durations import duration, optional_duration
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, short_name
+from airflow_provider_polytomic.executions.measurements import measure_end
 from airflow_provider_polytomic.executions.outcome import is_completed_schema, is_unsuccessful_schema
 from airflow_provider_polytomic.executions.targets import CompletedSince
 
@@ -296,4 +297,5 @@ def wait_for_end(
         except errors.PolytomicError as error:
             result = error
         if ended := state.update(result):
+            yield from measure_end(ref, ended, wall_clock())
             return ended

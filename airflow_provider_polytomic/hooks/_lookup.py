@@ -18,6 +18,7 @@ from airflow_provider_polytomic._compat import find_connection
 from airflow_provider_polytomic.api.retry import Backoff
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig, connection_config
+from airflow_provider_polytomic.hooks._metrics import AirflowMeter
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -89,7 +90,8 @@ class ConnectionSource:
         raise AssertionError("unreachable")
 
     def _config(self, connection: Connection) -> ConnectionConfig:
-        return replace(connection_config(connection, self.conn_id, self.organization_id), source=self)
+        config = connection_config(connection, self.conn_id, self.organization_id)
+        return replace(config, source=self, meter=AirflowMeter(self.conn_id))
 
     def _log(self, error: Exception, pause: float) -> None:
         log.warning(

@@ -331,14 +331,14 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         :param canceled: the execution, if the trigger has canceled it already
         :param last_seen: the execution as of the last status request
         """
-        from airflow_provider_polytomic.executions import Execution, cancel_and_confirm
+        from airflow_provider_polytomic.executions import Execution, cancel_and_confirm, poll_once
 
         may_cancel = ownership is Ownership.OWNED and self.cancel_on_kill
         last = canceled
         if last is None:
             limit = answer_timeout(self.timeout, CONFIRM_TIMEOUT)
             with self._client() as client:
-                last = self._try(client, ref.fetch(without_retries=last_seen is not None))
+                last = self._try(client, poll_once(ref, time.time(), without_retries=last_seen is not None))
                 if last and last.outcome.final and ownership is not Ownership.BLOCKING:
                     return self._finish(context, last, schema_results)
                 if may_cancel:

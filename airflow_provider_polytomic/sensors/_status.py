@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         self.end_from_trigger = end_from_trigger
         self._target: ExecutionRef | CompletedSince | None = None
         self._console: ConsoleLogReader | None = None
+        self._polled = False
 
     def _build_start_trigger_args(self) -> StartTriggerArgs | None:
         """Return the trigger that starts the sensor without a worker; called when all attributes are set.
@@ -200,7 +202,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _fetch(self, context: Context) -> Execution | None:
         """Return the execution; None if it does not exist yet or the request failed."""
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.executions import FINAL_ERRORS
+        from airflow_provider_polytomic.executions import FINAL_ERRORS, poll_once
 
         with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
             try:
@@ -208,7 +210,10 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
                     self._target = self._kept_target(context) or self._client.run(self._resolve_target(context))
                     self._keep_target(context)
                     push_link(self, context, self._client, self._target, named=not self.reschedule)
-                return self._client.run(self._target.fetch())
+                noticed_at = time.time() if self._polled else None
+                execution = self._client.run(poll_once(self._target, noticed_at))
+                self._polled = True
+                return execution
             except FINAL_ERRORS:
                 raise
             except PolytomicError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -74,20 +75,22 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         self.max_errors = optional_count(max_errors, "max_errors")
         self.fail_on_partial = fail_on_partial
         self._ends: dict[ExecutionRef, Execution | str] = {}
+        self._polled: set[ExecutionRef] = set()
         self._waited_for: list[ExecutionRef] | None = None
         self._names: dict[tuple[str, str], str | None] = {}
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Request the status of each execution that has not ended; a failed request is logged and changes nothing."""
         from airflow_provider_polytomic.api import PolytomicError, PolytomicRateLimitError
-        from airflow_provider_polytomic.executions import FINAL_ERRORS
+        from airflow_provider_polytomic.executions import FINAL_ERRORS, poll_once
 
         refs = self._refs()
         if refs:
             self._push_link_once(context, refs[0])
         for ref in [ref for ref in refs if ref not in self._ends]:
             try:
-                execution = self._client.run(ref.fetch(without_retries=True))
+                noticed_at = time.time() if ref in self._polled else None
+                execution = self._client.run(poll_once(ref, noticed_at, without_retries=True))
             except FINAL_ERRORS as error:
                 self._ends[ref] = str(error)
             except PolytomicError as error:
@@ -95,7 +98,8 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
                 if isinstance(error, PolytomicRateLimitError):
                     return False
             else:
-                if execution.outcome.final:
+                self._polled.add(ref)
+                if execution and execution.outcome.final:
                     self._ends[ref] = execution
         if len(self._ends) < len(set(refs)):
             return False

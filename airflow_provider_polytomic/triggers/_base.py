@@ -164,5 +164,8 @@ async def preload() -> None:
 
 
 def _preload() -> None:
+    from airflow_provider_polytomic.hooks._metrics import open_stats
+
     import_module(HEAVY_MODULE)
+    open_stats()
     _preloaded.set()

@@ -23,9 +23,11 @@ from airflow_provider_polytomic.api.errors import (
     class_of_status,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
+from airflow_provider_polytomic.api.metering import metered
 from airflow_provider_polytomic.api.retry import Backoff, RetryPolicy, retrying
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.start import CONFLICT_BACKOFF, MIN_CONFLICTS_OF_RETRY
+from tests.support.meter import RecordingMeter
 
 T = TypeVar("T")
 
@@ -328,7 +330,7 @@ class Stop:
 
 
 class Process:
-    """Run a flow one step at a time, with the client's retries.
+    """Run a flow one step at a time, with the client's retries and metrics.
 
     :param stop: step at which the process dies
     """
@@ -340,7 +342,8 @@ class Process:
         self.error: Exception | None = None
         self.ended = self.died = False
         self._stop = stop
-        self._flow = retrying(flow, CLIENT, lambda: api.now)
+        self.meter = RecordingMeter()
+        self._flow = metered(retrying(flow, CLIENT, lambda: api.now), self.meter)
         self.waiting: Call[Any] | Pause | None = None
         self._go_on(None)
 

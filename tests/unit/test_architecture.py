@@ -17,12 +17,13 @@ FLOORS: dict[str, set[str]] = {
     "results": set(),
     "_compat": set(),
     "durations": set(),
-    "api": set(),
+    "metrics": set(),
+    "api": {"metrics"},
     "exceptions": {"_compat", "results"},
     "assets": {"_compat"},
-    "executions": {"api", "durations", "results"},
+    "executions": {"api", "durations", "metrics", "results"},
     "links": {"_compat", "api"},
-    "hooks": {"_compat", "api", "exceptions", "executions", "links", "provider_info", "results"},
+    "hooks": {"_compat", "api", "exceptions", "executions", "links", "metrics", "provider_info", "results"},
     "_task": {"_compat", "api", "assets", "durations", "exceptions", "executions", "hooks", "links", "results"},
     "triggers": {"_compat", "_task", "api", "durations", "exceptions", "executions", "hooks", "results"},
     "lineage": {"_compat", "_task", "api", "assets", "executions", "hooks"},
@@ -58,7 +59,7 @@ FLOORS: dict[str, set[str]] = {
 }
 """Each folder or module of the package from the lowest to the highest, and what it imports from those below it."""
 
-WITHOUT_AIRFLOW = {"provider_info", "api", "durations", "results", "executions", "gateway", "emulator"}
+WITHOUT_AIRFLOW = {"provider_info", "api", "durations", "metrics", "results", "executions", "gateway", "emulator"}
 NOT_PART_OF_A_FLOOR = {"__init__"}
 
 

@@ -6,6 +6,7 @@ import logging
 
 from airflow_provider_polytomic.api.errors import PolytomicError, PolytomicRateLimitError
 from airflow_provider_polytomic.api.retry import Backoff
+from airflow_provider_polytomic.metrics import CIRCUIT_BREAKERS_OPEN, NO_METER, THROTTLED_SECONDS, Meter
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +25,12 @@ class CircuitBreaker:
 
     A 429 opens it at once: for as long as it asks, or longer each time. Other failures open it after a few in a row.
     While it is open, a single trial request may be sent from :attr:`retry_at` on.
+
+    :param meter: records how many circuit breakers are open, and the seconds for which they pause after a 429
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter = NO_METER) -> None:
+        self._meter = meter
         self.open = False
         self.retry_at = 0.0
         self.error: PolytomicError | None = None
@@ -42,6 +46,12 @@ class CircuitBreaker:
         """Tell whether a 429 opened the circuit breaker."""
         return isinstance(self.error, PolytomicRateLimitError)
 
+    def close(self) -> None:
+        """Count it as open no longer: nothing is requested any more."""
+        if self.open:
+            self.open = False
+            self._meter.record(CIRCUIT_BREAKERS_OPEN, -1)
+
     def answered(self, now: float, began: float) -> bool:
         """Record an answer; return True if it closes the circuit breaker.
 
@@ -52,6 +62,7 @@ class CircuitBreaker:
         self._failures = self._trials = 0
         closes, self.open, self.error = self.open, False, None
         if closes:
+            self._meter.record(CIRCUIT_BREAKERS_OPEN, -1)
             log.info("Resuming all waits: Polytomic answers again after %.0f s", now - self._opened_at)
         return closes
 
@@ -82,6 +93,7 @@ class CircuitBreaker:
         pause = BREAKER_BACKOFF.delay(self._limits - 1) if error.retry_after is None else error.retry_after
         self._open(error, now)
         self.retry_at = now + min(max(pause, BREAKER_BACKOFF.first), BREAKER_BACKOFF.maximum)
+        self._meter.record(THROTTLED_SECONDS, self.retry_at - now)
         if not self._limits & (self._limits - 1):
             log.warning(
                 "Pausing all waits of this connection for %.0f s: Polytomic limits requests (%d in succession)",
@@ -91,6 +103,7 @@ class CircuitBreaker:
     def _open(self, error: PolytomicError, now: float) -> None:
         if not self.open:
             self._opened_at = now
+            self._meter.record(CIRCUIT_BREAKERS_OPEN)
         if not isinstance(error, PolytomicRateLimitError) and (self.rate_limited or not self.open):
             log.warning("Pausing all waits of this connection until Polytomic answers: %s", error)
         self.open, self.error = True, error

@@ -55,6 +55,7 @@ from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.api.sharing import RefCounted, shared_client
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
+from airflow_provider_polytomic.executions.measurements import record_end
 from airflow_provider_polytomic.executions.poller.batch import Batch
 from airflow_provider_polytomic.executions.poller.circuit_breaker import CircuitBreaker
 from airflow_provider_polytomic.executions.poller.event_hints import EventHints
@@ -75,6 +76,7 @@ from airflow_provider_polytomic.executions.wait import (
     WaitState,
     expecting_any_answer,
 )
+from airflow_provider_polytomic.metrics import WAITS
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,7 @@ class ExecutionPoller:
         self._schedule = PollSchedule()
         self._skipped: dict[PolledExecution, None] = {}
         self._batch = Batch()
-        self._breaker = CircuitBreaker()
+        self._breaker = CircuitBreaker(config.meter)
         self._hints = EventHints(config.trust_events, self._schedule.matching, wall_clock)
         self._warned = False
 
@@ -144,6 +146,7 @@ class ExecutionPoller:
             target, subscription.poll_interval, latest, self._clock, ProgressLogger(target, self._wall_clock)
         )
         polled = self._schedule.subscribe(target, subscription, self._clock())
+        self._config.meter.record(WAITS)
         try:
             self._adapt()
             if self._task is None or self._task.done():
@@ -151,8 +154,10 @@ class ExecutionPoller:
             self._wakeup.set()
             while True:
                 if ended := state.update(await subscription.receive()):
+                    record_end(self._config.meter, target, ended, self._wall_clock())
                     return ended
         finally:
+            self._config.meter.record(WAITS, -1)
             self._schedule.unsubscribe(polled, subscription)
             if polled not in self._schedule:
                 self._skipped.pop(polled, None)
@@ -160,6 +165,7 @@ class ExecutionPoller:
 
     async def aclose(self) -> None:
         """End the task and its requests."""
+        self._breaker.close()
         if self._task:
             self._task.cancel()
             await asyncio.wait({self._task})
