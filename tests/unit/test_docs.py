@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_polytomic.api.catalogue import OPERATIONS
 from airflow_provider_polytomic.executions.outcome import outcome_of
+from airflow_provider_polytomic.metrics import METRICS
 from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, get_provider_info
 from tests.support.pages import blocks
 
@@ -47,6 +48,11 @@ def test_the_table_of_outcomes_agrees_with_the_code(row):
     )
     for status in known:
         assert outcome_of(status, completed, given) == re.findall(r"`([a-z]+)`", outcome)[0], status
+
+
+def test_the_table_of_metrics_is_that_of_the_code():
+    rows = {tuple(cell.replace("`", "") for cell in row[:3]) for row in table("metrics.md", "## Names")}
+    assert rows == {(each.name, each.instrument.value, ", ".join(each.tags)) for each in METRICS}
 
 
 def tools_table() -> str:
