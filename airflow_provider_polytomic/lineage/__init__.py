@@ -14,10 +14,10 @@ from airflow_provider_polytomic._compat import Asset, conf
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import Dataset
-    from openlineage.client.facet_v2 import RunFacet
+    from openlineage.client.facet_v2 import DatasetFacet, RunFacet
 
     from airflow_provider_polytomic.executions import Execution
-    from airflow_provider_polytomic.lineage.datasets import LineageDatasets
+    from airflow_provider_polytomic.lineage.datasets import InputColumns, LineageDatasets
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,12 @@ class OpenLineageMixin:
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
         inputs: list[Dataset] = [InputDataset(each.namespace, each.name) for each in datasets.inputs]
         outputs: list[Dataset] = [
-            OutputDataset(each.namespace, each.name, outputFacets={"outputStatistics": statistics(rowCount=rows)})
+            OutputDataset(
+                each.namespace,
+                each.name,
+                facets=_column_lineage(datasets.columns),
+                outputFacets={"outputStatistics": statistics(rowCount=rows)},
+            )
             for each, rows in datasets.outputs
         ]
         facet = external_query_run.ExternalQueryRunFacet
@@ -86,6 +91,28 @@ class OpenLineageMixin:
             outputs=_with_declared(outputs, self.outlets),  # type: ignore[attr-defined]
             run_facets={"externalQuery": query},
         )
+
+
+def _column_lineage(columns: InputColumns) -> dict[str, DatasetFacet]:
+    """Return the facet of an output with the columns that each field is written from; nothing if there are none."""
+    from openlineage.client.facet_v2 import column_lineage_dataset as facets
+
+    if not columns:
+        return {}
+    written = facets.Transformation(type="DIRECT", subtype="IDENTITY")
+    encrypted = facets.Transformation(type="DIRECT", subtype="TRANSFORMATION", masking=True)
+    fields = {
+        target: facets.Fields(
+            inputFields=[
+                facets.InputField(
+                    dataset.namespace, dataset.name, mapping.column, [encrypted if mapping.encrypted else written]
+                )
+                for dataset, mapping in sources
+            ]
+        )
+        for target, sources in columns.items()
+    }
+    return {"columnLineage": facets.ColumnLineageDatasetFacet(fields=fields)}
 
 
 def _with_declared(datasets: list[Dataset], declared: list[Any]) -> list[Dataset]:

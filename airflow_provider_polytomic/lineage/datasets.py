@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from airflow_provider_polytomic.api import Call, PolytomicClient, PolytomicError
 from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
 from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of
 from airflow_provider_polytomic.executions import sync_kind
+from airflow_provider_polytomic.lineage.columns import ColumnMapping, column_mappings
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api import ClientConfig
@@ -114,6 +115,7 @@ SYSTEMS = {
 T = TypeVar("T")
 RowCounts = list[tuple[DatasetName, int]]
 Datasets = tuple[list[DatasetName], RowCounts]
+InputColumns = dict[str, list[tuple[DatasetName, ColumnMapping]]]
 log = logging.getLogger(__name__)
 
 LINEAGE_TIMEOUT = 6.0
@@ -126,11 +128,13 @@ class LineageDatasets:
 
     :param base_url: URL of Polytomic
     :param outputs: datasets with the number of rows that each received
+    :param columns: for each field of the output of a model sync, the columns that it is written from
     """
 
     base_url: str
     inputs: Sequence[DatasetName]
     outputs: RowCounts
+    columns: InputColumns = field(default_factory=dict)
 
 
 def lineage_datasets(execution: Execution, config: ClientConfig, *, detailed: bool = False) -> LineageDatasets:
@@ -148,22 +152,31 @@ def lineage_datasets(execution: Execution, config: ClientConfig, *, detailed: bo
         namer = _DatasetNamer(host_of(config.base_url), lookup if detailed else None)
         inputs: list[DatasetName] = []
         outputs: RowCounts = []
+        columns: InputColumns = {}
         if isinstance(sync, Sync):
             inputs, outputs = _model_sync_datasets(execution, sync, namer)
+            columns = _input_columns(sync, namer) if outputs else {}
         elif isinstance(sync, BulkSync):
             inputs, outputs = _bulk_sync_datasets(execution, sync, namer)
-        return LineageDatasets(config.base_url, inputs, outputs or _sync_itself(execution, namer))
+        return LineageDatasets(config.base_url, inputs, outputs or _sync_itself(execution, namer), columns)
 
 
 def _model_sync_datasets(execution: Execution, sync: Sync, namer: _DatasetNamer) -> Datasets:
     target = sync.target or {}
     connection_id = target.get("connection_id") or sync.target_connection_id
     name = target.get("object") or target.get("new_name") or sync.target_object
-    inputs = [namer.in_polytomic(f"models/{model_id}") for model_id in sync.model_ids]
+    inputs = [namer.of_model(model_id) for model_id in sync.model_ids]
     if not (connection_id and name):
         return inputs, []
     dataset = namer.in_connection(connection_id, target.get("configuration"), str(name))
     return inputs, [(dataset, _rows_written(execution))]
+
+
+def _input_columns(sync: Sync, namer: _DatasetNamer) -> InputColumns:
+    columns: InputColumns = {}
+    for mapping in column_mappings(sync):
+        columns.setdefault(mapping.target, []).append((namer.of_model(mapping.model_id), mapping))
+    return columns
 
 
 def _bulk_sync_datasets(execution: Execution, sync: BulkSync, namer: _DatasetNamer) -> Datasets:
@@ -231,6 +244,10 @@ class _DatasetNamer:
     def in_polytomic(self, name: str) -> DatasetName:
         """Name something in Polytomic itself."""
         return DatasetName(f"{SCHEME}://{self.host}", name)
+
+    def of_model(self, model_id: str) -> DatasetName:
+        """Name a model."""
+        return self.in_polytomic(f"models/{model_id}")
 
     def in_connection(self, connection_id: str, settings: Mapping[str, Any] | None, name: str) -> DatasetName:
         """Name a table, an object or a file in a connection.

@@ -6,6 +6,7 @@ import json
 from threading import Event
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
 
 from airflow_provider_polytomic._compat import Asset
@@ -23,8 +24,11 @@ from airflow_provider_polytomic.lineage.datasets import DatasetName, dataset_nam
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
+from tests.support.openlineage_schema import json_schema
 
 base = pytest.importorskip("airflow.providers.openlineage.extractors.base")
+column_lineage_dataset = pytest.importorskip("openlineage.client.facet_v2").column_lineage_dataset
+Serde = pytest.importorskip("openlineage.client.serde").Serde
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -185,6 +189,80 @@ class TestComplete:
         assert rows(lineage.outputs) == [0]
 
 
+def mapping(column, target, model_id="m1", **more):
+    return {"source": {"model_id": model_id, "field": column}, "target": target, **more}
+
+
+class TestColumns:
+    """The columns of the models that each field of the target is written from."""
+
+    def column_lineage(self, task_instance, emulator, **attributes):
+        sync = emulator.add_model_sync(target_connection_id=CRM_CONNECTION_ID, target_object="Contact")
+        sync.attributes.update(attributes)
+        task = model_sync(sync.id)
+        task_instance(task).finish()
+        emulator.clear_requests()
+        [output] = report(task, "complete").outputs
+        assert [one.path for one in emulator.requests] == [f"/api/syncs/{sync.id}"], "no further request"
+        facet = output.facets.get("columnLineage")
+        return facet and json.loads(Serde.to_json(facet))
+
+    def test_each_field_has_its_columns(self, task_instance, emulator, namespace):
+        fields = [
+            mapping("email", "Email"),
+            mapping("first", "Name"),
+            mapping("last", "Name", model_id="m2"),
+            mapping("tax_id", "TaxId", encryption_enabled=True),
+        ]
+        facet = self.column_lineage(task_instance, emulator, fields=fields)
+        found = {
+            target: [(each["namespace"], each["name"], each["field"]) for each in source["inputFields"]]
+            for target, source in facet["fields"].items()
+        }
+        assert found == {
+            "Email": [(namespace, "models/m1", "email")],
+            "Name": [(namespace, "models/m1", "first"), (namespace, "models/m2", "last")],
+            "TaxId": [(namespace, "models/m1", "tax_id")],
+        }
+        [plain], [masked] = [facet["fields"][one]["inputFields"][0]["transformations"] for one in ("Email", "TaxId")]
+        assert (plain["type"], plain["subtype"], plain.get("masking")) == ("DIRECT", "IDENTITY", None)
+        assert (masked["type"], masked["subtype"], masked["masking"]) == ("DIRECT", "TRANSFORMATION", True)
+
+    def test_the_facet_is_valid(self, task_instance, emulator):
+        facet = self.column_lineage(task_instance, emulator, fields=[mapping("email", "Email")])
+        schema = json_schema(column_lineage_dataset.ColumnLineageDatasetFacet)
+        jsonschema.validate(facet, schema)
+        facet["fields"]["Email"]["inputFields"][0].pop("namespace")
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(facet, schema)
+
+    def test_an_identity_is_a_field_too(self, task_instance, emulator):
+        identities = {"identities": {"mappings": [mapping("id", "ExternalId", function="Equality")]}}
+        facet = self.column_lineage(task_instance, emulator, fields=[mapping("email", "Email")], **identities)
+        assert facet["fields"].keys() == {"ExternalId", "Email"}
+        older = {"identity": mapping("id", "ExternalId", function="Equality"), "identities": None}
+        facet = self.column_lineage(task_instance, emulator, fields=[], **older)
+        assert facet["fields"].keys() == {"ExternalId"}
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            {"target": "Source", "override_value": "airflow"},
+            {"source": None, "target": "Email"},
+            {"source": {"model_id": 7, "field": "email"}, "target": "Email"},
+            {"source": {"model_id": "m1", "field": "email"}, "target": ["Email"]},
+            {"source": "email", "target": "Email"},
+        ],
+    )
+    def test_a_field_without_a_column_has_no_lineage(self, task_instance, emulator, field):
+        assert self.column_lineage(task_instance, emulator, fields=[field]) is None
+
+    def test_a_bulk_sync_has_none(self, task_instance):
+        task = bulk_sync()
+        task_instance(task).finish()
+        assert [output.facets for output in report(task, "complete").outputs] == [{}, {}, {}]
+
+
 def test_with_connections_a_model_sync_is_named_by_its_target(task_instance, detailed):
     task = model_sync()
     task_instance(task).finish()
@@ -294,8 +372,6 @@ def test_an_error_in_lineage_is_one_warning_and_does_not_fail_the_task(task_inst
 
 
 def test_lineage_contains_no_secret(task_instance, emulator, detailed):
-    from openlineage.client.serde import Serde
-
     task = bulk_sync()
     task_instance(task).finish()
     lineage = report(task, "complete")
