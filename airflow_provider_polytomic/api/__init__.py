@@ -35,12 +35,24 @@ from airflow_provider_polytomic.api.errors import (
 from airflow_provider_polytomic.api.flow import Flow, Pause, send
 from airflow_provider_polytomic.api.sharing import shared_client
 
-from . import bulk_syncs, connections, data_models, events, identity, jobs, organizations, schemas, syncs, webhooks
+from . import (
+    bulk_syncs,
+    connections,
+    data_models,
+    entities,
+    events,
+    identity,
+    jobs,
+    organizations,
+    schemas,
+    syncs,
+    webhooks,
+)
 from . import catalogue as catalogue
 
 __all__ = ["AsyncPolytomicClient", "Call", "ClientConfig", "Flow", "Pause", "PolytomicClient", "send", "shared_client"]
 __all__ += ["PolytomicAPIError", "PolytomicAuthError", "PolytomicConflictError", "PolytomicError"]
 __all__ += ["PolytomicNotFoundError", "PolytomicPermissionError", "PolytomicRateLimitError", "PolytomicResponseError"]
 __all__ += ["PolytomicServerError", "PolytomicTransportError", "PolytomicValidationError"]
-__all__ += ["bulk_syncs", "connections", "data_models", "events", "identity", "jobs", "organizations", "schemas"]
-__all__ += ["syncs", "webhooks"]
+__all__ += ["bulk_syncs", "connections", "data_models", "entities", "events", "identity", "jobs", "organizations"]
+__all__ += ["schemas", "syncs", "webhooks"]

@@ -36,6 +36,7 @@ from airflow_provider_polytomic.api import (
     bulk_syncs,
     connections,
     data_models,
+    entities,
     events,
     identity,
     jobs,
@@ -51,7 +52,9 @@ from airflow_provider_polytomic.api.provisioning import send_once
 from airflow_provider_polytomic.api.redaction import redact
 from airflow_provider_polytomic.api.secret_values import secrets_in
 
-AREAS = (bulk_syncs, connections, data_models, events, identity, jobs, organizations, schemas, syncs, webhooks)
+AREAS = (
+    bulk_syncs, connections, data_models, entities, events, identity, jobs, organizations, schemas, syncs, webhooks
+)  # fmt: skip
 """Modules whose functions are the operations."""
 
 TOOL_NAMES = {

@@ -157,6 +157,7 @@ OTHERS: dict[str, Call] = {
     "webhooks_disable": lambda c, o: c.webhooks.disable(o.webhook),
     "webhooks_list_deliveries": lambda c, o: c.webhooks.list_deliveries(o.webhook, success=True, start=LONG_AGO),
     "jobs_get": lambda c, o: c.jobs.get("exportlogs", o.job),
+    "entities_get": lambda c, o: c.entities.get(o.sync),
     "identity_get": lambda c, o: c.identity.get(),
 }
 CALLS: dict[str, Call] = {**CONNECTIONS, **PARTNERS, **MODEL_SYNCS, **BULK_SYNCS, **OTHERS}

@@ -68,6 +68,7 @@ def arguments_for(o: SampleObjects) -> dict[str, dict[str, Any]]:
         "connections.update": {**connection, "name": "Warehouse", **settings},
         "data_models.get": {"model_id": o.model},
         "data_models.list": {},
+        "entities.get": {"entity_id": o.bulk_ended},
         "events.list": {"limit": 100},
         "events.list_types": {},
         "identity.get": {},

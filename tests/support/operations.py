@@ -11,6 +11,7 @@ from airflow_provider_polytomic.api import (
     bulk_syncs,
     connections,
     data_models,
+    entities,
     events,
     identity,
     jobs,
@@ -203,6 +204,7 @@ OPERATIONS: dict[str, Row] = {
     ),
     "data_models.get": Row(data_models.get(ODD), "GET", f"/api/models/{RAW}"),
     "data_models.list": Row(data_models.list(limit=3), "GET", "/api/models?limit=3", answer=ROWS),
+    "entities.get": Row(entities.get(ODD), "GET", f"/api/entities/{RAW}"),
     "events.list": Row(
         events.list(type="sync.failed", starting_after=NOON, ending_before=datetime(2026, 1, 2), limit=100),
         "GET",

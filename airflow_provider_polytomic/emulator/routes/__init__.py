@@ -14,6 +14,7 @@ from airflow_provider_polytomic.emulator.http.request import Handlers, endpoint
 from airflow_provider_polytomic.emulator.routes import (
     bulk_syncs,
     connections,
+    entities,
     events,
     executions,
     model_syncs,
@@ -28,6 +29,7 @@ _HANDLERS: Handlers = {
     **executions.HANDLERS,
     **connections.HANDLERS,
     **sources.HANDLERS,
+    **entities.HANDLERS,
     **events.HANDLERS,
 }
 """All handlers; fixed paths precede those with an id in their place."""
