@@ -65,7 +65,8 @@ def translate_api_errors(failure: str, conn_id: str, *, sync: tuple[str, str] | 
     try:
         yield
     except PolytomicError as error:
-        problems = _problems_of(*sync, conn_id) if sync and isinstance(error, PolytomicValidationError) else []
+        may_have_problems = isinstance(error, PolytomicValidationError) and not error.advice
+        problems = _problems_of(*sync, conn_id) if sync and may_have_problems else []
         raise _translate(error, failure, conn_id, problems) from None
 
 
@@ -75,16 +76,20 @@ def _translate(error: PolytomicError, failure: str, conn_id: str, problems: Sequ
 
     failure, connection = failure[:1].upper() + failure[1:], f"the Airflow connection {conn_id!r}"
     advice_by_class: dict[type[PolytomicError], str] = {
-        api.PolytomicAuthError: f"check that the API key of {connection} is complete and not revoked, and whether it "
-        "needs an organization id",
+        api.PolytomicAuthError: f"check that the API key of {connection} is complete and not revoked, and whether "
+        + (
+            "its organization id is right"
+            if "organization_id" in error.settings_in_use
+            else "it needs an organization id"
+        ),
         api.PolytomicPermissionError: f"grant the missing permission to the API key of {connection}",
         api.PolytomicNotFoundError: f"check the id, and whether the API key of {connection} belongs to the same "
         "organization",
         api.PolytomicValidationError: "correct what Polytomic reports",
     }
-    advice = advice_by_class.get(type(error))
+    advice = error.advice or advice_by_class.get(type(error))
     reason = one_line(redact(str(error)), MAX_REFUSAL_LENGTH).rstrip(".")
-    if isinstance(error, api.PolytomicValidationError) and _INACTIVE.search(reason):
+    if isinstance(error, api.PolytomicValidationError) and not error.advice and _INACTIVE.search(reason):
         advice = "activate the sync in Polytomic"
     lines = [f"  problem: {one_line(redact(problem))}" for problem in problems[:MAX_PROBLEMS_SHOWN]]
     separator = "\n".join(["", *lines, "  "]) if lines else " "
@@ -96,14 +101,19 @@ def _translate(error: PolytomicError, failure: str, conn_id: str, problems: Sequ
 
 def _steps_if_unavailable(error: PolytomicError, connection: str) -> list[str]:
     from airflow_provider_polytomic import api
+    from airflow_provider_polytomic.api.errors import is_proxy_refusal
 
+    if is_proxy_refusal(error):
+        where = connection if "proxy" in error.settings_in_use else "the environment variable that the message names"
+        return [f"correct the user and the password in the proxy of {where}"]
     if isinstance(error, api.PolytomicResponseError) and not error.transient:
         return [f"correct the host of {connection}: it is the address at which you open Polytomic in the browser"]
     step = f"check the host of {connection}, and whether Polytomic is up"
     if isinstance(error, api.PolytomicConflictError):
         step = "check in Polytomic what else changes the sync, and wait until that has finished"
     elif isinstance(error, api.PolytomicRateLimitError):
-        step = f"run fewer tasks at a time, or set max_requests_per_minute in {connection}"
+        limit = "a lower " if "max_requests_per_minute" in error.settings_in_use else ""
+        step = f"run fewer tasks at a time, or set {limit}max_requests_per_minute in {connection}"
     return [step, "retry the task, which continues where this attempt stopped"]
 
 
@@ -167,7 +177,11 @@ def already_running_error(other: Execution, if_running: str) -> AirflowException
 
 
 def error_for(
-    execution: Execution, criteria: SuccessCriteria, diagnostics: Diagnostics, retry_hint: str = RETRY_STARTS_AGAIN
+    context: Context,
+    execution: Execution,
+    criteria: SuccessCriteria,
+    diagnostics: Diagnostics,
+    retry_hint: str = RETRY_STARTS_AGAIN,
 ) -> PolytomicRunError:
     """Return the exception for an ended execution that does not meet the criteria.
 
@@ -186,8 +200,8 @@ def error_for(
     elif criteria.exceeded_by(execution):
         headline = f"has {execution.counts['error']} record errors, more than max_errors={criteria.max_errors} allows"
         advice = "correct the records, or set a higher max_errors"
-    steps = [advice, retry_hint, *_advice_for_schemas(execution)]
-    if execution.outcome is Outcome.PARTIAL and error_class is PolytomicRunIncomplete:
+    steps = [advice, *_steps_to_run_again(context, execution, retry_hint)]
+    if execution.outcome is Outcome.PARTIAL and criteria.fail_on_partial:
         steps.append("set fail_on_partial=False to accept it as it is")
     return _run_error(error_class, execution, headline, steps, diagnostics)
 
@@ -213,14 +227,22 @@ def timeout_error(
         steps = [_advice_after_failure(execution, diagnostics), RETRY_STARTS_AGAIN]
     elif execution.outcome is Outcome.PARTIAL:
         headline = "is incomplete, and ended after the timeout of this task"
-        steps = ["correct the schemas named above", RETRY_STARTS_AGAIN, "set a longer timeout"]
+        steps = ["correct the schemas named above", RETRY_STARTS_AGAIN, longer_timeout(context)]
     elif execution.outcome is Outcome.SUCCESS:
         headline = "has ended, but after the timeout of this task"
         steps = [
             "mark the task as success, since the data has arrived; a retry or a clear runs the sync again",
-            "set a longer timeout",
+            longer_timeout(context),
         ]
     return with_problem(_run_error(PolytomicRunTimeout, execution, headline, steps, diagnostics), problem)
+
+
+def longer_timeout(context: Context) -> str:
+    """Return which limit of a start operator to raise: the one that ends its wait first."""
+    task = context["task"]
+    limit, timeout = task.execution_timeout, getattr(task, "timeout", None)
+    is_first = limit is not None and (timeout is None or limit.total_seconds() < timeout)
+    return f"set a longer {'execution_timeout' if is_first else 'timeout'}"
 
 
 def with_problem(error: E, problem: str) -> E:
@@ -255,13 +277,21 @@ def _advice_after_failure(execution: Execution, diagnostics: Diagnostics) -> str
     return advice_for(execution, diagnostics) or default
 
 
-def _advice_for_schemas(execution: Execution) -> list[str]:
-    """Return how to sync the failed schemas only, if other schemas have not failed."""
+def _steps_to_run_again(context: Context, execution: Execution, retry_hint: str) -> list[str]:
+    """Return how to start the sync again and, if other schemas have not failed, the failed schemas only."""
     failed = [row["schema"] for row in execution.failed_schemas]
     if not failed or len(failed) == len(execution.schemas):
-        return []
+        return [retry_hint]
     named = f"schemas={failed!r}" if len(failed) <= MAX_SCHEMAS_NAMED else "schemas=[…]"
-    return [
-        "set retry_failed_schemas=True on the start operator, so that a retry syncs only the failed schemas, or start "
-        f"them in another task with {named}"
-    ]
+    in_another_task = f"start them in another task with {named}"
+    task, ti = context["task"], context["ti"]
+    if not hasattr(task, "retry_failed_schemas"):
+        return [retry_hint, in_another_task]
+    if not task.retry_failed_schemas:
+        only_failed = (
+            "set retry_failed_schemas=True on the start operator, so that a retry syncs only the failed schemas"
+        )
+        return [retry_hint, f"{only_failed}, or {in_another_task}"]
+    if ti.try_number <= ti.max_tries:
+        return ["wait for the next attempt, which syncs only the failed schemas; a clear syncs all schemas"]
+    return [f"clear the task, which syncs all schemas, or {in_another_task}: no retry is left"]

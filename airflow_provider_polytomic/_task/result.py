@@ -39,7 +39,8 @@ def finish_execution(
         task.log.warning("Left %d schemas of %s out of the result, which has those that failed", left_out, execution.id)
     if not criteria.is_met_by(execution):
         problem = TaskExecutionState(context).push_result(execution.result())
-        error = error_for(execution, criteria, find_diagnostics(execution, task.polytomic_conn_id), retry_hint)
+        diagnostics = find_diagnostics(execution, task.polytomic_conn_id)
+        error = error_for(context, execution, criteria, diagnostics, retry_hint)
         record_for_lineage(task, execution, error.message_without_records)
         raise with_problem(error, problem)
     if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:

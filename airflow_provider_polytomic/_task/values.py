@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -52,7 +52,8 @@ def as_bool(value: Any, name: str) -> bool:
 def as_list(value: Any, name: str) -> list[Any] | None:
     """Return a list, or None for an empty value; a text becomes a list of one, unless it is the text of a list.
 
-    The outputs of mapped tasks and the results of ``.map()`` are sequences that read their items from XCom.
+    The outputs of mapped tasks and the results of ``.map()`` are sequences that read their items from XCom. They are
+    read by index, since Airflow logs an error at the end of an iteration.
 
     :raises PolytomicRequestRefused: if the value is not a sequence
     """
@@ -63,7 +64,8 @@ def as_list(value: Any, name: str) -> list[Any] | None:
     if isinstance(value, str):
         return [value]
     if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray, Mapping)):
-        return list(value) or None
+        items = [value[index] for index in range(len(value))] if isinstance(value, Sequence) else list(value)
+        return items or None
     raise _refused(value, name, "not a list")
 
 

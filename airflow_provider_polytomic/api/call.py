@@ -171,7 +171,7 @@ def first_page(call: Call[Listing[M]]) -> Call[Listing[M]]:
     :raises TypeError: If the answer to the call is not a list.
     """
     if not (isinstance(call, Call) and isinstance(call.model, type) and issubclass(call.model, Listing)):
-        raise TypeError("pages() takes the call of a list, such as syncs.list(): send any other call with send(…)")
+        raise TypeError("pages() takes the call of a list, such as syncs.list(); send(…) any other call, run(…) a flow")
     return call
 
 

@@ -119,6 +119,12 @@ class ClientConfig:
         }
 
     @property
+    def optional_settings(self) -> frozenset[str]:
+        """Names of the settings with a value that a failure may be due to, or that may prevent it."""
+        names = ("organization_id", "proxy", "max_requests_per_minute")
+        return frozenset(name for name in names if getattr(self, name) is not None)
+
+    @property
     def secrets(self) -> list[str | None]:
         """Texts that must not appear in messages and logs."""
         credentials = self.headers["Authorization"].partition(" ")[2]

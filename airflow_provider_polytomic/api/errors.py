@@ -36,6 +36,12 @@ class PolytomicError(Exception):
         How-to: ``docs/errors/rest_api.md``.
     """
 
+    settings_in_use: frozenset[str] = frozenset()
+    """Names of the optional settings of the client with which the request was sent."""
+
+    advice: str | None = None
+    """What to do instead, if a caller has found that out."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Support copies and pickling, whatever parameters the class has."""
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
@@ -204,6 +210,12 @@ def is_api_error(status_code: int, body: Any, headers: Mapping[str, str]) -> boo
     documented = body.keys() <= _ERROR_FIELDS.keys()
     described = any(known.get(name) for name in ("key", "message"))
     return documented and described or versioned and (documented or described)
+
+
+def is_proxy_refusal(error: PolytomicError) -> bool:
+    """Tell whether a proxy has refused the user or the password that it was given: 407."""
+    tunnel_refused = isinstance(error, PolytomicTransportError) and "ProxyError: 407" in str(error)
+    return tunnel_refused or getattr(error, "status_code", None) == 407
 
 
 def class_of_status(status_code: int) -> type[PolytomicAPIError]:

@@ -83,7 +83,9 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response,
         )
     payload, problem = _decode(response, body)
     if response.is_error:
-        raise _error_of(call, config, response, payload, problem)
+        error = _error_of(call, config, response, payload, problem)
+        error.settings_in_use = config.optional_settings
+        raise error
     if call.model in (None, RawResponse) and problem == _EMPTY:
         return cast("T", RawResponse(response.status_code, b"", None)) if call.model else call.read(None)
     if problem:
@@ -109,12 +111,14 @@ def transport_error(call: Call[Any], config: ClientConfig, error: Exception) -> 
         reason = "the host, the port or a header of the request is not valid"
     proxy = proxy_setting(config)
     through = f", through the proxy of {proxy}" if proxy and (is_local or isinstance(error, _NEVER_SENT)) else ""
-    return errors.PolytomicTransportError(
+    failure = errors.PolytomicTransportError(
         f"{type(error).__name__}: {reason} ({config.base_url}{through})",
         method=call.method,
         path=call.path,
         sent=not (is_local or isinstance(error, _NEVER_SENT)),
     )
+    failure.settings_in_use = config.optional_settings
+    return failure
 
 
 @contextmanager

@@ -107,10 +107,10 @@ def replace_settings(
     before = yield from send(connections.get(connection_id))
     cleared = _cleared(before.configuration or {}, configuration)
     healthcheck_interval = healthcheck_interval or (before.model_extra or {}).get("healthcheck_interval")
-    if healthcheck_interval is None:
-        cleared.append("healthcheck_interval, if it has one, which the API does not return")
     if cleared:
         log.warning("The update of connection %s clears: %s", connection_id, one_line(", ".join(cleared), 2000))
+    if healthcheck_interval is None:
+        log.info("The update of connection %s clears its healthcheck_interval, if it has one", connection_id)
     update = connections.update(
         connection_id,
         name=name or before.name or connection_id,

@@ -29,6 +29,12 @@ from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, 
 from airflow_provider_polytomic.executions.measurements import poll_once
 from airflow_provider_polytomic.executions.names import UnresolvedName, resolve_sync
 from airflow_provider_polytomic.executions.outcome import Outcome
+from airflow_provider_polytomic.executions.refresh import (
+    REFRESH_TIMEOUT,
+    UnknownSchemas,
+    find_schemas,
+    repeat_after_refresh,
+)
 from airflow_provider_polytomic.executions.report import SuccessCriteria, report, status_table
 from airflow_provider_polytomic.executions.start import AlreadyRunning, IfRunning, StartRequest, StartResult, start_once
 from airflow_provider_polytomic.executions.targets import (
@@ -39,13 +45,15 @@ from airflow_provider_polytomic.executions.targets import (
     resolve_target,
 )
 from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, DeadlinePassed, effective_deadline, wait_for_end
+from airflow_provider_polytomic.executions.wrong_id import CHOICES_OF_KIND, advice_on_id, with_advice_on_id
 from airflow_provider_polytomic.results import Ownership
 
 __all__ = [
-    "FINAL_ERRORS", "AlreadyRunning", "CompletedSince", "ConsoleLogReader", "DeadlinePassed", "Diagnostics",
-    "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership", "StartRequest", "StartResult",
-    "SuccessCriteria", "SyncKind", "UnresolvedName", "advice_for", "cancel", "cancel_and_confirm", "cancel_current",
-    "collect_diagnostics", "current_execution", "effective_deadline", "execution_current_at", "first_records",
-    "follow_console_log", "poll_once", "report", "resolve_sync", "resolve_target", "start_once", "status_table",
-    "sync_kind", "wait_for_end", "wait_with_console_log",
+    "CHOICES_OF_KIND", "FINAL_ERRORS", "REFRESH_TIMEOUT", "AlreadyRunning", "CompletedSince", "ConsoleLogReader",
+    "DeadlinePassed", "Diagnostics", "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership",
+    "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas", "UnresolvedName", "advice_for",
+    "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current", "collect_diagnostics", "current_execution",
+    "effective_deadline", "execution_current_at", "find_schemas", "first_records", "follow_console_log", "poll_once",
+    "repeat_after_refresh", "report", "resolve_sync", "resolve_target", "start_once", "status_table", "sync_kind",
+    "wait_for_end", "wait_with_console_log", "with_advice_on_id",
 ]  # fmt: skip

@@ -29,6 +29,10 @@ class BasePolytomicHook(BaseHook):
         self.organization_id = organization_id
         self._client: tuple[tuple[str, str | None], PolytomicClient] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the client out of copies, which create their own."""
+        return {**vars(self), "_client": None}
+
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return the labels and placeholders of the form; Airflow 3.2 and later read the provider metadata instead."""

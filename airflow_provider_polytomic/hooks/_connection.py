@@ -20,9 +20,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from airflow_provider_polytomic import api
 from airflow_provider_polytomic.api import identity
 from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, MAX_TIMEOUT, ClientConfig, is_loopback
+from airflow_provider_polytomic.api.errors import is_proxy_refusal
 from airflow_provider_polytomic.api.flow import Flow
 from airflow_provider_polytomic.api.retry import is_transient
-from airflow_provider_polytomic.api.transport import check_settings
+from airflow_provider_polytomic.api.transport import check_settings, proxy_setting
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.links.url import PLACEHOLDERS, sync_url, validate_link_template
 
@@ -203,12 +204,13 @@ def test_connection(connection: Connection, organization_id: str | None) -> tupl
     :param organization_id: organization in place of the connection's login
     """
     try:
-        with api.PolytomicClient(config=read_connection(connection, organization_id)) as client:
+        config = read_connection(connection, organization_id)
+        with api.PolytomicClient(config=config) as client:
             me = client.send(identity.get().with_timeout(TEST_TIMEOUT))
     except ValueError as error:
         return False, f"This connection cannot be used as it is: {_sentence(str(error))}"
     except api.PolytomicError as error:
-        return False, f"{_sentence(str(error))} {_next_step(error)}"
+        return False, f"{_sentence(str(error))} {_next_step(error, config)}"
     except Exception as error:  # The form shows nothing but an internal error otherwise.
         return (
             False,
@@ -218,23 +220,28 @@ def test_connection(connection: Connection, organization_id: str | None) -> tupl
     return True, f"Connected to {me.organization_name or me.organization_id or 'Polytomic'} as {user}."
 
 
-def _next_step(error: api.PolytomicError) -> str:
+def _next_step(error: api.PolytomicError, config: ConnectionConfig) -> str:
+    if is_proxy_refusal(error):
+        return f"Correct the user and the password in the proxy of {proxy_setting(config) or 'the network'}."
     if isinstance(error, api.PolytomicAuthError):
-        return (
-            "Paste the whole API key again, or create a new one in Polytomic if it was revoked. "
-            "Fill in the organization id only for a partner or deployment key."
-        )
+        organization = "Fill in the organization id only for a partner or deployment key."
+        if config.organization_id:
+            organization = "Correct the organization id, or clear it unless this is a partner or deployment key."
+        return f"Paste the whole API key again, or create a new one in Polytomic if it was revoked. {organization}"
     if isinstance(error, api.PolytomicPermissionError):
         return "The API key is valid but lacks the permission: ask an admin of Polytomic for a key that has it."
     if isinstance(error, api.PolytomicTransportError) and "SSL" in str(error):
+        bundle = "fill in the path of that authority's CA bundle at Verify certificate"
+        if isinstance(config.verify, str):
+            bundle = "check that the file at Verify certificate is the CA bundle of that authority"
         return (
             "Check that the host serves https at this port. If a private authority has signed its certificate, "
-            "fill in the path of that authority's CA bundle at Verify certificate."
+            f"{bundle}."
         )
     if isinstance(error, api.PolytomicTransportError):
-        return (
-            "Check the host and the port, and that the machine of Airflow's server can reach them; "
-            "if it needs a proxy for that, fill in the proxy."
+        proxy = proxy_setting(config)
+        return "Check the host and the port, and that the machine of Airflow's server can reach them" + (
+            f" through the proxy of {proxy}." if proxy else "; if it needs a proxy for that, fill in the proxy."
         )
     if isinstance(error, api.PolytomicAPIError) and is_transient(error):
         return "The connection may be right: test it again in a minute."

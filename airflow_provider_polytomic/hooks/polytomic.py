@@ -326,13 +326,26 @@ class PolytomicHook(BasePolytomicHook):
         :raises PolytomicRequestRefused: if the Airflow connection cannot be used
         :raises ValueError: if there is no such kind, or a duration is not greater than 0
         """
-        from airflow_provider_polytomic.executions import DeadlinePassed, ExecutionRef, sync_kind, wait_for_end
+        from airflow_provider_polytomic.api import PolytomicError
+        from airflow_provider_polytomic.executions import (
+            CHOICES_OF_KIND,
+            DeadlinePassed,
+            ExecutionRef,
+            sync_kind,
+            wait_for_end,
+            with_advice_on_id,
+        )
 
         ref = ExecutionRef(sync_kind(kind).name, sync_id, execution_id)
+        waiting = wait_for_end(ref, poll_interval, timeout)
         try:
-            return self._result(self.run(wait_for_end(ref, poll_interval, timeout)))
+            return self._result(self.run(with_advice_on_id(waiting, ref.kind, sync_id, CHOICES_OF_KIND)))
         except DeadlinePassed as error:
             last = error.execution
+        except PolytomicError as error:
+            if error.advice:
+                error.args = (f"{error}. Next: {error.advice}",)
+            raise
         raise self._timeout_error(ref, last)
 
     def _timeout_error(self, ref: ExecutionRef, last: Execution | None) -> PolytomicRunTimeout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.client import open_client
@@ -20,7 +20,7 @@ from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.results import ExecutionResult
+    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
 
 
 class BaseCancelOperator(SyncTask, BaseOperator):
@@ -28,6 +28,10 @@ class BaseCancelOperator(SyncTask, BaseOperator):
 
     template_fields: Sequence[str] = ("polytomic_conn_id",)
     operator_extra_links = (PolytomicSyncLink(),)
+    class_names: ClassVar[dict[SyncKindName, str]] = {
+        "model": "PolytomicCancelSyncOperator",
+        "bulk": "PolytomicCancelBulkSyncOperator",
+    }
 
     def __init__(
         self,
@@ -64,7 +68,7 @@ class BaseCancelOperator(SyncTask, BaseOperator):
         )
         try:
             with translate_api_errors(f"{self._label} could not be canceled", self.polytomic_conn_id):
-                execution = client.run(canceling)
+                execution = client.run(self._with_advice(canceling))
         except DeadlinePassed as passed:
             unknown = Execution.unknown(self.kind, self._sync_id, passed.target.execution_id)  # type: ignore[union-attr]
             last = with_link(context, passed.execution or unknown)

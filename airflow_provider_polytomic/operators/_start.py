@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow_provider_polytomic._task.client import answer_timeout
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.errors import (
     ADVICE_FOR_RUNNING,
-    ADVICE_FOR_TIMEOUT,
     already_running_error,
+    longer_timeout,
     timeout_error,
     translate_api_errors,
     with_problem,
@@ -49,9 +49,10 @@ if TYPE_CHECKING:
         Execution,
         ExecutionRef,
         IfRunning,
+        StartRequest,
         StartResult,
     )
-    from airflow_provider_polytomic.results import ExecutionResult, SchemaResult
+    from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
 T = TypeVar("T")
 
@@ -65,6 +66,10 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
     template_fields: Sequence[str] = ("polytomic_conn_id",)
     operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
+    class_names: ClassVar[dict[SyncKindName, str]] = {
+        "model": "PolytomicStartSyncOperator",
+        "bulk": "PolytomicStartBulkSyncOperator",
+    }
 
     def __init__(
         self,
@@ -94,6 +99,12 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
     def _check_request(self) -> Flow[None]:
         """Refuse a request that Polytomic would refuse with a worse explanation."""
         yield from ()
+
+    def _start_once(self, request: StartRequest, on_started: Callable[[ExecutionRef], None]) -> Flow[StartResult]:
+        """Start an execution, unless the task instance has already started the one it needs."""
+        from airflow_provider_polytomic.executions import start_once
+
+        return start_once(request, on_started)
 
     def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         """Return the schema results of earlier executions that belong to the result."""
@@ -209,10 +220,10 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         self, client: PolytomicClient, context: Context, state: TaskExecutionState, latest_end: float | None
     ) -> StartResult:
         """Start the execution, or find the one to wait for; wait for a blocking one first."""
-        from airflow_provider_polytomic.executions import AlreadyRunning, StartRequest, start_once, wait_for_end
+        from airflow_provider_polytomic.executions import AlreadyRunning, StartRequest, wait_for_end
 
         with self._translate_errors("could not be started"):
-            client.run(self._check_request())
+            client.run(self._with_advice(self._check_request()))
         attempt = state.attempt
         request = StartRequest(
             kind=self.kind,
@@ -229,7 +240,8 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         while True:
             try:
                 with self._translate_errors("could not be started"):
-                    started = client.run(start_once(request, lambda ref: self._save_owned(context, state, ref)))
+                    starting = self._start_once(request, lambda ref: self._save_owned(context, state, ref))
+                    started = client.run(self._with_advice(starting))
             except AlreadyRunning as running:
                 other = running.execution
                 push_link(self, context, client, self._ref(other.id))
@@ -348,7 +360,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
                 f"{self._label} could not start in time: {ref} blocks it. Next: set a longer execution_timeout, or "
                 "check in Polytomic why that execution is slow"
             )
-        steps = [ADVICE_FOR_TIMEOUT]
+        steps = [f"{longer_timeout(context)}, or check in Polytomic why the execution is slow"]
         if not may_cancel:
             steps.insert(0, ADVICE_FOR_RUNNING)
         elif last is None or not last.outcome.final:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._task.asset_events import SchemaOutlets
+from airflow_provider_polytomic._task.client import answer_timeout
 from airflow_provider_polytomic._task.values import as_bool, as_ids, choice
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
@@ -15,8 +17,10 @@ from airflow_provider_polytomic.operators._start import BaseStartOperator
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.api.flow import Flow
-    from airflow_provider_polytomic.executions import Execution, IfRunning
+    from airflow_provider_polytomic.executions import Execution, ExecutionRef, IfRunning, StartRequest, StartResult
     from airflow_provider_polytomic.results import SchemaResult
+
+T = TypeVar("T")
 
 
 class PolytomicStartBulkSyncOperator(BaseStartOperator):
@@ -121,20 +125,28 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         self._wanted_schemas: list[str] = []
 
     def _check_request(self) -> Flow[None]:
-        from airflow_provider_polytomic.api import bulk_syncs
-        from airflow_provider_polytomic.api.flow import all_rows
+        from airflow_provider_polytomic.executions import UnknownSchemas, find_schemas
 
         named = as_ids(self.schemas, "schemas")
         if not (named or self.retry_failed_schemas):
             return
-        schemas = yield from all_rows(bulk_syncs.list_schemas(self._sync_id))
-        known = [schema.id for schema in schemas if schema.id]
-        self._wanted_schemas = named or [schema.id for schema in schemas if schema.id and schema.enabled is not False]
-        unknown = [schema for schema in self._wanted_schemas if schema not in known]
-        if unknown:
-            raise PolytomicRequestRefused(
-                f"{self._label} has no schema {', '.join(map(repr, unknown))}. Next: choose from {', '.join(known)}"
-            )
+        try:
+            self._wanted_schemas = yield from self._after_refresh(lambda number: find_schemas(self._sync_id, named))
+        except UnknownSchemas as error:
+            known = f"choose from {', '.join(error.known)}" if error.known else "check its schemas in Polytomic"
+            raise PolytomicRequestRefused(f"{self._label} has {error}. Next: {known}") from None
+
+    def _start_once(self, request: StartRequest, on_started: Callable[[ExecutionRef], None]) -> Flow[StartResult]:
+        start = super()._start_once
+        # After a refresh, the refusal of the first start may be recorded under its Idempotency-Key.
+        return self._after_refresh(
+            lambda number: start(replace(request, attempts_before=request.attempts_before + number), on_started)
+        )
+
+    def _after_refresh(self, attempt: Callable[[int], Flow[T]]) -> Flow[T]:
+        from airflow_provider_polytomic.executions import REFRESH_TIMEOUT, repeat_after_refresh
+
+        return repeat_after_refresh(attempt, self._sync_id, timeout=answer_timeout(self.timeout, REFRESH_TIMEOUT))
 
     def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
         test = as_bool(self.test, "test")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from airflow_provider_polytomic._compat import (
@@ -29,7 +29,7 @@ from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import finish_execution, with_all_schemas
 from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.sync_task import SyncTask
+from airflow_provider_polytomic._task.sync_task import SENSOR_CLASSES, SyncTask
 from airflow_provider_polytomic._task.values import as_datetime, as_id, optional_count
 from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     )
     from airflow_provider_polytomic.results import ExecutionResult
 
+T = TypeVar("T")
+
 RESOLVE_TIMEOUT = 300.0
 """Seconds for which a worker retries to resolve the execution before it defers; a retry of the task tries again."""
 
@@ -63,6 +65,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     """Wait for the end of one execution, and return its result."""
 
     template_fields: Sequence[str] = ("execution_id", "completed_after", "polytomic_conn_id")
+    class_names = SENSOR_CLASSES
 
     def __init__(
         self,
@@ -179,7 +182,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
         with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
-            self._target = self._client.run(self._resolve_target(context, min(self.timeout, RESOLVE_TIMEOUT)))
+            self._target = self._run(self._resolve_target(context, min(self.timeout, RESOLVE_TIMEOUT)))
         push_link(self, context, self._client, self._target)
         execution = self._fetch(context)
         if execution is not None and execution.outcome.final:
@@ -207,11 +210,11 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
             try:
                 if self._target is None:
-                    self._target = self._kept_target(context) or self._client.run(self._resolve_target(context))
+                    self._target = self._kept_target(context) or self._run(self._resolve_target(context))
                     self._keep_target(context)
                     push_link(self, context, self._client, self._target, named=not self.reschedule)
                 noticed_at = time.time() if self._polled else None
-                execution = self._client.run(poll_once(self._target, noticed_at))
+                execution = self._run(poll_once(self._target, noticed_at))
                 self._polled = True
                 return execution
             except FINAL_ERRORS:
@@ -219,6 +222,9 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             except PolytomicError as error:
                 self.log.warning("Could not get the status of %s; will retry: %s", self._label, error)
                 return None
+
+    def _run(self, flow: Flow[T]) -> T:
+        return self._client.run(self._with_advice(flow))
 
     def _resolve_target(self, context: Context, timeout: float = 0.0) -> Flow[ExecutionRef | CompletedSince]:
         from airflow_provider_polytomic.executions import resolve_target

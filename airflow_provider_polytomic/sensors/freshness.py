@@ -120,13 +120,14 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
 
     def _fetch(self, context: Context) -> Execution | None:
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.executions import FINAL_ERRORS
+        from airflow_provider_polytomic.executions import CHOICES_OF_KIND, FINAL_ERRORS, with_advice_on_id
 
         target = self._target(context)
         with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
             try:
                 self._push_link_once(context, target)
-                return self._client.run(target.fetch())
+                fetching = with_advice_on_id(target.fetch(), target.kind, target.sync_id, CHOICES_OF_KIND)
+                return self._client.run(fetching)
             except FINAL_ERRORS:
                 raise
             except PolytomicError as error:

@@ -12,7 +12,7 @@ from airflow_provider_polytomic._task.link import push_link_in_trigger
 from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.sync_task import SYNC_ID_PARAMETERS
+from airflow_provider_polytomic._task.sync_task import SENSOR_CLASSES, SYNC_ID_PARAMETERS
 from airflow_provider_polytomic._task.values import as_datetime, as_id
 from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.triggers._base import EPOCH
@@ -120,12 +120,13 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
 
     async def _resolve_target(self) -> ExecutionRef | CompletedSince:
         from airflow_provider_polytomic.api import shared_client
-        from airflow_provider_polytomic.executions import ExecutionRef, resolve_target
+        from airflow_provider_polytomic.executions import ExecutionRef, resolve_target, with_advice_on_id
 
         if self._names_execution:
             return ExecutionRef(self.kind, self.sync_id, as_id(self.execution_id, "execution_id"))
         since = as_datetime(self.completed_after, "completed_after")
         flow = resolve_target(self.kind, self.sync_id, since, poll_interval=self.poll_interval, timeout=self.timeout)
+        flow = with_advice_on_id(flow, self.kind, self.sync_id, SENSOR_CLASSES)
         with translate_api_errors(f"{self.kind} sync {self.sync_id} cannot be waited for", self.polytomic_conn_id):
             async with shared_client(await self._get_config()) as client:
                 return await client.run(flow)

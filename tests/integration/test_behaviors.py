@@ -95,6 +95,8 @@ OTHER_BEHAVIORS = {
     "schema_refresh_lag": "test_a_refresh_of_schemas",
     "schema_refresh_ends": "test_a_refresh_of_schemas",
     "schema_refresh_finishes": "test_a_refresh_of_schemas",
+    "schemas_while_refreshing": "test_a_bulk_start_during_a_refresh",
+    "start_while_refreshing": "test_a_bulk_start_during_a_refresh",
 }
 """Behaviors with a test of their own, here or in ``test_behaviors_of_connections``."""
 

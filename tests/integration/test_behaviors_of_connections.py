@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from airflow_provider_polytomic.api import provisioning
+from airflow_provider_polytomic.api import PolytomicClient, provisioning, schemas
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, PolytomicUnavailable
+from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.connections import (
     PolytomicCreateConnectionOperator,
     PolytomicDeleteConnectionOperator,
@@ -118,3 +119,26 @@ def test_a_refresh_of_schemas(emulator, task_instance, monkeypatch, switches, en
         with pytest.raises(PolytomicTaskError, match="schemas are still 'refreshing'"):
             task_instance(operator).finish()
     assert len(emulator.connections) == 1
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"schemas_while_refreshing": "none"},
+        *({"start_while_refreshing": status} for status in (400, 404, 409, 422, 503)),
+    ],
+    ids=str,
+)
+def test_a_bulk_start_during_a_refresh(emulator, task_instance, switches, recorded):
+    source = emulator.add_connection(name="CRM", type="salesforce").id
+    ends = {"source_connection_id": source, "destination_connection_id": source}
+    sync = emulator.add_bulk_sync(schemas=[{"id": "contact", "duration": 5}], **ends)
+    kept = {"record_client_errors": recorded, "record_conflicts": recorded}
+    for name, value in {"schema_refresh_seconds": 60, **switches, **kept}.items():
+        emulator.set_switch(name, value)
+    with PolytomicClient(emulator.api_key, base_url=emulator.url) as client:
+        client.send(schemas.refresh(source))
+    operator = PolytomicStartBulkSyncOperator(task_id="t", bulk_sync_id=sync.id, schemas=["contact"], poll_interval=1)
+    assert task_instance(operator).finish()["outcome"] == "success"
+    assert len(emulator.executions(sync.id)) == 1

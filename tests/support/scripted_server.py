@@ -114,7 +114,7 @@ class Server:
                     return
                 self.wfile.write(_head(scripted) + scripted.body)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _serve
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Log nothing."""

@@ -61,6 +61,9 @@ class Behavior:
     :param schema_refresh_lag: seconds until the status shows a refresh.
     :param schema_refresh_ends: ``cache_status`` after a refresh; any word but ``fresh`` is a failure.
     :param schema_refresh_finishes: whether ``last_refresh_finished`` moves when a refresh ends.
+    :param schemas_while_refreshing: schemas of a bulk sync that a list has while its source refreshes: ``all`` or
+        ``none``.
+    :param start_while_refreshing: status of the answer to a bulk start while its source refreshes, or ``accept``.
     :param proxy_body: JSON from the system behind a connection: as ``text`` or as ``json``.
     :param job_seconds: seconds that a job takes which an API call starts.
     :param console_level: ``level`` of an ordinary line of a console log.
@@ -124,6 +127,8 @@ class Behavior:
     schema_refresh_lag: float = 0.0
     schema_refresh_ends: str = "fresh"
     schema_refresh_finishes: bool = True
+    schemas_while_refreshing: Literal["all", "none"] = "all"
+    start_while_refreshing: int | str = "accept"
     proxy_body: Literal["text", "json"] = "text"
     job_seconds: float = 5.0
     console_level: str = "info"
@@ -152,6 +157,8 @@ class Behavior:
         allowed = allowed_values(name)
         if allowed and value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, not {value!r}.")
+        if _TYPES[name] == (int | str) and value not in ("accept", *range(400, 600)):
+            raise ValueError(f"{name} must be the status of an error or accept, not {value!r}.")
         if _TYPES[name] is float:
             value = float(value)
         if _TYPES[name] == Sequence[str] and isinstance(value, str):

@@ -67,9 +67,13 @@ class Connection:
     proxy_answer: Mapping[str, Any] | None = None
     proxy_statuses: list[tuple[float, int]] = field(default_factory=list)
 
+    def refreshing(self, now: float) -> bool:
+        """Return whether a refresh of its schemas is in progress."""
+        return bool(self.refreshes) and not self.refreshes[-1].ended(now)
+
     def begin_refresh(self, now: float, behavior: Behavior) -> None:
         """Begin to refresh the schemas, unless a refresh is running."""
-        if not self.refreshes or self.refreshes[-1].ended(now):
+        if not self.refreshing(now):
             shown_at, ends_at = now + behavior.schema_refresh_lag, now + behavior.schema_refresh_seconds
             end_status, finishes = behavior.schema_refresh_ends, behavior.schema_refresh_finishes
             self.refreshes.append(Refresh(now, shown_at, ends_at, end_status, finishes))

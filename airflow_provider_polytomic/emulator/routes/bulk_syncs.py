@@ -111,6 +111,9 @@ def start(context: RequestContext) -> dict[str, Any]:
     fetch_mode = context.choice("fetch_mode", _FETCH_MODES)
     if test and resync_mode:
         raise ApiError(400, "test and resync_mode exclude each other.")
+    answer = context.behavior.start_while_refreshing
+    if answer != "accept" and _source_refreshes(context):
+        raise ApiError(int(answer), "The schemas of the source are being refreshed.")
     execution = executions.start(context, test=test, resync_mode=resync_mode, fetch_mode=fetch_mode, schemas=schemas)
     return {"data": executions.execution_to_json(execution, context.now)}
 
@@ -118,9 +121,16 @@ def start(context: RequestContext) -> dict[str, Any]:
 def list_schemas(context: RequestContext) -> dict[str, Any]:
     """List the schemas of a bulk sync: all, or those that are enabled or not."""
     enabled = context.flag("filters[enabled]")
-    wanted = context.behavior.in_order(each for each in context.sync.plan.schemas if enabled in (None, each.enabled))
+    hidden = context.behavior.schemas_while_refreshing == "none" and _source_refreshes(context)
+    known = () if hidden else context.sync.plan.schemas
+    wanted = context.behavior.in_order(each for each in known if enabled in (None, each.enabled))
     shown = [definitions.schema_to_json(each) for each in wanted]
     return {"data": [{name: each[name] for name in each if name not in ("fields", "filters")} for each in shown]}
+
+
+def _source_refreshes(context: RequestContext) -> bool:
+    source = context.state.connections.get(context.sync.connections["source_connection_id"])
+    return source is not None and source.refreshing(context.now)
 
 
 def update_schemas(context: RequestContext) -> dict[str, Any]:

@@ -119,3 +119,20 @@ def test_a_number_that_is_no_count_is_refused(value):
     with pytest.raises(ValueError, match="max_errors must be a whole number of at least 0"):
         optional_count(value, "max_errors")
     assert [optional_count(count, "max_errors") for count in (0, 2, None)] == [0, 2, None]
+
+
+class SequenceInXCom(Sequence):
+    """A sequence that reads its items by index, and whose iteration Airflow would log as an error."""
+
+    def __getitem__(self, index):
+        return ["a", "b"][index]
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        raise AssertionError("read by index")
+
+
+def test_a_sequence_in_xcom_is_read_by_index():
+    assert as_list(SequenceInXCom(), "schemas") == ["a", "b"]

@@ -179,3 +179,10 @@ def test_long_metadata_and_many_headers_of_an_error_are_left_out(server, sync_dr
         sync_driver.send(syncs.get("1"), max_retries=0)
     assert (caught.value.key, caught.value.metadata) == (None, {})
     assert len(caught.value.headers) == 50
+
+
+def test_an_error_names_the_optional_settings_of_its_request(server, driver):
+    server.answers(answer({"message": "no"}, 401))
+    with pytest.raises(PolytomicAuthError) as raised:
+        driver.send(syncs.list(), organization_id="o", max_requests_per_minute=600)
+    assert raised.value.settings_in_use == {"organization_id", "max_requests_per_minute"}

@@ -138,7 +138,9 @@ def test_a_console_log_is_a_sequence_of_its_lines():
 
 @pytest.mark.parametrize("call", [connections.get("1"), syncs.change("1", name="n"), connections.delete("1")])
 def test_pages_refuses_what_is_not_the_call_of_a_list(call, server, driver):
-    with pytest.raises(TypeError, match=r"pages\(\) takes the call of a list.*send any other call with send"):
+    with pytest.raises(
+        TypeError, match=r"pages\(\) takes the call of a list.*send\(…\) any other call, run\(…\) a flow"
+    ):
         driver.pages(call)
     assert server.received == []
 

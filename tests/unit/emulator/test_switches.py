@@ -110,3 +110,9 @@ class TestValues:
     def get(self, emulator):
         headers = {"Authorization": f"Bearer {emulator.api_key}"}
         return lambda path: httpx.get(emulator.url + path, headers=headers).json()
+
+
+@pytest.mark.parametrize("value", ["maybe", 200, 700, "400", None])
+def test_a_switch_for_a_status_takes_no_other_value(emulator, value):
+    with pytest.raises(ValueError, match="start_inactive must be the status of an error or accept"):
+        emulator.set_switch("start_inactive", value)

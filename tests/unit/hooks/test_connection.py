@@ -14,7 +14,7 @@ from airflow_provider_polytomic.hooks import _connection
 from airflow_provider_polytomic.hooks._connection import ConnectionExtra
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS
-from tests.support.scripted_server import dripping
+from tests.support.scripted_server import Answer, Server, answer, dripping
 
 KEY = "canary-5ecret-4pi-key"
 
@@ -341,3 +341,50 @@ def test_the_test_of_a_connection_ends_whatever_the_server_does(config, monkeypa
         succeeded, message = PolytomicHook().test_connection()
     assert not succeeded
     assert "the response did not end in time" in message
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+def next_step(config: Any, **fields: Any) -> str:
+    config(**fields)
+    succeeded, message = PolytomicHook().test_connection()
+    assert not succeeded
+    assert KEY not in message
+    return message
+
+
+def test_a_refused_proxy_password_is_to_be_corrected(config, server):
+    server.answers(Answer(407, b"", {"Proxy-Authenticate": "Basic"}))
+    proxy = server.url.replace("http://", "http://user:canary@")
+    message = next_step(config, host="https://polytomic.test", extra={"proxy": proxy, "max_retries": 0})
+    assert message.endswith("Correct the user and the password in the proxy of the connection.")
+    assert "canary" not in message
+    message = next_step(config, host=server.url, extra={"max_retries": 0})
+    assert "Correct the user and the password in the proxy of the network." in message
+
+
+def test_a_proxy_that_is_set_is_not_to_be_filled_in(config, server):
+    server.answers(Answer(None))
+    proxied = {"host": "https://polytomic.test", "extra": {"proxy": server.url, "max_retries": 0}}
+    assert next_step(config, **proxied).endswith("can reach them through the proxy of the connection.")
+    assert next_step(config, host=server.url, extra={"max_retries": 0}).endswith("fill in the proxy.")
+
+
+def test_an_organization_id_that_is_set_is_not_to_be_filled_in(config, server):
+    server.answers(answer({"message": "unknown key"}, 401))
+    assert next_step(config, host=server.url).endswith(
+        "Fill in the organization id only for a partner or deployment key."
+    )
+    assert next_step(config, host=server.url, login="organization").endswith(
+        "Correct the organization id, or clear it unless this is a partner or deployment key."
+    )
+
+
+def test_a_legacy_error_body_is_read(config, server):
+    server.answers(answer({"error": {"message": "invalid or unknown API key"}}, 401))
+    assert "was answered 401: invalid or unknown API key." in next_step(config, host=server.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import socket
 from datetime import timedelta
 from inspect import isfunction, signature
@@ -351,6 +352,8 @@ async def test_an_organization_is_used_from_an_event_loop_too(point_at, emulator
 def test_the_client_follows_the_connection_of_a_copied_hook(hook, monkeypatch):
     hook.get_conn()
     monkeypatch.setenv("AIRFLOW_CONN_B", json.dumps({"conn_type": "polytomic", "host": "b.test", "password": KEY}))
+    for copied in (copy.deepcopy(hook), pickle.loads(pickle.dumps(hook))):
+        assert copied.get_conn().config.base_url == hook.get_conn().config.base_url
     other = copy.copy(hook)
     other.polytomic_conn_id = "b"
     assert other.get_conn().config.base_url == "https://b.test"

@@ -143,3 +143,25 @@ def test_schemas_completed_before_a_lost_worker_are_in_the_result(build, bulk, e
 def test_record_errors_count_in_a_partial_success_too(build):
     with pytest.raises(PolytomicRunIncomplete, match="more than max_errors=0 allows"):
         build(fail_on_partial=False, max_errors=0, schemas=["contact", "company"]).finish()
+
+
+def test_the_advice_after_each_attempt_is_what_is_left_to_do(build):
+    ti = build(retry_failed_schemas=True, retries=1)
+    with pytest.raises(PolytomicRunIncomplete) as first:
+        ti.finish()
+    with pytest.raises(PolytomicRunFailed) as last:
+        ti.retry().finish()
+    assert "- wait for the next attempt, which syncs only the failed schemas; a clear syncs all schemas" in str(
+        first.value
+    )
+    assert "- clear the task, which syncs all schemas, or start them in another task with schemas=['company']" in str(
+        last.value
+    )
+    for raised in (first, last):
+        assert "set retry_failed_schemas" not in str(raised.value)
+
+
+def test_no_advice_is_to_set_what_is_set(build):
+    with pytest.raises(PolytomicRunIncomplete) as raised:
+        build(fail_on_partial=False, max_errors=0, schemas=["contact", "company"]).finish()
+    assert "set fail_on_partial" not in str(raised.value)

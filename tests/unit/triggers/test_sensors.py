@@ -134,6 +134,25 @@ class TestSensor:
         with pytest.raises(ValueError, match=r"Airflow 3\.3"):
             SENSORS[0](start_from_trigger=True)
 
+    @needs_start_from_trigger
+    def test_start_from_trigger_excludes_what_the_triggerer_does_not_resolve(self):
+        from airflow.sdk import DAG, task_group
+
+        problem = "start_from_trigger excludes the output of another task, or an argument of a mapped task group"
+        with DAG("dag", schedule=None):
+            other = PolytomicSyncStatusSensor(task_id="other", sync_id="s")
+            with pytest.raises(ValueError, match=f"{problem}, as execution_id"):
+                PolytomicSyncStatusSensor(
+                    task_id="t", sync_id="s", execution_id=other.output["execution_id"], start_from_trigger=True
+                )
+
+            @task_group
+            def group(sync_id):
+                PolytomicSyncStatusSensor(task_id="t", sync_id=sync_id, start_from_trigger=True)
+
+            with pytest.raises(ValueError, match=f"{problem}, as sync_id"):
+                group.expand(sync_id=["a", "b"])
+
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
