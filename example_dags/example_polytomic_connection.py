@@ -27,7 +27,7 @@ with DAG(
     # --8<-- [start:create]
     create = PolytomicCreateConnectionOperator(
         task_id="create",
-        name="Warehouse",
+        name="Example warehouse",
         connection_type="postgresql",
         configuration={"hostname": "db.example.com", "port": 5432, "database": "warehouse", "username": "polytomic"},
         # For the password, add configuration_conn_id="warehouse", the id of an Airflow connection.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import copy
+from datetime import datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 try:
@@ -11,13 +13,18 @@ except ImportError:  # Airflow 2
     from airflow.decorators import task, task_group
     from airflow.models.dag import DAG
 
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators.bulk_syncs import (
     PolytomicCancelBulkSyncOperator,
     PolytomicStartBulkSyncOperator,
 )
-from airflow_provider_polytomic.operators.connections import PolytomicCreateConnectionOperator
-from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+from airflow_provider_polytomic.operators.connections import (
+    PolytomicCreateConnectionOperator,
+    PolytomicTestConnectionOperator,
+)
+from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
+from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
 SYNC_ID = "{{ dag_run.conf['sync_id'] }}"
 
@@ -58,6 +65,18 @@ with shape("runs_of_a_mapped_task") as runs_of_a_mapped_task:
     started = PolytomicStartSyncOperator.partial(task_id="start", wait_for_completion=False).expand(sync_id=[SYNC_ID])
     PolytomicWaitForSyncsSensor(task_id="task", runs=started.output, poke_interval=5)
 
+with shape("runs_of_a_mapped_group") as runs_of_a_mapped_group:
+
+    @task_group
+    def once(name: str) -> None:
+        PolytomicStartSyncOperator(task_id="start", sync_id=SYNC_ID, identities=name, wait_for_completion=False)
+
+    group = once.expand(name=["a@example.com"])
+    waiting = PolytomicWaitForSyncsSensor(
+        task_id="task", runs="{{ ti.xcom_pull(task_ids='once.start') }}", poke_interval=5
+    )
+    group >> waiting
+
 with shape("group_over_a_literal_list") as group_over_a_literal_list:
 
     @task_group
@@ -94,6 +113,56 @@ with shape("durations") as durations:
         refresh_schemas=True,
         refresh_timeout=timedelta(minutes=1),
     )
+
+with shape("id_of_a_created_connection") as id_of_a_created_connection:
+    create = PolytomicCreateConnectionOperator(
+        task_id="create", name="Warehouse", connection_type="postgresql", multiple_outputs=True
+    )
+    PolytomicTestConnectionOperator(task_id="task", connection_id=create.output["id"])
+
+with DAG(
+    "nightly", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule="0 2 * * *", catchup=False
+) as nightly:
+    PolytomicSyncStatusSensor(task_id="task", sync_id=SYNC_ID, poke_interval=5, timeout=10)
+
+with shape("cancel_model") as cancel_model:
+    PolytomicCancelSyncOperator(task_id="task", sync_id=SYNC_ID)
+
+with shape("hook_in_tasks") as hook_in_tasks:
+
+    @task
+    def names_of_connections() -> list[str | None]:
+        from airflow_provider_polytomic.api import connections
+
+        return [connection.name for connection in PolytomicHook().send(connections.list())]
+
+    @task
+    def list_syncs() -> list[dict[str, Any]]:
+        return list(PolytomicHook().list_syncs())
+
+    @task
+    def start_sync(dag_run: Any = None) -> dict[str, Any]:
+        return PolytomicHook().start_sync(dag_run.conf["sync_id"])
+
+    @task
+    def send_a_flow() -> str:
+        from airflow_provider_polytomic.api import syncs
+
+        try:
+            PolytomicHook().send(syncs.change("id", name="New"))  # type: ignore[arg-type]
+        except TypeError as error:
+            return str(error)
+        return ""
+
+    @task
+    def host_of_a_copy() -> str:
+        hook = PolytomicHook()
+        hook.get_conn()
+        other = copy.copy(hook)
+        other.polytomic_conn_id = "polytomic_other"
+        return other.get_conn().config.base_url
+
+    names_of_connections() >> list_syncs() >> start_sync() >> send_a_flow() >> host_of_a_copy()
 
 with shape("id_as_uuid") as id_as_uuid:
     PolytomicStartSyncOperator(task_id="task", sync_id=UUID("00000000-0000-4000-8000-000000000001"))  # type: ignore[arg-type]
