@@ -37,7 +37,7 @@ class UnknownSchemas(LookupError):
         super().__init__(f"no schema {', '.join(map(repr, unknown))}")
 
 
-REFUSALS = (
+REFUSALS_DURING_A_REFRESH = (
     errors.PolytomicConflictError,
     errors.PolytomicNotFoundError,
     errors.PolytomicServerError,
@@ -66,7 +66,7 @@ def repeat_after_refresh(
     for number in count():
         try:
             return (yield from attempt(number))
-        except REFUSALS:
+        except REFUSALS_DURING_A_REFRESH:
             if not (yield from _wait_for_refresh(bulk_sync_id, deadline, clock)):
                 raise
     raise AssertionError("unreachable")

@@ -25,10 +25,10 @@ ENTITY_TIMEOUT = 3.0
 CHOICES_OF_KIND: dict[SyncKindName, str] = {"model": "kind='model'", "bulk": "kind='bulk'"}
 """The advice for callers that take the kind of the sync as a parameter."""
 
-REFUSALS = (PolytomicNotFoundError, PolytomicPermissionError, PolytomicValidationError)
+REFUSALS_OF_AN_ID = (PolytomicNotFoundError, PolytomicPermissionError, PolytomicValidationError)
 """Answers to a request with the id of another object; the API documents none."""
 
-_KINDS: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
+_SYNC_KINDS: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
 _EXECUTION_KINDS: dict[str, SyncKindName] = {"sync_execution": "model", "bulk_sync_execution": "bulk"}
 _OTHER_TYPES = ("model", "connection", "organization", "user", "harbor", "harbor_context")
 
@@ -41,7 +41,7 @@ def with_advice_on_id(flow: Flow[T], kind: SyncKindName, sync_id: str, choices: 
     """
     try:
         return (yield from flow)
-    except REFUSALS as error:
+    except REFUSALS_OF_AN_ID as error:
         error.advice = yield from advice_on_id(kind, sync_id, choices)
         raise
 
@@ -60,8 +60,8 @@ def advice_on_id(kind: SyncKindName, sync_id: str, choices: Mapping[SyncKindName
     if (entity.id or "").casefold() != sync_id.casefold():
         return None
     type, label = entity.type or "", sync_kind(kind).label
-    if type in _KINDS:
-        found = _KINDS[type]
+    if type in _SYNC_KINDS:
+        found = _SYNC_KINDS[type]
         return None if found == kind else f"use {choices[found]}, since the id is that of a {sync_kind(found).label}"
     if type in _EXECUTION_KINDS:
         found = _EXECUTION_KINDS[type]
