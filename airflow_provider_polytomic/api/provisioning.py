@@ -74,10 +74,14 @@ def create_once(
     options: dict[str, Any] = {"policies": policies, "healthcheck_interval": healthcheck_interval, "validate": validate}
     every = yield from all_rows(connections.list())
     existing = next((each for each in every if each.name == name and each.type and each.type.id == type), None)
+    shown = one_line(f"{type} connection {name!r}")
     if existing and if_exists == "reuse":
+        log.info("Reusing %s, which exists: %s", shown, existing.id)
         return existing
     if existing and if_exists == "update":
-        return (yield from replace_settings(existing.id, configuration, **options))
+        updated = yield from replace_settings(existing.id, configuration, **options)
+        log.info("Updated %s, which existed: %s", shown, existing.id)
+        return updated
     if existing and not attempts_before:
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
     created = yield from send_once(
@@ -88,6 +92,7 @@ def create_once(
     if existing and created.id != existing.id:
         yield from send(connections.delete(created.id))
         raise AlreadyExists(f"{type} connection {name!r} exists already ({existing.id}); see if_exists")
+    log.info("Created %s: %s", shown, created.id)
     return created
 
 

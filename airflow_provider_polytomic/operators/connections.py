@@ -100,7 +100,6 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the connection, or return the existing one."""
         from airflow_provider_polytomic.api.provisioning import RefreshTimeout, create_once, refresh
-        from airflow_provider_polytomic.api.redaction import one_line
 
         name, type_id = as_id(self.name, "name"), as_id(self.connection_type, "connection_type")
         policies = _policies(self.policies)
@@ -121,12 +120,11 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
                     validate=self.validate,
                 )
             )
-        self.log.info("Connection %s of type %s exists: %s", one_line(name), one_line(type_id), one_line(connection.id))
         if self.refresh_schemas:
             try:
                 with self._translate_errors(f"The schemas of connection {self.name!r} could not be refreshed"):
                     client.run(refresh(connection.id, timeout=self.refresh_timeout))
-                self.log.info("Refreshed the schemas of connection %s", one_line(name))
+                self.log.info("Refreshed the schemas of connection %s", connection.id)
             except RefreshTimeout as error:
                 raise PolytomicTaskError(
                     f"Connection {self.name!r}: {error}. Next: set a longer refresh_timeout, or refresh_schemas=False"

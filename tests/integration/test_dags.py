@@ -134,10 +134,18 @@ def test_a_secret_of_an_operation_is_stored_nowhere(run_dag, emulator, everythin
 
 def test_a_secret_of_a_configuration_is_stored_nowhere(run_dag, emulator, everything_stored, monkeypatch):
     canary = "canary-warehouse-passw0rd"
-    secret = {"conn_type": "postgres", "password": canary, "extra": {"private_key": canary}}
+    secret = {
+        "conn_type": "postgres", "host": "pg.example.com", "port": 5433, "schema": "analytics", "login": "loader",
+        "password": canary, "extra": {"private_key": canary, "sslmode": "require"},
+    }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(secret))
     assert run_dag("create_connection").state == "success"
-    assert emulator.connections[0].configuration["password"] == canary
+    sent = emulator.connections[0].configuration
+    assert sent["password"] == canary
+    assert (sent["hostname"], sent["port"], sent["username"], sent["database"]) == (
+        "db.example.com", 5433, "loader", "analytics",
+    )  # fmt: skip
+    assert "sslmode" not in sent
     stored = everything_stored()
     assert canary.encode() not in stored
     assert emulator.api_key.encode() not in stored

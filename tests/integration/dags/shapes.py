@@ -68,14 +68,12 @@ with shape("runs_of_a_mapped_task") as runs_of_a_mapped_task:
 with shape("runs_of_a_mapped_group") as runs_of_a_mapped_group:
 
     @task_group
-    def once(name: str) -> None:
-        PolytomicStartSyncOperator(task_id="start", sync_id=SYNC_ID, identities=name, wait_for_completion=False)
+    def once(person: str) -> Any:
+        return PolytomicStartSyncOperator(
+            task_id="start", sync_id=SYNC_ID, identities=person, wait_for_completion=False
+        ).output
 
-    group = once.expand(name=["a@example.com"])
-    waiting = PolytomicWaitForSyncsSensor(
-        task_id="task", runs="{{ ti.xcom_pull(task_ids='once.start') }}", poke_interval=5
-    )
-    group >> waiting
+    PolytomicWaitForSyncsSensor(task_id="task", runs=once.expand(person=["a@example.com"]), poke_interval=5)
 
 with shape("group_over_a_literal_list") as group_over_a_literal_list:
 

@@ -108,3 +108,20 @@ def test_a_refresh_that_does_not_end_times_out(client, emulator):
     emulator.clock.freeze()
     with pytest.raises(RefreshTimeout, match="refreshing"):
         client.run(refresh(connection.id, timeout=30, clock=emulator.clock))
+
+
+@pytest.mark.parametrize(
+    ("if_exists", "line"),
+    [
+        ("fail", "Created postgresql connection 'Warehouse': {}"),
+        ("reuse", "Reusing postgresql connection 'Warehouse', which exists: {}"),
+        ("update", "Updated postgresql connection 'Warehouse', which existed: {}"),
+    ],
+)
+def test_the_log_says_what_became_of_the_connection(client, caplog, if_exists, line):
+    caplog.set_level("INFO")
+    if if_exists != "fail":
+        create(client)
+        caplog.clear()
+    connection = create(client, if_exists=if_exists)
+    assert caplog.records[-1].getMessage() == line.format(connection.id)

@@ -193,6 +193,12 @@ def test_dispositions_of_resync_modes(emulator, clock, http):
     assert [disposition(mode) for mode in modes] == ["rebuild", "retain", "retain"]
 
 
+def test_resync_of_earlier_versions_is_a_rebuild(emulator, http):
+    path, earlier = f"/api/bulk/syncs/{emulator.add_bulk_sync().id}/executions", {"X-Polytomic-Version": "2024-02-08"}
+    execution = data(http.post(path, json={"resync": True}, headers=earlier))
+    assert execution["output_disposition"] == "rebuild"
+
+
 def test_only_terminal_executions_are_ordered_by_their_end(emulator, clock, http):
     emulator.set_switch("start_while_running", "queue")
     sync = emulator.add_bulk_sync(schemas=[{"id": "a", "duration": 5}])

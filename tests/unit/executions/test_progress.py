@@ -94,3 +94,14 @@ def test_a_clock_that_is_off_gives_no_duration(logged: LoggedProgress):
 def test_nothing_is_logged_without_an_execution(logged: LoggedProgress):
     logged.progress.polled(None)
     assert logged.log.records == []
+
+
+def test_a_line_fits_a_screen_whatever_the_name_is(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, "airflow_provider_polytomic.executions")
+    ids = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+    progress = ProgressLogger(ExecutionRef("bulk", *ids, "Contacts of all regions " * 9), lambda: BEGAN + 100_000)
+    progress.polled(replace(execution(123_456_789, *["running"] * 100), id=ids[1]))
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.startswith("Contacts of all regions ")
+    assert line.endswith(f"(execution {ids[1]})")
+    assert len(line) <= 180  # characters beside the time on a screen of 1440 pixels

@@ -233,10 +233,12 @@ class TestUpdate:
 
 
 class TestDelete:
-    def test_a_second_deletion_is_a_success(self, emulator, task_instance):
+    def test_a_second_deletion_is_a_success(self, emulator, task_instance, logged):
         saved = emulator.add_connection(name="n", type="postgresql")
-        for _ in range(2):
+        for line in (f"Deleted connection {saved.id}", f"Connection {saved.id} does not exist"):
+            assert line not in logged()
             task_instance(PolytomicDeleteConnectionOperator(task_id="t", connection_id=saved.id)).finish()
+            assert line in logged()
         assert emulator.connections == []
 
     def test_a_connection_in_use_is_refused_with_its_users(self, emulator, task_instance):
