@@ -110,6 +110,16 @@ LINEAGE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+UI_OPTIONS: dict[str, dict[str, Any]] = {
+    "ui_connections": _option(
+        "Ids of the Airflow connections whose syncs the page Polytomic in Airflow's UI shows (Airflow 3.1 and later). "
+        "Empty: no page",
+        "polytomic_default, polytomic_eu",
+        "polytomic_default",
+    )
+}
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the metadata for the entry point group ``apache_airflow_provider``."""
     return {
@@ -138,8 +148,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "polytomic": {
-                "description": "Lineage, and the webhook for Polytomic's events on Airflow 3.",
-                "options": {**LINEAGE_OPTIONS, **WEBHOOK_OPTIONS},
+                "description": "Lineage, the webhook for Polytomic's events on Airflow 3, and the page in Airflow's UI.",
+                "options": {**LINEAGE_OPTIONS, **WEBHOOK_OPTIONS, **UI_OPTIONS},
             }
         },
     }

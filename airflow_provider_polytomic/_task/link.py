@@ -13,6 +13,9 @@ from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 
 SYNC_NAME_XCOM_KEY = "polytomic_sync_name"
 
+SYNC_XCOM_PREFIX = "polytomic_sync."
+"""Beginning of the key of an XCom whose key names a sync, so that Airflow's list of XComs can be searched for it."""
+
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
@@ -27,9 +30,26 @@ if TYPE_CHECKING:
 class LinkedTask:
     """Keep the URL and the name of a task's sync in the process; None is not known yet, an empty text is none."""
 
+    _sync_action: str = "waited for"
+    """What the task does with the sync, as the page in Airflow's UI says it."""
+
     _sync_url: str | None = None
     _sync_name: str | None = None
     _named_sync: str | None = None
+
+
+def sync_xcom_key(action: str, target: ExecutionRef | CompletedSince) -> str:
+    """Return the key of the XCom by which the page in Airflow's UI finds the tasks of a sync.
+
+    :param action: what the task does with the sync
+    """
+    return f"{SYNC_XCOM_PREFIX}{action}.{target.kind}:{target.sync_id}"
+
+
+def read_sync_xcom_key(key: str) -> tuple[str, str]:
+    """Return the action and the sync, as kind and id, from the key of an XCom."""
+    action, _, sync = key.removeprefix(SYNC_XCOM_PREFIX).partition(".")
+    return action, sync
 
 
 def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRef | CompletedSince) -> Flow[str | None]:
@@ -70,6 +90,8 @@ def push_link(
         name = client.run(find_name(target.kind, target.sync_id, client.config.secrets)) or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
     try_xcom_push(context["ti"], SYNC_NAME_XCOM_KEY, name)
+    execution_id = getattr(target, "execution_id", None)
+    try_xcom_push(context["ti"], sync_xcom_key(sync._sync_action, target), {"execution_id": execution_id})
     sync._sync_url, sync._sync_name, sync._named_sync = url, name, target.sync_id if named else None
     context["sync_name"] = name or target.sync_id  # type: ignore[typeddict-unknown-key]
     if url and refused:
@@ -84,9 +106,11 @@ async def push_link_in_trigger(
 
     url = await client.run(link_url(client, target))
     name = await client.run(find_name(target.kind, target.sync_id, client.config.secrets))
-    for key, value in ((LINK_XCOM_KEY, url), (SYNC_NAME_XCOM_KEY, name)):
+    noted = {"execution_id": getattr(target, "execution_id", None)}
+    sync_key = sync_xcom_key(LinkedTask._sync_action, target)
+    for key, value in ((LINK_XCOM_KEY, url or ""), (SYNC_NAME_XCOM_KEY, name or ""), (sync_key, noted)):
         try:
-            await push_xcom_in_trigger(task_instance, key, storable(value or "", f"XCom {key}"))
+            await push_xcom_in_trigger(task_instance, key, storable(value, f"XCom {key}"))
         except Exception as error:
             log.warning("Could not push XCom %s: %s", key, error_line(error))
 

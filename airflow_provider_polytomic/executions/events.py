@@ -22,7 +22,7 @@ from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page, UtcDatetime
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.execution import COUNTS, Execution
-from airflow_provider_polytomic.executions.outcome import Outcome
+from airflow_provider_polytomic.executions.outcome import Outcome, outcome_of
 from airflow_provider_polytomic.results import SyncKindName
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ MAX_EVENT_ERRORS = 5
 """Error messages in the payload of an event."""
 
 _KIND_OF_PREFIX: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
+_BEGIN = "running"
 _ENDS = {**{end: end for end in ENDS}, "completed_with_error": "completed_with_errors"}
 _TYPES = (
     *(f"sync.{end}" for end in ENDS),
@@ -154,6 +155,35 @@ def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
         "counts": _counts(payload),
         "error": _text(payload.get("error")),
     }
+
+
+def execution_of_event(event: Any) -> Execution | None:
+    """Return the execution as an event, decoded from JSON, shows it; None if the event is about none.
+
+    :raises ValueError: if the event cannot be read
+    """
+    moment = time_of(event)
+    prefix, _, word = str(event.get("type") or "").partition(".")
+    if word == _BEGIN and prefix in _KIND_OF_PREFIX and isinstance(payload := event.get("event"), Mapping):
+        ids = _id(payload, "sync_id"), _id(payload, "execution_id")
+        return Execution(_KIND_OF_PREFIX[prefix], *ids, word, outcome_of(word, None), started_at=moment)
+    fields = end_fields(event)
+    if fields is None:
+        return None
+    end = EndEvent(**fields)
+    status = end.event
+    if status == "completed_with_errors":
+        status = "errors" if end.kind == "bulk" else "completed"
+    execution = Execution(
+        end.kind,
+        end.sync_id,
+        end.execution_id,
+        status,
+        outcome_of(status, moment),
+        completed_at=moment,
+        errors=tuple(event_errors([end.error])),
+    )
+    return replace(execution, counts=end.counts) if end.counts else execution
 
 
 def event_errors(errors: Iterable[str | None]) -> list[str]:

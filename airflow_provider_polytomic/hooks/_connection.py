@@ -210,7 +210,7 @@ def test_connection(connection: Connection, organization_id: str | None) -> tupl
     except ValueError as error:
         return False, f"This connection cannot be used as it is: {_sentence(str(error))}"
     except api.PolytomicError as error:
-        return False, f"{_sentence(str(error))} {_next_step(error, config)}"
+        return False, f"{_sentence(str(error))} {next_step(error, config)}"
     except Exception as error:  # The form shows nothing but an internal error otherwise.
         return (
             False,
@@ -220,7 +220,7 @@ def test_connection(connection: Connection, organization_id: str | None) -> tupl
     return True, f"Connected to {me.organization_name or me.organization_id or 'Polytomic'} as {user}."
 
 
-def _next_step(error: api.PolytomicError, config: ConnectionConfig) -> str:
+def next_step(error: api.PolytomicError, config: ConnectionConfig) -> str:
     if is_proxy_refusal(error):
         return f"Correct the user and the password in the proxy of {proxy_setting(config) or 'the network'}."
     if isinstance(error, api.PolytomicAuthError):

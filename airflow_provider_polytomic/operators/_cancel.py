@@ -32,6 +32,7 @@ class BaseCancelOperator(SyncTask, BaseOperator):
         "model": "PolytomicCancelSyncOperator",
         "bulk": "PolytomicCancelBulkSyncOperator",
     }
+    _sync_action = "canceled"
 
     def __init__(
         self,

@@ -70,6 +70,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         "model": "PolytomicStartSyncOperator",
         "bulk": "PolytomicStartBulkSyncOperator",
     }
+    _sync_action = "started"
 
     def __init__(
         self,

@@ -1,0 +1,252 @@
+"""Find the DAGs and tasks that run, wait for or cancel a sync, by what the tasks have left in Airflow.
+
+Each task of this provider pushes an XCom whose key names the sync. They are listed, like assets and DAG runs, by Airflow's
+public REST API with the credentials of the person who looks, so that nobody sees more than Airflow shows them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel
+
+from airflow_provider_polytomic._task.link import SYNC_XCOM_PREFIX, read_sync_xcom_key
+from airflow_provider_polytomic.assets import AssetUri
+from airflow_provider_polytomic.executions.execution import isoformat
+from airflow_provider_polytomic.ui.rows import SyncRow, SyncTable
+
+AIRFLOW_PAGE = 100
+MAX_TASKS = 1000
+MAX_DAGS = 100
+MAX_TASKS_OF_A_ROW = 5
+MAX_RUNS_IN_DETAILS = 20
+PERIODS = (timedelta(days=7), timedelta(days=1), timedelta(hours=2))
+"""Ages of the DAG runs whose tasks are listed: the first one that has not more than :data:`MAX_TASKS` of them."""
+
+VIEW_TIMEOUT = 20.0
+"""Seconds for which the tasks that one person may see are kept."""
+
+MAX_VIEWS = 100
+STARTED = "started"
+ALL_TASKS = "dags/~/dagRuns/~/taskInstances/~/xcomEntries"
+
+
+class AirflowRefused(Exception):
+    """Airflow does not answer a request with the credentials of the person who looks."""
+
+
+class TaskOfSync(BaseModel):
+    """A task instance that has left the XCom of a sync.
+
+    :param key: key of the XCom
+    :param timestamp: when the task had found the execution
+    :param run_after: when the DAG run was due
+    """
+
+    key: str
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int = -1
+    timestamp: datetime
+    run_after: datetime
+
+    @property
+    def sync(self) -> str:
+        """The kind and the id of the sync, as the page writes them."""
+        return read_sync_xcom_key(self.key)[1]
+
+    @property
+    def action(self) -> str:
+        """What the task has done with the sync."""
+        return read_sync_xcom_key(self.key)[0]
+
+    @property
+    def delay(self) -> timedelta:
+        """The time from when the DAG run was due to when the task had found the execution."""
+        return max(timedelta(), self.timestamp - self.run_after)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the task instance for the page; addresses are relative to the page."""
+        run_url = f"../dags/{_quoted(self.dag_id)}/runs/{_quoted(self.run_id)}"
+        mapped = f"/mapped/{self.map_index}" if self.map_index >= 0 else ""
+        return {
+            "dag_id": self.dag_id,
+            "task_id": self.task_id,
+            "run_id": self.run_id,
+            "action": self.action,
+            "run_url": run_url,
+            "url": f"{run_url}/tasks/{_quoted(self.task_id)}{mapped}",
+        }
+
+
+@dataclass
+class AirflowView:
+    """What one person may see of Airflow's DAGs.
+
+    :param app: application of Airflow's API server
+    :param headers: headers with the person's credentials
+    :param tasks: tasks by the sync that they run, wait for or cancel, the latest first
+    :param assets: tasks and DAGs by the sync whose asset they have declared
+    :param due: time at which the latest scheduled run of each DAG was due
+    """
+
+    app: Any = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    tasks: dict[str, list[TaskOfSync]] = field(default_factory=dict)
+    assets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    due: dict[str, datetime] = field(default_factory=dict)
+    read_at: float = float("-inf")
+
+    async def refresh(self) -> None:
+        """Read everything again.
+
+        :raises AirflowRefused: if Airflow does not answer
+        """
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=self.headers) as client:
+            self.tasks = await self._read_tasks(client)
+            self.assets = await self._read_assets(client)
+            scheduled = {task.dag_id for tasks in self.tasks.values() for task in tasks if _is_scheduled_start(task)}
+            self.due = {}
+            for dag_id in sorted(scheduled)[:MAX_DAGS]:
+                if due := await self._read_due(client, dag_id):
+                    self.due[dag_id] = due
+
+    async def _read_tasks(self, client: httpx.AsyncClient) -> dict[str, list[TaskOfSync]]:
+        found: list[TaskOfSync] = []
+        for period in PERIODS:
+            query = {"xcom_key_pattern": SYNC_XCOM_PREFIX, "run_after_gte": (_now() - period).isoformat()}
+            rows, total = await _list(client, ALL_TASKS, "xcom_entries", query, MAX_TASKS)
+            found = [TaskOfSync.model_validate(each) for each in rows]
+            if total <= MAX_TASKS:
+                break
+        tasks: dict[str, list[TaskOfSync]] = {}
+        for task in sorted(found, key=lambda each: each.timestamp, reverse=True):
+            tasks.setdefault(task.sync, []).append(task)
+        return tasks
+
+    async def _read_assets(self, client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]]]:
+        rows, _ = await _list(client, "assets", "assets", {"uri_pattern": "polytomic://"}, MAX_TASKS)
+        declared: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            asset = AssetUri.read(str(row.get("uri")))
+            if asset:
+                users = [*(row.get("producing_tasks") or ()), *(row.get("scheduled_dags") or ())]
+                declared.setdefault(f"{asset.kind}:{asset.sync_id}", []).extend(users)
+        return declared
+
+    async def _read_due(self, client: httpx.AsyncClient, dag_id: str) -> datetime | None:
+        """Return when the latest scheduled run of a DAG was due; None if it is paused or has no schedule."""
+        path = f"dags/{_quoted(dag_id)}"
+        dag = await _get(client, path, {})
+        if dag.get("is_paused"):
+            return None
+        query = {"run_type": "scheduled", "order_by": "-run_after", "limit": 1}
+        runs = (await _get(client, f"{path}/dagRuns", query)).get("dag_runs") or []
+        moments = [dag.get("next_dagrun_run_after"), *(run.get("run_after") for run in runs)]
+        return max((moment for moment in map(_moment, moments) if moment and moment <= _now()), default=None)
+
+    def users_of(self, row: SyncRow) -> list[dict[str, Any]]:
+        """Return the tasks and DAGs of a sync for its row, each with its latest run."""
+        key = f"{row.kind}:{row.sync_id}"
+        users: dict[tuple[str, str], dict[str, Any]] = {}
+        for task in self.tasks.get(key, ()):
+            users.setdefault((task.dag_id, task.task_id), task.to_json())
+        for user in self.assets.get(key, ()):
+            dag_id, task_id = str(user.get("dag_id")), str(user.get("task_id") or "")
+            url = f"../dags/{_quoted(dag_id)}" + (f"/tasks/{_quoted(task_id)}" if task_id else "")
+            users.setdefault((dag_id, task_id), {"dag_id": dag_id, "task_id": task_id, "url": url})
+        return list(users.values())[:MAX_TASKS_OF_A_ROW]
+
+    def runs_of(self, row: SyncRow) -> list[dict[str, Any]]:
+        """Return the latest task instances of a sync for its details."""
+        return [task.to_json() for task in self.tasks.get(f"{row.kind}:{row.sync_id}", ())[:MAX_RUNS_IN_DETAILS]]
+
+    def late(self, row: SyncRow) -> dict[str, Any] | None:
+        """Return by which DAG a sync is late, and since when; None if it is not."""
+        started = [task for task in self.tasks.get(f"{row.kind}:{row.sync_id}", ()) if _is_scheduled_start(task)]
+        for dag_id in dict.fromkeys(task.dag_id for task in started):
+            usual_delay = max(task.delay for task in started if task.dag_id == dag_id)
+            since = row.late_since_due(self.due.get(dag_id), _now(), usual_delay)
+            if since and row.active:
+                return {"dag_id": dag_id, "since": isoformat(since)}
+        return None
+
+    def of_table(self, table: SyncTable) -> dict[str, Any]:
+        """Return the tasks of all syncs for the page, and which of them are late by a DAG."""
+        found = ((f"{row.kind}:{row.sync_id}", self.users_of(row), self.late(row)) for row in table)
+        return {key: {"tasks": tasks, "late": late} for key, tasks, late in found if tasks or late}
+
+
+class AirflowViews:
+    """Keep for a moment what each person may see."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, AirflowView] = {}
+
+    async def of(self, app: Any, headers: Mapping[str, str]) -> AirflowView:
+        """Return what the owner of some credentials may see.
+
+        :param app: application of Airflow's API server
+        :param headers: headers of the person's request
+        :raises AirflowRefused: if Airflow does not answer
+        """
+        credentials = {name: headers[name] for name in ("cookie", "authorization") if name in headers}
+        owner = hashlib.sha256(repr(sorted(credentials.items())).encode()).hexdigest()
+        view = self._views.pop(owner, None)
+        if view is None or time.monotonic() - view.read_at > VIEW_TIMEOUT:
+            view = AirflowView(app, credentials)
+            await view.refresh()
+            view.read_at = time.monotonic()
+        self._views[owner] = view
+        for outdated in list(self._views)[:-MAX_VIEWS]:
+            del self._views[outdated]
+        return view
+
+
+async def _list(
+    client: httpx.AsyncClient, path: str, name: str, query: Mapping[str, Any], most: int
+) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of all pages up to a number, and how many there are."""
+    rows: list[dict[str, Any]] = []
+    while True:
+        answer = await _get(client, path, {**query, "limit": AIRFLOW_PAGE, "offset": len(rows)})
+        page, total = answer.get(name) or [], int(answer.get("total_entries") or 0)
+        rows += page
+        if not page or len(rows) >= min(total, most) or total > most:
+            return rows, total
+
+
+async def _get(client: httpx.AsyncClient, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        response = await client.get(f"/api/v2/{path}", params=query)
+    except httpx.HTTPError as error:
+        raise AirflowRefused(f"GET {path}: {type(error).__name__}") from None
+    if response.is_error:
+        raise AirflowRefused(f"GET {path}: {response.status_code}")
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def _is_scheduled_start(task: TaskOfSync) -> bool:
+    return task.action == STARTED and task.run_id.startswith("scheduled__")
+
+
+def _moment(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else None
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
