@@ -52,6 +52,9 @@ EVENT_OVERLAP = timedelta(seconds=60)
 FAILURE_EVENTS = ("sync.failed", "bulk_sync.failed", "sync.completed_with_errors", "bulk_sync.completed_with_error")
 MAX_EVENTS = 100
 MAX_BATCH_SYNCS = 50
+MAX_OTHERS = 5
+"""Single requests of one refresh for rows that are on no screen."""
+
 RESERVED_REQUESTS = 15
 """Requests of each minute that are left for what somebody looks at."""
 
@@ -158,7 +161,9 @@ class Refresher:
             yield from self._read_events()
         if self._clock() >= self._batch_paused_until:
             yield from self._read_batches()
-        while (row := self._next_due()) is not None:
+        others = MAX_OTHERS
+        while (row := self._next_due(others > 0)) is not None:
+            others -= row.key not in self._viewed
             yield from self._read_row(row)
 
     def _send(self, call: Call[Any]) -> Flow[Any]:
@@ -270,14 +275,17 @@ class Refresher:
         if (row.executions, row.next_at) != before:
             self._table.changed(row)
 
-    def _next_due(self) -> SyncRow | None:
-        """Return the row for which a single request is due first."""
+    def _next_due(self, with_others: bool) -> SyncRow | None:
+        """Return the row for which a single request is due first.
+
+        :param with_others: whether it may be on no screen
+        """
         left = self._budget.left
         if left <= 0:
             return None
         ranked = [(rank, row) for row in self._table if (rank := self._rank(row)) is not None]
         rank, row = min(ranked, key=lambda each: each[0], default=(0, None))
-        return row if rank < _OTHERS or left > RESERVED_REQUESTS else None
+        return row if rank < _OTHERS or (with_others and left > RESERVED_REQUESTS) else None
 
     def _rank(self, row: SyncRow) -> int | None:
         """Return how urgent a request for a row is, 0 at most; None if none is due."""

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def server(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An API server whose page shows the syncs of the emulator to a user who may read connections."""
+    pytest.importorskip("airflow.api_fastapi.core_api.security", reason="this Airflow has no API server")
+    from tests.support.airflow_api_server import READER, api_server
+
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
+    with api_server(monkeypatch, "polytomic_default", "polytomic_other") as server:
+        server.log_in(READER)
+        yield server
