@@ -148,7 +148,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "polytomic": {
-                "description": "Lineage, the webhook for Polytomic's events on Airflow 3, and the page in Airflow's UI.",
+                "description": "Lineage, the webhook on Airflow 3, and the page in Airflow's UI.",
                 "options": {**LINEAGE_OPTIONS, **WEBHOOK_OPTIONS, **UI_OPTIONS},
             }
         },

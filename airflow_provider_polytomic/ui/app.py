@@ -57,9 +57,7 @@ def build_app(connection_ids: list[str]) -> PageApp:
 
     :param connection_ids: ids of the Airflow connections whose syncs the page shows
     """
-    app = PageApp(
-        title="Polytomic", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)]
-    )
+    app = PageApp(title="Polytomic", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)])
     app.middleware("http")(_add_headers)
     for path, (name, media_type) in FILES.items():
         app.get(f"/{path}", response_class=Response)(_file(name, media_type))
@@ -74,7 +72,7 @@ async def _add_headers(request: Request, handle: Callable[[Request], Awaitable[R
 
 
 def _file(name: str, media_type: str) -> Callable[[], Response]:
-    content = files(__package__).joinpath("static", name).read_bytes()
+    content = files(__package__).joinpath(f"static/{name}").read_bytes()
     return lambda: Response(content, media_type=media_type)
 
 

@@ -142,7 +142,7 @@ class ConnectionCache:
 
 def requests_per_minute() -> int:
     """Return how many requests a process may send in a minute: its share of those of all API server processes."""
-    workers = conf.getint("api", "workers", fallback=1)
+    workers: int = conf.getint("api", "workers", fallback=1)
     return max(MIN_REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE // max(1, workers))
 
 

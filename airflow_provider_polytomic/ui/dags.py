@@ -1,7 +1,7 @@
 """Find the DAGs and tasks that run, wait for or cancel a sync, by what the tasks have left in Airflow.
 
-Each task of this provider pushes an XCom whose key names the sync. They are listed, like assets and DAG runs, by Airflow's
-public REST API with the credentials of the person who looks, so that nobody sees more than Airflow shows them.
+Each task of this provider pushes an XCom whose key names the sync. The public REST API of Airflow lists them, the assets
+and the DAG runs with the credentials of the person who looks, so that nobody sees more than Airflow shows them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class TaskOfSync(BaseModel):
 
 @dataclass
 class AirflowView:
-    """What one person may see of Airflow's DAGs.
+    """Hold the DAGs and tasks that one person may see.
 
     :param app: application of Airflow's API server
     :param headers: headers with the person's credentials
@@ -187,7 +187,7 @@ class AirflowView:
 
 
 class AirflowViews:
-    """Keep for a moment what each person may see."""
+    """Keep the views of several people for a moment."""
 
     def __init__(self) -> None:
         self._views: dict[str, AirflowView] = {}

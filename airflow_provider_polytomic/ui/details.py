@@ -1,4 +1,4 @@
-"""What the page shows of one sync: executions with their causes, schemas, and the end of the console log."""
+"""Collect the details of one sync: executions with their causes, schemas, and the end of the console log."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Find out what has changed in the syncs of a connection with few requests.
 
-Lists, events and the status of many bulk syncs come first. Single requests follow for what is on somebody's screen, then
-for syncs that an event says have failed, then for the others. Nothing here waits: what the budget does not allow now is
+Lists, events and the status of many bulk syncs come first. Single requests follow for rows on a screen, then for syncs
+that an event says have failed, then for the others. Nothing here waits: what the budget does not allow now is
 left for the next time.
 """
 
@@ -21,6 +21,7 @@ from airflow_provider_polytomic.api.errors import PolytomicAPIError, PolytomicNo
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution
+from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions import Execution, sync_kind
@@ -28,7 +29,14 @@ from airflow_provider_polytomic.executions.events import execution_of_event, tim
 from airflow_provider_polytomic.executions.names import MAX_SYNC_NAME_LENGTH
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig, link_url
 from airflow_provider_polytomic.results import SyncKindName
-from airflow_provider_polytomic.ui.rows import MAX_EXECUTIONS_SHOWN, MAX_SYNCS_SHOWN, SyncKey, SyncRow, SyncTable, Viewed
+from airflow_provider_polytomic.ui.rows import (
+    MAX_EXECUTIONS_SHOWN,
+    MAX_SYNCS_SHOWN,
+    SyncKey,
+    SyncRow,
+    SyncTable,
+    Viewed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -261,7 +269,7 @@ class Refresher:
 
     def _note_status_of_bulk_sync(self, each: Any) -> None:
         try:
-            status = bulk_syncs.BulkSyncSummary.model_validate(each)
+            status = BulkSyncSummary.model_validate(each)
         except ValueError:
             return
         row = self._table.rows.get(("bulk", status.sync_id))

@@ -21,10 +21,10 @@ MAX_SYNCS_SHOWN = 5000
 LATE_TOLERANCE = timedelta(minutes=10)
 """Time beyond the longest of the shown executions after which a sync is late."""
 
-CLOCK_SKEW = timedelta(minutes=1)
+DUE_CLOCK_SKEW = timedelta(minutes=1)
 """Difference between the clocks of Airflow and Polytomic up to which an execution counts as one that was due."""
 
-NEVER = datetime.min.replace(tzinfo=timezone.utc)
+EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass
@@ -103,7 +103,9 @@ class SyncRow:
         if not (self.active and self.scheduled):
             return None
         running = self.running
-        due = self.next_at if self.next_at and self.next_at <= now else running and began_at(running)
+        due = began_at(running) if running else None
+        if self.next_at and self.next_at <= now:
+            due = self.next_at
         return self.late_since_due(due, now)
 
     def late_since_due(
@@ -114,7 +116,9 @@ class SyncRow:
         :param due: time at which a schedule should have started an execution
         :param usual_delay: time that usually passes between that and the start
         """
-        if due is None or any(each.outcome.final and began_at(each) >= due - CLOCK_SKEW for each in self.executions):
+        if due is None or any(
+            each.outcome.final and began_at(each) >= due - DUE_CLOCK_SKEW for each in self.executions
+        ):
             return None
         deadline = due + usual_delay + self.longest + LATE_TOLERANCE
         return deadline if deadline < now else None
@@ -195,7 +199,7 @@ class SyncTable:
 
 def began_at(execution: Execution) -> datetime:
     """Return when an execution began; its end where nothing else is known."""
-    return execution.created_at or execution.started_at or execution.completed_at or NEVER
+    return execution.created_at or execution.started_at or execution.completed_at or EARLIEST
 
 
 def duration_of(execution: Execution) -> timedelta | None:
@@ -229,7 +233,9 @@ def _merged(known: Execution | None, found: Execution) -> Execution:
         return found
     if known.outcome.final and not found.outcome.final:
         return known
-    times = {name: getattr(found, name) or getattr(known, name) for name in ("created_at", "started_at", "completed_at")}
+    times = {
+        name: getattr(found, name) or getattr(known, name) for name in ("created_at", "started_at", "completed_at")
+    }
     counts = found.counts if any(found.counts.values()) else known.counts
     return replace(found, counts=counts, errors=found.errors or known.errors, **times)
 

@@ -16,7 +16,6 @@ from starlette.testclient import TestClient
 
 from airflow_provider_polytomic.plugins.ui import PAGE_PREFIX
 from airflow_provider_polytomic.ui.app import build_app
-
 from tests.system.processes import poll
 
 READER, VIEWER = "reader", "viewer"

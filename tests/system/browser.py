@@ -81,6 +81,35 @@ class Browser:
         """Load a page."""
         self._driver.get(url)
 
+    def resize(self, width: int, height: int) -> None:
+        """Change the size of the window."""
+        self._driver.set_window_size(width, height)
+
+    def set_item(self, key: str, value: str) -> None:
+        """Set an item of the local storage of the page's origin."""
+        self._driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", key, value)
+
+    def set_cookie(self, name: str, value: str) -> None:
+        """Set a cookie for the page's host."""
+        self._driver.add_cookie({"name": name, "value": value})
+
+    def enter_frame(self) -> None:
+        """Wait for the frame in the page and go on in it."""
+        self._driver.switch_to.frame(self.find("//iframe"))
+
+    def leave_frame(self) -> None:
+        """Go on in the page around the frame."""
+        self._driver.switch_to.default_content()
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        return self._driver.execute_script(f"return {expression}")
+
+    @property
+    def errors(self) -> list[str]:
+        """The errors in the browser's console since they were read last."""
+        return [each["message"] for each in self._driver.get_log("browser") if each["level"] == "SEVERE"]
+
     def find(self, xpath: str) -> WebElement:
         """Wait until an element is visible, and return it."""
 

@@ -142,6 +142,22 @@ class Cluster:
         self.triggerers[name] = new.pop()
         return process
 
+    def start_api_server(self, name: str, env: Mapping[str, str]) -> str:
+        """Start one more API server with other settings, wait until it answers, and return its URL."""
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        settings = {"AIRFLOW__API__PORT": str(port), "AIRFLOW__API__BASE_URL": url, **env}
+        self._start_component(name, "api-server", env=settings)
+
+        def is_healthy() -> bool:
+            try:
+                return self._http.get(f"{url}{HEALTH}").is_success
+            except httpx.HTTPError:
+                return False
+
+        self.wait_for(is_healthy, START_TIMEOUT, f"an answer of {name}")
+        return url
+
     # Actions of a user
 
     def rest(self, method: str, path: str, body: Any = None) -> Any:
@@ -369,9 +385,10 @@ class Cluster:
         workers = [["scheduler", "--skip-serve-logs"], ["triggerer", "--skip-serve-logs"]]
         return [["webserver"], *workers] if IS_AIRFLOW_2 else [["api-server"], ["dag-processor"], *workers]
 
-    def _start_component(self, name: str, *command: str) -> Process:
+    def _start_component(self, name: str, *command: str, env: Mapping[str, str] | None = None) -> Process:
         log = self.home / f"{name}.log"
-        process = Process(name, [sys.executable, "-m", "airflow", *command], log, self._environment())
+        settings = {**self._environment(), **(env or {})}
+        process = Process(name, [sys.executable, "-m", "airflow", *command], log, settings)
         self.components[name] = process
         return process
 

@@ -54,7 +54,8 @@ FLOORS: dict[str, set[str]] = {
     },
     "gateway": {"api"},
     "toolsets": {"_compat", "_task", "api", "hooks"},
-    "plugins": {"_compat", "_task", "api", "assets", "executions", "hooks", "links", "provider_info"},
+    "ui": {"_compat", "_task", "api", "assets", "exceptions", "executions", "hooks", "results"},
+    "plugins": {"_compat", "_task", "api", "assets", "executions", "hooks", "links", "provider_info", "ui"},
     "emulator": set(),
 }
 """Each folder or module of the package from the lowest to the highest, and what it imports from those below it."""

@@ -124,7 +124,9 @@ def test_a_shorter_period_is_listed_where_many_tasks_have_run(server, airflow, s
 
 def test_a_sync_is_late_if_the_run_of_its_dag_has_not_started_it(server, airflow, sync):
     due = NOW - HOUR
-    airflow([xcom(sync, "crm", NOW - 25 * HOUR, delay=600)], crm=({"next_dagrun_run_after": (NOW + HOUR).isoformat()}, due))
+    airflow(
+        [xcom(sync, "crm", NOW - 25 * HOUR, delay=600)], crm=({"next_dagrun_run_after": (NOW + HOUR).isoformat()}, due)
+    )
     late = of(server, sync)["late"]
     assert late == {"dag_id": "crm", "since": (due + timedelta(minutes=20)).isoformat()}
 
