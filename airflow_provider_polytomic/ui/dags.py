@@ -1,7 +1,7 @@
 """Find the DAGs and tasks that run, wait for or cancel a sync, by what the tasks have left in Airflow.
 
-Each task of this provider pushes an XCom whose key names the sync. The public REST API of Airflow lists them, the assets
-and the DAG runs with the credentials of the person who looks, so that nobody sees more than Airflow shows them.
+Each task of this provider pushes an XCom whose key names the sync. Airflow's public REST API lists them, the assets and
+the DAG runs with the credentials of the person who looks, so that nobody sees more than Airflow shows them.
 """
 
 from __future__ import annotations

@@ -45,6 +45,9 @@ MANUAL = "manual"
 
 PAGE_REQUEST_TIMEOUT = 10.0
 LIST_INTERVAL = 300.0
+NEWEST_INTERVAL = 30.0
+"""Seconds after which the first page of a list is read again: it has the syncs that were created or changed last."""
+
 BATCH_INTERVAL = 30.0
 RUNNING_STATUS_INTERVAL = 10.0
 VIEWED_STATUS_INTERVAL = 60.0
@@ -110,11 +113,13 @@ class Listing:
 
     :param page: next page; None if no page is to be read now
     :param listed_at: seconds of the clock at which the list was complete
+    :param newest_at: seconds of the clock at which its first page was read
     """
 
     kind: SyncKindName
     page: Call[Any] | None = None
     listed_at: float = -inf
+    newest_at: float = -inf
     found: set[SyncKey] = field(default_factory=set)
 
 
@@ -182,8 +187,13 @@ class Refresher:
         return any("{organization_id}" in (self.config.link_template_of(kind) or "") for kind in KINDS)
 
     def _list(self, listing: Listing) -> Flow[None]:
-        if listing.page is None and self._clock() >= listing.listed_at + LIST_INTERVAL:
-            listing.page, listing.found = sync_kind(listing.kind).api.list(limit=MAX_BATCH_SYNCS), set()
+        now, first = self._clock(), sync_kind(listing.kind).api.list(limit=MAX_BATCH_SYNCS)
+        if listing.page is None and now >= listing.listed_at + LIST_INTERVAL:
+            listing.page, listing.found, listing.newest_at = first, set(), now
+        elif listing.page is None and now >= listing.newest_at + NEWEST_INTERVAL and self._budget.left > 0:
+            listing.newest_at = now
+            for each in (yield from self._send(first)):
+                yield from self._note_listed(listing, each)
         while listing.page is not None and self._budget.left > 0:
             answer = yield from self._send(listing.page)
             for each in answer:
@@ -198,6 +208,7 @@ class Refresher:
 
     def _note_listed(self, listing: Listing, sync: Any) -> Flow[None]:
         row = self._table.get(listing.kind, sync.id)
+        before = replace(row)
         schedule = (sync.schedule if listing.kind == "model" else sync.default_schedule) or {}
         more = getattr(sync, "additional_schedules", None)
         row.name = one_line(redact(sync.name or sync.id, *self.config.secrets), MAX_SYNC_NAME_LENGTH)
@@ -206,7 +217,8 @@ class Refresher:
         linked = replace(self.config, organization_id=self._organization_id)
         row.url = yield from link_url(linked, row.kind, row.sync_id, None)
         listing.found.add(row.key)
-        self._table.changed(row)
+        if row != before or row.version == 0:
+            self._table.changed(row)
 
     def _read_events(self) -> Flow[None]:
         """Read the failures of the last two days once, and then what happens."""
@@ -236,6 +248,9 @@ class Refresher:
         except ValueError:
             return None
         row = execution and self._table.rows.get((execution.kind, execution.sync_id))
+        if execution and not row and moment and moment > _now() - RECENT_EVENTS:
+            for listing in self._listings:
+                listing.newest_at = -inf if listing.kind == execution.kind else listing.newest_at
         if execution and row:
             before = row.executions
             row.add(execution)

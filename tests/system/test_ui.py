@@ -62,6 +62,13 @@ class PolytomicPage:
         self.browser.click(f"//th[@data-sort='{column}']/button")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def syncs(emulator: Any) -> dict[str, Any]:
+    """Add the syncs before the page lists them for the first time."""
+    names = ("Followed from Polytomic", "Themed", "For readers only")
+    return {name: emulator.add_model_sync(name=name, duration=math.inf) for name in names}
+
+
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
     if missing := find_missing():
@@ -115,8 +122,8 @@ def test_the_page_shows_sorts_and_searches_the_syncs(emulator, page):
 
 
 @on_newest
-def test_a_sync_is_seen_to_start_run_and_fail_with_its_dag_and_the_cause(run_dag, emulator, cluster, page):
-    idle = emulator.add_model_sync(name="Followed from Polytomic", duration=math.inf)
+def test_a_sync_is_seen_to_start_run_and_fail_with_its_dag_and_the_cause(run_dag, emulator, cluster, page, syncs):
+    idle = syncs["Followed from Polytomic"]
     page.open()
     page.search("Followed")
     page.wait_for_row(name=idle.name, state="never run")
@@ -147,8 +154,7 @@ def test_a_sync_is_seen_to_start_run_and_fail_with_its_dag_and_the_cause(run_dag
 
 
 @on_newest
-def test_the_page_follows_the_theme_of_airflow_and_fits_a_narrow_window(emulator, page):
-    emulator.add_model_sync(name="Themed")
+def test_the_page_follows_the_theme_of_airflow_and_fits_a_narrow_window(page):
     page.open()
     page.wait_for_row(name="Themed")
     background = "getComputedStyle(document.body).backgroundColor"
@@ -169,8 +175,7 @@ def test_the_page_follows_the_theme_of_airflow_and_fits_a_narrow_window(emulator
 
 
 @on_newest
-def test_the_page_is_for_people_who_may_read_connections(cluster, emulator, browser):
-    emulator.add_model_sync(name="For readers only")
+def test_the_page_is_for_people_who_may_read_connections(cluster, browser):
     passwords = cluster.home / "passwords.json"
     passwords.write_text(json.dumps(PASSWORDS))
     url = cluster.start_api_server(

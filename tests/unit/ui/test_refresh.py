@@ -18,6 +18,7 @@ from airflow_provider_polytomic.api import (
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 from airflow_provider_polytomic.ui.refresh import (
     LIST_INTERVAL,
+    NEWEST_INTERVAL,
     RUNNING_STATUS_INTERVAL,
     Refresher,
     RequestBudget,
@@ -161,6 +162,29 @@ def test_the_list_is_read_again_and_removed_syncs_are_removed(emulator, page):
         del emulator._state.syncs[sync.id]
     page.refresh(after=LIST_INTERVAL)
     assert list(page.table.rows) == [sync_key(other)]
+
+
+def test_a_new_sync_is_found_by_its_event_and_later_without_one(emulator, page):
+    emulator.add_model_sync()
+    page.refresh()
+    started = emulator.add_model_sync()
+    emulator.start(started.id)
+    emulator.clock.advance(2)
+    page.refresh(after=5)
+    page.refresh(after=5)
+    assert sync_key(started) in page.table.rows
+    idle = emulator.add_bulk_sync()
+    page.refresh(after=NEWEST_INTERVAL)
+    assert sync_key(idle) in page.table.rows
+
+
+def test_a_list_without_changes_changes_no_row(emulator, page):
+    sync = emulator.add_model_sync()
+    page.refresh(sync)
+    page.refresh(sync, after=5)
+    version = page.row(sync).version
+    assert "/api/syncs" in page.refresh(sync, after=NEWEST_INTERVAL)
+    assert page.row(sync).version == version
 
 
 def test_a_sync_that_polytomic_does_not_find_is_removed(emulator, page):
