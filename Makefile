@@ -23,7 +23,7 @@ COMMITTED = $(shell git log -1 --format=%ct)
 UV = $(abspath .venv)/bin/uv
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python
 
-.PHONY: help test test-system test-matrix coverage lint docs pictures check-wheel release-check test-readme demo demo-picture airflow benchmark clean
+.PHONY: help test test-system test-matrix coverage lint docs pictures check-wheel release-check test-readme demo demo-picture screenshots airflow benchmark clean
 .SECONDARY:
 
 help:  ## Show this list
@@ -80,6 +80,9 @@ demo: $(VENV)/.installed  ## Run three emulated syncs in a real Airflow
 
 demo-picture: $(VENV)/.installed  ## Record the demo as the picture in the README
 	@$(RUN) tests.system.demo --picture docs/images/demo.svg
+
+screenshots: $(VENV)/.installed  ## Make the pictures of the page in Airflow's UI for the docs
+	@$(RUN) tests.system.demo --screenshots docs/images
 
 airflow: $(VENV)/.installed  ## Run that Airflow and its UI until Ctrl-C
 	@$(RUN) tests.system.demo --stay

@@ -166,11 +166,15 @@ class Browser:
         except TimeoutException:
             raise AssertionError(f"no {what} after {PAGE_TIMEOUT} s; see {self.screenshot('failed')}") from None
 
+    def save_picture(self, path: Path) -> None:
+        """Save a picture of the window."""
+        assert self._driver.save_screenshot(str(path))
+
     def screenshot(self, name: str) -> Path:
         """Save a picture of the page as a numbered PNG file."""
         self._screenshots += 1
         path = self._folder / f"{self._screenshots}-{name}.png"
-        assert self._driver.save_screenshot(str(path))
+        self.save_picture(path)
         return path
 
 
