@@ -1,7 +1,7 @@
 """Measure the page in Airflow's UI with 500 syncs: ``python -m benchmarks.page``.
 
-It prints the seconds from the request of the page to its first row and to all rows, and the requests to the emulator in the
-first minute.
+It prints the seconds from the request of the page to its first row and to all rows, and the number of requests to the
+emulator in the first minute.
 """
 
 from __future__ import annotations
