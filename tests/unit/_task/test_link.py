@@ -44,6 +44,7 @@ async def test_a_sensor_in_the_triggerer_pushes_the_link(emulator, xcoms, wait_f
     trigger.task_instance = TI
     await wait_for_event(trigger)
     assert xcoms[LINK_XCOM_KEY] == f"{emulator.url}/{sync.id}/model"
+    assert f"polytomic_sync.waited for.model:{sync.id}" in xcoms
 
 
 @pytest.mark.parametrize("end_from_trigger", [True, False])

@@ -145,6 +145,33 @@ def test_a_sensor_of_many_links_the_first_execution_and_then_the_first_failed_on
     assert urls == [url_of(emulator, **run) for run in (runs[0], runs[2])]
 
 
+@pytest.mark.parametrize(
+    ("task_class", "action"),
+    [
+        (PolytomicStartSyncOperator, "started"),
+        (PolytomicStartBulkSyncOperator, "started"),
+        (PolytomicCancelSyncOperator, "canceled"),
+        (PolytomicCancelBulkSyncOperator, "canceled"),
+        (PolytomicSyncStatusSensor, "waited for"),
+        (PolytomicBulkSyncStatusSensor, "waited for"),
+    ],
+)
+def test_a_task_names_its_sync_and_what_it_does_in_the_key_of_an_xcom(
+    emulator, connect, task_instance, no_waiting, task_class, action
+):
+    kind = "bulk" if "Bulk" in task_class.__name__ else "model"
+    sync = getattr(emulator, f"add_{kind}_sync")()
+    if action != "started":
+        emulator.start(sync.id)
+    task = task_instance(task_class(task_id="task", **{LINKED[task_class]: sync.id}))
+    if action == "waited for":
+        task.task.poke(task.context)
+    else:
+        task.finish()
+    [execution] = emulator.executions(sync.id)
+    assert task.xcoms[f"polytomic_sync.{action}.{kind}:{sync.id}"] == {"execution_id": execution.id}
+
+
 def test_a_cancel_operator_has_the_url(connect, emulator, task_instance, no_waiting):
     sync = emulator.add_bulk_sync(duration=600)
     execution = emulator.start(sync.id)
