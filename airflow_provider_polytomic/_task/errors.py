@@ -196,7 +196,7 @@ def error_for(
         error_class, headline = PolytomicRunCanceled, "was canceled, and not by this task"
         advice = "check in the sync's history in Polytomic who canceled it: the API does not say"
     elif execution.outcome is Outcome.FAILED:
-        error_class, headline, advice = PolytomicRunFailed, "failed", _advice_after_failure(execution, diagnostics)
+        error_class, headline, advice = PolytomicRunFailed, "failed", advice_after_failure(execution, diagnostics)
     elif criteria.exceeded_by(execution):
         headline = f"has {execution.counts['error']} record errors, more than max_errors={criteria.max_errors} allows"
         advice = "correct the records, or set a higher max_errors"
@@ -224,7 +224,7 @@ def timeout_error(
         headline, steps = "has not ended in time, and was canceled by this task", [RETRY_STARTS_AGAIN, *steps]
     elif execution.outcome is Outcome.FAILED:
         headline = "failed after the timeout of this task"
-        steps = [_advice_after_failure(execution, diagnostics), RETRY_STARTS_AGAIN]
+        steps = [advice_after_failure(execution, diagnostics), RETRY_STARTS_AGAIN]
     elif execution.outcome is Outcome.PARTIAL:
         headline = "is incomplete, and ended after the timeout of this task"
         steps = ["correct the schemas named above", RETRY_STARTS_AGAIN, longer_timeout(context)]
@@ -269,7 +269,8 @@ def _run_error(
     return error_class(message, execution.result(), without_records)
 
 
-def _advice_after_failure(execution: Execution, diagnostics: Diagnostics) -> str:
+def advice_after_failure(execution: Execution, diagnostics: Diagnostics) -> str:
+    """Return what to do about a failed execution."""
     from airflow_provider_polytomic.executions import advice_for
 
     named = execution.errors or execution.failed_schemas or diagnostics.problems or diagnostics.unhealthy_connections

@@ -39,7 +39,7 @@ LOOK_TIMEOUT = 30.0
 FAILED_REFRESH_PAUSE = 15.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Problem(Exception):
     """Say why the page shows nothing new.
 
@@ -103,7 +103,7 @@ class ConnectionCache:
             async with shared_client(config) as client:
                 return await client.run(flow(config))
         except PolytomicError as error:
-            raise _problem_of(error) from None
+            raise _problem_of(error, config) from None
 
     async def _refresh_while_looked_at(self) -> None:
         while self._clock() - self._looked_at <= LOOK_TIMEOUT:
@@ -112,8 +112,6 @@ class ConnectionCache:
                 return
             except Problem as problem:
                 self.problem = problem
-            except PolytomicError as error:
-                self.problem = _problem_of(error)
             except Exception as error:
                 log.exception("Could not refresh the page of the Airflow connection %r", self._conn_id)
                 self.problem = Problem(
@@ -128,7 +126,10 @@ class ConnectionCache:
             self._refresher = Refresher(self.table, self._viewed, self._budget, config, self._clock)
         async with shared_client(config) as client:
             while self._clock() - self._looked_at <= LOOK_TIMEOUT:
-                await client.run(self._refresher.refresh())
+                try:
+                    await client.run(self._refresher.refresh())
+                except PolytomicError as error:
+                    raise _problem_of(error, config) from None
                 self.problem = None
                 self.table.note_late(datetime.now(timezone.utc))
                 await self._wait(REFRESH_INTERVAL)
@@ -165,5 +166,5 @@ async def read_config(conn_id: str) -> ConnectionConfig:
         raise Problem(str(error), "Correct the connection under Admin, Connections.") from None
 
 
-def _problem_of(error: PolytomicError) -> Problem:
-    return Problem(one_line(redact(str(error)), 1000), next_step(error))
+def _problem_of(error: PolytomicError, config: ConnectionConfig) -> Problem:
+    return Problem(one_line(redact(str(error)), 1000), next_step(error, config))

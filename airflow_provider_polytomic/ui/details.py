@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_polytomic._task.errors import error_for
+from airflow_provider_polytomic._task.errors import advice_after_failure
 from airflow_provider_polytomic.api.errors import PolytomicError, PolytomicNotFoundError
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.executions import (
@@ -12,8 +12,9 @@ from airflow_provider_polytomic.executions import (
     Execution,
     ExecutionRef,
     Outcome,
-    SuccessCriteria,
+    advice_for,
     collect_diagnostics,
+    report,
     sync_kind,
 )
 from airflow_provider_polytomic.executions.console import in_one_line, in_order, newest_first
@@ -29,6 +30,11 @@ MAX_REPORTS = 5
 CONSOLE_LINES_IN_DETAILS = 20
 MAX_SCHEMAS_IN_DETAILS = 500
 DETAIL_TIMEOUT = 5.0
+HEADLINES = {Outcome.FAILED: "failed", Outcome.PARTIAL: "is incomplete", Outcome.CANCELED: "was canceled"}
+ADVICE = {
+    Outcome.PARTIAL: "correct the schemas named above",
+    Outcome.CANCELED: "check in the sync's history in Polytomic who canceled it: the API does not say",
+}
 HOW_TO_START_AGAIN = "start the sync again, or clear the task that runs it"
 
 
@@ -50,11 +56,11 @@ def _details(row: SyncRow, config: ConnectionConfig) -> Flow[dict[str, Any]]:
         execution = yield from _fetch(listed)
         row.add(execution)
         latest = latest or execution
-        if is_unsuccessful:
+        if execution.outcome in HEADLINES:
             diagnostics = Diagnostics()
             if not reports:
                 diagnostics = yield from collect_diagnostics(execution, config.secrets)
-            reports[execution.id] = str(error_for(execution, SuccessCriteria(), diagnostics, HOW_TO_START_AGAIN))
+            reports[execution.id] = _report(execution, diagnostics)
     console = (yield from _console(latest, config)) if latest else []
     url = yield from link_url(config, row.kind, row.sync_id, latest.id if latest else None)
     return {
@@ -65,6 +71,15 @@ def _details(row: SyncRow, config: ConnectionConfig) -> Flow[dict[str, Any]]:
         "console": console,
         "url": url or row.url,
     }
+
+
+def _report(execution: Execution, diagnostics: Diagnostics) -> str:
+    """Return the report on an unsuccessful execution, in the words of the report of a failed task."""
+    if execution.outcome is Outcome.FAILED:
+        advice = advice_after_failure(execution, diagnostics)
+    else:
+        advice = advice_for(execution, diagnostics) or ADVICE[execution.outcome]
+    return report(execution, HEADLINES[execution.outcome], [advice, HOW_TO_START_AGAIN], diagnostics)
 
 
 def _fetch(listed: Execution) -> Flow[Execution]:
