@@ -25,6 +25,7 @@ from airflow_provider_polytomic.executions.cancel import cancel, cancel_and_conf
 from airflow_provider_polytomic.executions.console import ConsoleLogReader, follow_console_log, wait_with_console_log
 from airflow_provider_polytomic.executions.diagnostics import Diagnostics, collect_diagnostics, first_records
 from airflow_provider_polytomic.executions.execution import Execution
+from airflow_provider_polytomic.executions.history import list_executions
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, sync_kind
 from airflow_provider_polytomic.executions.measurements import poll_once
 from airflow_provider_polytomic.executions.names import UnresolvedName, resolve_sync
@@ -53,7 +54,7 @@ __all__ = [
     "DeadlinePassed", "Diagnostics", "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership",
     "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas", "UnresolvedName", "advice_for",
     "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current", "collect_diagnostics", "current_execution",
-    "effective_deadline", "execution_current_at", "find_schemas", "first_records", "follow_console_log", "poll_once",
-    "repeat_after_refresh", "report", "resolve_sync", "resolve_target", "start_once", "status_table", "sync_kind",
-    "wait_for_end", "wait_with_console_log", "with_advice_on_id",
+    "effective_deadline", "execution_current_at", "find_schemas", "first_records", "follow_console_log",
+    "list_executions", "poll_once", "repeat_after_refresh", "report", "resolve_sync", "resolve_target", "start_once",
+    "status_table", "sync_kind", "wait_for_end", "wait_with_console_log", "with_advice_on_id",
 ]  # fmt: skip

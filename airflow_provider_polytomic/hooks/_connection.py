@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ from airflow_provider_polytomic.api.flow import Flow
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.api.transport import check_settings, proxy_setting
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
-from airflow_provider_polytomic.links.url import PLACEHOLDERS, sync_url, validate_link_template
+from airflow_provider_polytomic.links.url import PLACEHOLDERS, sync_urls, validate_link_template
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -105,8 +105,18 @@ class ConnectionConfig(ClientConfig):
 
 def link_url(config: ConnectionConfig, kind: str, sync_id: str, execution_id: str | None) -> Flow[str | None]:
     """Return the URL of a sync; None if the Airflow connection has no template for it."""
-    template = config.link_template_of(kind)
-    return (yield from sync_url(template, config, kind, sync_id, execution_id)) if template else None
+    [url] = yield from link_urls(config, kind, sync_id, [execution_id])
+    return url
+
+
+def link_urls(
+    config: ClientConfig, kind: str, sync_id: str, execution_ids: Sequence[str | None]
+) -> Flow[list[str | None]]:
+    """Return what :func:`link_url` does for each execution, with one request at most."""
+    template = config.link_template_of(kind) if isinstance(config, ConnectionConfig) else None
+    if template is None:
+        return [None] * len(execution_ids)
+    return (yield from sync_urls(template, config, kind, sync_id, execution_ids))
 
 
 def connection_config(connection: Connection, conn_id: str, organization_id: str | None = None) -> ConnectionConfig:

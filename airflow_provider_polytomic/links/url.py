@@ -6,6 +6,7 @@ The API returns no such URL and its form is not documented, so users provide a t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from airflow_provider_polytomic.api import identity
@@ -41,14 +42,26 @@ def sync_url(
     :param template: a template that :func:`validate_link_template` returned; ids are percent-encoded
     :param kind: ``model`` or ``bulk``
     """
+    [url] = yield from sync_urls(template, config, kind, sync_id, [execution_id])
+    return url
+
+
+def sync_urls(
+    template: str, config: ClientConfig, kind: str, sync_id: str, execution_ids: Sequence[str | None]
+) -> Flow[list[str | None]]:
+    """Return what :func:`sync_url` does for each execution, with one request at most."""
     organization_id = config.organization_id
     if "{organization_id}" in template and not organization_id:
         try:
             organization_id = (yield from send(identity.get().with_timeout(5.0))).organization_id
         except PolytomicError:
-            return None
-    ids = {"kind": kind, "sync_id": sync_id, "execution_id": execution_id, "organization_id": organization_id}
-    values = {name: quote(value, safe="") for name, value in ids.items() if value} | {"base_url": config.base_url}
+            return [None] * len(execution_ids)
+    ids = {"kind": kind, "sync_id": sync_id, "organization_id": organization_id}
+    return [_filled(template, {**ids, "execution_id": each}, config.base_url) for each in execution_ids]
+
+
+def _filled(template: str, ids: Mapping[str, str | None], base_url: str) -> str | None:
+    values = {name: quote(value, safe="") for name, value in ids.items() if value} | {"base_url": base_url}
     if any(name not in values for name in _PLACEHOLDER.findall(template)):
         return None
     return _PLACEHOLDER.sub(lambda match: values[match[1]], template)

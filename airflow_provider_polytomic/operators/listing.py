@@ -1,21 +1,32 @@
-"""Operator that lists syncs, for dynamic task mapping."""
+"""Operators that list syncs, for dynamic task mapping, and their executions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
 from airflow_provider_polytomic._task.errors import translate_api_errors
+from airflow_provider_polytomic._task.link import LinkedTask, push_link
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import as_id, choice
+from airflow_provider_polytomic._task.values import as_datetime, as_id, choice
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_polytomic.results import SyncKindName
+    from airflow_provider_polytomic.api import PolytomicClient
+    from airflow_provider_polytomic.executions import Execution
+    from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
+
+OUTCOMES = ("success", "partial", "failed", "canceled", "running")
+
+MAX_LISTED_EXECUTIONS = 1000
 
 
 class PolytomicListSyncsOperator(BaseOperator):
@@ -83,3 +94,110 @@ class PolytomicListSyncsOperator(BaseOperator):
         return (not self.name_pattern or fnmatchcase(sync.name or "", self.name_pattern)) and (
             connection_id is None or target == connection_id
         )
+
+
+class PolytomicListExecutionsOperator(LinkedTask, BaseOperator):
+    """List the executions of a sync, and return their results, the newest first.
+
+    A result may lack its counts and its schemas, since no request is sent for each execution. So an outcome is the one
+    that the list shows: an execution whose failed schemas the list leaves out counts as ``"success"``.
+
+    :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``; default ``"model"``.
+    :param sync_id: Id of the sync (str); default None. (templated)
+    :param sync_name: Exact name of the sync (str), instead of its id; default None. (templated)
+    :param outcome: Outcome (str), or several of them (sequence of str), of the executions to list: ``"success"``,
+        ``"partial"``, ``"failed"``, ``"canceled"`` or ``"running"``; default None: any.
+    :param completed_after: Time (datetime, or str in ISO 8601) at or after which an execution must have completed;
+        default None: any, and those that are running. (templated)
+    :param limit: Largest number of executions (int), from 1 to 1000; default 100.
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+    :raises ValueError: if a parameter is invalid, when the DAG file is parsed
+
+    .. code-block:: python
+
+        PolytomicListExecutionsOperator(
+            task_id="failed",
+            sync_id="248df4b7-aa70-47b8-a036-33ac447e668d",
+            outcome="failed",
+            completed_after="{{ data_interval_end - macros.timedelta(days=1) }}",
+        )
+
+    .. seealso::
+        How-to: ``docs/many_syncs.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
+    """
+
+    template_fields: Sequence[str] = (
+        "sync_id", "sync_name", "completed_after", "polytomic_conn_id", "organization_id",
+    )  # fmt: skip
+    operator_extra_links = (PolytomicSyncLink(),)
+
+    def __init__(
+        self,
+        *,
+        kind: SyncKindName = "model",
+        sync_id: str | None = None,
+        sync_name: str | None = None,
+        outcome: str | Sequence[str] | None = None,
+        completed_after: datetime | str | None = None,
+        limit: int = 100,
+        polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
+        self.sync_id = sync_id
+        self.sync_name = sync_name
+        if (sync_id is None) == (sync_name is None):
+            raise ValueError("give sync_id or sync_name, and not both")
+        self.outcome = outcome
+        for each in self._outcomes or ():
+            choice(each, "outcome", *OUTCOMES)
+        self.completed_after = completed_after
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LISTED_EXECUTIONS:
+            raise ValueError(f"limit must be a whole number from 1 to {MAX_LISTED_EXECUTIONS}, not {limit!r}")
+        self.limit = limit
+        self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
+
+    def execute(self, context: Context) -> list[ExecutionResult]:
+        """List the executions."""
+        from airflow_provider_polytomic.executions import CompletedSince, list_executions, sync_kind
+
+        after = None if self.completed_after is None else as_datetime(self.completed_after, "completed_after")
+        label = f"{sync_kind(self.kind).label} {self.sync_name if self.sync_id is None else self.sync_id}"
+        client = PolytomicHook(self.polytomic_conn_id, self.organization_id).get_conn()
+        with translate_api_errors(f"The executions of {label} could not be listed", self.polytomic_conn_id):
+            sync_id = self._resolve_sync(client)
+            since = after or datetime.fromtimestamp(0, timezone.utc)
+            push_link(self, context, client, CompletedSince(self.kind, sync_id, since))
+            listing = list_executions(
+                self.kind, sync_id, outcomes=self._outcomes, completed_after=after, limit=self.limit
+            )
+            executions = self._with_links(client, sync_id, client.run(listing))
+        self.log.info("Listed %d executions of %s", len(executions), label)
+        return storable([each.result(len(executions)) for each in executions], "the list of executions")
+
+    def _resolve_sync(self, client: PolytomicClient) -> str:
+        from airflow_provider_polytomic.executions import UnresolvedName, resolve_sync
+
+        if self.sync_id is not None:
+            return as_id(self.sync_id, "sync_id")
+        try:
+            return client.run(resolve_sync(self.kind, as_id(self.sync_name, "sync_name")))
+        except UnresolvedName as error:
+            raise PolytomicRequestRefused(str(error)) from None
+
+    @property
+    def _outcomes(self) -> Sequence[str] | None:
+        return (self.outcome,) if isinstance(self.outcome, str) else self.outcome
+
+    def _with_links(self, client: PolytomicClient, sync_id: str, executions: Sequence[Execution]) -> list[Execution]:
+        from airflow_provider_polytomic.hooks._connection import link_urls
+
+        urls = client.run(link_urls(client.config, self.kind, sync_id, [each.id for each in executions]))
+        return [replace(each, url=url, sync_name=self._sync_name or None) for each, url in zip(executions, urls)]

@@ -41,7 +41,21 @@ def test_an_example_runs_unchanged_against_the_emulator(path, dags, run_dag, emu
     for dag_id in [one for one, dag in dags.items() if dag.fileloc == str(path)]:
         run = run_dag(dag_id)
         assert (run.state, set(run.tasks.values())) == ("success", {"success"})
-    assert any(sent.method == "POST" and sent.path.endswith("/executions") for sent in emulator.requests)
+    starts = any(sent.method == "POST" and sent.path.endswith("/executions") for sent in emulator.requests)
+    assert starts or path.stem == "example_polytomic_what_failed"
+
+
+def test_the_example_collects_what_has_failed_in_one_message(run_dag, emulator):
+    for name in ("Contacts", "Orders"):
+        sync = emulator.add_model_sync(name=name, duration=0, outcome="failed", errors=[f"{name} has no key"])
+        emulator.start(sync.id)
+    emulator.start(emulator.add_model_sync(name="Deals", duration=0).id)
+    emulator.add_model_sync(name="Never started")
+    emulator.clock.advance(1.0)
+    run = run_dag("example_polytomic_what_failed")
+    first, *lines = run.result("message").splitlines()
+    assert first == "2 executions failed since the last run"
+    assert sorted(line.split(":")[0] for line in lines) == ["Contacts", "Orders"]
 
 
 def test_examples_import_only_airflow_and_the_provider():

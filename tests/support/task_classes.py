@@ -14,7 +14,7 @@ from airflow_provider_polytomic.operators.connections import (
     PolytomicTestConnectionOperator,
     PolytomicUpdateConnectionOperator,
 )
-from airflow_provider_polytomic.operators.listing import PolytomicListSyncsOperator
+from airflow_provider_polytomic.operators.listing import PolytomicListExecutionsOperator, PolytomicListSyncsOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
@@ -27,6 +27,7 @@ REQUIRED_PARAMETERS: dict[Any, dict[str, Any]] = {
     PolytomicCancelSyncOperator: {"sync_id": "s"},
     PolytomicCancelBulkSyncOperator: {"bulk_sync_id": "s"},
     PolytomicListSyncsOperator: {},
+    PolytomicListExecutionsOperator: {"sync_id": "s"},
     PolytomicCreateConnectionOperator: {"name": "n", "connection_type": "t"},
     PolytomicTestConnectionOperator: {},
     PolytomicUpdateConnectionOperator: {"connection_id": "c"},

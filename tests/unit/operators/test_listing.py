@@ -1,13 +1,16 @@
-"""The operator that lists syncs."""
+"""The operators that list syncs and their executions."""
 
 from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
 
 import pytest
 
 from airflow_provider_polytomic.api import bulk_syncs
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.operators.listing import PolytomicListSyncsOperator
+from airflow_provider_polytomic.operators.listing import PolytomicListExecutionsOperator, PolytomicListSyncsOperator
 
 
 def test_five_hundred_bulk_syncs_are_listed_completely_and_in_order(emulator, task_instance):
@@ -53,3 +56,92 @@ def test_a_refused_api_key_fails_the_task_with_one_message(emulator, task_instan
 def test_an_invalid_kind_is_refused_when_the_dag_is_parsed():
     with pytest.raises(ValueError, match="kind must be one of 'model', 'bulk'"):
         PolytomicListSyncsOperator(task_id="list", kind="other")
+
+
+class TestExecutions:
+    @pytest.fixture
+    def history(self, kind):
+        """Return a function that runs a sync with these outcomes, one after the other, and returns its id."""
+
+        def run(*outcomes, **plan):
+            sync_id = kind.add(**{"duration": 0, **plan})
+            for outcome in outcomes:
+                kind.emulator.plan(sync_id, outcome=outcome)
+                kind.emulator.clock.advance(60.0)
+                kind.emulator.start(sync_id)
+            kind.emulator.clock.advance(60.0)
+            return sync_id
+
+        return run
+
+    @pytest.fixture
+    def listed(self, kind, task_instance):
+        def listed(**options):
+            return task_instance(PolytomicListExecutionsOperator(task_id="list", kind=kind.name, **options)).execute()
+
+        return listed
+
+    def test_the_results_are_listed_newest_first(self, kind, history, listed):
+        sync_id = history("completed", "failed", "completed", name="Contacts")
+        results = listed(sync_id=sync_id)
+        assert [one["outcome"] for one in results] == ["success", "failed", "success"]
+        assert [one["created_at"] for one in results] == sorted((one["created_at"] for one in results), reverse=True)
+        assert {(one["kind"], one["sync_id"], one["sync_name"]) for one in results} == {
+            (kind.name, sync_id, "Contacts")
+        }
+        assert json.loads(json.dumps(results)) == results
+
+    def test_no_request_is_sent_for_each_execution(self, kind, history, listed, monkeypatch):
+        sync_id = history(*["completed"] * 20)
+        template = "https://polytomic.test/{organization_id}/{sync_id}/{execution_id}"
+        connection = json.loads(kind.emulator.airflow_connection)
+        connection["extra"] = {**json.loads(connection.get("extra") or "{}"), "link_template": template}
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
+        kind.emulator.clear_requests()
+        results = listed(sync_id=sync_id)
+        assert {one["url"].rpartition("/")[2] for one in results} == {one["execution_id"] for one in results}
+        assert len(results) == 20
+        assert len(kind.emulator.requests) <= 4, "name, link, page"
+
+    @pytest.mark.parametrize(
+        ("outcome", "expected"),
+        [("failed", ["failed"]), (["failed", "canceled"], ["canceled", "failed"]), ("running", [])],
+    )
+    def test_the_outcome_selects_executions(self, history, listed, outcome, expected):
+        sync_id = history("failed", "completed", "canceled")
+        assert [one["outcome"] for one in listed(sync_id=sync_id, outcome=outcome)] == expected
+
+    def test_a_time_selects_executions_that_have_ended_since(self, kind, history, listed):
+        sync_id = history("failed", "failed", "failed")
+        [last, middle, _] = listed(sync_id=sync_id)
+        kind.emulator.plan(sync_id, duration=float("inf"))
+        kind.emulator.start(sync_id)
+        assert listed(sync_id=sync_id)[0]["outcome"] == "running"
+        assert listed(sync_id=sync_id, completed_after=middle["completed_at"]) == [last, middle]
+        assert listed(sync_id=sync_id, completed_after=datetime(2100, 1, 1, tzinfo=timezone.utc)) == []
+
+    def test_the_limit_ends_the_search(self, kind, history, listed):
+        sync_id = history(*["completed"] * 5)
+        assert len(listed(sync_id=sync_id, limit=2)) == 2
+        assert len(listed(sync_id=sync_id, limit=1000)) == 5
+
+    def test_a_sync_may_be_named(self, history, listed):
+        sync_id = history("completed", name="Contacts")
+        assert [one["sync_id"] for one in listed(sync_name="Contacts")] == [sync_id]
+        with pytest.raises(PolytomicRequestRefused, match="nearest names are 'Contacts'"):
+            listed(sync_name="Contact")
+
+    def test_an_unknown_sync_is_refused(self, kind, listed):
+        with pytest.raises(PolytomicRequestRefused, match="executions of .* could not be listed.*404"):
+            listed(sync_id="00000000-0000-4000-8000-00000000dead")
+
+    @pytest.mark.parametrize("options", [{"limit": 0}, {"limit": 1001}, {"limit": True}, {"outcome": "completed"}])
+    def test_invalid_parameters_are_refused_when_the_dag_file_is_parsed(self, options):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            PolytomicListExecutionsOperator(task_id="list", sync_id="s", **options)
+
+    def test_the_hook_lists_them_by_the_operation(self, kind, history):
+        sync_id = history("completed", "failed")
+        area = "syncs" if kind.name == "model" else "bulk_syncs"
+        rows = PolytomicHook().call(f"{area}.list_executions", sync_id=sync_id)
+        assert [row["status"] for row in rows] == ["failed", "completed"]
