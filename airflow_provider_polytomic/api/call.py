@@ -145,7 +145,7 @@ class Call(Generic[T]):
                 raise self.response_error("the response has no 'data'", is_json=True)
             payload = payload["data"]
         try:
-            answer: T = _adapter(cast("Hashable", self.model)).validate_python(payload)
+            answer: T = validated(self.model, payload)
             return self.convert(answer) if self.convert else answer
         except Exception as error:
             problem = _describe(error)
@@ -277,6 +277,15 @@ def _masks(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, (Mapping, Sequence)):
         for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _masks(item, f"{place}.{name}")
+
+
+def validated(model: type[M], payload: Any) -> M:
+    """Validate decoded JSON as a model.
+
+    :raises ValidationError: If it does not have the shape of the model.
+    """
+    answer: M = _adapter(cast("Hashable", model)).validate_python(payload)
+    return answer
 
 
 @cache

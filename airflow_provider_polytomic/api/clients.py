@@ -5,16 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Generator,
-    Iterable,
-    Iterator,
-)  # fmt: skip
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import fields
@@ -24,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import httpx
 
 from airflow_provider_polytomic.api import http
+from airflow_provider_polytomic.api.async_transport import AsyncConnections, CustomTransport
 from airflow_provider_polytomic.api.call import Call, first_page, next_page
 from airflow_provider_polytomic.api.config import DEFAULT_API_VERSION, DEFAULT_BASE_URL, ClientConfig, ConfigSource
 from airflow_provider_polytomic.api.credentials import KEY_LOOKUP_INTERVAL, ReadKeyAgain, reauthorized, with_key_of
@@ -35,7 +27,7 @@ from airflow_provider_polytomic.api.models.base import Listing
 from airflow_provider_polytomic.api.rate_limit import RateLimiter, rate_limited
 from airflow_provider_polytomic.api.redaction import register_secrets
 from airflow_provider_polytomic.api.retry import RetryPolicy, retrying
-from airflow_provider_polytomic.api.transport import HttpClient, deadline, open_client, tls_context
+from airflow_provider_polytomic.api.transport import HttpClient, deadline, open_http_client, tls_context
 from airflow_provider_polytomic.metrics import NO_METER
 
 if TYPE_CHECKING:
@@ -56,9 +48,6 @@ MAX_INLINE_BODY = 16 * 1024
 
 MAX_INLINE_COMPRESSED_BODY = 256
 """The same for a compressed body, which unpacks to a thousand times as much at most."""
-
-MAX_CHUNKS_AT_ONCE = 100
-"""Chunks of a body that are received before the event loop gets its turn."""
 
 _decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="polytomic-decoder")
 """Reads the large bodies of all event loops, one at a time: more threads would delay the event loop more."""
@@ -118,7 +107,7 @@ class _Client(Generic[Transport, Slept]):
         self._http.headers.update(self.config.headers)
 
     def _open_http(self, kind: type[HttpClient], transport: object) -> HttpClient:
-        return open_client(
+        return open_http_client(
             kind,
             self.config.base_url,
             proxy=self.config.proxy if transport is None else None,
@@ -246,14 +235,14 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
                 return http.read_response(call, self.config, response, body)
         raise failure
 
-    def _receive(self, request: dict[str, Any]) -> tuple[httpx.Response, bytes]:
+    def _receive(self, request: dict[str, Any]) -> tuple[http.Response, bytes]:
         body = bytearray()
         with self._http.stream(**request) as response:
             for chunk in cast("Iterable[bytes]", response.stream):
                 body += chunk
                 if len(body) > MAX_CONTENT:
                     break
-        return response, bytes(body)
+        return http.Response(response.status_code, response.headers.raw), bytes(body)
 
 
 class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
@@ -293,6 +282,7 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
     ) -> None:
         self._sleep = sleep or asyncio.sleep
         self._http = self._open_http(httpx.AsyncClient, transport)
+        self._connections = AsyncConnections(self._http) if transport is None else CustomTransport(self._http)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._reading_key: asyncio.Future[None] | None = None
 
@@ -304,7 +294,7 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
 
     async def aclose(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
-        await self._http.aclose()
+        await self._connections.aclose()
 
     async def send(self, call: Call[T]) -> T:
         """Send one call as :meth:`PolytomicClient.send` does."""
@@ -359,48 +349,15 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
         self._reading_key = None
 
     async def _exchange(self, call: Call[T]) -> T:
-        request = http.request_arguments(call, self.config)
         async with self._slots:
             with http.hidden_secrets(call, self.config):
                 try:
-                    response, body = await _with_timeout(request["timeout"], self._receive(request))
+                    response, body = await self._connections.exchange(call, self.config)
                 except http.FAULTS as error:
                     failure = http.transport_error(call, self.config, error)
                 else:
                     read = partial(http.read_response, call, self.config, response, body)
-                    is_compressed = "content-encoding" in response.headers
-                    if len(body) <= (MAX_INLINE_COMPRESSED_BODY if is_compressed else MAX_INLINE_BODY):
+                    if len(body) <= (MAX_INLINE_COMPRESSED_BODY if response.coding else MAX_INLINE_BODY):
                         return read()
                     return await asyncio.get_running_loop().run_in_executor(_decoder, copy_context().run, read)
         raise failure
-
-    async def _receive(self, request: dict[str, Any]) -> tuple[httpx.Response, bytes]:
-        body, chunks = bytearray(), 0
-        async with self._http.stream(**request) as response:
-            async for chunk in cast("AsyncIterable[bytes]", response.stream):
-                body += chunk
-                chunks += 1
-                if len(body) > MAX_CONTENT:
-                    break
-                if chunks % MAX_CHUNKS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-        return response, bytes(body)
-
-
-async def _with_timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine, and cancel it after some seconds.
-
-    ``asyncio.wait_for`` before Python 3.12 loses a cancellation that arrives together with the result.
-
-    :raises asyncio.TimeoutError: If the coroutine has not ended by then.
-    """
-    task = asyncio.ensure_future(coroutine)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():
-            raise asyncio.TimeoutError
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})

@@ -12,7 +12,7 @@ import httpx
 
 from airflow_provider_polytomic.api.config import ClientConfig, is_loopback
 from airflow_provider_polytomic.api.http import FAULTS, redacted_logging
-from airflow_provider_polytomic.api.transport import deadline, open_client
+from airflow_provider_polytomic.api.transport import deadline, open_http_client
 
 MAX_BYTES = 64 * 1024
 READ_TIMEOUT = 3.0
@@ -63,7 +63,7 @@ def _fetch(url: str, config: ClientConfig, clock: Callable[[], float]) -> bytes 
     headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{MAX_BYTES - 1}"}
     with (
         deadline(READ_TIMEOUT),
-        open_client(
+        open_http_client(
             httpx.Client, url, verify=_tls_settings(url, config), proxy=config.proxy, timeout=READ_TIMEOUT
         ) as client,
         client.stream("GET", url, headers=headers) as response,

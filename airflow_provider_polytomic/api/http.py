@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -41,6 +42,25 @@ _secrets_of_request: ContextVar[tuple[str | None, ...] | None] = ContextVar("pol
 """Secrets of the request that is in flight; None while there is none."""
 
 
+class Response:
+    """Status and headers of a response; most headers of most responses are never read."""
+
+    def __init__(self, status_code: int, raw_headers: list[tuple[bytes, bytes]]) -> None:
+        self.status_code = status_code
+        self._raw_headers = raw_headers
+
+    @cached_property
+    def headers(self) -> httpx.Headers:
+        """Headers, whose names have no case."""
+        return httpx.Headers(self._raw_headers)
+
+    @cached_property
+    def coding(self) -> str:
+        """Value of the ``Content-Encoding`` header; empty for none."""
+        is_coded = any(len(name) == 16 and name.lower() == b"content-encoding" for name, _ in self._raw_headers)
+        return self.headers["content-encoding"] if is_coded else ""
+
+
 def secrets_of(call: Call[Any], config: ClientConfig) -> list[str | None]:
     """List the secrets of a request, which must not appear in errors and logs."""
     if call.body is None:
@@ -51,17 +71,26 @@ def secrets_of(call: Call[Any], config: ClientConfig) -> list[str | None]:
 
 def request_arguments(call: Call[Any], config: ClientConfig) -> dict[str, Any]:
     """Build the arguments of ``httpx.Client.request`` for a call."""
-    query = "?" + urlencode(call.query, quote_via=quote) if call.query else ""
     return {
         "method": call.method,
-        "url": config.base_url + call.path + query,
+        "url": config.base_url + target_of(call),
         "json": None if call.body is None else dict(call.body),
         "headers": {"Idempotency-Key": call.idempotency_key} if call.idempotency_key else None,
-        "timeout": min(call.timeout or config.timeout, config.timeout),
+        "timeout": timeout_of(call, config),
     }
 
 
-def read_response(call: Call[T], config: ClientConfig, response: httpx.Response, body: bytes) -> T:
+def target_of(call: Call[Any]) -> str:
+    """Return the path and the query of a request, below the base URL."""
+    return f"{call.path}?{urlencode(call.query, quote_via=quote)}" if call.query else call.path
+
+
+def timeout_of(call: Call[Any], config: ClientConfig) -> float:
+    """Return the seconds that a request may take."""
+    return min(call.timeout or config.timeout, config.timeout)
+
+
+def read_response(call: Call[T], config: ClientConfig, response: Response, body: bytes) -> T:
     """Return the result of a call.
 
     :param response: Status and headers of the response.
@@ -69,31 +98,32 @@ def read_response(call: Call[T], config: ClientConfig, response: httpx.Response,
     :raises PolytomicAPIError: If the API responds with an error status.
     :raises PolytomicResponseError: If the response is not what the API documents, or a refusal by something else.
     """
-    if response.is_redirect:
+    status = response.status_code
+    if 300 <= status < 400:
         raise call.response_error(
-            f"the response is a redirect ({response.status_code}), which is not followed because it would send the key "
+            f"the response is a redirect ({status}), which is not followed because it would send the key "
             "to another address; check the host of the connection",
             transient=False,
-            status_code=response.status_code,
+            status_code=status,
         )
-    if not (response.is_success or response.is_error):
+    if not (200 <= status < 300 or 400 <= status < 600):
         raise call.response_error(
-            f"the response has a status that HTTP does not know ({response.status_code}); check the host of the "
+            f"the response has a status that HTTP does not know ({status}); check the host of the "
             "connection and any proxy in between"
         )
     payload, problem = _decode(response, body)
-    if response.is_error:
+    if status >= 400:
         error = _error_of(call, config, response, payload, problem)
         error.settings_in_use = config.optional_settings
         raise error
     if call.model in (None, RawResponse) and problem == _EMPTY:
-        return cast("T", RawResponse(response.status_code, b"", None)) if call.model else call.read(None)
+        return cast("T", RawResponse(status, b"", None)) if call.model else call.read(None)
     if problem:
         is_json = problem.startswith(_BEYOND_LIMITS)
-        raise call.response_error(f"the response ({response.status_code}) {problem}", is_json=is_json)
+        raise call.response_error(f"the response ({status}) {problem}", is_json=is_json)
     if call.model is RawResponse:
-        content = decompress(body, response.headers.get("content-encoding", ""))
-        return cast("T", RawResponse(response.status_code, content, payload))
+        content = decompress(body, response.coding)
+        return cast("T", RawResponse(status, content, payload))
     try:
         return call.read(payload)
     except errors.PolytomicResponseError as error:
@@ -154,7 +184,7 @@ for _name in ("connection", "http11", "http2", "proxy", "socks"):
 
 
 def _error_of(
-    call: Call[Any], config: ClientConfig, response: httpx.Response, body: Any, problem: str | None
+    call: Call[Any], config: ClientConfig, response: Response, body: Any, problem: str | None
 ) -> errors.PolytomicError:
     """Build the error for an error status; a refusal that is not the API's own decides nothing."""
     status = response.status_code
@@ -172,14 +202,14 @@ def _error_of(
     older = body["error"] if isinstance(body.get("error"), dict) else {}
     message, secrets = body.get("message") or older.get("message") or body.get("error"), secrets_of(call, config)
     given = {"message": message, "key": body.get("key"), "metadata": body.get("metadata")}
-    shown = redact({name: _if_short(value) for name, value in given.items()}, *secrets)
+    hidden: dict[str, Any] = {name: redact(_if_short(value), *secrets) for name, value in given.items()}
     return errors.class_of_status(status)(
         status,
         method=call.method,
         path=call.path,
-        message=str(shown["message"] or "") or None,
-        key=str(shown["key"]) if shown["key"] else None,
-        metadata=shown["metadata"] if isinstance(shown["metadata"], dict) else None,
+        message=str(hidden["message"] or "") or None,
+        key=str(hidden["key"]) if hidden["key"] else None,
+        metadata=hidden["metadata"] if isinstance(hidden["metadata"], dict) else None,
         retry_after=read_retry_after(response.headers.get("retry-after")),
         headers=redact(errors.shown_headers(response.headers), *secrets),
         foreign=foreign,
@@ -198,10 +228,10 @@ def _if_short(value: Any) -> Any:
     return value
 
 
-def _decode(response: httpx.Response, body: bytes) -> tuple[Any, str | None]:
+def _decode(response: Response, body: bytes) -> tuple[Any, str | None]:
     """Return the decoded JSON or the problem with it, so that no error raised for it has the cause as its context."""
     try:
-        content = decompress(body, response.headers.get("content-encoding", ""))
+        content = decompress(body, response.coding)
         if not content.strip():
             return None, _EMPTY
         return decode_json(content), None

@@ -36,7 +36,7 @@ _deadline: ContextVar[float] = ContextVar("polytomic_deadline", default=float("i
 """End of the request that is in flight in this thread, in monotonic seconds."""
 
 
-def open_client(kind: type[HttpClient], url: str, *, proxy: str | None = None, **settings: Any) -> HttpClient:
+def open_http_client(kind: type[HttpClient], url: str, *, proxy: str | None = None, **settings: Any) -> HttpClient:
     """Create a client of the HTTP library for requests to one host.
 
     :param kind: ``httpx.Client`` or ``httpx.AsyncClient``.
@@ -83,22 +83,32 @@ def check_settings(config: ClientConfig) -> None:
 
 @lru_cache(maxsize=64)
 def _check_proxies(proxy: str | None, url: str, environment: tuple[tuple[str, str], ...]) -> None:
-    open_client(httpx.Client, url, proxy=proxy, verify=False).close()
+    open_http_client(httpx.Client, url, proxy=proxy, verify=False).close()
 
 
 def tls_context(verify: bool | str) -> ssl.SSLContext | bool:
-    """Build the TLS settings, once for all clients: it costs more than a hundred requests.
+    """Build the TLS settings, once for all clients until a file changes: it costs more than a hundred requests.
 
     :raises ValueError: If the certificates cannot be read; the message names the setting.
     """
     key_log = os.environ.get("SSLKEYLOGFILE")
     if key_log and not os.access(key_log if os.path.exists(key_log) else os.path.dirname(key_log) or ".", os.W_OK):
         raise ValueError(f"the environment variable SSLKEYLOGFILE names {key_log!r}, which is not a file to write to")
-    return _tls_context(verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    ca_file, ca_directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    return _tls_context(verify, ca_file, ca_directory, _time_of_change(verify if isinstance(verify, str) else ca_file))
+
+
+def _time_of_change(path: str | None) -> int:
+    try:
+        return os.stat(path).st_mtime_ns if path else 0
+    except (OSError, ValueError):
+        return 0
 
 
 @lru_cache(maxsize=8)
-def _tls_context(verify: bool | str, ca_file: str | None, ca_directory: str | None) -> ssl.SSLContext | bool:
+def _tls_context(
+    verify: bool | str, ca_file: str | None, ca_directory: str | None, changed: int
+) -> ssl.SSLContext | bool:
     if verify is False:
         return False
     setting, path = (
@@ -157,7 +167,7 @@ def deadline(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-def _left(timeout: float | None, error: type[Exception]) -> float | None:
+def time_left(timeout: float | None, error: type[Exception]) -> float | None:
     """Return the timeout, or what is left of the request's time if that is less."""
     left = _deadline.get() - time.monotonic()
     if left <= 0:
@@ -170,11 +180,11 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, time_left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for begin in range(0, len(buffer), 16384):
-            self._stream.write(buffer[begin : begin + 16384], _left(timeout, httpcore.WriteTimeout))
+            self._stream.write(buffer[begin : begin + 16384], time_left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -182,7 +192,7 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
+        left = time_left(timeout, httpcore.ConnectTimeout)
         return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left))
 
     def get_extra_info(self, info: str) -> Any:
@@ -204,7 +214,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
             raise httpcore.ConnectError(str(error)) from error
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         for number, address in enumerate(addresses, 1):
-            left = _left(timeout, httpcore.ConnectTimeout)
+            left = time_left(timeout, httpcore.ConnectTimeout)
             share = None if left is None else left / (len(addresses) - number + 1)
             try:
                 return _DeadlineStream(super().connect_tcp(address, port, share, local_address, socket_options))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, TypeVar, cast
 
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
 from airflow_provider_polytomic.api.redaction import one_line, redact
-from airflow_provider_polytomic.executions.outcome import CANCELING, Outcome, is_unsuccessful_schema, outcome_of
+from airflow_provider_polytomic.executions.outcome import (
+    CANCELING,
+    Outcome,
+    is_unfinished,
+    is_unsuccessful_schema,
+    outcome_of,
+)
 from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
 T = TypeVar("T")
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 COUNTS = ("total", "insert", "update", "upserts", "delete", "error", "warnings")
 
@@ -147,6 +156,25 @@ class Execution:
         return cls("model", sync_id, answer.id, status, outcome, *moments, counts, _shortened(answer.errors))
 
     @classmethod
+    def of_running(cls, sync_id: str, payload: Any) -> Execution | None:
+        """Normalize an answer about a model sync, without its validation, if it certainly shows an execution running.
+
+        The result is that of :meth:`of_model_sync`.
+
+        :param payload: decoded JSON
+        """
+        try:
+            id, status, counts = payload["id"], payload["status"], payload["counts"]
+            created_at, started_at = _read_moment(payload.get("created_at")), _read_moment(payload.get("started_at"))
+            numbers = {name: counts.get(name, 0) for name in COUNTS}
+            running = is_unfinished(status) and not payload.get("completed_at") and not payload.get("errors")
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+        if not (running and isinstance(id, str) and id and all(type(number) is int for number in numbers.values())):
+            return None
+        return cls("model", sync_id, id, status, Outcome.RUNNING, created_at, started_at, None, numbers)
+
+    @classmethod
     def of_bulk_sync(cls, sync_id: str, answer: BulkSyncExecution) -> Execution:
         """Normalize an execution of a bulk sync."""
         schemas: list[SchemaResult] = [
@@ -196,6 +224,19 @@ def _within(items: Iterable[T], max_bytes: int) -> list[T]:
             break
         kept.append(item)
     return kept
+
+
+def _read_moment(text: Any) -> datetime | None:
+    """Return a time as the API writes it.
+
+    :raises TypeError: if it is not a text
+    :raises ValueError: if it is written in another way
+    """
+    if text is None:
+        return None
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("another form of a time")
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
 
 
 def _shortened(errors: list[str]) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from types import ModuleType
 from typing import Any
 
 from airflow_provider_polytomic.api import bulk_syncs, syncs
-from airflow_provider_polytomic.api.call import UnusableResponse
+from airflow_provider_polytomic.api.call import Call, UnusableResponse, validated
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.executions.execution import Execution
@@ -86,11 +87,28 @@ class ExecutionRef:
 
         :param without_retries: send one request only, for callers that poll anyway
         """
-        call = sync_kind(self.kind).api.get_execution(self.sync_id, self.execution_id).converted(self._read)
-        execution: Execution = yield from send(call.without_retries() if without_retries else call)
+        execution: Execution = yield from send(self._poll if without_retries else self._call)
         return execution
 
-    def _read(self, answer: Any) -> Execution:
-        if answer.id.strip().lower() != self.execution_id.strip().lower():
-            raise UnusableResponse(f"the response is about another execution: {one_line(answer.id, MAX_ID_LENGTH)}")
-        return replace(sync_kind(self.kind).read(self.sync_id, answer), sync_name=self.sync_name)
+    @property
+    def _call(self) -> Call[Execution]:
+        call: Call[Any] = sync_kind(self.kind).api.get_execution(self.sync_id, self.execution_id)
+        return replace(call, model=object).converted(
+            partial(_read, call.model, self.kind, self.sync_id, self.execution_id, self.sync_name)
+        )
+
+    @cached_property
+    def _poll(self) -> Call[Execution]:
+        """Request that is built once, and sent at each poll."""
+        return self._call.without_retries()
+
+
+def _read(
+    model: Any, kind: SyncKindName, sync_id: str, execution_id: str, sync_name: str | None, payload: Any
+) -> Execution:
+    """Read the answer about one execution; one that shows it running is read no further than the progress needs."""
+    running = Execution.of_running(sync_id, payload) if kind == "model" else None
+    execution = running or sync_kind(kind).read(sync_id, validated(model, payload))
+    if execution.id.strip().lower() != execution_id.strip().lower():
+        raise UnusableResponse(f"the response is about another execution: {one_line(execution.id, MAX_ID_LENGTH)}")
+    return replace(execution, sync_name=sync_name) if sync_name else execution

@@ -64,6 +64,11 @@ def outcome_of(status: str, completed_at: datetime | None, schema_statuses: Iter
     return outcome
 
 
+def is_unfinished(status: str) -> bool:
+    """Tell whether a status is known to be that of an execution that has not ended."""
+    return status in _UNFINISHED
+
+
 def is_unsuccessful_schema(status: str) -> bool:
     """Tell whether a schema of an ended execution was not synced."""
     return status in ("failed", "canceled", _INTERRUPTED)

@@ -9,7 +9,6 @@ import ipaddress
 import json
 import logging
 import re
-import ssl
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +22,7 @@ from airflow_provider_polytomic.api.config import DEFAULT_BASE_URL, MAX_TIMEOUT,
 from airflow_provider_polytomic.api.errors import is_proxy_refusal
 from airflow_provider_polytomic.api.flow import Flow
 from airflow_provider_polytomic.api.retry import is_transient
-from airflow_provider_polytomic.api.transport import check_settings, proxy_setting
+from airflow_provider_polytomic.api.transport import check_settings, proxy_setting, tls_context
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.links.url import PLACEHOLDERS, sync_urls, validate_link_template
 
@@ -36,10 +35,7 @@ def _iso_date(text: str) -> str:
 
 
 def _ca_bundle(path: str) -> str:
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError:
-        raise ValueError("not a CA bundle that can be read") from None
+    tls_context(path)
     return path
 
 

@@ -39,7 +39,7 @@ class CircuitBreaker:
         self._failures = 0
         self._trials = 0
         self._limits = 0
-        self._limited_at = float("-inf")
+        self.limited_at = float("-inf")
 
     @property
     def rate_limited(self) -> bool:
@@ -57,7 +57,7 @@ class CircuitBreaker:
 
         :param began: time of the request: one that was in flight when a 429 came does not end the pause
         """
-        if self.rate_limited and began <= self._limited_at:
+        if self.rate_limited and began <= self.limited_at:
             return False
         self._failures = self._trials = 0
         closes, self.open, self.error = self.open, False, None
@@ -88,8 +88,8 @@ class CircuitBreaker:
     def _limit(self, error: PolytomicRateLimitError, now: float) -> None:
         if self.open and now < self.retry_at:
             return
-        self._limits = 1 if now - self._limited_at > RATE_LIMIT_RESET else self._limits + 1
-        self._limited_at = now
+        self._limits = 1 if now - self.limited_at > RATE_LIMIT_RESET else self._limits + 1
+        self.limited_at = now
         pause = BREAKER_BACKOFF.delay(self._limits - 1) if error.retry_after is None else error.retry_after
         self._open(error, now)
         self.retry_at = now + min(max(pause, BREAKER_BACKOFF.first), BREAKER_BACKOFF.maximum)

@@ -11,10 +11,10 @@ A polled execution is in one of these states:
 * *polling*: a request for it is in flight; it is in no queue
 * *removed*: it has ended, was refused, or has no subscription left; it is in no queue, and never comes back
 
-When its time comes, it is polled; waits for bulk syncs that are due soon are polled in the same request. While it runs
-or the request fails, the next poll is one poll interval later, or at the first deadline of a subscription. It is polled
-at once, by itself, if a batch does not certainly show it running or an event announces its end (:class:`EventHints`).
-A 401 or an error in the poller itself removes all executions, and all waits fail.
+When its time comes, it is polled. Bulk syncs that are due soon are polled in the same request, and polls of model syncs
+that are due soon go out together. While it runs or the request fails, the next poll is one poll interval later, or at
+the first deadline of a subscription. It is polled at once, by itself, if a batch does not certainly show it running or
+an event announces its end (:class:`EventHints`). An error in the poller or a 401 removes all executions.
 
 The :class:`CircuitBreaker` stops all polls while requests fail, except for one trial request at a time. Executions
 whose time comes meanwhile are *skipped*: they stay scheduled, and after the next answer their polls are spread over
@@ -216,7 +216,7 @@ class ExecutionPoller:
             self._request(self._poll_events(now))
             return True
         may_batch = self._schedule.bulk_is_next
-        polled = self._schedule.pop(now)
+        polled = self._schedule.pop_due(now, self._breaker.limited_at)
         if polled is None:
             return False
         others: list[PolledExecution] = []

@@ -20,6 +20,13 @@ LONG_AGO = float("-inf")
 MAX_TRUSTED_INTERVALS = 8.0
 """Poll intervals between two polls, at most, while events are trusted."""
 
+MAX_EARLY_SHARE = 0.02
+"""Share of a poll interval by which a poll may be sent before its time, together with another one."""
+
+
+BURST_PAUSE = 3600.0
+"""Seconds after a 429 in which polls go out one by one."""
+
 
 async def wait_for_wakeup(wakeup: asyncio.Event, seconds: float | None) -> None:
     """Wait until the event is set or the seconds have passed; None for no limit."""
@@ -159,6 +166,14 @@ class TimerQueue:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else NEVER
 
+    def pop_early(self, burst_due: float) -> PolledExecution | None:
+        """Remove and return the next execution if it may be polled together with one that is due at a time."""
+        if self.next_at == NEVER:
+            return None
+        polled = self._heap[0][2]
+        early = polled.due <= burst_due + MAX_EARLY_SHARE * polled.poll_interval and polled.due < polled.next_deadline
+        return self.pop() if early else None
+
     def pop(self, until: float = NEVER) -> PolledExecution | None:
         """Remove and return the next execution that is due by then; None if there is none."""
         if self.next_at > until or not self._numbers:
@@ -178,6 +193,7 @@ class PollSchedule:
         self._bulk = TimerQueue()
         self.polls_per_second = 0.0
         self._bulk_polls = 0.0
+        self._burst_due = LONG_AGO
 
     def __len__(self) -> int:
         return len(self._all)
@@ -264,6 +280,18 @@ class PollSchedule:
     def pop(self, until: float = NEVER) -> PolledExecution | None:
         """Remove the next execution that is due by then from its queue, and return it."""
         return (self._bulk if self.bulk_is_next else self._single).pop(until)
+
+    def pop_due(self, now: float, limited_at: float) -> PolledExecution | None:
+        """Do as :meth:`pop` does, or remove and return an execution that may be polled together with the one before.
+
+        Polls that go out together take less time: a single one finds none of its code in the caches of the processor.
+
+        :param limited_at: time of the last 429
+        """
+        polled = self.pop(now)
+        if polled and polled.due > self._burst_due + MAX_EARLY_SHARE * polled.poll_interval:
+            self._burst_due = polled.due
+        return polled or (self._single.pop_early(self._burst_due) if now - limited_at > BURST_PAUSE else None)
 
     def pop_bulk(self, until: float, limit: int) -> list[PolledExecution]:
         """Do as :meth:`pop` does with several executions that a batch may poll."""

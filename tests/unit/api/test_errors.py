@@ -186,3 +186,10 @@ def test_an_error_names_the_optional_settings_of_its_request(server, driver):
     with pytest.raises(PolytomicAuthError) as raised:
         driver.send(syncs.list(), organization_id="o", max_requests_per_minute=600)
     assert raised.value.settings_in_use == {"organization_id", "max_requests_per_minute"}
+
+
+def test_a_key_that_is_the_name_of_a_field_hides_no_field(server, driver):
+    server.answers(answer({"message": "no such sync", "key": "not_found"}, 404))
+    with pytest.raises(api.PolytomicNotFoundError) as raised:
+        driver.send(syncs.get("1"), api_key="key")
+    assert raised.value.key == "not_found"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import tracemalloc
 import zlib
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 
@@ -23,6 +26,7 @@ from airflow_provider_polytomic.api import (
 )
 from airflow_provider_polytomic.api.config import is_loopback
 from airflow_provider_polytomic.api.models.base import Model
+from airflow_provider_polytomic.api.transport import tls_context
 from tests.support.scripted_server import Answer, Server, answer, dripping
 
 from .conftest import KEY
@@ -199,6 +203,15 @@ def test_a_fault_that_the_library_lets_through_is_a_transport_error(fault):
         client.send(READ)
     assert raised.value.sent is False
     assert raised.value.__context__ is None
+
+
+def test_a_ca_bundle_is_read_again_only_after_a_change(tmp_path):
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(Path(certifi.where()).read_bytes())
+    first = tls_context(str(bundle))
+    assert tls_context(str(bundle)) is first
+    os.utime(bundle, (1, 1))
+    assert tls_context(str(bundle)) is not first
 
 
 LOOPBACK = [

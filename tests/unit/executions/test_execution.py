@@ -159,6 +159,56 @@ def test_an_unknown_outcome_is_refused() -> None:
         Execution.from_result({**model().result(), "outcome": "perhaps"})
 
 
+MOMENTS = st.sampled_from(
+    [
+        None,
+        "2026-01-02T03:04:05Z",
+        "2026-01-02T03:04:05.123456+02:00",
+        "2026-01-02T03:04:05.5Z",
+        "2026-W01-1",
+        "",
+        7,
+        [],
+    ]
+)
+NUMBERS = st.sampled_from([0, 5, 2**63 - 1, None, True, 1.5, "7", []])
+
+
+@settings(max_examples=300, derandomize=True, database=None)
+@given(
+    payload=st.fixed_dictionaries(
+        {"status": st.sampled_from(["running", "queued", "canceling", "completed", "interrupted", "x", None, []])},
+        optional={
+            "id": st.sampled_from(["e1", "", None, 1]),
+            "created_at": MOMENTS,
+            "started_at": MOMENTS,
+            "completed_at": MOMENTS,
+            "counts": st.one_of(st.none(), st.dictionaries(st.sampled_from(["total", "error", "other"]), NUMBERS)),
+            "errors": st.sampled_from([None, [], ["e"], "e"]),
+        },
+    )
+)
+def test_an_answer_that_is_not_validated_is_read_as_if_it_were(payload: dict[str, Any]) -> None:
+    execution = Execution.of_running("s1", payload)
+    assert execution is None or execution == Execution.of_model_sync("s1", SyncExecution.model_validate(payload))
+
+
+def test_an_ordinary_answer_of_a_running_execution_is_not_validated() -> None:
+    payload = {
+        "id": "e1",
+        "status": "running",
+        "created_at": "2026-01-02T03:04:05Z",
+        "started_at": None,
+        "completed_at": None,
+        "counts": {"total": 3},
+        "errors": [],
+    }
+    execution = Execution.of_running("s1", payload)
+    assert execution is not None
+    assert execution.counts["total"] == 3
+    assert Execution.of_running("s1", {**payload, "status": "completed"}) is None
+
+
 def test_counts_that_are_absent_or_null_are_0() -> None:
     for execution in (model(), model(counts=None), model(counts={"total": None}), bulk(), bulk(record_count=None)):
         assert execution.counts == dict.fromkeys(COUNT_KEYS, 0)

@@ -50,14 +50,55 @@ async def test_a_completion_is_waited_for() -> None:
 @in_virtual_time
 async def test_waits_that_begin_together_are_polled_one_after_the_other() -> None:
     async with SimulatedTriggerer() as triggerer:
-        for _ in range(15):
+        for _ in range(13):
             triggerer.wait(triggerer.start())
         await triggerer.until(30.0 + MOMENT)
         first = triggerer.asked()
-        assert len(first) == 15
+        assert len(first) == 13
         assert min(later - previous_executions for previous_executions, later in zip(first, first[1:])) > 1.0
         await triggerer.until(60.0 + MOMENT)
         assert triggerer.asked(since=30.0 + MOMENT) == [pytest.approx(each + 30.0, abs=MOMENT) for each in first]
+
+
+@in_virtual_time
+async def test_polls_that_are_due_soon_go_out_together() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        runs = [triggerer.start() for _ in range(150)]
+        for run in runs:
+            triggerer.wait(run)
+        await triggerer.until(90.0)
+        times = triggerer.asked("/syncs/")
+        bursts = [at for at, before in zip(times, [0.0, *times]) if at - before > MOMENT]
+        assert len(times) <= 150 * 3 * 1.02, "hardly more requests than one by one"
+        assert len(bursts) <= len(times) / 2
+        assert max(later - at for at, later in zip(bursts, bursts[1:])) < 2.0, "the bursts are spread over the interval"
+        for run in runs:
+            polls = triggerer.asked(run.execution_id)
+            assert max(later - at for at, later in zip([0.0, *polls], polls)) <= 30.0 + 2 * MOMENT
+
+
+@in_virtual_time
+async def test_polls_go_out_one_by_one_after_a_429() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.polytomic.fault("status", status=429, headers={"Retry-After": "1"}, count=1)
+        for _ in range(80):
+            triggerer.wait(triggerer.start())
+        await triggerer.until(95.0)
+        times = triggerer.asked("/syncs/", since=35.0)
+        pairs = [at for at, later in zip(times, times[1:]) if later - at < MOMENT / 10]
+        assert len(pairs) < len(times) / 10
+
+
+@in_virtual_time
+async def test_a_last_poll_is_not_sent_before_its_deadline() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.wait(triggerer.start())
+        run = triggerer.start()
+        wait = triggerer.wait(run, deadline=30.1)
+        await triggerer.until(31.0)
+        assert triggerer.asked(run.execution_id)[-1] >= 30.1
+        with pytest.raises(DeadlinePassed):
+            await wait
 
 
 @in_virtual_time
