@@ -85,9 +85,6 @@ MIN_POLL_INTERVAL = 0.01
 MAX_BATCH_POLLS = 60
 """Polls of an execution in a row by batches alone, which never show its end."""
 
-TRIALS_PER_INTERVAL = 8
-"""Trial requests within the shortest poll interval, while the circuit breaker is open."""
-
 
 class ExecutionPoller:
     """Wait for the ends of executions, for all waits on one event loop over one connection.
@@ -368,21 +365,15 @@ class ExecutionPoller:
 
     def _record_answer(self, began: float) -> None:
         if self._breaker.answered(self._clock(), began):
-            self._schedule.spread(self._skipped, self._clock(), self._trial_interval)
+            self._schedule.spread(self._skipped, self._clock(), self._schedule.trial_interval(self._batch.size))
 
     def _record_failure(self, error: PolytomicError, began: float) -> None:
         """Record a failed request; a refusal is an answer, too, and so is JSON of an unknown shape."""
         is_json = isinstance(error, PolytomicResponseError) and error.is_json
         if is_transient(error) and not is_json:
-            self._breaker.failed(error, self._clock(), self._trial_interval)
+            self._breaker.failed(error, self._clock(), self._schedule.trial_interval(self._batch.size))
         else:
             self._record_answer(began)
-
-    @property
-    def _trial_interval(self) -> float:
-        """The seconds between two trial requests: together they are not more than the waits need."""
-        shortest = self._schedule.shortest_interval
-        return min(shortest, max(shortest / TRIALS_PER_INTERVAL, 1.0 / self._needed)) if self._schedule else NEVER
 
     def _poll_sooner_unless_trusted(self, was_trusted: bool) -> None:
         """If events are no longer trusted, poll the executions that were left to them within an interval from now."""

@@ -24,6 +24,9 @@ MAX_EARLY_SHARE = 0.02
 """Share of a poll interval by which a poll may be sent before its time, together with another one."""
 
 
+TRIALS_PER_INTERVAL = 8
+"""Trial requests within the shortest poll interval, while the circuit breaker is open."""
+
 BURST_PAUSE = 3600.0
 """Seconds after a 429 in which polls go out one by one."""
 
@@ -208,10 +211,12 @@ class PollSchedule:
         """Return the number of requests per second that these polls take with batches of a size."""
         return self.polls_per_second - self._bulk_polls + self._bulk_polls / batch_size
 
-    @property
-    def shortest_interval(self) -> float:
-        """The shortest poll interval; infinity if nothing is polled."""
-        return min((polled.poll_interval for polled in self._all.values()), default=NEVER)
+    def trial_interval(self, batch_size: int) -> float:
+        """Return the seconds between two trial requests: together they are not more than the waits need."""
+        shortest = min((polled.poll_interval for polled in self._all.values()), default=NEVER)
+        if shortest == NEVER:
+            return NEVER
+        return min(shortest, max(shortest / TRIALS_PER_INTERVAL, 1.0 / self.requests_per_second(batch_size)))
 
     def subscribe(
         self, target: ExecutionRef | CompletedSince, subscription: Subscription, now: float
