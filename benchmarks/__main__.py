@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import feed, import_time, machine, report, worker_slots
+from benchmarks import feed, import_time, machine, price, report, worker_slots
 from benchmarks.figures import Cell, Cells
 from benchmarks.runner import CellConfig, Runner
 from benchmarks.systems import OWN, PEERS, SYSTEMS
@@ -32,12 +32,13 @@ def main() -> None:
     before = machine.load()
     if before > 1:
         console.print(f"The machine is busy (load average {before:.1f}): the figures will be worse.")
-    parts, remarks = (_feed if options.feed else _providers)(options, console)
+    measure = _feed if options.feed else _price if options.price else _providers
+    parts, remarks = measure(options, console)
     for part in parts:
         part.print(console)
     for line in remarks:
         console.print(f"- {line}")
-    output = options.output or (None if options.quick else FEED if options.feed else RESULTS)
+    output = options.output or (None if options.quick or options.price else FEED if options.feed else RESULTS)
     if output:
         output.write_text(report.markdown(parts, remarks, (before, machine.load())))
         console.print(f"Written: {output}")
@@ -48,10 +49,17 @@ def _providers(options: argparse.Namespace, console: Console) -> tuple[list[repo
     sizes = options.waits or (QUICK_SIZES if options.quick else SIZES)
     slots = worker_slots.rows()
     imports = {} if options.no_imports or options.quick else _measure_imports(console)
-    batches = _batches(options.systems or list(SYSTEMS), sizes, interval)
-    measured = Cells(_measure(batches, console), imports, slots)
+    batches = _batches(options.systems or [name for name in SYSTEMS if name != "before"], sizes, interval)
+    if not (options.quick or options.waits or options.systems):
+        batches += price.batches(bool(options.earlier))[1 - bool(options.earlier) :]
+    measured = Cells(_measure(batches, console, options.earlier), imports, slots)
     parts = report.tables(measured, STANDARD_SIZE if STANDARD_SIZE in sizes else max(sizes), max(sizes))
-    return parts, report.remarks(measured.all)
+    return [*parts[:1], price.table(measured), *parts[1:]], report.remarks(measured.all)
+
+
+def _price(options: argparse.Namespace, console: Console) -> tuple[list[report.Table], list[str]]:
+    cells = _measure(price.batches(bool(options.earlier)), console, options.earlier)
+    return [price.table(Cells(cells, {}, [])), report.machine_table()], report.remarks(cells)
 
 
 def _feed(options: argparse.Namespace, console: Console) -> tuple[list[report.Table], list[str]]:
@@ -67,6 +75,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--feed", action="store_true", help="measure only the number of waits from which the events feed saves requests"
     )
+    parser.add_argument(
+        "--price", action="store_true", help="measure only the price of a poll: six minutes; writes no file"
+    )
+    parser.add_argument("--earlier", metavar="COMMIT", help="compare the price of a poll with that at this commit")
     parser.add_argument("--waits", type=int, nargs="+", help="numbers of waits (default: 1 100 1000 5000)")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, help="default: all")
     parser.add_argument("--interval", type=float, help="seconds between two polls (default: 30)")
@@ -82,7 +94,7 @@ def _batches(systems: Sequence[str], sizes: Sequence[int], interval: float) -> l
     """
     batches: list[list[CellConfig]] = []
     for size in sorted(sizes):
-        floor = ["session"] if MAX_CONCURRENT_SIZE <= size <= STANDARD_SIZE else []
+        floor = ["session", "new-client"] if MAX_CONCURRENT_SIZE <= size <= STANDARD_SIZE else []
         configs = [CellConfig(name, size, interval) for name in (*OWN, *PEERS, *floor) if name in systems]
         batches += [configs] if size <= MAX_CONCURRENT_SIZE else [[config] for config in configs]
     empty = [
@@ -94,9 +106,9 @@ def _batches(systems: Sequence[str], sizes: Sequence[int], interval: float) -> l
     return [batch for batch in (empty, *batches) if batch]
 
 
-def _measure(batches: Sequence[Sequence[CellConfig]], console: Console) -> list[Cell]:
+def _measure(batches: Sequence[Sequence[CellConfig]], console: Console, earlier: str | None = None) -> list[Cell]:
     cells: list[Cell] = []
-    with Runner.in_temporary_folder() as runner:
+    with Runner.in_temporary_folder(earlier) as runner:
         for number, configs in enumerate(batches, 1):
             names = ", ".join(f"{config.system} {config.waits:,}" for config in configs)
             console.print(f"{number}/{len(batches)}  {names}")

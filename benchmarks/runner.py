@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class CellConfig:
 class Runner:
     """Run cells with one certificate, in one empty Airflow home."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, earlier: Path | None = None) -> None:
+        self._earlier = earlier
         self._certificate, authorities = write_certificate(folder)
         self._environment = os.environ | {
             "AIRFLOW_HOME": str(folder / "airflow"),
@@ -51,10 +52,20 @@ class Runner:
 
     @classmethod
     @contextmanager
-    def in_temporary_folder(cls) -> Iterator[Runner]:
-        """Create a runner, and remove its files afterwards."""
+    def in_temporary_folder(cls, commit: str | None = None) -> Iterator[Runner]:
+        """Create a runner, and remove its files afterwards.
+
+        :param commit: commit whose code the cells of the system ``before`` run; None for none
+        """
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-            yield cls(Path(folder))
+            earlier = Path(folder, "earlier") if commit else None
+            if commit:
+                git("worktree", "add", "--quiet", "--detach", str(earlier), commit)
+            try:
+                yield cls(Path(folder), earlier)
+            finally:
+                if commit:
+                    git("worktree", "remove", "--force", str(earlier))
 
     def run(self, configs: Sequence[CellConfig]) -> list[dict[str, Any]]:
         """Run cells at the same time, with a common start; a failed cell has its error in ``failed``."""
@@ -69,6 +80,9 @@ class Runner:
         return [cell.measured for cell in cells]
 
     def _start(self, config: CellConfig) -> subprocess.Popen[str]:
+        is_earlier = config.system == "before"
+        if is_earlier:
+            config = replace(config, system="model")
         return subprocess.Popen(
             [
                 sys.executable,
@@ -81,7 +95,13 @@ class Runner:
             stderr=subprocess.PIPE,
             text=True,
             env=self._environment,
+            cwd=self._earlier if is_earlier else None,
         )
+
+
+def git(*arguments: str) -> None:
+    """Run git in this repository."""
+    subprocess.run(["git", "-C", str(Path(__file__).parent), *arguments], check=True)
 
 
 class _Running:

@@ -203,6 +203,29 @@ class SharedSession(System):
             return str((await response.json())["data"]["status"])
 
 
+class NewClient(SharedSession):
+    """Plain polling with a new httpx client for each request, as most providers do."""
+
+    name = "new-client"
+    label = "a new httpx client each time"
+
+    async def get(self, number: int) -> str:
+        import httpx
+
+        async with httpx.AsyncClient() as client:
+            response = await client.get(f"{self._url}/{sync_id(number)}/executions/{execution_id(number)}")
+            return str(response.json()["data"]["status"])
+
+
+class Before(PolytomicModelSync):
+    """This provider as it was at an earlier commit; its cell runs in a worktree of that commit."""
+
+    name = "before"
+    label = "Polytomic, model syncs, before"
+    is_own = False
+    is_baseline = True
+
+
 class _Polling:
     def __init__(self, shared: SharedSession, number: int, interval: float) -> None:
         self._shared, self._number, self._interval = shared, number, interval
@@ -224,6 +247,8 @@ SYSTEMS: dict[str, type[System]] = {
         Fivetran,
         Databricks,
         SharedSession,
+        NewClient,
+        Before,
         Sleep,
     )
 }
