@@ -51,7 +51,8 @@ def _providers(options: argparse.Namespace, console: Console) -> tuple[list[repo
     imports = {} if options.no_imports or options.quick else _measure_imports(console)
     batches = _batches(options.systems or [name for name in SYSTEMS if name != "before"], sizes, interval)
     if not (options.quick or options.waits or options.systems):
-        batches += price.batches(bool(options.earlier))[1 - bool(options.earlier) :]
+        compared, _, many = price.batches(bool(options.earlier))
+        batches += [compared, many] if options.earlier else [many]
     measured = Cells(_measure(batches, console, options.earlier), imports, slots)
     parts = report.tables(measured, STANDARD_SIZE if STANDARD_SIZE in sizes else max(sizes), max(sizes))
     return [*parts[:1], price.table(measured), *parts[1:]], report.remarks(measured.all)
@@ -76,7 +77,7 @@ def _options() -> argparse.Namespace:
         "--feed", action="store_true", help="measure only the number of waits from which the events feed saves requests"
     )
     parser.add_argument(
-        "--price", action="store_true", help="measure only the price of a poll: six minutes; writes no file"
+        "--price", action="store_true", help="measure only the price of a poll: nine minutes; writes no file"
     )
     parser.add_argument("--earlier", metavar="COMMIT", help="compare the price of a poll with that at this commit")
     parser.add_argument("--waits", type=int, nargs="+", help="numbers of waits (default: 1 100 1000 5000)")
