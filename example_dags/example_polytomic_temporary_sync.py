@@ -29,7 +29,7 @@ with DAG(
     # --8<-- [start:temporary_sync]
     create_connection = PolytomicCreateConnectionOperator(
         task_id="create_connection",
-        name="Trial of {{ ds }}",
+        name="Trial of {{ run_id }}",
         connection_type="postgresql",
         configuration={"hostname": "db.example.com", "port": 5432, "database": "trial", "username": "polytomic"},
         # For the password, add configuration_conn_id="trial", the id of an Airflow connection.
@@ -39,7 +39,7 @@ with DAG(
         task_id="create_sync",
         operation="bulk_syncs.create",
         arguments={
-            "name": "Trial of {{ ds }}",
+            "name": "Trial of {{ run_id }}",
             "source_connection_id": "{{ ti.xcom_pull(task_ids='create_connection')['id'] }}",
             "destination_connection_id": WAREHOUSE_ID,
             "destination_configuration": {"schema": "trial"},
