@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_polytomic.api import AsyncPolytomicClient, PolytomicClient
     from airflow_provider_polytomic.api.flow import Flow
+    from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
     from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
 
@@ -36,6 +37,7 @@ class LinkedTask:
     _sync_url: str | None = None
     _sync_name: str | None = None
     _named_sync: str | None = None
+    _found_sync: Sync | BulkSync | None = None
 
 
 def sync_xcom_key(action: str, target: ExecutionRef | CompletedSince) -> str:
@@ -79,7 +81,7 @@ def push_link(
     :param named: whether to request the name, if the task does not have it yet
     """
     from airflow_provider_polytomic.api.redaction import one_line
-    from airflow_provider_polytomic.executions.names import find_name
+    from airflow_provider_polytomic.executions.names import find_sync, name_of
 
     sync: Any = task
     url = client.run(link_url(client, target)) or ""
@@ -87,7 +89,9 @@ def push_link(
     if name is None or sync._named_sync not in (None, target.sync_id):
         name = ""
     if named and not name and sync._named_sync != target.sync_id:
-        name = client.run(find_name(target.kind, target.sync_id, client.config.secrets)) or ""
+        if sync._found_sync is None or sync._found_sync.id != target.sync_id:
+            sync._found_sync = client.run(find_sync(target.kind, target.sync_id))
+        name = name_of(sync._found_sync, client.config.secrets) or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
     try_xcom_push(context["ti"], SYNC_NAME_XCOM_KEY, name)
     execution_id = getattr(target, "execution_id", None)

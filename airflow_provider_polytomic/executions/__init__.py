@@ -37,6 +37,7 @@ from airflow_provider_polytomic.executions.refresh import (
     repeat_after_refresh,
 )
 from airflow_provider_polytomic.executions.report import SuccessCriteria, report, status_table
+from airflow_provider_polytomic.executions.schedules import own_schedule
 from airflow_provider_polytomic.executions.start import AlreadyRunning, IfRunning, StartRequest, StartResult, start_once
 from airflow_provider_polytomic.executions.targets import (
     CompletedSince,
@@ -55,6 +56,6 @@ __all__ = [
     "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas", "UnresolvedName", "advice_for",
     "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current", "collect_diagnostics", "current_execution",
     "effective_deadline", "execution_current_at", "find_schemas", "first_records", "follow_console_log",
-    "list_executions", "poll_once", "repeat_after_refresh", "report", "resolve_sync", "resolve_target", "start_once",
-    "status_table", "sync_kind", "wait_for_end", "wait_with_console_log", "with_advice_on_id",
+    "list_executions", "own_schedule", "poll_once", "repeat_after_refresh", "report", "resolve_sync", "resolve_target",
+    "start_once", "status_table", "sync_kind", "wait_for_end", "wait_with_console_log", "with_advice_on_id",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, all_rows, send
+from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.results import SyncKindName
@@ -66,9 +67,25 @@ def find_name(kind: SyncKindName, sync_id: str, secrets: Sequence[str | None] = 
     :param kind: ``model`` or ``bulk``
     :param secrets: texts to mask
     """
+    return name_of((yield from find_sync(kind, sync_id)), secrets)
+
+
+def find_sync(kind: SyncKindName, sync_id: str) -> Flow[Sync | BulkSync | None]:
+    """Return the settings of a sync; None if Polytomic does not tell them in time.
+
+    :param kind: ``model`` or ``bulk``
+    """
     call = sync_kind(kind).api.get(sync_id).with_timeout(NAME_TIMEOUT).without_retries()
     try:
-        sync = yield from send(call)
+        sync: Sync | BulkSync = yield from send(call)
     except PolytomicError:
         return None
-    return one_line(redact(sync.name, *secrets), MAX_SYNC_NAME_LENGTH) if sync.name else None
+    return sync
+
+
+def name_of(sync: Sync | BulkSync | None, secrets: Sequence[str | None] = ()) -> str | None:
+    """Return the name of a sync in one line; None if it has none.
+
+    :param secrets: texts to mask
+    """
+    return one_line(redact(sync.name, *secrets), MAX_SYNC_NAME_LENGTH) if sync and sync.name else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -82,6 +83,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         if_running: IfRunning,
         max_errors: int | None,
         console_log: bool,
+        fail_if_scheduled: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -92,6 +94,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         self.if_running: IfRunning = choice(if_running, "if_running", "wait", "join", "fail", "skip")
         self.max_errors = optional_count(max_errors, "max_errors")
         self.console_log = console_log
+        self.fail_if_scheduled = fail_if_scheduled
 
     @abstractmethod
     def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
@@ -180,7 +183,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             state = TaskExecutionState(context)
             self._cancel_orphan(client, state)
             saved = state.get_started()
+            self._refuse_own_schedule(client)
             started = self._start(client, context, state, latest_end)
+            self._log_own_schedule()
             execution = started.execution
             ref = self._ref(execution.id)
             self.log.info("%s: %s, %s", ref, started.ownership.value, execution.status)
@@ -321,6 +326,30 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             method_name="execute_complete",
             timeout=None if deadline is None else deferral_timeout(deadline - time.time(), self.poll_interval),
         )
+
+    def _refuse_own_schedule(self, client: PolytomicClient) -> None:
+        """Fail before a start if Polytomic starts the sync too, and ``fail_if_scheduled`` is set."""
+        from airflow_provider_polytomic.executions import own_schedule, sync_kind
+
+        if not self.fail_if_scheduled:
+            return
+        with self._translate_errors("could not be started"):
+            self._found_sync = client.send(sync_kind(self.kind).api.get(self._sync_id))
+        if schedule := own_schedule(self._found_sync):
+            raise PolytomicRequestRefused(
+                f"{self._label} was not started: it has a schedule of its own in Polytomic ({schedule}), and "
+                "fail_if_scheduled is set. Next: set its schedule to manual in Polytomic, or wait for its executions "
+                "with a sensor instead"
+            )
+
+    def _log_own_schedule(self) -> None:
+        """Log that Polytomic starts the sync too: a warning unless the task may join such an execution."""
+        from airflow_provider_polytomic.executions import own_schedule
+
+        found, self._found_sync = self._found_sync, None
+        if found and (schedule := own_schedule(found)):
+            level = logging.INFO if self.if_running == "join" else logging.WARNING
+            self.log.log(level, "%s also has a schedule of its own in Polytomic: %s", self._label, schedule)
 
     def _finish(
         self, context: Context, execution: Execution, schema_results: Sequence[SchemaResult] | None

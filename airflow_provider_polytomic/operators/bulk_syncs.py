@@ -53,6 +53,8 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
     :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,
         with a warning.
     :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
+    :param fail_if_scheduled: Whether to fail before the start (bool) if the sync has a schedule of its own in
+        Polytomic, with one more request; default False, which logs the schedule.
     :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if the execution is canceled
     :raises PolytomicRunIncomplete: if schemas fail, or more records have errors than ``max_errors``
@@ -100,6 +102,7 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         cancel_on_kill: bool = True,
         max_errors: int | None = None,
         console_log: bool = False,
+        fail_if_scheduled: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -112,6 +115,7 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
             cancel_on_kill=cancel_on_kill,
             max_errors=max_errors,
             console_log=console_log,
+            fail_if_scheduled=fail_if_scheduled,
             **kwargs,
         )
         self.bulk_sync_id = bulk_sync_id

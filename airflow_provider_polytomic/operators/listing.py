@@ -188,7 +188,7 @@ class PolytomicListExecutionsOperator(LinkedTask, BaseOperator):
         if self.sync_id is not None:
             return as_id(self.sync_id, "sync_id")
         try:
-            return client.run(resolve_sync(self.kind, as_id(self.sync_name, "sync_name")))
+            return client.run(resolve_sync(self.kind, str(self.sync_name)))
         except UnresolvedName as error:
             raise PolytomicRequestRefused(str(error)) from None
 
