@@ -22,6 +22,7 @@ from wheel import PACKAGE, unexpected_files
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / ".cache" / "schemas"
 SCHEMA = "airflow/provider_info.schema.json"
+URLS = {"Documentation", "Source", "Changelog", "Issues"}
 IN_SDIST = {"airflow_provider_polytomic", "docs", "example_dags", "tests", "mkdocs.yml", "pyproject.toml", "PKG-INFO"}
 
 
@@ -56,6 +57,9 @@ def check(dist: Path, rebuild: Path, versions: list[str]) -> Iterator[str]:
     assert wheel.name.split("-")[1] == version
     assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(), f"the changelog has no section about {version}"
     yield f"the changelog has a section about {version}"
+    urls = {entry.split(", ")[0] for entry in metadata(wheel).get_all("Project-URL")}
+    assert urls >= URLS, f"the metadata has no URL of {sorted(URLS - urls)}"
+    yield f"the metadata has the URLs of {', '.join(sorted(URLS))}; Airflow shows that of the documentation"
     info = provider_info(wheel)
     assert info["versions"][0] == version, f"the provider metadata has {info['versions']}, the wheel {version}"
     for airflow in versions:

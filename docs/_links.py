@@ -27,7 +27,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         if target.startswith("docs/"):
             return link[1]
         kind = "tree" if (ROOT / target).is_dir() else "blob"
-        return f"{config['repo_url'].rstrip('/')}/{kind}/main/{target}"
+        return f"{config['extra']['source']}/{kind}/main/{target}"
 
     text = LINK.sub(completed, markdown)
     links = [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from selenium.common.exceptions import (
     ElementClickInterceptedException,
@@ -71,6 +73,7 @@ class Browser:
         options.binary_location = find_chromium()
         for switch in (*SWITCHES, f"--user-data-dir={folder / 'profile'}", *["--no-sandbox"] * (os.geteuid() == 0)):
             options.add_argument(switch)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
         self._driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
 
     def close(self) -> None:
@@ -109,6 +112,11 @@ class Browser:
     def errors(self) -> list[str]:
         """The errors in the browser's console since they were read last."""
         return [each["message"] for each in self._driver.get_log("browser") if each["level"] == "SEVERE"]
+    def requested_hosts(self) -> set[str]:
+        """Return the hosts, with their ports, that the pages have sent requests to since the last call."""
+        messages = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
+        sent = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
+        return {address.netloc for address in map(urlsplit, sent) if address.scheme in ("http", "https", "ws", "wss")}
 
     def find(self, xpath: str) -> WebElement:
         """Wait until an element is visible, and return it."""

@@ -84,7 +84,13 @@ def test_links_between_pages_have_a_target():
 
 def test_the_addresses_of_the_project_agree():
     [source] = re.findall(r'^Source = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert f"\nrepo_url: {source}\n" in (ROOT / "mkdocs.yml").read_text()
+    assert f"\n  source: {source}\n" in (ROOT / "mkdocs.yml").read_text()
+
+
+def test_the_oldest_tested_dependencies_are_those_of_the_package():
+    wanted = re.findall(r'"(httpx|pydantic|starlette|uvicorn)>=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    [tested] = re.findall(r"^OLDEST := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {f"'{name}=={version}.0'" for name, version in wanted} == set(tested.split())
 
 
 def test_the_readme_is_short():
