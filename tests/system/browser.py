@@ -112,6 +112,7 @@ class Browser:
     def errors(self) -> list[str]:
         """The errors in the browser's console since they were read last."""
         return [each["message"] for each in self._driver.get_log("browser") if each["level"] == "SEVERE"]
+
     def requested_hosts(self) -> set[str]:
         """Return the hosts, with their ports, that the pages have sent requests to since the last call."""
         messages = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
