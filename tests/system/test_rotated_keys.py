@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .cluster import Cluster
-from .dags.scenarios import ROTATED_WAITS
+from .dags.scenarios import ROTATED_SENSORS, ROTATED_STARTS
 
 TIMEOUT = 120
 MANY_TIMEOUT = 900
@@ -37,7 +37,10 @@ def rotate(cluster: Cluster, emulator: Any) -> Iterator[Any]:
 
 @pytest.mark.timeout(2400)
 def test_waits_go_on_when_the_key_is_rotated_and_a_proxy_answers(cluster, emulator, rotate):
-    sync_ids = [emulator.add_model_sync(name="rotated", duration=math.inf).id for _ in range(ROTATED_WAITS + 1)]
+    tasks = 1 + ROTATED_STARTS + ROTATED_SENSORS
+    sync_ids = [emulator.add_model_sync(name="rotated", duration=math.inf).id for _ in range(tasks)]
+    for sync_id in sync_ids[-ROTATED_SENSORS:]:
+        emulator.start(sync_id)
     run_id = cluster.trigger("rotated_key", conf={"sync_ids": sync_ids})
 
     def executions() -> list[Any]:

@@ -9,8 +9,6 @@ try:
 except ImportError:  # Airflow 2
     from airflow.models.dag import DAG
 
-from airflow import __version__ as airflow_version
-
 from airflow_provider_polytomic._compat import can_start_from_trigger
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
@@ -25,8 +23,11 @@ VARIANTS = {
     "not_canceled": {"cancel_on_kill": False},
 }
 
-ROTATED_WAITS = 10 if airflow_version.startswith("2.") else 50
-"""Deferred tasks that wait while their key is rotated, beside one in a worker; Airflow 2 is slow to start many."""
+ROTATED_STARTS = 10
+"""Deferred start operators that wait while their key is rotated, beside one in a worker."""
+
+ROTATED_SENSORS = 40
+"""Deferred sensors that wait meanwhile; they need a worker once at most, so many of them take little time."""
 
 
 def scenario(dag_id: str) -> DAG:
@@ -56,17 +57,6 @@ with scenario("model_mapped") as model_mapped:
         [{"sync_id": "{{ dag_run.conf['sync_ids'][0] }}"}, {"sync_id": "{{ dag_run.conf['sync_ids'][1] }}"}]
     )
 
-with scenario("rotated_key") as rotated_key:
-    PolytomicStartSyncOperator.partial(
-        task_id="deferred", poll_interval=5, deferrable=True, polytomic_conn_id="polytomic_rotated"
-    ).expand_kwargs([{"sync_id": f"{{{{ dag_run.conf['sync_ids'][{number}] }}}}"} for number in range(ROTATED_WAITS)])
-    PolytomicStartSyncOperator(
-        task_id="worker",
-        sync_id="{{ dag_run.conf['sync_ids'][-1] }}",
-        poll_interval=2,
-        polytomic_conn_id="polytomic_rotated",
-    )
-
 SENSORS = {
     "deferred": {"deferrable": True},
     "ends_in_triggerer": {"deferrable": True, "end_from_trigger": True},
@@ -80,6 +70,23 @@ for variant, options in SENSORS.items():
             task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, **options
         )
     globals()[dag.dag_id] = dag
+
+with scenario("rotated_key") as rotated_key:
+    ids = [f"{{{{ dag_run.conf['sync_ids'][{n}] }}}}" for n in range(ROTATED_STARTS + ROTATED_SENSORS + 1)]
+    connection = {"polytomic_conn_id": "polytomic_rotated"}
+    PolytomicStartSyncOperator(task_id="worker", sync_id=ids[0], poll_interval=2, **connection)
+    for number in range(1, ROTATED_STARTS + 1):
+        PolytomicStartSyncOperator(
+            task_id=f"start_{number}", sync_id=ids[number], poll_interval=5, deferrable=True, **connection
+        )
+    for number in range(ROTATED_STARTS + 1, len(ids)):
+        PolytomicSyncStatusSensor(
+            task_id=f"sense_{number}",
+            sync_id=ids[number],
+            poke_interval=5,
+            **(SENSORS.get("in_triggerer") or SENSORS["ends_in_triggerer"]),
+            **connection,
+        )
 
 with scenario("sensor_rescheduled") as sensor_rescheduled:
     PolytomicSyncStatusSensor(
