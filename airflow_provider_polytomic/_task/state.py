@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timezone
 from functools import cached_property
@@ -81,7 +81,7 @@ class Attempt:
         }
         attempts_if_cleared = ti.max_tries - (context["task"].retries or 0)
         generation, first_try, past = f"{ti.max_tries}/{facts['run']}", 1, []
-        if saved and not _was_cleared(saved, facts, attempts_if_cleared):
+        if saved and not _was_cleared(saved, facts, range(saved["try_number"], ti.try_number), attempts_if_cleared):
             generation, first_try, past = saved["generation"], saved["first_try"], saved["past"]
         elif saved:
             # Attempts after the clear may not have been saved, but they found the same facts.
@@ -103,17 +103,23 @@ class Attempt:
         }
 
 
-def _was_cleared(saved: Mapping[str, Any], facts: Mapping[str, Any], attempts_if_cleared: int) -> bool:
+def _was_cleared(
+    saved: Mapping[str, Any], facts: Mapping[str, Any], attempts: Collection[int], attempts_if_cleared: int
+) -> bool:
     """Tell whether the task instance was cleared since an attempt has saved its facts.
 
     ``max_tries`` remains the same if ``retries`` was lowered by just the number of attempts before the clear. The clear
-    of another task of the DAG run changes the ``clear_number``, too.
+    of another task of the DAG run changes the ``clear_number``, too. If ``retries`` was lowered between that attempt
+    and its retry, all facts are the same, but only a clear follows an attempt that has returned its result.
+
+    :param attempts: attempts after which it may have been cleared
+    :param attempts_if_cleared: number of attempts before the clear, if ``retries`` has not changed since then
     """
     if facts["max_tries"] != saved["max_tries"]:
         return True
     if facts["clear_number"] == saved["clear_number"]:
         return False
-    return bool(facts["run"] != saved["run"] or attempts_if_cleared >= saved["try_number"])
+    return bool(facts["run"] != saved["run"] or (attempts_if_cleared in attempts and saved.get("released")))
 
 
 def _run(identity: tuple[str, str, str, int], dag_run: Any) -> str:
@@ -190,7 +196,7 @@ class TaskExecutionState:
         """Save the execution that was started.
 
         :param schema_results: schema results of earlier executions that belong to its result
-        :param released: whether the task does not wait for it, so that a clear does not cancel it
+        :param released: whether the task does not wait for it, or no longer, so that a clear does not cancel it
         """
         self._saved = {
             **self.attempt.save(),
@@ -203,6 +209,11 @@ class TaskExecutionState:
     def get_started(self) -> dict[str, Any]:
         """Return what was saved since the last clear."""
         return self._saved if self._saved.get("generation") == self.attempt.generation else {}
+
+    def release(self) -> None:
+        """Save that the task returns its result; an attempt after this one begins another generation."""
+        if started := self.get_started():
+            self.save_started(started["execution_id"], started["previous_schema_results"], released=True)
 
     def push_result(self, result: Any) -> str:
         """Push the result of a task that is about to fail.

@@ -356,7 +356,9 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
     ) -> ExecutionResult:
         """Return the result of an ended execution, or push it and raise."""
         self._owned = None
-        return finish_execution(self, context, execution.with_schema_results(schema_results or ()), self._criteria)
+        result = finish_execution(self, context, execution.with_schema_results(schema_results or ()), self._criteria)
+        TaskExecutionState(context).release()
+        return result
 
     def _handle_timeout(
         self,

@@ -14,7 +14,11 @@ from datetime import datetime, timezone
 from itertools import count
 from typing import Any, TypeVar
 
+import httpx
+
+from airflow_provider_polytomic.api import ClientConfig
 from airflow_provider_polytomic.api.call import Call
+from airflow_provider_polytomic.api.credentials import KEY_LOOKUP_INTERVAL, ReadKeyAgain, reauthorized, with_key_of
 from airflow_provider_polytomic.api.errors import (
     PolytomicAPIError,
     PolytomicError,
@@ -23,10 +27,15 @@ from airflow_provider_polytomic.api.errors import (
     class_of_status,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
+from airflow_provider_polytomic.api.http import read_response
 from airflow_provider_polytomic.api.metering import metered
 from airflow_provider_polytomic.api.retry import Backoff, RetryPolicy, retrying
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
-from airflow_provider_polytomic.executions.start import CONFLICT_BACKOFF, MIN_CONFLICTS_OF_RETRY
+from airflow_provider_polytomic.executions.start import (
+    CONFLICT_BACKOFF,
+    MIN_CONFLICTS_IN_FLIGHT,
+    MIN_CONFLICTS_OF_RETRY,
+)
 from tests.support.meter import RecordingMeter
 
 T = TypeVar("T")
@@ -40,7 +49,11 @@ CANCELING_TAKES = 5.0
 CONFLICT_PAUSES = tuple(CONFLICT_BACKOFF.delay(number) for number in range(MIN_CONFLICTS_OF_RETRY))
 """Pauses of a retry before a 409 counts as recorded, although the start of an earlier attempt may be in flight."""
 
-PROXY = ("html 400", "html 401", "html 403", "html 404", "html 409", "html 410", "html 422", "html 500", "html 502")
+MAX_SECONDS_IN_FLIGHT = sum(CONFLICT_BACKOFF.delay(number) for number in range(MIN_CONFLICTS_IN_FLIGHT))
+"""The same for a start that the attempt itself has sent without a response."""
+
+FOREIGN_BODIES = {"html": b"<html>no route</html>", "json": b'{"error": "no route"}', "empty": b""}
+PROXY = tuple(f"{body} {status}" for status in (400, 401, 403, 404, 409, 410, 422, 500, 502) for body in FOREIGN_BODIES)
 """Answers of something else than the API, which decide nothing."""
 
 POLL_FAULTS = ("429", "500", "502", "503", "lost", "never", "garbled", *PROXY)
@@ -54,6 +67,28 @@ PATHS = {"model": f"/api/syncs/{SYNC}", "bulk": f"/api/bulk/syncs/{SYNC}"}
 
 CLIENT = RetryPolicy(max_retries=1, backoff=Backoff(0.0, 60.0))
 """One retry by the client itself, without a pause."""
+
+NO_CONNECTION = ClientConfig("key-0")
+
+
+@dataclass
+class AirflowConnection:
+    """The Airflow connection with the API key.
+
+    :param failures: number of look-ups that fail from now on
+    """
+
+    api_key: str = "key-0"
+    failures: int = 0
+
+    def read(self) -> ClientConfig:
+        if self.failures:
+            self.failures -= 1
+            raise LookupError("the secrets backend does not answer")
+        return ClientConfig(self.api_key, source=self)
+
+    async def aread(self) -> ClientConfig:
+        return self.read()
 
 
 @dataclass
@@ -71,6 +106,7 @@ class SimulatedExecution:
     :param key: Idempotency-Key that started it; None if another party did
     :param answered: whether its key is answered with it; False if it is answered 500
     :param in_flight_for: seconds for which its start was in flight
+    :param sender: attempt that has sent its start
     """
 
     id: str
@@ -83,6 +119,7 @@ class SimulatedExecution:
     in_flight_for: float = 0.0
     cancels: int = 0
     canceled_at: float | None = None
+    sender: Any = None
 
     @property
     def live(self) -> bool:
@@ -109,8 +146,11 @@ class SimulatedApi:
     :param whole_seconds: whether times are without fractions of a second
     :param status_lags: seconds after its end in which an execution is not yet the ``last_execution``
     :param forgotten: keys that have expired
-    :param refused: statuses of refused starts, by key
-    :param delivering: seconds for which the start was in flight that is completed now
+    :param refused: statuses of refused starts, by key, before its first start was accepted or its answer recorded
+    :param refused_later: the same of keys under which an answer is recorded
+    :param delivering: key of the start in flight that is completed now
+    :param sender: attempt that sends the requests
+    :param api_key: API key that is accepted
     :param on_start: called with each execution before it exists
     """
 
@@ -130,8 +170,12 @@ class SimulatedApi:
     requests: list[tuple[Call[Any], str]] = field(default_factory=list)
     forgotten: set[str] = field(default_factory=set)
     refused: dict[str, list[int]] = field(default_factory=dict)
-    delivering: float | None = None
+    refused_later: dict[str, list[int]] = field(default_factory=dict)
+    delivering: str | None = None
+    sender: Any = None
+    api_key: str = "key-0"
     on_start: Callable[[SimulatedExecution], None] | None = None
+    _flown: dict[str, tuple[float, Any]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     # ---- what happens without a request
@@ -164,8 +208,9 @@ class SimulatedApi:
 
     def deliver(self, key: str) -> None:
         """Complete a start that was in flight."""
-        self.delivering = self.now - self.in_flight.pop(key)
+        self.delivering = key
         self._act(key)
+        del self.in_flight[key]
         self.delivering = None
 
     @property
@@ -181,9 +226,10 @@ class SimulatedApi:
 
     # ---- requests
 
-    def handle(self, call: Call[T], fault: str = "") -> T:
+    def handle(self, call: Call[T], fault: str = "", config: ClientConfig | None = None) -> T:
         """Answer a call; the first fault, if there is one, happens to it.
 
+        :param config: settings of the client, with the API key that it has sent; default None: the right one
         :raises PolytomicError: as the client would
         """
         fault = fault or (self.faults.pop(0) if self.faults else "")
@@ -191,11 +237,15 @@ class SimulatedApi:
         if fault == "never":
             raise PolytomicTransportError("refused", method=call.method, path=call.path, sent=False)
         if fault == "flies" and call.idempotency_key:
-            if call.idempotency_key not in self.keys:
-                self.in_flight.setdefault(call.idempotency_key, self.now)
+            if call.idempotency_key not in self.keys and call.idempotency_key not in self.in_flight:
+                self.in_flight[call.idempotency_key] = self.now
+                self._flown[call.idempotency_key] = self.now, self.sender
             raise PolytomicTransportError("reset", method=call.method, path=call.path, sent=True)
         if fault in PROXY:
-            raise self._foreign_error(call, int(fault.split()[1]))
+            body, status = fault.split()
+            return read_response(call, NO_CONNECTION, httpx.Response(int(status)), FOREIGN_BODIES[body])
+        if config and config.api_key != self.api_key:
+            raise self._error(call, 401)
         if fault in EDGE or (fault[:3].isdigit() and fault != "500 acted" and not call.idempotency_key):
             self._refuse(call.idempotency_key, int(fault))
             raise self._error(call, int(fault))
@@ -210,11 +260,6 @@ class SimulatedApi:
 
     def _error(self, call: Call[Any], status: int) -> PolytomicAPIError:
         return class_of_status(status)(status, method=call.method, path=call.path, message=f"because of {status}")
-
-    def _foreign_error(self, call: Call[Any], status: int) -> PolytomicError:
-        if status >= 500:
-            return class_of_status(status)(status, method=call.method, path=call.path, foreign=True)
-        return call.response_error("an HTML page", status_code=status)
 
     def _route(self, call: Call[Any], fault: str) -> tuple[int, Any]:
         place = call.path.removeprefix(PATHS[self.kind])
@@ -234,8 +279,8 @@ class SimulatedApi:
         return self._cancel(one) if named[2] else (200, {"data": self._shown(one)})
 
     def _refuse(self, key: str | None, status: int) -> None:
-        if key and key not in self.keys:
-            self.refused.setdefault(key, []).append(status)
+        if key:
+            (self.refused_later if key in self.keys else self.refused).setdefault(key, []).append(status)
 
     def _start(self, key: str, fault: str) -> tuple[int, Any]:
         if key in self.keys:
@@ -265,6 +310,7 @@ class SimulatedApi:
         if plan is None:
             plan = self.plans.pop(0) if self.plans else Plan()
         status = "queued" if self.busy else "running"
+        sent_at, sender = self._flown[self.delivering] if self.delivering else (self.now, self.sender)
         one = SimulatedExecution(
             f"execution-{next(self._ids)}",
             self.now,
@@ -272,7 +318,8 @@ class SimulatedApi:
             plan,
             status,
             answered=answered,
-            in_flight_for=self.delivering or 0.0,
+            in_flight_for=self.now - sent_at,
+            sender=sender if key else None,
         )
         if self.on_start:
             self.on_start(one)
@@ -333,19 +380,35 @@ class Process:
     """Run a flow one step at a time, with the client's retries and metrics.
 
     :param stop: step at which the process dies
+    :param connection: Airflow connection that the client reads at its beginning and after a 401; default None: its key
+        is the right one, and it is never read
     """
 
-    def __init__(self, api: SimulatedApi, flow: Flow[Any], stop: Stop | None = None) -> None:
+    def __init__(
+        self,
+        api: SimulatedApi,
+        flow: Flow[Any],
+        stop: Stop | None = None,
+        connection: AirflowConnection | None = None,
+    ) -> None:
         self.api = api
+        self.config = NO_CONNECTION
+        self._read_key_at = 0.0
         self.steps = 0
         self.result: Any = None
         self.error: Exception | None = None
         self.ended = self.died = False
         self._stop = stop
         self.meter = RecordingMeter()
-        self._flow = metered(retrying(flow, CLIENT, lambda: api.now), self.meter)
+        steps = reauthorized(retrying(flow, CLIENT, lambda: api.now), lambda: self.config)
+        self._flow = metered(steps, self.meter)
         self.waiting: Call[Any] | Pause | None = None
-        self._go_on(None)
+        try:
+            self.config = connection.read() if connection else NO_CONNECTION
+        except LookupError as error:
+            self.error, self.ended = error, True
+        else:
+            self._go_on(None)
 
     def step(self, fault: str = "") -> None:
         """Do what the flow yielded, and send it the answer."""
@@ -356,6 +419,10 @@ class Process:
             return
         self.steps += 1
         wanted = self.waiting
+        if isinstance(wanted, ReadKeyAgain):
+            self._read_key(wanted)
+            self._go_on(None)
+            return
         if isinstance(wanted, Pause):
             self.api.advance(wanted.seconds)
             self._go_on(None)
@@ -363,7 +430,7 @@ class Process:
         assert wanted is not None
         self.api.advance(0.001)
         try:
-            answer = self.api.handle(wanted, fault)
+            answer = self.api.handle(wanted, fault, self.config)
         except PolytomicError as error:
             self._go_on(None, error)
         else:
@@ -373,7 +440,7 @@ class Process:
         """End the process; its last request may still reach the server."""
         if acted and isinstance(self.waiting, Call):
             with suppress(PolytomicError):
-                self.api.handle(self.waiting)
+                self.api.handle(self.waiting, config=self.config)
         self._flow.close()
         self.ended = self.died = True
 
@@ -383,6 +450,15 @@ class Process:
             assert self.steps < most, "the flow does not end"
             self.step()
         return self
+
+    def _read_key(self, again: ReadKeyAgain) -> None:
+        """Do as the clients do."""
+        if again.used.source and self.config is again.used and self.api.now >= self._read_key_at:
+            self._read_key_at = self.api.now + KEY_LOOKUP_INTERVAL
+            try:
+                self.config = with_key_of(self.config, again.used.source.read())
+            except LookupError as error:
+                self.config = with_key_of(self.config, error)
 
     def _go_on(self, answer: Any, error: PolytomicError | None = None) -> None:
         try:

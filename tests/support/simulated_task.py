@@ -1,11 +1,22 @@
-"""Simulate a task instance: attempts, retries, clears and resumed waits, each a process that may die."""
+"""Simulate a task instance: attempts, retries, clears and resumed waits, each a process that may die.
+
+Airflow's facts about the attempt, its XComs and its task state store are stand-ins; what the task makes of them is the
+code of the package.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import SimpleNamespace
 
+from airflow_provider_polytomic._compat import STATE_STORE_KEY, WAITING_STATES, StoredTaskInstance, TaskStateUnknown
+from airflow_provider_polytomic._task import kill_guard
+from airflow_provider_polytomic._task.kill_guard import WaitingAttempt
+from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY, Attempt, TaskExecutionState
+from airflow_provider_polytomic.api.call import Call
+from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow
 from airflow_provider_polytomic.executions import (
     DeadlinePassed,
@@ -20,8 +31,10 @@ from airflow_provider_polytomic.executions import (
     start_once,
     wait_for_end,
 )
+from airflow_provider_polytomic.executions.outcome import Outcome
 from tests.support.polling import poll_for_end
-from tests.support.simulated_api import SYNC, Process, SimulatedApi, SimulatedExecution, Stop
+from tests.support.simulated_api import SYNC, AirflowConnection, Process, SimulatedApi, SimulatedExecution, Stop
+from tests.support.task_instances import StateStore, TaskInstance
 
 POLL = 30.0
 MAX_KEYS = 20
@@ -33,65 +46,119 @@ WAYS: dict[str, Callable[..., Flow[Execution]]] = {
 """Flows that an attempt waits with: in a worker, or deferred."""
 
 
+@dataclass(frozen=True)
+class Sender:
+    """An attempt as the sender of requests.
+
+    :param generation: number of clears before it
+    :param number: number of attempts before it, over all generations
+    """
+
+    generation: int
+    number: int
+
+
+@dataclass(frozen=True)
+class OwningProcess:
+    """A process that has an execution to cancel if its task is killed.
+
+    :param waiting_state: state of the task while it waits
+    """
+
+    attempt: WaitingAttempt
+    waiting_state: str
+
+
 @dataclass
 class Task:
     """One task instance, and what it did.
 
-    :param remembers: whether the id of an execution outlives an attempt, as in Airflow 3.3
-    :param surplus: number of attempts that a retry assumes too many, as after an edit of ``retries``
+    :param remembers: whether it has a task state store, as in Airflow 3.3
     :param timeout: seconds of waiting, then the execution is canceled
     :param way: one of :data:`WAYS` to wait
+    :param retries: ``retries`` in the DAG file
+    :param counts_clears: whether each clear of a task changes the ``clear_number`` of the DAG run, as in Airflow 3.2
+    :param connection: Airflow connection that each process reads; None for one that never changes
+    :param generation: number of clears
+    :param attempts_before: number of attempts since the last clear, before the present one
     :param attempt: number of attempts that have begun, over all generations
+    :param known: id of the execution that the present attempt has found in the task state store
     :param owned: ids of the executions that ``start_once`` called owned
+    :param due: ids of the executions that may be canceled: the task was ended or cleared, or the timeout has passed
     :param starts: the attempt that started each owned execution
+    :param key_text: generation of the present attempt in its keys
+    :param ended_as: state of the task after a person has ended or cleared it
     """
 
     api: SimulatedApi
     if_running: IfRunning = "wait"
     remembers: bool = False
-    surplus: int = 0
     timeout: float | None = None
     way: str = "worker"
+    retries: int = 100
+    counts_clears: bool = True
+    connection: AirflowConnection | None = None
     generation: int = 0
     attempts_before: int = 0
     attempt: int = 0
-    memory: tuple[str, int] | None = None
+    known: str | None = None
     owned: list[str] = field(default_factory=list)
+    due: set[str] = field(default_factory=set)
     starts: list[tuple[int, SimulatedExecution]] = field(default_factory=list)
     found: StartResult | None = None
-    _keys: dict[int, list[str]] = field(default_factory=dict)
+    owning: OwningProcess | None = None
+    process: Process | None = None
+    ended_as: str | None = ""
+    deferred: bool = False
+    key_text: str = ""
 
     def __post_init__(self) -> None:
         self.api.on_start = self._count
+        self.ti = TaskInstance(SimpleNamespace(task_id="task", retries=self.retries, do_xcom_push=True))
+        self.store = StateStore()
+        if self.remembers:
+            self.ti.context["task_state_store"] = self.store
+        self._keys: dict[str, list[str]] = {}
 
     def _count(self, execution: SimulatedExecution) -> None:
         if execution.key:
             self.starts.append((self.attempt, execution))
 
-    # ---- the keys, computed once more
+    # ---- the keys
 
-    def keys(self, generation: int | None = None) -> list[str]:
-        generation = self.generation if generation is None else generation
-        if generation not in self._keys:
-            request = self.request(generation)
-            self._keys[generation] = [request.key(number) for number in range(MAX_KEYS)]
-        return self._keys[generation]
+    def keys(self) -> list[str]:
+        """Return the keys that the present attempt may use."""
+        return self._keys_of(self.request(TaskExecutionState(self.ti.context)))
+
+    def _keys_of(self, request: StartRequest) -> list[str]:
+        return self._keys.setdefault(str(request.generation), [request.key(number) for number in range(MAX_KEYS)])
+
+    def number(self, key: str) -> int:
+        """Return the number of a key among those of its generation."""
+        return self.keys_beside(key).index(key)
+
+    def keys_beside(self, key: str) -> list[str]:
+        """Return the keys of the same generation."""
+        return next(keys for keys in self._keys.values() if key in keys)
 
     def owned_executions(self, generation: int | None = None) -> list[SimulatedExecution]:
         """Return the executions that were started since the last clear, as the server knows them."""
-        return self.api.of(*self.keys(generation))
-
-    def request(self, generation: int | None = None) -> StartRequest:
         generation = self.generation if generation is None else generation
+        return [one for one in self.api.executions if one.sender and one.sender.generation == generation]
+
+    def request(self, state: TaskExecutionState) -> StartRequest:
+        """Build the request as the operator does."""
+        attempt = state.attempt
+        self.known = state.get_started().get("execution_id")
         return StartRequest(
             kind=self.api.kind,
             sync_id=SYNC,
-            identity=("dag", "run", "task", -1),
-            generation=generation,
-            attempts_before=self.attempts_before and self.attempts_before + self.surplus,
+            identity=attempt.identity,
+            generation=attempt.generation,
+            attempts_before=attempt.previous_attempts,
             parameters=_parameters,
             if_running=self.if_running,
-            known_execution_id=self._remembered(generation),
+            known_execution_id=self.known,
             answer_timeout=float("inf") if self.timeout is None else self.timeout,
         )
 
@@ -110,68 +177,189 @@ class Task:
     def work(self) -> Flow[StartResult]:
         """Start, wait, and cancel after the timeout, as the operator does."""
         self.found = None
-        request = self.request()
-        own = partial(self._own, request.generation)
+        state = TaskExecutionState(self.ti.context)
+        yield from self._cancel_orphan(state)
+        request = self.request(state)
+        self._keys_of(request)
         while True:
-            found = yield from start_once(request, own)
+            found = yield from start_once(request, partial(self._own, state))
+            if found.ownership is not Ownership.OWNED:
+                self.owning = None
             if found.ownership is not Ownership.BLOCKING:
                 break
-            yield from self._wait(found.execution)
-            request = replace(request, known_execution_id=self._remembered(request.generation))
+            yield from self._wait(state, found)
+            if self.way == "poller":
+                request = replace(request, known_execution_id=state.get_started().get("execution_id"))
         self.found = found
         return (yield from self.go_on())
 
     def go_on(self) -> Flow[StartResult]:
         """Wait for the execution that was found, as a deferred attempt does."""
-        found = self.found
+        found, state = self.found, TaskExecutionState(self.ti.context)
         assert found
+        if found.ownership is Ownership.OWNED and self.owning is None:
+            self._set_owning(found.execution.id)
         if not found.execution.outcome.final:
             try:
-                execution = yield from self._wait(found.execution, self.timeout)
+                execution = yield from self._wait(state, found, self.timeout)
             except DeadlinePassed:
                 if found.ownership is Ownership.OWNED:
-                    run = ExecutionRef(self.api.kind, SYNC, found.execution.id)
-                    yield from cancel_and_confirm(run, timeout=60.0, clock=lambda: self.api.now)
+                    self.due.add(found.execution.id)
+                    yield from cancel_and_confirm(_ref(self, found.execution.id), timeout=60.0, clock=self._clock)
                 raise
             found = replace(found, execution=execution)
-        self.memory = None
+        self.owning = None
+        if found.execution.outcome is Outcome.SUCCESS:
+            state.release()
+            self.ti.xcom_push(RESULT_XCOM_KEY, {})
         return found
 
-    def _wait(self, execution: Execution, timeout: float | None = None) -> Flow[Execution]:
-        run = ExecutionRef(self.api.kind, SYNC, execution.id)
+    def _wait(self, state: TaskExecutionState, found: StartResult, timeout: float | None = None) -> Flow[Execution]:
         deadline = None if timeout is None else self.api.now + timeout
-        return (yield from WAYS[self.way](run, poll_interval=POLL, deadline=deadline, clock=lambda: self.api.now))
+        self.deferred = self.way == "poller" and state.set_awaited(found.execution.id, found.ownership)
+        if self.owning:
+            self.owning = replace(self.owning, waiting_state="deferred" if self.deferred else "running")
+        way = WAYS["poller" if self.deferred else "worker"]
+        try:
+            ref = _ref(self, found.execution.id)
+            return (yield from way(ref, poll_interval=POLL, deadline=deadline, clock=self._clock))
+        finally:
+            self.deferred = False
 
-    def _own(self, generation: int, run: ExecutionRef) -> None:
-        self.owned.append(run.execution_id)
-        self.memory = (run.execution_id, generation)
+    def _cancel_orphan(self, state: TaskExecutionState) -> Flow[None]:
+        """After a clear, cancel the execution that the task was waiting for."""
+        orphan_id = state.begin_generation()
+        if not orphan_id:
+            return
+        orphan = _ref(self, orphan_id)
+        try:
+            last_seen = yield from orphan.fetch()
+            if not last_seen.outcome.final:
+                yield from cancel(orphan, timeout=60.0, clock=self._clock)
+        except PolytomicError:
+            return
 
-    def _remembered(self, generation: int) -> str | None:
-        return self.memory[0] if self.remembers and self.memory and self.memory[1] == generation else None
+    def _own(self, state: TaskExecutionState, ref: ExecutionRef) -> None:
+        self.owned.append(ref.execution_id)
+        self._set_owning(ref.execution_id)
+        state.save_started(ref.execution_id)
+        state.set_awaited(ref.execution_id, Ownership.OWNED)
+
+    def _set_owning(self, execution_id: str) -> None:
+        self.owning = OwningProcess(WaitingAttempt.of(self.ti, self.ti.try_number, execution_id), "running")
+
+    def _clock(self) -> float:
+        return self.api.now
 
     # ---- Airflow
+
+    @property
+    def state(self) -> str | None:
+        """The state of the task instance that Airflow answers."""
+        if self.ended_as != "":
+            return self.ended_as
+        if self.process is None or not self.process.ended:
+            return "deferred" if self.deferred else "running"
+        return "success" if self.is_success else "up_for_retry"
+
+    @property
+    def is_success(self) -> bool:
+        result = self.process.result if self.process else None
+        return isinstance(result, StartResult) and result.execution.outcome is Outcome.SUCCESS
 
     def begin(self, stop: Stop | None = None) -> Process:
         """Begin the attempt; if it has begun before, run the same try again."""
         self.attempt += 1
-        return Process(self.api, self.work(), stop)
-
-    def retry(self, stop: Stop | None = None) -> Process:
-        self.attempts_before += 1
-        return self.begin(stop)
-
-    def clear(self, stop: Stop | None = None) -> Process:
-        """Clear the task instance and cancel its execution, as the operator and the kill guard do."""
-        if self.found and self.found.ownership is Ownership.OWNED:
-            run = ExecutionRef(self.api.kind, SYNC, self.found.execution.id)
-            Process(self.api, cancel(run, timeout=2.0, clock=lambda: self.api.now)).run()
-        self.generation += self.attempts_before + 1
-        self.attempts_before = 0
-        return self.begin(stop)
+        return self._run(self.work(), stop)
 
     def resume(self, stop: Stop | None = None) -> Process | None:
         """Resume the wait; return None if there was none."""
-        return Process(self.api, self.go_on(), stop) if self.found else None
+        return self._run(self.go_on(), stop) if self.found else None
+
+    def retry(self, stop: Stop | None = None) -> Process:
+        self.attempts_before += 1
+        self.ti.retry()
+        return self.begin(stop)
+
+    def clear(self, stop: Stop | None = None, *, in_finished_run: bool = False) -> Process:
+        """Clear a task that is deferred or has ended; its trigger cancels the execution.
+
+        :param in_finished_run: whether the DAG run was over
+        """
+        self.kill(None)
+        self.generation += 1
+        self.attempts_before = 0
+        self.ti.clear(in_finished_run=in_finished_run, counted=self.counts_clears)
+        return self.begin(stop)
+
+    def restart(self, stop: Stop | None = None) -> Process:
+        """Clear a task that runs in a worker. Airflow gives the next attempt the facts of a retry."""
+        self.kill("restarting")
+        if self.counts_clears:
+            self.ti.clear_others()
+        self.ti.retry()
+        self.attempts_before += 1
+        if self.now.generation != self.key_text:
+            self.generation, self.attempts_before = self.generation + 1, 0
+        return self.begin(stop)
+
+    @property
+    def now(self) -> Attempt:
+        """The present attempt, as it sees itself."""
+        return TaskExecutionState(self.ti.context).attempt
+
+    def kill(self, state: str | None, *, acted: bool = False, answers: bool = True) -> None:
+        """Let a person end or clear the task.
+
+        :param state: state of the task then
+        """
+        self.due |= {one.id for one in self.owned_executions()}
+        self.ended_as = state
+        self.end_process(acted=acted, answers=answers)
+
+    def end_process(self, *, acted: bool = False, answers: bool = True) -> None:
+        """End the process as Airflow does, also without a person.
+
+        :param acted: whether the process still gets the answer to its last request, and asks Airflow only then
+        :param answers: whether Airflow answers the request of the process
+        """
+        if self.process is None or self.process.ended:
+            return
+        had = self.owning
+        self.signal(had, answers=answers)
+        if acted and isinstance(self.process.waiting, Call):
+            self.process.step()
+            if self.owning is not had:
+                self.due |= {one.id for one in self.owned_executions()} if self.ended_as != "" else set()
+                self.signal(self.owning, answers=answers)
+        if not self.process.ended:
+            self.process.die(acted=False)
+
+    def signal(self, owning: OwningProcess | None, *, answers: bool = True) -> None:
+        """End a process, which cancels its execution if the task was killed."""
+        if owning is None:
+            return
+
+        def stored() -> StoredTaskInstance:
+            if not answers:
+                raise TaskStateUnknown("no answer")
+            xcom = self.ti.xcoms.get(EXECUTION_XCOM_KEY) if self.state in WAITING_STATES else None
+            return StoredTaskInstance(True, self.state, xcom)
+
+        if kill_guard._was_killed(owning.attempt, stored, owning.waiting_state):
+            ref = _ref(self, owning.attempt.execution_id)
+            Process(self.api, cancel(ref, timeout=2.0, clock=self._clock)).run()
+
+    def _run(self, flow: Flow[StartResult], stop: Stop | None) -> Process:
+        self.api.sender = Sender(self.generation, self.attempt)
+        self.ended_as, self.owning, self.process = "", None, None
+        self.key_text = self.now.generation
+        self.process = Process(self.api, flow, stop, self.connection)
+        return self.process
+
+
+def _ref(task: Task, execution_id: str) -> ExecutionRef:
+    return ExecutionRef(task.api.kind, SYNC, execution_id)
 
 
 def _parameters(previous_executions: Sequence[Execution]) -> dict[str, bool]:

@@ -26,19 +26,29 @@ class Deferred(Exception):
 
 
 class StateStore:
-    """A stand-in for the task state store of Airflow 3.3."""
+    """A stand-in for the task state store of Airflow 3.3.
+
+    :param broken: whether each request to it fails
+    """
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
+        self.broken = False
 
     def get(self, key: str) -> Any:
+        self._check()
         return self.values.get(key)
 
     def set(self, key: str, value: Any) -> None:
+        self._check()
         self.values[key] = json.loads(json.dumps(value))
 
     def delete(self, key: str) -> None:
         self.values.pop(key, None)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise RuntimeError("the task state store is down")
 
 
 class OutletEvents(defaultdict[Any, Any]):
@@ -92,10 +102,14 @@ class TaskInstance:
         self.xcoms.clear()
         return self
 
-    def clear(self, *, in_finished_run: bool = False) -> TaskInstance:
-        """Begin the next attempt after a clear; if the DAG run was finished, it begins once more."""
+    def clear(self, *, in_finished_run: bool = False, counted: bool = True) -> TaskInstance:
+        """Begin the next attempt after a clear; if the DAG run was finished, it begins once more.
+
+        :param counted: whether the DAG run counts each clear, as in Airflow 3.2, and not only those in a finished run
+        """
         self.max_tries = self.try_number + (self.task.retries or 0)
-        self.clear_others()
+        if counted or in_finished_run:
+            self.clear_others()
         if in_finished_run:
             self.context["dag_run"].start_date += timedelta(hours=1)
         return self.retry()

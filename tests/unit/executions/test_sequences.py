@@ -1,7 +1,9 @@
-"""Start, wait and cancel in random sequences: processes die, answers are lost, keys expire, other parties interfere.
+"""Start, wait and cancel in random sequences: processes die or are ended, a person ends or clears the task, ``retries``
+is edited, answers are lost or come from a proxy, keys expire and are rotated, what Airflow stores is lost, and other
+parties interfere.
 
 The invariants are checked at the server. Each exception to them is one in which no client could do better, and has its
-reason in :meth:`Sequences.excuse`.
+reason in :meth:`Sequences.excuse` or :meth:`Sequences.check_generation`.
 """
 
 from __future__ import annotations
@@ -10,23 +12,33 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.executions import AlreadyRunning, IfRunning, Ownership, StartResult
 from tests.support.simulated_api import (
     CONFLICT_PAUSES,
     KINDS,
+    MAX_SECONDS_IN_FLIGHT,
     PROXY,
+    AirflowConnection,
     Plan,
     Process,
     SimulatedApi,
     SimulatedExecution,
 )
-from tests.support.simulated_task import WAYS, Task
+from tests.support.simulated_task import WAYS, OwningProcess, Task
 
-FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "403", *PROXY)
+FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "401", "403")
 ENDS = ("completed", "failed", "canceled")
 
 PLANS = st.builds(Plan, ends=st.sampled_from(ENDS), after=st.sampled_from([0.0, 3.0, 60.0, 1000.0]))
+AIRFLOWS = {
+    "3.3": {"remembers": True, "counts_clears": True},
+    "3.2": {"remembers": False, "counts_clears": True},
+    "2.11": {"remembers": False, "counts_clears": False},
+}
+RETRIES = st.sampled_from([0, 1, 2, 3, 6])
+WRITES = ("store", EXECUTION_XCOM_KEY, RESULT_XCOM_KEY)
 
 
 class Sequences(RuleBasedStateMachine):
@@ -43,19 +55,21 @@ class Sequences(RuleBasedStateMachine):
             plans=st.lists(PLANS, max_size=6),
         ),
         policy=st.sampled_from(["wait", "wait", "join", "fail", "skip"]),
-        remembers=st.booleans(),
-        surplus=st.sampled_from([0, 0, 1, 3]),
+        airflow=st.sampled_from(list(AIRFLOWS)),
+        retries=RETRIES,
         way=st.sampled_from(list(WAYS)),
     )
-    def prepare(self, api: SimulatedApi, policy: IfRunning, remembers: bool, surplus: int, way: str) -> None:
+    def prepare(self, api: SimulatedApi, policy: IfRunning, airflow: str, retries: int, way: str) -> None:
         self.api = api
-        self.task = Task(api, policy, remembers, surplus, way=way)
+        self.connection = AirflowConnection()
+        self.task = Task(api, policy, retries=retries, way=way, connection=self.connection, **AIRFLOWS[airflow])
         api.on_start = self.count
         self.excused: set[int] = set()
         self.starts: dict[int, list[SimulatedExecution]] = {}
-        self.acting = 0
+        self.cut_off: list[OwningProcess] = []
+        self.generations: dict[int, str] = {}
         self.follower = "begin"
-        self.broken = False
+        self.broken = self.forgetful = False
         self.begin("begin")
 
     # ---- counting
@@ -64,98 +78,184 @@ class Sequences(RuleBasedStateMachine):
         """Check an execution the moment it is started."""
         if execution.key is None:
             return
-        generation, number = self.place(execution)
+        generation = execution.sender.generation
         for rival in self.task.owned_executions(generation):
             if rival.status in ("running", "queued", "completed"):
-                excuse = self.excuse(execution, number, rival, self.place(rival)[1])
-                assert excuse, f"{execution} while there is {rival}"
+                assert self.excuse(execution, rival), f"{execution} while there is {rival}"
                 self.excused.add(generation)
         if (
             not execution.answered
             or execution.in_flight_for >= sum(CONFLICT_PAUSES)
-            or self.api.forgotten & set(self.task.keys(generation))
+            or any(one.key in self.api.forgotten for one in self.task.owned_executions(generation))
+            or self.api.forgotten & set(self.task.keys())
         ):
             self.excused.add(generation)
         if self.api.delivering is None and execution.answered:
-            self.starts.setdefault(self.acting, []).append(execution)
-            assert len(self.starts[self.acting]) == 1 or generation in self.excused, "a process started two"
+            self.starts.setdefault(self.task.attempt, []).append(execution)
+            assert len(self.starts[self.task.attempt]) == 1 or generation in self.excused, "a process started two"
         if generation == self.task.generation and generation not in self.excused:
             assert len(self.task.owned_executions()) <= self.task.attempts_before, "more executions than attempts"
 
-    def excuse(self, execution: SimulatedExecution, number: int, rival: SimulatedExecution, rivals_number: int) -> str:
+    def excuse(self, execution: SimulatedExecution, rival: SimulatedExecution) -> str:
         """Return why no client could have known of the rival; "" if it could."""
-        if not rival.answered:
-            return "its key is answered 500, and nothing else shows who started it"
-        if max(execution.in_flight_for, rival.in_flight_for) >= sum(CONFLICT_PAUSES):
-            return "a start in flight for so long cannot be distinguished from a recorded 409"
-        if self.task.remembers and self.task.memory == (rival.id, self.task.generation):
-            return ""
         assert execution.key
         assert rival.key
+        number, rivals_number = self.task.number(execution.key), self.task.number(rival.key)
+        if not rival.answered:
+            return "its key is answered 500, and nothing else shows who started it"
+        for one in (execution, rival):
+            is_own = one.sender == self.api.sender
+            if one.in_flight_for >= (MAX_SECONDS_IN_FLIGHT if is_own else sum(CONFLICT_PAUSES)):
+                return "a start in flight for so long cannot be distinguished from a recorded 409"
+        if self.task.known == rival.id:
+            return ""
         if {execution.key, rival.key} & self.api.forgotten:
             return "a key has expired, and nothing is remembered"
+        if self.forgetful and execution.key not in self.task.keys_beside(rival.key):
+            return "the task state store has failed, and without it the clear before looks like none, or like another"
         if number < rivals_number and self.skippable(execution.key):
             return (
                 "its key was refused over and over, as if that were recorded, and was not. To the next attempt this "
                 "is the same as if the later key had never been used: whichever key it sends first, it starts one too "
                 "many in one of the two cases"
             )
+        if number > rivals_number and self.skippable(rival.key, recorded=True):
+            return (
+                "the key of an execution that is not remembered was refused over and over by Polytomic itself, as only "
+                "a key is under which a refusal is recorded"
+            )
         return ""
 
-    def skippable(self, key: str) -> bool:
+    def skippable(self, key: str, *, recorded: bool = False) -> bool:
         """Return whether a key met the same unrecorded refusal as often as only a recorded one should."""
-        statuses = self.api.refused.get(key, [])
+        statuses = (self.api.refused_later if recorded else self.api.refused).get(key, [])
         return any(statuses.count(status) >= (2 if status == 403 else 4) for status in statuses if status != 409)
 
-    def place(self, execution: SimulatedExecution) -> tuple[int, int]:
-        for generation in range(self.task.generation + 1):
-            keys = self.task.keys(generation)
-            if execution.key in keys:
-                return generation, keys.index(execution.key)
-        raise AssertionError("a key that is not of this task")
+    def check_generation(self, follower: str, in_finished_run: bool) -> None:
+        """Check that the keys change with a clear, and with nothing else."""
+        generation, attempt = self.task.generation, self.task.now
+        text = attempt.generation
+        if follower == "clear" and text in self.generations.values():
+            assert not in_finished_run
+            assert not self.is_remembered or self.forgetful, "a clear that is taken for a retry"
+            self.excused.add(generation)
+        if self.generations.setdefault(generation, text) != text:
+            assert self.forgetful, "a retry that is taken for a clear"
+            self.excused.add(generation)
+        if attempt.previous_attempts < self.task.attempts_before:
+            ti = self.task.ti
+            assert not self.is_remembered or self.forgetful
+            assert ti.context["dag_run"].clear_number
+            assert ti.max_tries - ti.task.retries == ti.try_number - 1, "more attempts than the present one assumes"
+            self.excused.add(generation)
 
     # ---- Airflow
 
-    def begin(self, follower: str) -> None:
-        self.acting += 1
+    def begin(self, follower: str, *, in_finished_run: bool = False) -> None:
         self.there = [one.id for one in self.api.executions if not one.live]
         self.existed = {one.id for one in self.api.executions}
-        self.follower = follower
-        begins = {"begin": "begin", "again": "begin", "retry": "retry", "clear": "clear", "resume": "resume"}
-        began = getattr(self.task, begins[follower])()
-        assert began
-        self.process: Process = began
+        self.follower, self.is_remembered = follower, bool(self.task.store.values)
+        if follower == "clear":
+            self.process = self.task.clear(in_finished_run=in_finished_run)
+        else:
+            begins = {"begin": "begin", "again": "begin", "retry": "retry", "restart": "restart", "resume": "resume"}
+            self.process = getattr(self.task, begins[follower])()
+        self.check_generation(follower, in_finished_run)
+
+    process: Process
+    is_remembered = False
 
     @property
-    def is_success(self) -> bool:
-        return isinstance(self.process.result, StartResult) and self.process.result.execution.outcome.value == "success"
+    def may_retry(self) -> bool:
+        ti = self.task.ti
+        return self.task.state == "up_for_retry" and ti.try_number <= ti.max_tries
 
-    @precondition(lambda self: self.process.ended and not self.is_success)
-    @rule()
-    def retry(self) -> None:
+    @precondition(lambda self: self.may_retry)
+    @rule(retries=st.one_of(st.none(), RETRIES), clears_others=st.booleans())
+    def retry(self, retries: int | None, clears_others: bool) -> None:
+        """Retry, after another task was cleared or the DAG file was deployed, too."""
+        if retries is not None:
+            self.task.ti.task.retries = retries
+        if clears_others and self.task.counts_clears:
+            self.task.ti.clear_others()
         self.begin("retry")
 
-    @precondition(lambda self: self.process.died and not self.api.in_flight and not self.task.surplus)
+    @precondition(lambda self: self.process.died and not self.api.in_flight and self.task.state == "up_for_retry")
     @rule()
     def again(self) -> None:
         """Run the same attempt once more; Airflow counts another attempt if a process dies with a start in flight."""
         self.begin("again")
 
-    @precondition(lambda self: self.process.died and self.task.found)
+    @precondition(lambda self: self.process.died and self.task.found and self.task.state == "up_for_retry")
     @rule()
     def resume(self) -> None:
         self.begin("resume")
 
-    @rule(acted=st.booleans())
-    def clear(self, acted: bool) -> None:
-        if not self.process.ended:
-            self.process.die(acted=acted)
-        self.begin("clear")
+    @precondition(lambda self: self.task.state != "running")
+    @rule(in_finished_run=st.booleans(), retries=st.one_of(st.none(), RETRIES))
+    def clear(self, in_finished_run: bool, retries: int | None) -> None:
+        if retries is not None:
+            self.task.ti.task.retries = retries
+        self.begin("clear", in_finished_run=in_finished_run and self.process.ended)
+
+    @precondition(lambda self: self.task.state == "running")
+    @rule()
+    def restart(self) -> None:
+        """Clear the task while it runs in a worker."""
+        self.begin("restart")
 
     @precondition(lambda self: not self.process.ended)
-    @rule(acted=st.booleans())
-    def die(self, acted: bool) -> None:
+    @rule(acted=st.booleans(), is_cut_off=st.booleans())
+    def die(self, acted: bool, is_cut_off: bool) -> None:
+        """Kill the process, or cut it off from Airflow, so that it gets its signal later."""
+        owning = self.task.owning
+        if is_cut_off and owning and owning.waiting_state == "running":
+            self.cut_off.append(owning)
         self.process.die(acted=acted)
+
+    @precondition(lambda self: not self.process.ended)
+    @rule(acted=st.booleans(), answers=st.booleans())
+    def drain(self, acted: bool, answers: bool) -> None:
+        """Stop the worker or the triggerer without a person's wish to end the task."""
+        self.task.end_process(acted=acted, answers=answers)
+        self.check()
+
+    @precondition(lambda self: not self.process.ended)
+    @rule(state=st.sampled_from(["failed", "success"]), acted=st.booleans(), answers=st.booleans())
+    def mark(self, state: str, acted: bool, answers: bool) -> None:
+        owning = self.task.owning
+        self.task.kill(state, acted=acted, answers=answers)
+        if owning and answers:
+            execution = next(one for one in self.api.executions if one.id == owning.attempt.execution_id)
+            assert execution.cancels or not execution.live, "not canceled although the task is over"
+
+    @precondition(lambda self: self.cut_off)
+    @rule()
+    def end_cut_off(self) -> None:
+        """Let a process that was cut off end, whatever the task does by now."""
+        self.task.signal(self.cut_off.pop(0))
+
+    @rule(retries=RETRIES)
+    def edit_retries(self, retries: int) -> None:
+        self.task.ti.task.retries = retries
+
+    @rule(broken=st.sets(st.sampled_from(WRITES)))
+    def break_writes(self, broken: set[str]) -> None:
+        """Let what Airflow stores for the task fail from now on, or no longer."""
+        self.task.store.broken = "store" in broken
+        self.forgetful |= self.task.store.broken
+        self.task.ti.broken_xcoms = broken
+
+    @rule(failures=st.sampled_from([1, 2]))
+    def break_look_ups(self, failures: int) -> None:
+        self.connection.failures = failures
+
+    @rule(key=st.sampled_from(["key-0", "key-1"]), where=st.sampled_from(["connection", "Polytomic", "both"]))
+    def rotate_key(self, key: str, where: str) -> None:
+        if where != "Polytomic":
+            self.connection.api_key = key
+        if where != "connection":
+            self.api.api_key = key
 
     @precondition(lambda self: not self.process.ended)
     @rule(times=st.sampled_from([1, 1, 2, 3, 5, 20]))
@@ -166,7 +266,7 @@ class Sequences(RuleBasedStateMachine):
         self.check()
 
     @precondition(lambda self: not self.process.ended)
-    @rule(fault=st.sampled_from(FAULTS), times=st.sampled_from([1, 2, 4, 6]))
+    @rule(fault=st.one_of(st.sampled_from(FAULTS), st.sampled_from(PROXY)), times=st.sampled_from([1, 2, 4, 6]))
     def fail(self, fault: str, times: int) -> None:
         self.broken |= fault.startswith("5")
         for _ in range(times):
@@ -175,7 +275,7 @@ class Sequences(RuleBasedStateMachine):
         self.check()
 
     @precondition(lambda self: not self.process.ended)
-    @rule(fault=st.sampled_from(["429", "500", "503", "403", "html 404", "html 500"]), times=st.sampled_from([2, 4, 6]))
+    @rule(fault=st.sampled_from(["429", "500", "503", "403", *PROXY]), times=st.sampled_from([2, 4, 6]))
     def refuse_starts(self, fault: str, times: int) -> None:
         """Refuse the next starts, and nothing else, as a limit or a broken part of the application does."""
         self.broken |= fault.startswith("5")
@@ -214,6 +314,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.api.in_flight)
     @rule()
     def deliver(self) -> None:
+        """Complete a start that was in flight, after seconds or minutes."""
         self.api.deliver(next(iter(self.api.in_flight)))
 
     # ---- invariants
@@ -222,7 +323,10 @@ class Sequences(RuleBasedStateMachine):
         """Check the result of a process that has ended."""
         process = self.process
         if process.error:
-            assert isinstance(process.error, (AlreadyRunning, PolytomicError)), process.error
+            failures = (AlreadyRunning, PolytomicError, LookupError, RuntimeError)
+            assert isinstance(process.error, failures), process.error
+            if isinstance(process.error, RuntimeError):
+                assert RESULT_XCOM_KEY in str(process.error)
             if isinstance(process.error, AlreadyRunning):
                 assert self.task.if_running in ("fail", "skip")
         if not isinstance(process.result, StartResult):
@@ -231,38 +335,41 @@ class Sequences(RuleBasedStateMachine):
         truth = next(one for one in self.api.executions if one.id == found.execution.id)
         assert found.execution.outcome.final
         assert found.execution.status == truth.status
+        excused = self.task.generation in self.excused
         if found.ownership is Ownership.OWNED:
-            assert truth in self.task.owned_executions()
-            if self.follower == "retry" and self.task.generation not in self.excused and truth.status != "completed":
+            assert truth in self.task.owned_executions() or excused
+            if self.follower == "retry" and not excused and truth.status != "completed":
                 assert truth.id not in self.there, "the failure of an earlier attempt, taken for its own"
         elif self.task.if_running != "join" and self.follower != "resume":
             assert self.broken, "joined without a reason"
             assert truth.id not in self.existed or self.api.status_lags
 
     @invariant()
-    def only_owned_executions_are_canceled(self) -> None:
+    def only_owned_executions_are_canceled_and_only_if_due(self) -> None:
         if not hasattr(self, "api"):
             return
         owned_executions = {one.id for one in self.api.executions if one.key}
         assert set(self.task.owned) <= owned_executions
-        assert self.api.canceled_ids <= owned_executions
+        assert self.api.canceled_ids <= owned_executions & self.task.due
 
     def teardown(self) -> None:
-        """Check that a last undisturbed retry starts what is needed, and nothing else."""
+        """Check that a last undisturbed attempt starts what is needed, and nothing else."""
         if not hasattr(self, "api"):
             return
         for key in list(self.api.in_flight):
             self.api.deliver(key)
-        if not self.process.ended:
-            self.process.die(acted=True)
+        self.task.end_process(answers=False)
+        self.task.store.broken, self.task.ti.broken_xcoms, self.connection.failures = False, set(), 0
+        self.connection.api_key = self.api.api_key
+        if self.task.state == "success":
+            return
+        follower = "retry" if self.may_retry else "clear"
         for one in self.api.executions:
-            if one.live and one not in self.task.owned_executions():
+            if one.live and (follower == "clear" or one not in self.task.owned_executions()):
                 self.api.end(one, "completed")
         self.api.advance(100.0)
-        if self.is_success:
-            return
-        needs, had = self.task.needs("retry"), len(self.api.executions)
-        self.begin("retry")
+        needs, had = self.task.needs(follower), len(self.api.executions)
+        self.begin(follower)
         self.process.run()
         self.check()
         if self.task.generation not in self.excused:

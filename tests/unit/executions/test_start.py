@@ -248,8 +248,7 @@ def test_every_policy_waits_for_an_execution_that_is_being_canceled(api: Simulat
     first = task.begin()
     until_started(first)
     first.step()
-    first.die(acted=False)
-    found = task.clear().run().result
+    found = task.restart().run().result
     assert [one.status for one in api.executions] == ["canceled", "completed"]
     assert found.execution.id == api.executions[1].id
 
