@@ -106,6 +106,8 @@ class SimulatedExecution:
     :param key: Idempotency-Key that started it; None if another party did
     :param answered: whether its key is answered with it; False if it is answered 500
     :param in_flight_for: seconds for which its start was in flight
+    :param cancels: number of cancel requests
+    :param was_canceled: whether one of them came before its end
     :param sender: attempt that has sent its start
     """
 
@@ -118,6 +120,7 @@ class SimulatedExecution:
     answered: bool = True
     in_flight_for: float = 0.0
     cancels: int = 0
+    was_canceled: bool = False
     canceled_at: float | None = None
     sender: Any = None
 
@@ -148,6 +151,7 @@ class SimulatedApi:
     :param forgotten: keys that have expired
     :param refused: statuses of refused starts, by key, before its first start was accepted or its answer recorded
     :param refused_later: the same of keys under which an answer is recorded
+    :param shown: executions whose start is in flight, by key
     :param delivering: key of the start in flight that is completed now
     :param sender: attempt that sends the requests
     :param api_key: API key that is accepted
@@ -171,6 +175,7 @@ class SimulatedApi:
     forgotten: set[str] = field(default_factory=set)
     refused: dict[str, list[int]] = field(default_factory=dict)
     refused_later: dict[str, list[int]] = field(default_factory=dict)
+    shown: dict[str, SimulatedExecution] = field(default_factory=dict)
     delivering: str | None = None
     sender: Any = None
     api_key: str = "key-0"
@@ -206,10 +211,18 @@ class SimulatedApi:
         """Start an execution of another party, if none runs."""
         return None if self.busy else self._make(None, plan or Plan(after=float("inf")))
 
+    def show_in_flight(self, key: str) -> None:
+        """Begin the execution of a start that is in flight, unless another one runs; its answer comes later."""
+        if not self.busy:
+            self.shown[key] = self._make(key)
+
     def deliver(self, key: str) -> None:
         """Complete a start that was in flight."""
         self.delivering = key
-        self._act(key)
+        if key in self.shown:
+            self.keys[key] = RecordedAnswer(self.now, 200, {"data": self._shown(self.shown[key])})
+        else:
+            self._act(key)
         del self.in_flight[key]
         self.delivering = None
 
@@ -332,6 +345,7 @@ class SimulatedApi:
         one.cancels += 1
         if not one.live:
             return 400, None
+        one.was_canceled = True
         if one.status != "canceling":
             one.status, one.canceled_at = "canceling", self.now
         return 200, {"data": {"message": "queued"}}
@@ -380,8 +394,8 @@ class Process:
     """Run a flow one step at a time, with the client's retries and metrics.
 
     :param stop: step at which the process dies
-    :param connection: Airflow connection that the client reads at its beginning and after a 401; default None: its key
-        is the right one, and it is never read
+    :param connection: Airflow connection that the client reads at its beginning; default None
+    :param config: settings of the client without a connection; default: those with a key that never changes
     """
 
     def __init__(
@@ -390,9 +404,10 @@ class Process:
         flow: Flow[Any],
         stop: Stop | None = None,
         connection: AirflowConnection | None = None,
+        config: ClientConfig = NO_CONNECTION,
     ) -> None:
         self.api = api
-        self.config = NO_CONNECTION
+        self.config = config
         self._read_key_at = 0.0
         self.steps = 0
         self.result: Any = None
@@ -404,7 +419,7 @@ class Process:
         self._flow = metered(steps, self.meter)
         self.waiting: Call[Any] | Pause | None = None
         try:
-            self.config = connection.read() if connection else NO_CONNECTION
+            self.config = connection.read() if connection else config
         except LookupError as error:
             self.error, self.ended = error, True
         else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
 
-from airflow_provider_polytomic._compat import STATE_STORE_KEY, WAITING_STATES, StoredTaskInstance, TaskStateUnknown
+from airflow_provider_polytomic._compat import WAITING_STATES, StoredTaskInstance, TaskStateUnknown
 from airflow_provider_polytomic._task import kill_guard
 from airflow_provider_polytomic._task.kill_guard import WaitingAttempt
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY, Attempt, TaskExecutionState
@@ -33,7 +33,15 @@ from airflow_provider_polytomic.executions import (
 )
 from airflow_provider_polytomic.executions.outcome import Outcome
 from tests.support.polling import poll_for_end
-from tests.support.simulated_api import SYNC, AirflowConnection, Process, SimulatedApi, SimulatedExecution, Stop
+from tests.support.simulated_api import (
+    NO_CONNECTION,
+    SYNC,
+    AirflowConnection,
+    Process,
+    SimulatedApi,
+    SimulatedExecution,
+    Stop,
+)
 from tests.support.task_instances import StateStore, TaskInstance
 
 POLL = 30.0
@@ -63,10 +71,12 @@ class OwningProcess:
     """A process that has an execution to cancel if its task is killed.
 
     :param waiting_state: state of the task while it waits
+    :param process: the process; None before its first step
     """
 
     attempt: WaitingAttempt
     waiting_state: str
+    process: Process | None
 
 
 @dataclass
@@ -246,7 +256,8 @@ class Task:
         state.set_awaited(ref.execution_id, Ownership.OWNED)
 
     def _set_owning(self, execution_id: str) -> None:
-        self.owning = OwningProcess(WaitingAttempt.of(self.ti, self.ti.try_number, execution_id), "running")
+        attempt = WaitingAttempt.of(self.ti, self.ti.try_number, execution_id)
+        self.owning = OwningProcess(attempt, "running", self.process)
 
     def _clock(self) -> float:
         return self.api.now
@@ -348,13 +359,16 @@ class Task:
 
         if kill_guard._was_killed(owning.attempt, stored, owning.waiting_state):
             ref = _ref(self, owning.attempt.execution_id)
-            Process(self.api, cancel(ref, timeout=2.0, clock=self._clock)).run()
+            config = owning.process.config if owning.process else NO_CONNECTION
+            Process(self.api, cancel(ref, timeout=2.0, clock=self._clock), config=config).run()
 
     def _run(self, flow: Flow[StartResult], stop: Stop | None) -> Process:
         self.api.sender = Sender(self.generation, self.attempt)
         self.ended_as, self.owning, self.process = "", None, None
         self.key_text = self.now.generation
         self.process = Process(self.api, flow, stop, self.connection)
+        if self.owning:
+            self.owning = replace(self.owning, process=self.process)
         return self.process
 
 

@@ -58,6 +58,7 @@ def cluster(emulator: Emulator, hostile: HostilePolytomic) -> Iterator[Cluster]:
     }
     env = {
         "AIRFLOW__CORE__XCOM_BACKEND": "tests.system.xcom_backend.FailingXCom",
+        "AIRFLOW__SECRETS__BACKEND": "tests.system.secrets_backend.FailingSecrets",
         "AIRFLOW__POLYTOMIC__WEBHOOK_CONN_ID": "polytomic_webhook",
         "AIRFLOW__POLYTOMIC__WEBHOOK_AIRFLOW_CONN_ID": "airflow_api",
     }

@@ -1,4 +1,4 @@
-"""Edit ``retries`` between attempts, fail the XCom backend, and make DAG runs again, on a real Airflow."""
+"""Edit ``retries`` between attempts, fail the XCom and secrets backends, and make DAG runs again, on a real Airflow."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from . import secrets_backend, xcom_backend
 from .cluster import Cluster
 from .conftest import OWNED, TIMEOUT, Scenario
 from .test_exactly_once import SIGNAL_DEATHS_ARE_RETRIED
-from .xcom_backend import FLAG
 
 RETRIES_FILE = "retries.txt"
 
 
 @pytest.fixture
-def without_xcom(cluster: Cluster) -> Callable[[], AbstractContextManager[None]]:
-    """Return a context manager in which the XCom backend is down."""
+def without(cluster: Cluster) -> Callable[[str], AbstractContextManager[None]]:
+    """Return a function that returns a context manager in which a backend is down, by the name of its file."""
 
     @contextmanager
-    def without_xcom() -> Iterator[None]:
-        flag = cluster.home / FLAG
+    def without(name: str) -> Iterator[None]:
+        flag = cluster.home / name
         flag.touch()
         try:
             yield
         finally:
             flag.unlink()
 
-    return without_xcom
+    return without
 
 
 def deploy(cluster: Cluster, dag_id: str, retries: int) -> None:
@@ -64,10 +64,10 @@ def test_edited_retries_neither_start_again_nor_keep_a_clear_from_it(run_dag, cl
     assert run.cancel_requests == [0, 0]
 
 
-def test_a_result_that_cannot_be_pushed_does_not_start_again(run_dag, without_xcom):
+def test_a_result_that_cannot_be_pushed_does_not_start_again(run_dag, without):
     run = run_dag("model_worker_retry")
     run.wait_until_waiting()
-    with without_xcom():
+    with without(xcom_backend.FLAG):
         run.finish()
         run.wait_until(lambda: run.task.try_number == 2 or run.task.state == "up_for_retry", "a failed attempt")
     run.wait_for_state("success")
@@ -75,11 +75,26 @@ def test_a_result_that_cannot_be_pushed_does_not_start_again(run_dag, without_xc
     assert run.xcom()["outcome"] == "success"
 
 
-def test_without_xcom_the_task_waits_in_the_worker(run_dag, without_xcom):
-    with without_xcom():
+def test_without_xcom_the_task_waits_in_the_worker(run_dag, without):
+    with without(xcom_backend.FLAG):
         run = run_dag("model_deferred_plain")
         run.wait_until(lambda: "without XCom the task cannot be deferred" in run.log(), "a wait in the worker")
     assert run.task.state == "running"
+    run.finish()
+    run.wait_for_state("success")
+    assert (len(run.executions), run.cancel_requests) == (1, [0])
+
+
+def test_the_look_up_of_a_connection_that_fails_for_a_while_ends_nothing(run_dag, without):
+    failed = "Could not look up the Airflow connection 'polytomic_secret'"
+    with without(secrets_backend.FLAG):
+        run = run_dag("model_deferred_secret")
+        run.wait_until(lambda: failed in run.log(), "a failed look-up in the worker")
+    run.wait_until(lambda: run.executions, "an execution")
+    in_worker = run.log().count(failed)
+    with without(secrets_backend.FLAG):
+        run.wait_until(lambda: run.log().count(failed) > in_worker, "a failed look-up in the triggerer")
+    run.wait_until_waiting()
     run.finish()
     run.wait_for_state("success")
     assert (len(run.executions), run.cancel_requests) == (1, [0])

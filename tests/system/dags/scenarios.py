@@ -52,6 +52,15 @@ for mode, how in MODES.items():
             )
         globals()[dag.dag_id] = dag
 
+with scenario("model_deferred_secret") as model_deferred_secret:
+    PolytomicStartSyncOperator(
+        task_id="sync",
+        sync_id="{{ dag_run.conf['sync_id'] }}",
+        poll_interval=2,
+        deferrable=True,
+        polytomic_conn_id="polytomic_secret",
+    )
+
 with scenario("model_mapped") as model_mapped:
     PolytomicStartSyncOperator.partial(task_id="sync", poll_interval=2, deferrable=True).expand_kwargs(
         [{"sync_id": "{{ dag_run.conf['sync_ids'][0] }}"}, {"sync_id": "{{ dag_run.conf['sync_ids'][1] }}"}]

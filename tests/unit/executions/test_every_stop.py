@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 
+from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY
 from airflow_provider_polytomic.executions import AlreadyRunning, DeadlinePassed, IfRunning, Ownership
-from tests.support.simulated_api import KINDS, Plan, SimulatedApi, Stop
+from tests.support.simulated_api import KINDS, PROXY, AirflowConnection, Plan, SimulatedApi, Stop
 from tests.support.simulated_task import WAYS, Task
 
 pytestmark = pytest.mark.parametrize("way", WAYS)
@@ -141,3 +143,49 @@ def test_another_party_starts_between_status_and_start(policy: IfRunning, kind: 
             assert other is None or not other.cancels
             if not first.died:
                 break
+
+
+def drain(task: Task) -> None:
+    task.end_process()
+
+
+def edit(task: Task) -> None:
+    """Deploy a DAG file with fewer retries, and lose the worker."""
+    task.ti.task.retries -= 2
+    task.process.die(acted=True)
+
+
+def fail_xcom(task: Task) -> None:
+    task.ti.broken_xcoms = {EXECUTION_XCOM_KEY, RESULT_XCOM_KEY}
+
+
+def fail_store(task: Task) -> None:
+    task.store.broken = True
+
+
+def lose_the_key(task: Task) -> None:
+    """Rotate the key while the secrets backend fails."""
+    task.connection.api_key = task.api.api_key = "key-1"
+    task.connection.failures = 1
+
+
+TROUBLES = [drain, edit, fail_xcom, fail_store, lose_the_key, *PROXY[::4]]
+"""What happens at one step; `test_sequences.py` has all answers of a proxy."""
+
+
+@pytest.mark.parametrize("follower", ["retry", "clear"])
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one if isinstance(one, str) else one.__name__)
+def test_trouble_at_any_step(trouble: Any, follower: str, way: str) -> None:
+    for fate, step in product(("completed", "failed"), range(8)):
+        task = Task(SimulatedApi(plans=[Plan(fate)]), remembers=True, way=way, connection=AirflowConnection())
+        process = task.begin()
+        for _ in range(step):
+            if not process.ended:
+                process.step()
+        if not process.ended:
+            process.step(trouble) if isinstance(trouble, str) else trouble(task)
+        process.run()
+        check(task)
+        task.ti.broken_xcoms, task.store.broken, task.connection.failures = set(), False, 0
+        assert not task.api.canceled_ids
+        follow(task, follower)

@@ -38,6 +38,7 @@ AIRFLOWS = {
     "2.11": {"remembers": False, "counts_clears": False},
 }
 RETRIES = st.sampled_from([0, 1, 2, 3, 6])
+STEPS = st.sampled_from([0, 2, 4, 8, 20])
 WRITES = ("store", EXECUTION_XCOM_KEY, RESULT_XCOM_KEY)
 
 
@@ -58,8 +59,12 @@ class Sequences(RuleBasedStateMachine):
         airflow=st.sampled_from(list(AIRFLOWS)),
         retries=RETRIES,
         way=st.sampled_from(list(WAYS)),
+        broken=st.sampled_from([set(), set(), {EXECUTION_XCOM_KEY}]),
+        steps=STEPS,
     )
-    def prepare(self, api: SimulatedApi, policy: IfRunning, airflow: str, retries: int, way: str) -> None:
+    def prepare(
+        self, api: SimulatedApi, policy: IfRunning, airflow: str, retries: int, way: str, broken: set[str], steps: int
+    ) -> None:
         self.api = api
         self.connection = AirflowConnection()
         self.task = Task(api, policy, retries=retries, way=way, connection=self.connection, **AIRFLOWS[airflow])
@@ -70,7 +75,8 @@ class Sequences(RuleBasedStateMachine):
         self.generations: dict[int, str] = {}
         self.follower = "begin"
         self.broken = self.forgetful = False
-        self.begin("begin")
+        self.task.ti.broken_xcoms = broken
+        self.begin("begin", steps)
 
     # ---- counting
 
@@ -131,13 +137,15 @@ class Sequences(RuleBasedStateMachine):
         statuses = (self.api.refused_later if recorded else self.api.refused).get(key, [])
         return any(statuses.count(status) >= (2 if status == 403 else 4) for status in statuses if status != 409)
 
-    def check_generation(self, follower: str, in_finished_run: bool) -> None:
+    def check_generation(self, in_finished_run: bool) -> None:
         """Check that the keys change with a clear, and with nothing else."""
         generation, attempt = self.task.generation, self.task.now
         text = attempt.generation
-        if follower == "clear" and text in self.generations.values():
+        alike = [number for number, other in self.generations.items() if other == text and number < generation]
+        if alike:
             assert not in_finished_run
-            assert not self.is_remembered or self.forgetful, "a clear that is taken for a retry"
+            is_known = self.is_remembered and self.had_succeeded
+            assert not is_known or self.forgetful, "a clear that is taken for a retry"
             self.excused.add(generation)
         if self.generations.setdefault(generation, text) != text:
             assert self.forgetful, "a retry that is taken for a clear"
@@ -151,19 +159,22 @@ class Sequences(RuleBasedStateMachine):
 
     # ---- Airflow
 
-    def begin(self, follower: str, *, in_finished_run: bool = False) -> None:
+    def begin(self, follower: str, steps: int = 0, *, in_finished_run: bool = False) -> None:
         self.there = [one.id for one in self.api.executions if not one.live]
         self.existed = {one.id for one in self.api.executions}
-        self.follower, self.is_remembered = follower, bool(self.task.store.values)
+        self.follower = follower
+        self.is_remembered, self.had_succeeded = bool(self.task.store.values), self.task.is_success
         if follower == "clear":
             self.process = self.task.clear(in_finished_run=in_finished_run)
         else:
             begins = {"begin": "begin", "again": "begin", "retry": "retry", "restart": "restart", "resume": "resume"}
             self.process = getattr(self.task, begins[follower])()
-        self.check_generation(follower, in_finished_run)
+        self.check_generation(in_finished_run)
+        self.advance(steps)
+        self.check()
 
     process: Process
-    is_remembered = False
+    is_remembered = had_succeeded = False
 
     @property
     def may_retry(self) -> bool:
@@ -171,14 +182,14 @@ class Sequences(RuleBasedStateMachine):
         return self.task.state == "up_for_retry" and ti.try_number <= ti.max_tries
 
     @precondition(lambda self: self.may_retry)
-    @rule(retries=st.one_of(st.none(), RETRIES), clears_others=st.booleans())
-    def retry(self, retries: int | None, clears_others: bool) -> None:
+    @rule(retries=st.one_of(st.none(), RETRIES), clears_others=st.booleans(), steps=STEPS)
+    def retry(self, retries: int | None, clears_others: bool, steps: int) -> None:
         """Retry, after another task was cleared or the DAG file was deployed, too."""
         if retries is not None:
             self.task.ti.task.retries = retries
         if clears_others and self.task.counts_clears:
             self.task.ti.clear_others()
-        self.begin("retry")
+        self.begin("retry", steps)
 
     @precondition(lambda self: self.process.died and not self.api.in_flight and self.task.state == "up_for_retry")
     @rule()
@@ -191,18 +202,15 @@ class Sequences(RuleBasedStateMachine):
     def resume(self) -> None:
         self.begin("resume")
 
-    @precondition(lambda self: self.task.state != "running")
-    @rule(in_finished_run=st.booleans(), retries=st.one_of(st.none(), RETRIES))
-    def clear(self, in_finished_run: bool, retries: int | None) -> None:
+    @rule(in_finished_run=st.booleans(), retries=st.one_of(st.none(), RETRIES), steps=STEPS)
+    def clear(self, in_finished_run: bool, retries: int | None, steps: int) -> None:
+        """Clear the task; while it runs in a worker, it restarts."""
         if retries is not None:
             self.task.ti.task.retries = retries
-        self.begin("clear", in_finished_run=in_finished_run and self.process.ended)
-
-    @precondition(lambda self: self.task.state == "running")
-    @rule()
-    def restart(self) -> None:
-        """Clear the task while it runs in a worker."""
-        self.begin("restart")
+        if self.task.state == "running":
+            self.begin("restart", steps)
+        else:
+            self.begin("clear", steps, in_finished_run=in_finished_run and self.process.ended)
 
     @precondition(lambda self: not self.process.ended)
     @rule(acted=st.booleans(), is_cut_off=st.booleans())
@@ -225,7 +233,7 @@ class Sequences(RuleBasedStateMachine):
     def mark(self, state: str, acted: bool, answers: bool) -> None:
         owning = self.task.owning
         self.task.kill(state, acted=acted, answers=answers)
-        if owning and answers:
+        if owning and answers and not self.connection.failures:
             execution = next(one for one in self.api.executions if one.id == owning.attempt.execution_id)
             assert execution.cancels or not execution.live, "not canceled although the task is over"
 
@@ -235,43 +243,68 @@ class Sequences(RuleBasedStateMachine):
         """Let a process that was cut off end, whatever the task does by now."""
         self.task.signal(self.cut_off.pop(0))
 
-    @rule(retries=RETRIES)
-    def edit_retries(self, retries: int) -> None:
-        self.task.ti.task.retries = retries
+    @rule(broken=st.one_of(st.just(set()), st.sets(st.sampled_from(WRITES))), look_ups=st.sampled_from([0, 0, 1, 2]))
+    def break_airflow(self, broken: set[str], look_ups: int) -> None:
+        """Let what Airflow stores for the task fail from now on, or no longer, and the next look-ups of the connection.
 
-    @rule(broken=st.sets(st.sampled_from(WRITES)))
-    def break_writes(self, broken: set[str]) -> None:
-        """Let what Airflow stores for the task fail from now on, or no longer."""
+        :param broken: what fails
+        """
         self.task.store.broken = "store" in broken
         self.forgetful |= self.task.store.broken
         self.task.ti.broken_xcoms = broken
+        self.connection.failures = look_ups
 
-    @rule(failures=st.sampled_from([1, 2]))
-    def break_look_ups(self, failures: int) -> None:
-        self.connection.failures = failures
-
-    @rule(key=st.sampled_from(["key-0", "key-1"]), where=st.sampled_from(["connection", "Polytomic", "both"]))
-    def rotate_key(self, key: str, where: str) -> None:
-        if where != "Polytomic":
-            self.connection.api_key = key
-        if where != "connection":
-            self.api.api_key = key
+    @precondition(lambda self: not self.process.ended)
+    @rule(first=st.sampled_from(["connection", "connection", "Polytomic"]), steps=st.sampled_from([0, 1, 3]))
+    def rotate_key(self, first: str, steps: int) -> None:
+        """Rotate the API key in the Airflow connection and in Polytomic, with some steps in between."""
+        key = "key-1" if self.api.api_key == "key-0" else "key-0"
+        places = [self.connection, self.api]
+        for place in places if first == "connection" else reversed(places):
+            place.api_key = key
+            self.advance(steps)
+        self.check()
 
     @precondition(lambda self: not self.process.ended)
     @rule(times=st.sampled_from([1, 1, 2, 3, 5, 20]))
     def step(self, times: int) -> None:
+        self.advance(times)
+        self.check()
+
+    @precondition(lambda self: not self.process.ended and not self.task.owning and not self.api.in_flight)
+    @rule(seconds=st.sampled_from([5.0, 20.0, 100.0, 250.0]), shown=st.booleans())
+    def start_late(self, seconds: float, shown: bool) -> None:
+        """Let the start be answered after seconds or minutes, although the status shows the execution before."""
+        for _ in range(12):
+            if key := getattr(self.process.waiting, "idempotency_key", None):
+                break
+            self.advance(1)
+        if self.process.ended or key is None or key in self.api.keys:
+            return
+        self.advance(1, "flies")
+        if shown:
+            self.api.show_in_flight(key)
+        until = self.api.now + seconds
+        for _ in range(100):
+            if self.api.now < until:
+                self.advance(1)
+        if key in self.api.in_flight:
+            self.api.deliver(key)
+        self.check()
+
+    def advance(self, times: int, fault: str = "") -> None:
         for _ in range(times):
             if not self.process.ended:
-                self.process.step()
-        self.check()
+                self.process.step(fault)
 
     @precondition(lambda self: not self.process.ended)
     @rule(fault=st.one_of(st.sampled_from(FAULTS), st.sampled_from(PROXY)), times=st.sampled_from([1, 2, 4, 6]))
     def fail(self, fault: str, times: int) -> None:
         self.broken |= fault.startswith("5")
         for _ in range(times):
-            if not self.process.ended:
-                self.process.step(fault)
+            waits = self.task.found and not self.process.ended
+            self.advance(1, fault)
+            assert not (waits and fault in PROXY and self.process.error), "a wait that a proxy has ended"
         self.check()
 
     @precondition(lambda self: not self.process.ended)
@@ -329,6 +362,8 @@ class Sequences(RuleBasedStateMachine):
                 assert RESULT_XCOM_KEY in str(process.error)
             if isinstance(process.error, AlreadyRunning):
                 assert self.task.if_running in ("fail", "skip")
+                running = next(one for one in self.api.executions if one.id == process.error.execution.id)
+                assert running.sender != self.api.sender, "the execution that this attempt has started is in its way"
         if not isinstance(process.result, StartResult):
             return
         found = process.result
@@ -350,7 +385,8 @@ class Sequences(RuleBasedStateMachine):
             return
         owned_executions = {one.id for one in self.api.executions if one.key}
         assert set(self.task.owned) <= owned_executions
-        assert self.api.canceled_ids <= owned_executions & self.task.due
+        assert self.api.canceled_ids <= owned_executions
+        assert {one.id for one in self.api.executions if one.was_canceled} <= self.task.due
 
     def teardown(self) -> None:
         """Check that a last undisturbed attempt starts what is needed, and nothing else."""

@@ -102,6 +102,21 @@ class TestEditedRetries:
         task.retry().finish()
         assert len(kind.emulator.executions(sync_id)) == 1
 
+    @pytest.mark.parametrize("after", [0, 1, 2])
+    def test_after_the_clear_of_another_task_a_retry_is_not_a_clear(
+        self, kind, task_instance, state_store, deferred, after
+    ):
+        sync_id = kind.add(duration=60)
+        operator = kind.start(sync_id, deferrable=True, retries=3)
+        task = task_instance(operator, task_state_store=state_store)
+        with pytest.raises(deferred):
+            task.execute()
+        task.clear_others()
+        task.task.retries = after
+        task.retry().finish()
+        assert len(kind.emulator.executions(sync_id)) == 1
+        assert kind.cancels == []
+
     def test_no_failure_of_an_earlier_attempt_is_the_result_of_a_later_one(self, kind, task_instance, context):
         failures = [{"outcome": "failed"}, {"outcome": "failed"}]
         sync_id = kind.add(duration=60, next_executions=failures)
