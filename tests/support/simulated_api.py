@@ -14,8 +14,6 @@ from datetime import datetime, timezone
 from itertools import count
 from typing import Any, TypeVar
 
-import httpx
-
 from airflow_provider_polytomic.api import ClientConfig
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.credentials import KEY_LOOKUP_INTERVAL, ReadKeyAgain, reauthorized, with_key_of
@@ -27,7 +25,7 @@ from airflow_provider_polytomic.api.errors import (
     class_of_status,
 )
 from airflow_provider_polytomic.api.flow import Flow, Pause
-from airflow_provider_polytomic.api.http import read_response
+from airflow_provider_polytomic.api.http import Response, read_response
 from airflow_provider_polytomic.api.metering import metered
 from airflow_provider_polytomic.api.retry import Backoff, RetryPolicy, retrying
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
@@ -256,7 +254,7 @@ class SimulatedApi:
             raise PolytomicTransportError("reset", method=call.method, path=call.path, sent=True)
         if fault in PROXY:
             body, status = fault.split()
-            return read_response(call, NO_CONNECTION, httpx.Response(int(status)), FOREIGN_BODIES[body])
+            return read_response(call, NO_CONNECTION, Response(int(status), []), FOREIGN_BODIES[body])
         if config and config.api_key != self.api_key:
             raise self._error(call, 401)
         if fault in EDGE or (fault[:3].isdigit() and fault != "500 acted" and not call.idempotency_key):

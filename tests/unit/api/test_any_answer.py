@@ -22,7 +22,7 @@ from airflow_provider_polytomic.api import (
     syncs,
 )
 from airflow_provider_polytomic.api.call import next_page
-from airflow_provider_polytomic.api.http import read_response
+from airflow_provider_polytomic.api.http import Response, read_response
 from airflow_provider_polytomic.api.models.base import Message
 from airflow_provider_polytomic.api.models.executions import SyncStatus
 from tests.support.operations import OPERATIONS
@@ -124,7 +124,7 @@ def test_any_value_in_any_field_is_read_as_one_that_can_be_stored(call: Call[Any
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     def check(payload: Any) -> None:
         body = json.dumps(payload).encode()
-        result = outcome(lambda: read_response(call, CONFIG, httpx.Response(200), body))
+        result = outcome(lambda: read_response(call, CONFIG, Response(200, []), body))
         assert isinstance(result, (PolytomicResponseError, BaseModel if call.model else type(None)))
         assert_storable(result.model_dump(mode="json") if isinstance(result, BaseModel) else str(result))
 
