@@ -70,13 +70,11 @@ STATE_STORE_KEY = "polytomic_execution"
 __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
     "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
-    "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown", "WatcherStore",
-    "airflow_stats",
-    "can_start_from_trigger", "conf", "core_timetable", "current_context", "end_event_xcoms", "event_trigger_base",
-    "find_connection",
-    "first_poke_date", "has_asset_watchers", "has_xcom_args", "mask_secret", "push_xcom_in_trigger",
-    "set_upstream_from", "stored_task_instance_in_trigger", "stored_task_instance_in_worker", "trigger_has_on_kill",
-    "xcom_in_trigger", "xcom_value",
+    "LastingStore", "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown",
+    "WatcherStore", "airflow_stats", "can_start_from_trigger", "conf", "core_timetable", "current_context",
+    "end_event_xcoms", "event_trigger_base", "find_connection", "first_poke_date", "has_asset_watchers",
+    "has_xcom_args", "mask_secret", "push_xcom_in_trigger", "set_upstream_from", "stored_task_instance_in_trigger",
+    "stored_task_instance_in_worker", "trigger_has_on_kill", "xcom_in_trigger", "xcom_value",
 ]  # fmt: skip
 
 
@@ -145,29 +143,29 @@ class StateStore:
             return None
 
 
-class PokeStore:
-    """Store a value from one poke of a rescheduled sensor to the next, which runs in another process.
+class LastingStore:
+    """Store a value for the later processes of a task instance: its next pokes and its next attempts.
 
-    Airflow deletes the XComs of a task instance before each poke. From Airflow 3.3 on, the value is in the task state
-    store; on Airflow 2, in the audit log, to which a worker of Airflow 3 cannot write. 3.0 to 3.2 store nothing.
+    Airflow deletes the XComs of a task instance before each of them. From Airflow 3.3 on, the value is in the task
+    state store; on Airflow 2, in the audit log, to which a worker of Airflow 3 cannot write. 3.0 to 3.2 store nothing.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, key: str = STATE_STORE_KEY) -> None:
         self._ti: Any = context["ti"]
-        self._store = StateStore(context) if context.get("task_state_store") is not None else None
+        self._key = key
+        self._store = StateStore(context, key) if context.get("task_state_store") is not None else None
 
     def get(self) -> dict[str, Any] | None:
-        """Return what a poke of this attempt has stored, or None."""
-        value = self._store.get() if self._store else self._try(_read_audit_log, self._ti)
-        return value if isinstance(value, dict) and value.get("try_number") == self._ti.try_number else None
+        """Return the stored value, or None."""
+        value = self._store.get() if self._store else self._try(_read_audit_log, self._ti, self._key)
+        return value if isinstance(value, dict) else None
 
     def set(self, value: dict[str, Any]) -> None:
         """Store a value."""
-        value = {**value, "try_number": self._ti.try_number}
         if self._store:
             self._store.set(value)
         else:
-            self._try(_write_audit_log, self._ti, value)
+            self._try(_write_audit_log, self._ti, self._key, value)
 
     def _try(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if find_spec("airflow.sdk"):
@@ -179,22 +177,35 @@ class PokeStore:
             return None
 
 
-def _read_audit_log(task_instance: Any) -> Any:
+class PokeStore(LastingStore):
+    """Store a value from one poke of a rescheduled sensor to the next, which runs in another process."""
+
+    def get(self) -> dict[str, Any] | None:
+        """Return what a poke of this attempt has stored, or None."""
+        value = super().get() or {}
+        return value if value.get("try_number") == self._ti.try_number else None
+
+    def set(self, value: dict[str, Any]) -> None:
+        """Store a value."""
+        super().set({**value, "try_number": self._ti.try_number})
+
+
+def _read_audit_log(task_instance: Any, key: str) -> Any:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        entries = session.query(Log.extra).filter_by(event=STATE_STORE_KEY, **_keys(task_instance))
+        entries = session.query(Log.extra).filter_by(event=key, **_keys(task_instance))
         extra = entries.order_by(Log.id.desc()).limit(1).scalar()
     return json.loads(extra) if extra else None
 
 
-def _write_audit_log(task_instance: Any, value: dict[str, Any]) -> None:
+def _write_audit_log(task_instance: Any, key: str, value: dict[str, Any]) -> None:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        session.add(Log(STATE_STORE_KEY, task_instance, extra=json.dumps(value)))
+        session.add(Log(key, task_instance, extra=json.dumps(value)))
 
 
 def first_poke_date(context: Context) -> Any:

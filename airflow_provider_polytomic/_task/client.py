@@ -1,4 +1,4 @@
-"""Create the client of a task whose timeout also limits its requests."""
+"""Create the clients of tasks: with their connection and organization, and with a timeout that limits all requests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
@@ -13,6 +14,23 @@ if TYPE_CHECKING:
 
 MIN_ANSWER_TIMEOUT = 5.0
 """Seconds that Polytomic has for an answer, however short the timeout of a task is."""
+
+
+class ClientTask:
+    """Send the requests of a task with its Airflow connection, for its organization."""
+
+    polytomic_conn_id: str
+    organization_id: str | None
+
+    @property
+    def _hook(self) -> PolytomicHook:
+        """A hook for the connection and the organization.
+
+        :raises PolytomicRequestRefused: if the organization is a template that rendered to nothing: the login of the
+            connection, which counts without one, may be another organization
+        """
+        organization_id = None if self.organization_id is None else as_id(self.organization_id, "organization_id")
+        return PolytomicHook(self.polytomic_conn_id, organization_id)
 
 
 def answer_timeout(timeout: float | None, maximum: float) -> float:
@@ -24,10 +42,12 @@ def answer_timeout(timeout: float | None, maximum: float) -> float:
     return maximum if timeout is None else min(maximum, max(timeout, MIN_ANSWER_TIMEOUT))
 
 
-def open_client(conn_id: str, timeout: float | None, sleep: Callable[[float], None] | None = None) -> PolytomicClient:
+def open_client(
+    hook: PolytomicHook, timeout: float | None, sleep: Callable[[float], None] | None = None
+) -> PolytomicClient:
     """Create a client that gives up an unanswered request, retries included, when the timeout of the task has passed.
 
-    :param conn_id: id of the Airflow connection
+    :param hook: hook of the task
     :param timeout: timeout of the task in seconds; None for none
     :param sleep: function that waits for a number of seconds; default ``time.sleep``
     :raises PolytomicRequestRefused: if the connection cannot be used
@@ -35,7 +55,7 @@ def open_client(conn_id: str, timeout: float | None, sleep: Callable[[float], No
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.api.retry import RetryPolicy
 
-    config = PolytomicHook(conn_id).config()
+    config = hook.config()
     return PolytomicClient(
         config=replace(config, timeout=answer_timeout(timeout, config.timeout)),
         retry_timeout=answer_timeout(timeout, RetryPolicy.budget),

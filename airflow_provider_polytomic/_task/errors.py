@@ -23,7 +23,6 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicTaskError,
     PolytomicUnavailable,
 )
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api import PolytomicError
     from airflow_provider_polytomic.executions import Diagnostics, Execution, SuccessCriteria
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
+    from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 log = logging.getLogger(__name__)
 E = TypeVar("E", bound=PolytomicTaskError)
@@ -53,11 +53,11 @@ _INACTIVE = re.compile(r"\b(not active|inactive)\b", re.IGNORECASE)
 
 
 @contextmanager
-def translate_api_errors(failure: str, conn_id: str, *, sync: tuple[str, str] | None = None) -> Iterator[None]:
+def translate_api_errors(failure: str, hook: PolytomicHook, *, sync: tuple[str, str] | None = None) -> Iterator[None]:
     """Raise an exception of this provider for a failed request: what failed, why, and what to do next.
 
     :param failure: what could not be done, as a sentence without its full stop
-    :param conn_id: id of the Airflow connection
+    :param hook: hook that has sent the request
     :param sync: kind and id of a sync; if Polytomic rejects the request as invalid, the message lists its problems
     """
     from airflow_provider_polytomic.api import PolytomicError, PolytomicValidationError
@@ -66,8 +66,8 @@ def translate_api_errors(failure: str, conn_id: str, *, sync: tuple[str, str] | 
         yield
     except PolytomicError as error:
         may_have_problems = isinstance(error, PolytomicValidationError) and not error.advice
-        problems = _problems_of(*sync, conn_id) if sync and may_have_problems else []
-        raise _translate(error, failure, conn_id, problems) from None
+        problems = _problems_of(*sync, hook) if sync and may_have_problems else []
+        raise _translate(error, failure, hook.polytomic_conn_id, problems) from None
 
 
 def _translate(error: PolytomicError, failure: str, conn_id: str, problems: Sequence[str]) -> PolytomicTaskError:
@@ -117,13 +117,13 @@ def _steps_if_unavailable(error: PolytomicError, connection: str) -> list[str]:
     return [step, "retry the task, which continues where this attempt stopped"]
 
 
-def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
+def _problems_of(kind: str, sync_id: str, hook: PolytomicHook) -> list[str]:
     """Return what Polytomic reports as wrong with a sync."""
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.executions import sync_kind
 
     try:
-        config = replace(PolytomicHook(conn_id).config(), max_requests_per_minute=None)
+        config = replace(hook.config(), max_requests_per_minute=None)
         with PolytomicClient(config=config) as client:
             sync = client.send(sync_kind(kind).api.get(sync_id).with_timeout(PROBLEMS_TIMEOUT))
         return [problem.message or problem.code for problem in getattr(sync, "problems", ())]
@@ -132,16 +132,16 @@ def _problems_of(kind: str, sync_id: str, conn_id: str) -> list[str]:
         return []
 
 
-def find_diagnostics(execution: Execution, conn_id: str) -> Diagnostics:
+def find_diagnostics(execution: Execution, hook: PolytomicHook) -> Diagnostics:
     """Return what else Polytomic knows about an unsuccessful execution, as far as it answers in time.
 
-    :param conn_id: id of the Airflow connection
+    :param hook: hook of the task
     """
     from airflow_provider_polytomic.executions import Diagnostics
 
     found = [Diagnostics()]
     try:
-        config = PolytomicHook(conn_id).config()
+        config = hook.config()
         run_with_deadline(
             lambda: _collect(execution, config, found), FAILURE_REPORT_TIMEOUT, name="polytomic-diagnostics"
         )
@@ -207,18 +207,18 @@ def error_for(
 
 
 def timeout_error(
-    context: Context, execution: Execution, conn_id: str | None, steps: Sequence[str]
+    context: Context, execution: Execution, hook: PolytomicHook | None, steps: Sequence[str]
 ) -> PolytomicRunError:
     """Push the result of an execution that has exceeded its timeout, and return the exception.
 
-    :param conn_id: id of the Airflow connection for diagnostics; None if Polytomic does not answer
+    :param hook: hook of the task, for diagnostics; None if Polytomic does not answer
     :param steps: what to do next if it has not ended or was canceled
     """
     from airflow_provider_polytomic.executions import Diagnostics, Outcome
 
     execution = with_link(context, execution)
     problem = TaskExecutionState(context).push_result(execution.result())
-    diagnostics = find_diagnostics(execution, conn_id) if conn_id else Diagnostics()
+    diagnostics = find_diagnostics(execution, hook) if hook else Diagnostics()
     headline = "has not ended in time"
     if execution.outcome is Outcome.CANCELED:
         headline, steps = "has not ended in time, and was canceled by this task", [RETRY_STARTS_AGAIN, *steps]

@@ -26,6 +26,7 @@ class ExecutionEvent:
     :param status: ended, the deadline has passed, Polytomic has refused a request, or the wait has failed otherwise
     :param try_number: the attempt that the trigger waited for
     :param message: the reason of a refusal or a failure
+    :param sync_id: the sync whose execution the trigger waited for; None if it was many syncs, or not yet known
     :param execution_id: the execution that the trigger waited for; None if it had no id yet
     :param execution: result of an execution that has ended, or was canceled at the deadline
     :param executions: results of many executions in the order given to the trigger; a text instead of a result is the
@@ -39,6 +40,7 @@ class ExecutionEvent:
     status: EventStatus
     try_number: int | None = None
     message: str = ""
+    sync_id: str | None = None
     execution_id: str | None = None
     execution: ExecutionResult | None = None
     executions: list[ExecutionResult | str | None] | None = None

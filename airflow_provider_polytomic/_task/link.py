@@ -37,6 +37,7 @@ class LinkedTask:
     _sync_url: str | None = None
     _sync_name: str | None = None
     _named_sync: str | None = None
+    _resolved_name: str | None = None
     _found_sync: Sync | BulkSync | None = None
 
 
@@ -91,7 +92,7 @@ def push_link(
     if named and not name and sync._named_sync != target.sync_id:
         if sync._found_sync is None or sync._found_sync.id != target.sync_id:
             sync._found_sync = client.run(find_sync(target.kind, target.sync_id))
-        name = name_of(sync._found_sync, client.config.secrets) or ""
+        name = name_of(sync._found_sync, client.config.secrets) or sync._resolved_name or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
     try_xcom_push(context["ti"], SYNC_NAME_XCOM_KEY, name)
     execution_id = getattr(target, "execution_id", None)

@@ -27,7 +27,7 @@ def finish_execution(
 ) -> ExecutionResult:
     """Return the result of an ended execution; if it does not meet the criteria, push the result and raise.
 
-    :param task: an operator or sensor with ``polytomic_conn_id``
+    :param task: an operator or sensor
     :param retry_hint: how another execution is started
     :raises PolytomicRunError: if the execution does not meet the criteria
     """
@@ -39,7 +39,7 @@ def finish_execution(
         task.log.warning("Left %d schemas of %s out of the result, which has those that failed", left_out, execution.id)
     if not criteria.is_met_by(execution):
         problem = TaskExecutionState(context).push_result(execution.result())
-        diagnostics = find_diagnostics(execution, task.polytomic_conn_id)
+        diagnostics = find_diagnostics(execution, task._hook)
         error = error_for(context, execution, criteria, diagnostics, retry_hint)
         record_for_lineage(task, execution, error.message_without_records)
         raise with_problem(error, problem)

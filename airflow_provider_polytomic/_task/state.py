@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from airflow_provider_polytomic._compat import StateStore
+from airflow_provider_polytomic._compat import LastingStore, StateStore
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.results import Ownership
 
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 EXECUTION_XCOM_KEY = "polytomic_execution"
-"""XCom with the execution that a task instance waits for: ``execution_id``, ``ownership`` and ``try_number``."""
+"""XCom with ``sync_id``, ``execution_id``, ``ownership`` and ``try_number`` of what a task instance waits for."""
 
 RESULT_XCOM_KEY = "return_value"
+
+SYNC_STORE_KEY = "polytomic_sync"
+"""Key of the sync that a task instance has resolved a name to, in :class:`LastingStore`."""
 
 SAVED_FACTS = {
     "generation": str, "past": list, "first_try": int, "try_number": int, "max_tries": int, "clear_number": int,
@@ -166,12 +169,17 @@ class TaskExecutionState:
         """The attempt, in the generation of the earlier attempts unless the task was cleared since."""
         return Attempt.of(self._context, self._saved)
 
-    def set_awaited(self, execution_id: str | None, ownership: Ownership) -> bool:
+    def set_awaited(self, sync_id: str | None, execution_id: str | None, ownership: Ownership) -> bool:
         """Write the execution that this attempt waits for; the id is None while it is not known.
 
         :return: whether XCom has accepted it
         """
-        value = {"execution_id": execution_id, "ownership": ownership.value, "try_number": self._ti.try_number}
+        value = {
+            "sync_id": sync_id,
+            "execution_id": execution_id,
+            "ownership": ownership.value,
+            "try_number": self._ti.try_number,
+        }
         return not try_xcom_push(self._ti, EXECUTION_XCOM_KEY, value)
 
     def get_awaited(self) -> dict[str, Any] | None:
@@ -179,19 +187,24 @@ class TaskExecutionState:
         awaited = try_xcom_pull(self._ti, EXECUTION_XCOM_KEY)
         return awaited if awaited and awaited["try_number"] == self._ti.try_number else None
 
-    def begin_generation(self) -> str | None:
+    def begin_generation(self) -> dict[str, Any]:
         """Begin another generation if the task was cleared since an attempt has saved an execution.
 
-        :return: the execution of the generation before, if the task was still to wait for it
+        :return: what was saved of the generation before, if the task was still to wait for its execution
         """
         saved = self._saved
         if not saved or saved["generation"] == self.attempt.generation:
-            return None
-        self.save_started(None)
-        return None if saved.get("released") else saved.get("execution_id")
+            return {}
+        self.save_started(None, None)
+        return {} if saved.get("released") or not saved.get("execution_id") else saved
 
     def save_started(
-        self, execution_id: str | None, schema_results: Sequence[Mapping[str, Any]] = (), *, released: bool = False
+        self,
+        sync_id: str | None,
+        execution_id: str | None,
+        schema_results: Sequence[Mapping[str, Any]] = (),
+        *,
+        released: bool = False,
     ) -> None:
         """Save the execution that was started.
 
@@ -200,6 +213,7 @@ class TaskExecutionState:
         """
         self._saved = {
             **self.attempt.save(),
+            "sync_id": sync_id,
             "execution_id": execution_id,
             "previous_schema_results": list(schema_results),
             "released": released,
@@ -213,7 +227,24 @@ class TaskExecutionState:
     def release(self) -> None:
         """Save that the task returns its result; an attempt after this one begins another generation."""
         if started := self.get_started():
-            self.save_started(started["execution_id"], started["previous_schema_results"], released=True)
+            self.save_started(
+                started.get("sync_id"), started["execution_id"], started["previous_schema_results"], released=True
+            )
+
+    def get_sync_id(self, facts: Mapping[str, Any]) -> str | None:
+        """Return the sync that an attempt since the last clear has resolved a name to.
+
+        :param facts: the name, and what else it depends on
+        """
+        kept = LastingStore(self._context, SYNC_STORE_KEY).get() or {}
+        sync_id = kept.pop("sync_id", None)
+        same = kept == {**facts, "generation": self.attempt.generation}
+        return sync_id if same and isinstance(sync_id, str) else None
+
+    def save_sync_id(self, sync_id: str, facts: Mapping[str, Any]) -> None:
+        """Save the sync that a name was resolved to."""
+        value = {**facts, "generation": self.attempt.generation, "sync_id": sync_id}
+        LastingStore(self._context, SYNC_STORE_KEY).set(value)
 
     def push_result(self, result: Any) -> str:
         """Push the result of a task that is about to fail.

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from airflow_provider_polytomic._task.client import ClientTask
 from airflow_provider_polytomic._task.link import LinkedTask
-from airflow_provider_polytomic._task.values import as_id
+from airflow_provider_polytomic._task.state import TaskExecutionState
+from airflow_provider_polytomic._task.values import as_id, check_exactly_one, exactly_one
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_polytomic.api.flow import Flow
     from airflow_provider_polytomic.executions import ExecutionRef, SuccessCriteria
     from airflow_provider_polytomic.results import SyncKindName
 
 T = TypeVar("T")
 
-SYNC_ID_PARAMETERS: dict[SyncKindName, str] = {"model": "sync_id", "bulk": "bulk_sync_id"}
-"""The parameter with the id of the sync, for each kind of sync."""
+SYNC_PARAMETERS: dict[SyncKindName, tuple[str, str]] = {
+    "model": ("sync_id", "sync_name"),
+    "bulk": ("bulk_sync_id", "bulk_sync_name"),
+}
+"""The parameters with the id and with the name of the sync, of which a task takes one, for each kind of sync."""
 
 
 SENSOR_CLASSES: dict[SyncKindName, str] = {
@@ -25,25 +34,51 @@ SENSOR_CLASSES: dict[SyncKindName, str] = {
 """The sensors that wait for one execution, which may begin in the triggerer."""
 
 
-class SyncTask(LinkedTask):
-    """Read the sync of a task from its parameters."""
+class SyncTask(LinkedTask, ClientTask):
+    """Read the sync of a task from its parameters, and resolve its name when the task runs.
+
+    A name stands for the same sync in all attempts since the last clear, even if syncs are renamed meanwhile: another
+    attempt must neither start another sync nor lose the execution that is running.
+    """
 
     kind: SyncKindName
     max_errors: int | None = None
     fail_on_partial = True
     class_names: ClassVar[dict[SyncKindName, str]]
     """Class to use for each kind of sync."""
+    _sync_parameters = SYNC_PARAMETERS["model"]
+    _resolved_sync_id: str | None = None
+
+    def _check_sync_parameters(self) -> None:
+        """Refuse both an id and a name, and none of them, as far as that is known when the DAG file is parsed."""
+        check_exactly_one(**self._sync_values)
+
+    @property
+    def _sync_values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._sync_parameters}
+
+    @property
+    def _given_name(self) -> str | None:
+        """The name of the sync; None if its id is given."""
+        given = exactly_one(**self._sync_values)
+        return str(getattr(self, given)) if given == self._sync_parameters[1] else None
 
     @property
     def _sync_id(self) -> str:
-        name = SYNC_ID_PARAMETERS[self.kind]
+        """The id of the sync; a name must have been resolved."""
+        if self._resolved_sync_id is not None:
+            return self._resolved_sync_id
+        assert self._given_name is None, "the name is not resolved yet"
+        name = self._sync_parameters[0]
         return as_id(getattr(self, name), name)
 
     @property
     def _label(self) -> str:
+        from airflow_provider_polytomic.api.redaction import one_line, redact
         from airflow_provider_polytomic.executions import sync_kind
 
-        return f"{sync_kind(self.kind).label.capitalize()} {self._sync_id}"
+        name = None if self._resolved_sync_id else self._given_name
+        return f"{sync_kind(self.kind).label.capitalize()} {repr(one_line(redact(name))) if name else self._sync_id}"
 
     @property
     def _criteria(self) -> SuccessCriteria:
@@ -56,6 +91,38 @@ class SyncTask(LinkedTask):
         from airflow_provider_polytomic.executions import with_advice_on_id
 
         return with_advice_on_id(flow, self.kind, self._sync_id, self.class_names)
+
+    def _resolve_sync(self, context: Context, poll_interval: float = 0.0, timeout: float = 0.0) -> Flow[None]:
+        """Resolve the name of the sync, unless an attempt since the last clear has done so.
+
+        :param poll_interval: seconds between two requests
+        :param timeout: seconds within which a failed request is repeated
+        :raises PolytomicRequestRefused: if no sync has the name, or several have it
+        :raises PolytomicError: if Polytomic does not list the syncs
+        """
+        from airflow_provider_polytomic.executions import (
+            UnresolvedName,
+            repeat_while_transient,
+            resolve_sync,
+            shown_name,
+        )
+
+        name = self._given_name
+        if name is None or self._resolved_sync_id is not None:
+            return
+        state, hook = TaskExecutionState(context), self._hook
+        facts = {"name": name, "conn_id": str(hook.polytomic_conn_id), "organization_id": hook.organization_id}
+        sync_id = state.get_sync_id(facts)
+        if sync_id is None:
+            try:
+                sync_id = yield from repeat_while_transient(
+                    partial(resolve_sync, self.kind, name), self._label, poll_interval, timeout
+                )
+            except UnresolvedName as error:
+                raise PolytomicRequestRefused(str(error)) from None
+            state.save_sync_id(sync_id, facts)
+            self._resolved_name = shown_name(name)
+        self._resolved_sync_id = sync_id
 
     def _ref(self, execution_id: str) -> ExecutionRef:
         from airflow_provider_polytomic.executions import ExecutionRef

@@ -37,6 +37,43 @@ def as_id(value: Any, name: str) -> str:
     return text
 
 
+def is_templated(value: Any) -> bool:
+    """Tell whether a value is known only when the task runs."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(map(is_templated, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(is_templated, value))
+    return value is not None and not isinstance(value, (bool, int, float))
+
+
+def check_exactly_one(**values: Any) -> None:
+    """Check parameters of which a task takes exactly one, as far as their values are known.
+
+    :param values: the parameters by name; None is not given
+    :raises InvalidParameterError: if none is given, or several are and none of them is a template
+    """
+    given = [value for value in values.values() if value is not None]
+    if not given or (len(given) > 1 and not any(map(is_templated, given))):
+        raise InvalidParameterError(f"set exactly one of {' and '.join(values)}")
+
+
+def exactly_one(**values: Any) -> str:
+    """Return the name of the only parameter that has a value when the task runs.
+
+    :param values: the parameters by name; None, and a template that rendered to nothing, have none
+    :raises PolytomicRequestRefused: if none or several have a value
+    """
+    valued = [name for name, value in values.items() if str("" if value is None else value).strip() not in ("", "None")]
+    if len(valued) == 1:
+        return valued[0]
+    if valued:
+        raise PolytomicRequestRefused(f"{' and '.join(values)} exclude each other. Next: leave one of them empty")
+    name = next((name for name, value in values.items() if value is not None), min(values))
+    raise _refused(values[name], name, "which is not an id" if name.endswith("_id") else "which is not a name")
+
+
 def as_bool(value: Any, name: str) -> bool:
     """Return a boolean.
 

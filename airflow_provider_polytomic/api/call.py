@@ -246,9 +246,9 @@ def reject_masks(**settings: Any) -> None:
         raise ValueError(f"the API returns these settings masked, so set them again: {', '.join(masked)}")
 
 
-def idempotency_key(*facts: str | int) -> str:
-    """Hash facts to an Idempotency-Key, which is the same for the same facts in every process."""
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+def idempotency_key(*facts: str | int | None) -> str:
+    """Hash facts to an Idempotency-Key, which is the same for the same facts in every process; None is left out."""
+    return hashlib.sha256(json.dumps([fact for fact in facts if fact is not None]).encode()).hexdigest()
 
 
 def _pairs(name: str, value: Any) -> list[tuple[str, str]]:

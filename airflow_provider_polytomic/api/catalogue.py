@@ -241,7 +241,7 @@ def build(name: str, arguments: Mapping[str, Any]) -> Call[Any]:
     return find(name).build(arguments)
 
 
-def answer(call: Call[Any], *, key_facts: Sequence[str | int] = (), attempts_before: int = 0) -> Flow[Any]:
+def answer(call: Call[Any], *, key_facts: Sequence[str | int | None] = (), attempts_before: int = 0) -> Flow[Any]:
     """Send a call and return its answer as plain JSON without secrets; a list has the rows of all its pages.
 
     :param call: Call of an operation.

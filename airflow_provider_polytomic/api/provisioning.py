@@ -29,7 +29,7 @@ class RefreshTimeout(Exception):
     """The refresh of the schemas did not end in time."""
 
 
-def send_once(call: Call[T], *, key_facts: Sequence[str | int], attempts_before: int = 0) -> Flow[T]:
+def send_once(call: Call[T], *, key_facts: Sequence[str | int | None], attempts_before: int = 0) -> Flow[T]:
     """Send a call with an Idempotency-Key, so that the API returns the response of an earlier attempt, if there is one.
 
     The API may have recorded a failure for a key, so later attempts continue with further keys.
@@ -53,7 +53,7 @@ def create_once(
     type: str,
     configuration: Mapping[str, Any],
     *,
-    key_facts: Sequence[str | int],
+    key_facts: Sequence[str | int | None],
     attempts_before: int = 0,
     if_exists: str = "fail",
     policies: Sequence[str] | None = None,

@@ -88,4 +88,12 @@ def name_of(sync: Sync | BulkSync | None, secrets: Sequence[str | None] = ()) ->
 
     :param secrets: texts to mask
     """
-    return one_line(redact(sync.name, *secrets), MAX_SYNC_NAME_LENGTH) if sync and sync.name else None
+    return shown_name(sync.name, *secrets) if sync and sync.name else None
+
+
+def shown_name(name: str, *secrets: str | None) -> str:
+    """Return the name of a sync in one line of limited length.
+
+    :param secrets: texts to mask
+    """
+    return one_line(redact(name, *secrets), MAX_SYNC_NAME_LENGTH)

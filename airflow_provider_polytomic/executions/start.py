@@ -100,6 +100,7 @@ class StartRequest:
     :param is_success: function that tells whether an ended execution is a success for the task
     :param known_execution_id: id of the execution that this generation started, where it was saved
     :param answer_timeout: seconds to repeat a start that gets no answer; default: until it cannot be in flight
+    :param organization_id: organization that the sync belongs to, where the API key does not tell it
     """
 
     kind: SyncKindName
@@ -112,10 +113,12 @@ class StartRequest:
     is_success: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
     known_execution_id: str | None = None
     answer_timeout: float = float("inf")
+    organization_id: str | None = None
 
     def key(self, number: int) -> str:
         """Return the Idempotency-Key of the execution after ``number`` unsuccessful ones."""
-        return idempotency_key(*self.identity, self.kind, self.sync_id, self.generation, number)
+        facts = (*self.identity, self.kind, self.sync_id, self.generation, number, self.organization_id)
+        return idempotency_key(*facts)
 
 
 @dataclass(frozen=True)

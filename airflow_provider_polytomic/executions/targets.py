@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_polytomic.api.call import Call, next_page
 from airflow_provider_polytomic.api.errors import PolytomicError
@@ -20,6 +20,7 @@ from airflow_provider_polytomic.executions.kinds import ExecutionRef, sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.results import SyncKindName
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_SENSOR_CLOCK_SKEW = timedelta(minutes=5)
@@ -164,17 +165,37 @@ def resolve_target(
     :param timeout: seconds within which a failed request is repeated
     :raises PolytomicError: if Polytomic refuses the request, or does not answer within the timeout
     """
+
+    def find() -> Flow[Execution | None]:
+        return execution_current_at(kind, sync_id, current_at) if current_at else current_execution(kind, sync_id)
+
+    current = yield from repeat_while_transient(
+        find, f"{sync_kind(kind).label} {sync_id}", poll_interval, timeout, clock
+    )
+    return ExecutionRef(kind, sync_id, current.id) if current else CompletedSince(kind, sync_id, since)
+
+
+def repeat_while_transient(
+    build: Callable[[], Flow[T]],
+    subject: str,
+    poll_interval: float,
+    timeout: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Flow[T]:
+    """Run a flow again while its requests fail and another one may succeed.
+
+    :param build: function that returns the flow
+    :param subject: the sync that the flow is about, for the log
+    :param poll_interval: seconds between two runs
+    :param timeout: seconds after which the last failure is raised
+    :raises PolytomicError: if Polytomic refuses a request, or does not answer within the timeout
+    """
     deadline = clock() + timeout
     while True:
         try:
-            if current_at:
-                current = yield from execution_current_at(kind, sync_id, current_at)
-            else:
-                current = yield from current_execution(kind, sync_id)
+            return (yield from build())
         except PolytomicError as error:
             if not is_transient(error) or clock() >= deadline:
                 raise
-            log.warning("Could not request the status of %s %s; will retry: %s", sync_kind(kind).label, sync_id, error)
-        else:
-            return ExecutionRef(kind, sync_id, current.id) if current else CompletedSince(kind, sync_id, since)
+            log.warning("Could not request the status of %s; will retry: %s", subject, error)
         yield Pause(poll_interval)

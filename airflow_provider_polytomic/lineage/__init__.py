@@ -64,12 +64,11 @@ class OpenLineageMixin:
         from openlineage.client.event_v2 import InputDataset, OutputDataset
         from openlineage.client.facet_v2 import external_query_run, output_statistics_output_dataset
 
-        from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
         from airflow_provider_polytomic.lineage.datasets import lineage_datasets
 
         if self._lineage_datasets is None:
             config = getattr(self, "_config", None)
-            config = config or PolytomicHook(self.polytomic_conn_id).config()  # type: ignore[attr-defined]
+            config = config or self._hook.config()  # type: ignore[attr-defined]
             detailed = conf.getboolean("polytomic", "lineage_of_connections", fallback=False)
             self._lineage_datasets = lineage_datasets(execution, config, detailed=detailed)
         datasets = self._lineage_datasets

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class BaseCancelOperator(SyncTask, BaseOperator):
     """Cancel the running execution of a sync; succeed if none is running."""
 
-    template_fields: Sequence[str] = ("polytomic_conn_id",)
+    template_fields: Sequence[str] = ("polytomic_conn_id", "organization_id")
     operator_extra_links = (PolytomicSyncLink(),)
     class_names: ClassVar[dict[SyncKindName, str]] = {
         "model": "PolytomicCancelSyncOperator",
@@ -38,6 +38,7 @@ class BaseCancelOperator(SyncTask, BaseOperator):
         self,
         *,
         polytomic_conn_id: str,
+        organization_id: str | None,
         wait_for_completion: bool,
         poll_interval: float | timedelta,
         timeout: float | timedelta,
@@ -45,6 +46,7 @@ class BaseCancelOperator(SyncTask, BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
         self.wait_for_completion = wait_for_completion
         self.poll_interval = duration(poll_interval, "poll_interval")
         self.timeout = duration(timeout, "timeout")
@@ -59,7 +61,9 @@ class BaseCancelOperator(SyncTask, BaseOperator):
             report,
         )
 
-        client = open_client(self.polytomic_conn_id, self.timeout)
+        client = open_client(self._hook, self.timeout)
+        with translate_api_errors(f"{self._label} could not be canceled", self._hook):
+            client.run(self._resolve_sync(context))
         canceling = cancel_current(
             self.kind,
             self._sync_id,
@@ -68,7 +72,7 @@ class BaseCancelOperator(SyncTask, BaseOperator):
             on_found=partial(push_link, self, context, client),
         )
         try:
-            with translate_api_errors(f"{self._label} could not be canceled", self.polytomic_conn_id):
+            with translate_api_errors(f"{self._label} could not be canceled", self._hook):
                 execution = client.run(self._with_advice(canceling))
         except DeadlinePassed as passed:
             unknown = Execution.unknown(self.kind, self._sync_id, passed.target.execution_id)  # type: ignore[union-attr]

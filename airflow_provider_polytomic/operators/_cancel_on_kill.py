@@ -44,9 +44,12 @@ class CancelOnKillOperator(SyncTask, BaseOperator):
 
     timeout: float | None
 
-    def __init__(self, *, polytomic_conn_id: str, cancel_on_kill: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *, polytomic_conn_id: str, organization_id: str | None, cancel_on_kill: bool, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
         self.cancel_on_kill = cancel_on_kill
         self._client_in_use: PolytomicClient | None = None
         self._owned: tuple[ExecutionRef, WaitingAttempt] | None = None
@@ -102,7 +105,7 @@ class CancelOnKillOperator(SyncTask, BaseOperator):
     @contextmanager
     def _client(self) -> Iterator[PolytomicClient]:
         try:
-            with open_client(self.polytomic_conn_id, self.timeout, self._sleep) as client:
+            with open_client(self._hook, self.timeout, self._sleep) as client:
                 self._client_in_use = client
                 yield client
         except AirflowTaskTimeout:

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
+from airflow_provider_polytomic._task.client import ClientTask
 from airflow_provider_polytomic._task.errors import MAX_REFUSAL_LENGTH, translate_api_errors
 from airflow_provider_polytomic._task.values import as_id
 from airflow_provider_polytomic.durations import InvalidParameterError
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._airflow_connection import fields_of, read_extra, with_types
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class HiddenConfiguration(Mapping[str, Any]):
         return "***"
 
 
-class BaseConfigurationOperator(BaseOperator):
+class BaseConfigurationOperator(ClientTask, BaseOperator):
     """Render the configuration of a Polytomic connection, and keep its secrets out of sight.
 
     ``configuration`` is rendered but is not a template field: Airflow shows template fields in the UI, stores them in
     the metadata database, and some versions log them.
     """
 
-    template_fields: Sequence[str] = ("configuration_conn_id", "polytomic_conn_id")
+    template_fields: Sequence[str] = ("configuration_conn_id", "polytomic_conn_id", "organization_id")
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class BaseConfigurationOperator(BaseOperator):
         configuration: Mapping[str, Any] | None,
         configuration_conn_id: str | None,
         polytomic_conn_id: str,
+        organization_id: str | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -67,6 +68,7 @@ class BaseConfigurationOperator(BaseOperator):
         self.configuration = dict(configuration) if isinstance(configuration, HiddenConfiguration) else configuration
         self.configuration_conn_id = configuration_conn_id
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
         set_upstream_from(self, self.configuration)
 
     @classmethod
@@ -108,9 +110,7 @@ class BaseConfigurationOperator(BaseOperator):
 
         with self._translate_errors("The settings of the connection type could not be read"):
             type_id = connection_type()
-            return (
-                PolytomicHook(self.polytomic_conn_id).send(connections.get_type(type_id)).properties if type_id else {}
-            )
+            return self._hook.send(connections.get_type(type_id)).properties if type_id else {}
 
     @contextmanager
     def _translate_errors(self, failure: str) -> Iterator[None]:
@@ -118,7 +118,7 @@ class BaseConfigurationOperator(BaseOperator):
         from airflow_provider_polytomic.api.redaction import one_line, redact
 
         try:
-            with translate_api_errors(failure, self.polytomic_conn_id):
+            with translate_api_errors(failure, self._hook):
                 yield
         except ValueError as error:
             raise PolytomicRequestRefused(f"{failure}: {one_line(redact(str(error)), MAX_REFUSAL_LENGTH)}") from None

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_polytomic._task.client import answer_timeout
-from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.errors import (
     ADVICE_FOR_RUNNING,
-    already_running_error,
     longer_timeout,
     timeout_error,
     translate_api_errors,
     with_problem,
 )
 from airflow_provider_polytomic._task.events import EventStatus, validate_execute_complete_event
-from airflow_provider_polytomic._task.link import push_link, restore_link, with_link
+from airflow_provider_polytomic._task.link import restore_link, with_link
 from airflow_provider_polytomic._task.result import (
     finish_execution,
     publish_result,
@@ -38,33 +34,25 @@ from airflow_provider_polytomic.exceptions import (
 )
 from airflow_provider_polytomic.lineage import OpenLineageMixin
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
-from airflow_provider_polytomic.operators._cancel_on_kill import CancelOnKillOperator
+from airflow_provider_polytomic.operators._start_once import CONFIRM_TIMEOUT, StartOnceOperator
 from airflow_provider_polytomic.results import Ownership
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.api import PolytomicClient
-    from airflow_provider_polytomic.api.flow import Flow
     from airflow_provider_polytomic.executions import (
         Execution,
         ExecutionRef,
         IfRunning,
-        StartRequest,
-        StartResult,
     )
     from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
 
-T = TypeVar("T")
 
-CONFIRM_TIMEOUT = 60.0
-"""Seconds to cancel an execution after its timeout and to wait for its end; less if the timeout was shorter."""
-
-
-class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
+class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
     """Start an execution exactly once, wait for its end, and return its result."""
 
-    template_fields: Sequence[str] = ("polytomic_conn_id",)
+    template_fields: Sequence[str] = ("polytomic_conn_id", "organization_id")
     operator_extra_links = (PolytomicSyncLink(),)
     ui_color = "#e6e4fb"
     class_names: ClassVar[dict[SyncKindName, str]] = {
@@ -96,24 +84,6 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         self.console_log = console_log
         self.fail_if_scheduled = fail_if_scheduled
 
-    @abstractmethod
-    def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
-        """Return the body of the start request, given the unsuccessful executions of earlier attempts."""
-
-    def _check_request(self) -> Flow[None]:
-        """Refuse a request that Polytomic would refuse with a worse explanation."""
-        yield from ()
-
-    def _start_once(self, request: StartRequest, on_started: Callable[[ExecutionRef], None]) -> Flow[StartResult]:
-        """Start an execution, unless the task instance has already started the one it needs."""
-        from airflow_provider_polytomic.executions import start_once
-
-        return start_once(request, on_started)
-
-    def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
-        """Return the schema results of earlier executions that belong to the result."""
-        return []
-
     def execute(self, context: Context) -> ExecutionResult:
         """Start the execution, or find the one that an earlier attempt started, and wait for its end."""
         begin_attempt(context)
@@ -130,6 +100,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         if received.try_number not in (None, context["ti"].try_number):
             self.log.info("Starting over: the trigger event is of attempt %s", received.try_number)
             return self.execute(context)
+        self._resolved_sync_id = received.sync_id or self._resolved_sync_id
         owned_or_joined = received.ownership is not Ownership.BLOCKING
         if error := received.error:
             problem = ""
@@ -162,6 +133,7 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         timed_out = "timeout" in str((next_kwargs or {}).get("error", "")).lower()
         if not (timed_out and awaited["execution_id"]):
             return super().resume_execution(next_method, next_kwargs, context)
+        self._resolved_sync_id = awaited.get("sync_id")
         ref = self._ref(awaited["execution_id"])
         return self._handle_timeout(context, ref, Ownership(awaited["ownership"]), None)
 
@@ -182,6 +154,8 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
         with self._client() as client:
             state = TaskExecutionState(context)
             self._cancel_orphan(client, state)
+            with translate_api_errors(f"{self._label} could not be started", self._hook):
+                client.run(self._resolve_sync(context))
             saved = state.get_started()
             self._refuse_own_schedule(client)
             started = self._start(client, context, state, latest_end)
@@ -191,13 +165,13 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             self.log.info("%s: %s, %s", ref, started.ownership.value, execution.status)
             if not self.wait_for_completion:
                 if started.ownership is Ownership.OWNED:
-                    state.save_started(execution.id, released=True)
+                    state.save_started(ref.sync_id, execution.id, released=True)
                 return publish_result(self, context, with_link(context, execution))
             schema_results = self._previous_schema_results(started.previous_executions)
             if saved.get("execution_id") == execution.id:
                 schema_results = schema_results or saved["previous_schema_results"]
             if schema_results and not execution.outcome.final:
-                state.save_started(execution.id, schema_results)
+                state.save_started(ref.sync_id, execution.id, schema_results)
             console = ConsoleLogReader(ref, self.log.info, client.config.secrets) if self.console_log else None
             if execution.outcome.final:
                 if started.adopted:
@@ -221,111 +195,6 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             except (PolytomicRequestRefused, PolytomicUnavailable) as error:
                 raise with_problem(error, state.push_result(with_link(context, execution).result())) from None
             return self._finish(context, execution, schema_results)
-
-    def _start(
-        self, client: PolytomicClient, context: Context, state: TaskExecutionState, latest_end: float | None
-    ) -> StartResult:
-        """Start the execution, or find the one to wait for; wait for a blocking one first."""
-        from airflow_provider_polytomic.executions import AlreadyRunning, StartRequest, wait_for_end
-
-        with self._translate_errors("could not be started"):
-            client.run(self._with_advice(self._check_request()))
-        attempt = state.attempt
-        request = StartRequest(
-            kind=self.kind,
-            sync_id=self._sync_id,
-            identity=attempt.identity,
-            generation=attempt.generation,
-            attempts_before=attempt.previous_attempts,
-            parameters=self._request_body,
-            if_running=self.if_running,
-            is_success=self._criteria.is_met_by,
-            known_execution_id=state.get_started().get("execution_id"),
-            answer_timeout=answer_timeout(self.timeout, float("inf")),
-        )
-        while True:
-            try:
-                with self._translate_errors("could not be started"):
-                    starting = self._start_once(request, lambda ref: self._save_owned(context, state, ref))
-                    started = client.run(self._with_advice(starting))
-            except AlreadyRunning as running:
-                other = running.execution
-                push_link(self, context, client, self._ref(other.id))
-                raise already_running_error(with_link(context, other), self.if_running) from None
-            ref = self._ref(started.execution.id)
-            push_link(self, context, client, ref)
-            if started.ownership is not Ownership.OWNED:
-                self._owned = None
-            if started.ownership is not Ownership.BLOCKING:
-                self._stop_if_ending()
-                return started
-            self.log.info("Waiting for the end of %s, which blocks the start", ref)
-            if self.deferrable:
-                self._try_defer(context, state, ref, started.ownership, latest_end, latest_end)
-            with self._translate_errors("cannot be waited for", ref):
-                client.run(wait_for_end(ref, poll_interval=self.poll_interval, pause_first=True))
-
-    def _cancel_orphan(self, client: PolytomicClient, state: TaskExecutionState) -> None:
-        """After a clear, cancel the execution that the task was waiting for.
-
-        If no triggerer had its trigger at that moment, nothing else has canceled it.
-        """
-        from airflow_provider_polytomic.executions import cancel
-
-        orphan_id = state.begin_generation()
-        if not (orphan_id and self.cancel_on_kill):
-            return
-        orphan = self._ref(orphan_id)
-        last_seen = self._try(client, orphan.fetch())
-        if last_seen and not last_seen.outcome.final:
-            self._try(client, cancel(orphan, timeout=answer_timeout(self.timeout, CONFIRM_TIMEOUT)))
-
-    def _save_owned(self, context: Context, state: TaskExecutionState, ref: ExecutionRef) -> None:
-        """Save a started execution where the kill guard, :meth:`on_kill` and the next attempt look for it."""
-        self._own(context, ref)
-        state.save_started(ref.execution_id)
-        state.set_awaited(ref.execution_id, Ownership.OWNED)
-        self._stop_if_ending()
-
-    def _try_defer(
-        self,
-        context: Context,
-        state: TaskExecutionState,
-        ref: ExecutionRef,
-        ownership: Ownership,
-        deadline: float | None,
-        latest_end: float | None,
-        previous_schema_results: list[SchemaResult] | None = None,
-    ) -> None:
-        """Defer, or return if the task must wait in its worker.
-
-        Without the XCom, the trigger's guard would take the task for killed, and cancel the execution.
-        """
-        from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
-
-        if not state.set_awaited(ref.execution_id, ownership):
-            self.log.warning("Waiting for %s in the worker: without XCom the task cannot be deferred", ref)
-            return
-        self._stop_if_ending()
-        self.defer(
-            trigger=PolytomicExecutionTrigger(
-                kind=ref.kind,
-                sync_id=ref.sync_id,
-                execution_id=ref.execution_id,
-                polytomic_conn_id=self.polytomic_conn_id,
-                poll_interval=self.poll_interval,
-                deadline=deadline,
-                cancel_on_kill=self.cancel_on_kill and ownership is Ownership.OWNED,
-                ownership=ownership.value,
-                try_number=context["ti"].try_number,
-                latest_end=latest_end,
-                previous_schema_results=previous_schema_results,
-                console_log=self.console_log and ownership is not Ownership.BLOCKING,
-                sync_name=ref.sync_name,
-            ),
-            method_name="execute_complete",
-            timeout=None if deadline is None else deferral_timeout(deadline - time.time(), self.poll_interval),
-        )
 
     def _refuse_own_schedule(self, client: PolytomicClient) -> None:
         """Fail before a start if Polytomic starts the sync too, and ``fail_if_scheduled`` is set."""
@@ -397,26 +266,11 @@ class BaseStartOperator(CancelOnKillOperator, OpenLineageMixin):
             steps.insert(0, ADVICE_FOR_RUNNING)
         elif last is None or not last.outcome.final:
             steps.insert(0, "check in Polytomic whether the execution is still running")
-        conn_id = self.polytomic_conn_id if last else None
+        hook = self._hook if last else None
         last = last or last_seen or Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
-        error = timeout_error(context, last, conn_id, steps)
+        error = timeout_error(context, last, hook, steps)
         record_for_lineage(self, last, error.message_without_records)
         raise error
-
-    def _try(self, client: PolytomicClient, flow: Flow[T]) -> T | None:
-        """Run a flow whose failure does not change the result of the task."""
-        from airflow_provider_polytomic.api import PolytomicError
-
-        try:
-            return client.run(flow)
-        except PolytomicError as error:
-            self.log.warning("%s: %s", self._label, error)
-            return None
-
-    def _translate_errors(self, failure: str, ref: ExecutionRef | None = None) -> AbstractContextManager[None]:
-        return translate_api_errors(
-            f"{ref or self._label} {failure}", self.polytomic_conn_id, sync=(self.kind, self._sync_id)
-        )
 
 
 def _start_of_run(context: Context) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._task.asset_events import SchemaOutlets
 from airflow_provider_polytomic._task.client import answer_timeout
+from airflow_provider_polytomic._task.sync_task import SYNC_PARAMETERS
 from airflow_provider_polytomic._task.values import as_bool, as_ids, choice
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
@@ -29,7 +30,8 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
     A retry after a lost worker finds the execution that this task instance has started. A retry after a failed
     execution starts another one. A clear always runs the sync again.
 
-    :param bulk_sync_id: Id of the bulk sync (str). (templated)
+    :param bulk_sync_id: Id of the bulk sync (str); default None. (templated)
+    :param bulk_sync_name: Exact name of the bulk sync (str), instead of its id; default None. (templated)
     :param schemas: Ids of the schemas to sync (sequence of str); default None: all enabled schemas. (templated)
     :param resync_mode: ``"refetch"``, ``"resync"`` or ``"rebuild"`` (str); default None: sync the changes. (templated)
     :param fetch_mode: ``"none"``, ``"incremental"`` or ``"full"`` (str), where supported; default None. (templated)
@@ -40,6 +42,8 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
     :param schema_outlets: Which outlets of ``bulk_sync_asset(schema=…)`` get an event (str): ``"with_rows"``, if the
         schema completed and received rows, or ``"always"``; default ``"with_rows"``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param wait_for_completion: Whether to wait for the end of the execution (bool) or only start it; default True.
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param poll_interval: Seconds (float or timedelta) between two status requests, and the longest time that the end
@@ -78,14 +82,17 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
     """
 
     kind = "bulk"
+    _sync_parameters = SYNC_PARAMETERS["bulk"]
     template_fields: Sequence[str] = (
-        "bulk_sync_id", "schemas", "resync_mode", "fetch_mode", "test", *BaseStartOperator.template_fields,
+        "bulk_sync_id", "bulk_sync_name", "schemas", "resync_mode", "fetch_mode", "test",
+        *BaseStartOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
         self,
         *,
-        bulk_sync_id: str,
+        bulk_sync_id: str | None = None,
+        bulk_sync_name: str | None = None,
         schemas: Sequence[str] | None = None,
         resync_mode: str | None = None,
         fetch_mode: str | None = None,
@@ -94,6 +101,7 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         retry_failed_schemas: bool = False,
         schema_outlets: SchemaOutlets = "with_rows",
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 30.0,
@@ -107,6 +115,7 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
     ) -> None:
         super().__init__(
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,
             poll_interval=poll_interval,
@@ -119,6 +128,8 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
             **kwargs,
         )
         self.bulk_sync_id = bulk_sync_id
+        self.bulk_sync_name = bulk_sync_name
+        self._check_sync_parameters()
         self.schemas = schemas
         self.resync_mode = resync_mode
         self.fetch_mode = fetch_mode
@@ -185,8 +196,11 @@ def _last_schema_results(executions: Sequence[Execution]) -> dict[str, SchemaRes
 class PolytomicCancelBulkSyncOperator(BaseCancelOperator):
     """Cancel the running execution of a bulk sync; succeed if none is running.
 
-    :param bulk_sync_id: Id of the bulk sync (str). (templated)
+    :param bulk_sync_id: Id of the bulk sync (str); default None. (templated)
+    :param bulk_sync_name: Exact name of the bulk sync (str), instead of its id; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param wait_for_completion: Whether to wait for the end of the execution (bool), which may still end as completed;
         default True.
     :param poll_interval: Seconds (float or timedelta) between two status requests; default 5.
@@ -205,13 +219,16 @@ class PolytomicCancelBulkSyncOperator(BaseCancelOperator):
     """
 
     kind = "bulk"
-    template_fields: Sequence[str] = ("bulk_sync_id", *BaseCancelOperator.template_fields)
+    _sync_parameters = SYNC_PARAMETERS["bulk"]
+    template_fields: Sequence[str] = ("bulk_sync_id", "bulk_sync_name", *BaseCancelOperator.template_fields)
 
     def __init__(
         self,
         *,
-        bulk_sync_id: str,
+        bulk_sync_id: str | None = None,
+        bulk_sync_name: str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         wait_for_completion: bool = True,
         poll_interval: float | timedelta = 5.0,
         timeout: float | timedelta = 600.0,
@@ -219,9 +236,12 @@ class PolytomicCancelBulkSyncOperator(BaseCancelOperator):
     ) -> None:
         super().__init__(
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             wait_for_completion=wait_for_completion,
             poll_interval=poll_interval,
             timeout=timeout,
             **kwargs,
         )
         self.bulk_sync_id = bulk_sync_id
+        self.bulk_sync_name = bulk_sync_name
+        self._check_sync_parameters()

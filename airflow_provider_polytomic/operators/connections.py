@@ -7,19 +7,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_polytomic._compat import BaseOperator
+from airflow_provider_polytomic._task.client import ClientTask
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.values import as_bool, as_id, as_ids, choice
 from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators._configuration import BaseConfigurationOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.api.models.connections import Connection
+    from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 IfExists = Literal["fail", "reuse", "update"]
 
@@ -43,6 +44,8 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
     :param configuration_conn_id: Id of an Airflow connection (str) of any type: its fields and extras become the
         settings that the connection type asks for, unless ``configuration`` has them; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
     :raises PolytomicTaskError: if the schemas are not refreshed within ``refresh_timeout``
@@ -80,12 +83,14 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
         refresh_timeout: float | timedelta = 600.0,
         configuration_conn_id: str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             configuration=configuration,
             configuration_conn_id=configuration_conn_id,
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             **kwargs,
         )
         self.name = name
@@ -105,14 +110,14 @@ class PolytomicCreateConnectionOperator(BaseConfigurationOperator):
         policies = _policies(self.policies)
         configuration = self._render_configuration(context, lambda: type_id)
         attempt = Attempt.of(context)
-        client = PolytomicHook(self.polytomic_conn_id).get_conn()
+        client = self._hook.get_conn()
         with self._translate_errors(f"Connection {name!r} could not be created"):
             connection = client.run(
                 create_once(
                     name,
                     type_id,
                     configuration,
-                    key_facts=attempt.key_facts,
+                    key_facts=(*attempt.key_facts, client.config.organization_id),
                     attempts_before=attempt.previous_attempts,
                     if_exists=self.if_exists,
                     policies=policies,
@@ -142,6 +147,8 @@ class PolytomicTestConnectionOperator(BaseConfigurationOperator):
     :param configuration_conn_id: Id of an Airflow connection (str) of any type: its fields and extras become the
         settings that the connection type asks for, unless ``configuration`` has them; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
 
@@ -165,12 +172,14 @@ class PolytomicTestConnectionOperator(BaseConfigurationOperator):
         configuration: Mapping[str, Any] | None = None,
         configuration_conn_id: str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             configuration=configuration,
             configuration_conn_id=configuration_conn_id,
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             **kwargs,
         )
         self.connection_id = connection_id
@@ -180,7 +189,7 @@ class PolytomicTestConnectionOperator(BaseConfigurationOperator):
         """Test the settings."""
         from airflow_provider_polytomic.api import connections
 
-        hook = PolytomicHook(self.polytomic_conn_id)
+        hook = self._hook
         label = f"Connection {self.connection_id or self.connection_type!r}"
         with self._translate_errors(f"{label} does not work"):
             connection_id = as_id(self.connection_id, "connection_id") if self.connection_id is not None else None
@@ -208,6 +217,8 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
     :param configuration_conn_id: Id of an Airflow connection (str) of any type: its fields and extras become the
         settings that the connection type asks for, unless ``configuration`` has them; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
 
@@ -239,12 +250,14 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
         validate: bool = True,
         configuration_conn_id: str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             configuration=configuration,
             configuration_conn_id=configuration_conn_id,
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             **kwargs,
         )
         self.connection_id = connection_id
@@ -258,7 +271,7 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
         from airflow_provider_polytomic.api.provisioning import replace_settings
         from airflow_provider_polytomic.api.redaction import one_line
 
-        connection_id, hook = as_id(self.connection_id, "connection_id"), PolytomicHook(self.polytomic_conn_id)
+        connection_id, hook = as_id(self.connection_id, "connection_id"), self._hook
         policies = _policies(self.policies)
         configuration = self._render_configuration(context, lambda: _type_of(hook, connection_id))
         with self._translate_errors(f"Connection {connection_id} could not be updated"):
@@ -276,12 +289,14 @@ class PolytomicUpdateConnectionOperator(BaseConfigurationOperator):
         return _without_secrets(updated)
 
 
-class PolytomicDeleteConnectionOperator(BaseOperator):
+class PolytomicDeleteConnectionOperator(ClientTask, BaseOperator):
     """Delete a connection; succeed if it does not exist.
 
     :param connection_id: Id of the connection (str). (templated)
     :param force: Whether to delete the syncs and everything else that uses it, too (bool); default False. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
 
@@ -293,7 +308,7 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
         How-to: ``docs/connections.md``. API: ``DELETE /api/connections/{id}``
     """
 
-    template_fields: Sequence[str] = ("connection_id", "force", "polytomic_conn_id")
+    template_fields: Sequence[str] = ("connection_id", "force", "polytomic_conn_id", "organization_id")
 
     def __init__(
         self,
@@ -301,12 +316,14 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
         connection_id: str,
         force: bool = False,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.connection_id = connection_id
         self.force = force
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
 
     def execute(self, context: Context) -> None:
         """Delete the connection."""
@@ -314,9 +331,9 @@ class PolytomicDeleteConnectionOperator(BaseOperator):
 
         connection_id = as_id(self.connection_id, "connection_id")
         deletion = connections.delete(connection_id, force=as_bool(self.force, "force"))
-        with translate_api_errors(f"Connection {connection_id} could not be deleted", self.polytomic_conn_id):
+        with translate_api_errors(f"Connection {connection_id} could not be deleted", self._hook):
             try:
-                PolytomicHook(self.polytomic_conn_id).send(deletion)
+                self._hook.send(deletion)
             except PolytomicNotFoundError:
                 self.log.info("Connection %s does not exist", connection_id)
             else:

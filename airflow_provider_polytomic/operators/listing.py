@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator
+from airflow_provider_polytomic._task.client import ClientTask
 from airflow_provider_polytomic._task.errors import translate_api_errors
-from airflow_provider_polytomic._task.link import LinkedTask, push_link
+from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.storable import storable
+from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic._task.values import as_datetime, as_id, choice
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ OUTCOMES = ("success", "partial", "failed", "canceled", "running")
 MAX_LISTED_EXECUTIONS = 1000
 
 
-class PolytomicListSyncsOperator(BaseOperator):
+class PolytomicListSyncsOperator(ClientTask, BaseOperator):
     """List the syncs when the task runs, so that parsing the DAG file makes no request.
 
     Returns a list of ``{"kind", "sync_id", "name", "active"}`` from all pages, the latest changed sync first.
@@ -40,6 +40,8 @@ class PolytomicListSyncsOperator(BaseOperator):
         (templated)
     :param connection_id: Id of the connection (str) that the syncs write to; default None: any. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
     :raises ValueError: if a parameter is invalid, when the DAG file is parsed
@@ -55,7 +57,7 @@ class PolytomicListSyncsOperator(BaseOperator):
         How-to: ``docs/many_syncs.md``. API: ``GET /api/syncs``, ``GET /api/bulk/syncs``
     """
 
-    template_fields: Sequence[str] = ("name_pattern", "connection_id", "polytomic_conn_id")
+    template_fields: Sequence[str] = ("name_pattern", "connection_id", "polytomic_conn_id", "organization_id")
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class PolytomicListSyncsOperator(BaseOperator):
         name_pattern: str | None = None,
         connection_id: str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,6 +76,7 @@ class PolytomicListSyncsOperator(BaseOperator):
         self.name_pattern = name_pattern
         self.connection_id = connection_id
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the syncs."""
@@ -80,10 +84,10 @@ class PolytomicListSyncsOperator(BaseOperator):
 
         kind = sync_kind(self.kind)
         connection_id = None if self.connection_id is None else as_id(self.connection_id, "connection_id")
-        with translate_api_errors(f"The {kind.label}s could not be listed", self.polytomic_conn_id):
+        with translate_api_errors(f"The {kind.label}s could not be listed", self._hook):
             syncs = [
                 {"kind": self.kind, "sync_id": sync.id, "name": sync.name, "active": sync.active}
-                for sync in PolytomicHook(self.polytomic_conn_id).pages(kind.api.list(active=self.active))
+                for sync in self._hook.pages(kind.api.list(active=self.active))
                 if self._matches(sync, connection_id)
             ]
         self.log.info("Listed %d %ss", len(syncs), kind.label)
@@ -96,7 +100,7 @@ class PolytomicListSyncsOperator(BaseOperator):
         )
 
 
-class PolytomicListExecutionsOperator(LinkedTask, BaseOperator):
+class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
     """List the executions of a sync, and return their results, the newest first.
 
     A result may lack its counts and its schemas, since no request is sent for each execution. So an outcome is the one
@@ -152,8 +156,7 @@ class PolytomicListExecutionsOperator(LinkedTask, BaseOperator):
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
         self.sync_id = sync_id
         self.sync_name = sync_name
-        if (sync_id is None) == (sync_name is None):
-            raise ValueError("give sync_id or sync_name, and not both")
+        self._check_sync_parameters()
         self.outcome = outcome
         for each in self._outcomes or ():
             choice(each, "outcome", *OUTCOMES)
@@ -166,13 +169,14 @@ class PolytomicListExecutionsOperator(LinkedTask, BaseOperator):
 
     def execute(self, context: Context) -> list[ExecutionResult]:
         """List the executions."""
-        from airflow_provider_polytomic.executions import CompletedSince, list_executions, sync_kind
+        from airflow_provider_polytomic.executions import CompletedSince, list_executions
 
         after = None if self.completed_after is None else as_datetime(self.completed_after, "completed_after")
-        label = f"{sync_kind(self.kind).label} {self.sync_name if self.sync_id is None else self.sync_id}"
-        client = PolytomicHook(self.polytomic_conn_id, self.organization_id).get_conn()
-        with translate_api_errors(f"The executions of {label} could not be listed", self.polytomic_conn_id):
-            sync_id = self._resolve_sync(client)
+        label = self._label[:1].lower() + self._label[1:]
+        client = self._hook.get_conn()
+        with translate_api_errors(f"The executions of {label} could not be listed", self._hook):
+            client.run(self._resolve_sync(context))
+            sync_id = self._sync_id
             since = after or datetime.fromtimestamp(0, timezone.utc)
             push_link(self, context, client, CompletedSince(self.kind, sync_id, since))
             listing = list_executions(
@@ -181,16 +185,6 @@ class PolytomicListExecutionsOperator(LinkedTask, BaseOperator):
             executions = self._with_links(client, sync_id, client.run(listing))
         self.log.info("Listed %d executions of %s", len(executions), label)
         return storable([each.result(len(executions)) for each in executions], "the list of executions")
-
-    def _resolve_sync(self, client: PolytomicClient) -> str:
-        from airflow_provider_polytomic.executions import UnresolvedName, resolve_sync
-
-        if self.sync_id is not None:
-            return as_id(self.sync_id, "sync_id")
-        try:
-            return client.run(resolve_sync(self.kind, str(self.sync_name)))
-        except UnresolvedName as error:
-            raise PolytomicRequestRefused(str(error)) from None
 
     @property
     def _outcomes(self) -> Sequence[str] | None:

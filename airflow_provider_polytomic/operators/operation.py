@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import BaseOperator, mask_secret
+from airflow_provider_polytomic._task.client import ClientTask
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
 from airflow_provider_polytomic._task.storable import storable
+from airflow_provider_polytomic._task.values import is_templated
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
-from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api.catalogue import Operation
 
 
-class PolytomicOperationOperator(BaseOperator):
+class PolytomicOperationOperator(ClientTask, BaseOperator):
     """Call any operation of the API by its name, and return its answer as JSON without secrets.
 
     A list has the rows of all its pages. If a worker is lost, a retry of the task does not repeat an operation that
@@ -69,7 +70,7 @@ class PolytomicOperationOperator(BaseOperator):
         self.allow_destructive = allow_destructive
         self.polytomic_conn_id = polytomic_conn_id
         self.organization_id = organization_id
-        if not _is_templated(operation):
+        if not is_templated(operation):
             _check(operation, arguments, allow_destructive)
 
     def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
@@ -94,14 +95,15 @@ class PolytomicOperationOperator(BaseOperator):
         except ValueError as error:
             raise PolytomicRequestRefused(f"{error}. Next: correct operation and arguments") from None
         attempt = Attempt.of(context)
-        facts = (*attempt.key_facts, operation.name, call.path)
-        with translate_api_errors(f"The operation {operation.name} failed", self.polytomic_conn_id):
+        client = self._hook.get_conn()
+        facts = (*attempt.key_facts, operation.name, call.path, client.config.organization_id)
+        with translate_api_errors(f"The operation {operation.name} failed", self._hook):
             flow = answer(
                 call,
                 key_facts=facts if operation.takes_idempotency_key else (),
                 attempts_before=attempt.previous_attempts,
             )
-            value = PolytomicHook(self.polytomic_conn_id, self.organization_id).get_conn().run(flow)
+            value = client.run(flow)
         self.log.info("Called %s: %s %s", operation.name, call.method, call.path)
         return storable(value, "the answer")
 
@@ -117,23 +119,12 @@ def _check(name: Any, arguments: Any, allow_destructive: bool) -> Operation:
     if operation.destructive and not allow_destructive:
         raise ValueError(f"{name} deletes something, which needs allow_destructive=True")
     if isinstance(arguments, Mapping):
-        operation.check(arguments, [each for each, value in arguments.items() if _is_templated(value)])
+        operation.check(arguments, [each for each, value in arguments.items() if is_templated(value)])
     elif arguments is None:
         operation.check({})
-    elif not _is_templated(arguments):
+    elif not is_templated(arguments):
         raise ValueError("arguments is not a mapping")
     return operation
-
-
-def _is_templated(value: Any) -> bool:
-    """Tell whether a value is known only when the task runs."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(map(_is_templated, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_is_templated, value))
-    return value is not None and not isinstance(value, (bool, int, float))
 
 
 def _as_mapping(value: Any) -> Any:

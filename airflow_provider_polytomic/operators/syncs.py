@@ -21,7 +21,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
     A retry after a lost worker finds the execution that this task instance has started. A retry after a failed
     execution starts another one. A clear always runs the sync again.
 
-    :param sync_id: Id of the model sync (str). (templated)
+    :param sync_id: Id of the model sync (str); default None. (templated)
+    :param sync_name: Exact name of the model sync (str), instead of its id; default None. (templated)
     :param resync: Whether to sync all records (bool) instead of the changed ones; default False. (templated)
     :param test: Whether to start a test execution (bool); passed to Polytomic; default False. (templated)
     :param identities: Values of the identity field (sequence of str) of the records to sync; default None: all records.
@@ -29,6 +30,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
     :param source_identities: Records to sync (sequence of dict) by model, field and value, instead of ``identities``;
         default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param wait_for_completion: Whether to wait for the end of the execution (bool) or only start it; default True.
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param poll_interval: Seconds (float or timedelta) between two status requests, and the longest time that the end
@@ -67,18 +70,20 @@ class PolytomicStartSyncOperator(BaseStartOperator):
 
     kind = "model"
     template_fields: Sequence[str] = (
-        "sync_id", "resync", "test", "identities", "source_identities", *BaseStartOperator.template_fields,
+        "sync_id", "sync_name", "resync", "test", "identities", "source_identities", *BaseStartOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
         self,
         *,
-        sync_id: str,
+        sync_id: str | None = None,
+        sync_name: str | None = None,
         resync: bool = False,
         test: bool = False,
         identities: Sequence[str] | None = None,
         source_identities: Sequence[Any] | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 30.0,
@@ -92,6 +97,7 @@ class PolytomicStartSyncOperator(BaseStartOperator):
     ) -> None:
         super().__init__(
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,
             poll_interval=poll_interval,
@@ -104,6 +110,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
             **kwargs,
         )
         self.sync_id = sync_id
+        self.sync_name = sync_name
+        self._check_sync_parameters()
         self.resync = resync
         self.test = test
         self.identities = identities
@@ -121,8 +129,11 @@ class PolytomicStartSyncOperator(BaseStartOperator):
 class PolytomicCancelSyncOperator(BaseCancelOperator):
     """Cancel the running execution of a model sync; succeed if none is running.
 
-    :param sync_id: Id of the model sync (str). (templated)
+    :param sync_id: Id of the model sync (str); default None. (templated)
+    :param sync_name: Exact name of the model sync (str), instead of its id; default None. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param wait_for_completion: Whether to wait for the end of the execution (bool), which may still end as completed;
         default True.
     :param poll_interval: Seconds (float or timedelta) between two status requests; default 5.
@@ -141,13 +152,15 @@ class PolytomicCancelSyncOperator(BaseCancelOperator):
     """
 
     kind = "model"
-    template_fields: Sequence[str] = ("sync_id", *BaseCancelOperator.template_fields)
+    template_fields: Sequence[str] = ("sync_id", "sync_name", *BaseCancelOperator.template_fields)
 
     def __init__(
         self,
         *,
-        sync_id: str,
+        sync_id: str | None = None,
+        sync_name: str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         wait_for_completion: bool = True,
         poll_interval: float | timedelta = 5.0,
         timeout: float | timedelta = 600.0,
@@ -155,9 +168,12 @@ class PolytomicCancelSyncOperator(BaseCancelOperator):
     ) -> None:
         super().__init__(
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             wait_for_completion=wait_for_completion,
             poll_interval=poll_interval,
             timeout=timeout,
             **kwargs,
         )
         self.sync_id = sync_id
+        self.sync_name = sync_name
+        self._check_sync_parameters()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
-from airflow_provider_polytomic._task.client import open_client
+from airflow_provider_polytomic._task.client import ClientTask, open_client
 from airflow_provider_polytomic._task.deadline import deferral_timeout
 from airflow_provider_polytomic._task.events import ExecutionEvent, validate_execute_complete_event
 from airflow_provider_polytomic._task.link import LinkedTask, push_link, restore_link
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.executions import CompletedSince, ExecutionRef
 
 
-class BasePolytomicSensor(LinkedTask, BaseSensorOperator):
+RESOLVE_TIMEOUT = 300.0
+"""Seconds for which a worker retries to resolve the sync and its execution before it defers; a retry tries again."""
+
+MAX_RESOLVE_INTERVAL = 30.0
+"""Seconds between two such requests, if ``poke_interval`` is longer."""
+
+
+class BasePolytomicSensor(LinkedTask, ClientTask, BaseSensorOperator):
     """Poke in a worker, or wait in the triggerer."""
 
     operator_extra_links = (PolytomicSyncLink(),)
@@ -35,9 +42,10 @@ class BasePolytomicSensor(LinkedTask, BaseSensorOperator):
     _open_client: PolytomicClient | None = None
     _link_pushed = False
 
-    def __init__(self, *, polytomic_conn_id: str, deferrable: bool, **kwargs: Any) -> None:
+    def __init__(self, *, polytomic_conn_id: str, organization_id: str | None, deferrable: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
         self.deferrable = deferrable
         if deferrable:
             duration(self.poke_interval, "poke_interval")
@@ -62,7 +70,7 @@ class BasePolytomicSensor(LinkedTask, BaseSensorOperator):
     def _on_soft_timeout(self, context: Context) -> None:
         """Clean up when the sensor skips the task at its timeout."""
 
-    def _on_deferral_timeout(self, execution_id: str) -> None:
+    def _on_deferral_timeout(self, sync_id: str, execution_id: str) -> None:
         """Clean up when Airflow has ended the deferral at its timeout."""
 
     def execute(self, context: Context) -> Any:
@@ -98,12 +106,12 @@ class BasePolytomicSensor(LinkedTask, BaseSensorOperator):
                 self.log.info("Starting over: the failed deferral is of an earlier attempt")
                 return self.execute(context)
             if awaited and awaited["execution_id"] and "timeout" in str((next_kwargs or {}).get("error", "")).lower():
-                self._on_deferral_timeout(awaited["execution_id"])
+                self._on_deferral_timeout(awaited["sync_id"], awaited["execution_id"])
         return super().resume_execution(next_method, next_kwargs, context)
 
     @property
     def _client(self) -> PolytomicClient:
-        self._open_client = self._open_client or open_client(self.polytomic_conn_id, self.timeout)
+        self._open_client = self._open_client or open_client(self._hook, self.timeout)
         return self._open_client
 
     def _push_link_once(self, context: Context, target: ExecutionRef | CompletedSince) -> None:
@@ -116,11 +124,12 @@ class BasePolytomicSensor(LinkedTask, BaseSensorOperator):
 
         :param values: the trigger's own parameters
         """
-        TaskExecutionState(context).set_awaited(values.get("execution_id"), Ownership.JOINED)
+        TaskExecutionState(context).set_awaited(values.get("sync_id"), values.get("execution_id"), Ownership.JOINED)
         self.defer(
             trigger=trigger_class(
                 **values,
                 polytomic_conn_id=self.polytomic_conn_id,
+                organization_id=self.organization_id,
                 poll_interval=self.poke_interval,
                 deadline=deadline,
                 try_number=context["ti"].try_number,

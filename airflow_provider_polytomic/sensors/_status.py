@@ -34,7 +34,7 @@ from airflow_provider_polytomic._task.values import as_datetime, as_id, optional
 from airflow_provider_polytomic.durations import duration
 from airflow_provider_polytomic.exceptions import PolytomicTaskError
 from airflow_provider_polytomic.lineage import OpenLineageMixin
-from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
+from airflow_provider_polytomic.sensors._base import MAX_RESOLVE_INTERVAL, RESOLVE_TIMEOUT, BasePolytomicSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,12 +51,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RESOLVE_TIMEOUT = 300.0
-"""Seconds for which a worker retries to resolve the execution before it defers; a retry of the task tries again."""
-
-MAX_RESOLVE_INTERVAL = 30.0
-"""Seconds between two such requests, if ``poke_interval`` is longer."""
-
 CANCEL_TIMEOUT = 30.0
 """Seconds within which a cancellation is requested again."""
 
@@ -64,7 +58,7 @@ CANCEL_TIMEOUT = 30.0
 class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     """Wait for the end of one execution, and return its result."""
 
-    template_fields: Sequence[str] = ("execution_id", "completed_after", "polytomic_conn_id")
+    template_fields: Sequence[str] = ("execution_id", "completed_after", "polytomic_conn_id", "organization_id")
     class_names = SENSOR_CLASSES
 
     def __init__(
@@ -110,14 +104,14 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             return None
         if not can_start_from_trigger():
             raise ValueError("start_from_trigger needs Airflow 3.3 or later: a triggerer that renders templates")
-        own = self.template_fields[0]
         after = self.completed_after.isoformat() if isinstance(self.completed_after, datetime) else self.completed_after
         trigger_kwargs = {
             "kind": self.kind,
-            own: _text_if_uuid(getattr(self, own)),
+            **{name: _text_if_uuid(value) for name, value in self._sync_values.items()},
             "execution_id": _text_if_uuid(self.execution_id),
             "completed_after": after,
             "polytomic_conn_id": self.polytomic_conn_id,
+            "organization_id": _text_if_uuid(self.organization_id),
             "poll_interval": duration(self.poke_interval, "poke_interval"),
             "timeout": duration(self.timeout, "timeout"),
             **self._trigger_options(),
@@ -163,6 +157,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
+        self._resolved_sync_id = event.sync_id or self._resolved_sync_id
         if event.status is EventStatus.DEADLINE:
             self._target = self._ref(event.execution_id) if event.execution_id else None
             raise self._timeout_error(context)
@@ -173,7 +168,8 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             self._copy_console_log(execution)
         return self._finish(context, execution)
 
-    def _on_deferral_timeout(self, execution_id: str) -> None:
+    def _on_deferral_timeout(self, sync_id: str, execution_id: str) -> None:
+        self._resolved_sync_id = sync_id
         self._target = self._ref(execution_id)
         self._cancel_target()
 
@@ -181,8 +177,10 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         from airflow_provider_polytomic.executions import ExecutionRef
         from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
-        with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
-            self._target = self._run(self._resolve_target(context, min(self.timeout, RESOLVE_TIMEOUT)))
+        poll_interval, timeout = min(self.poke_interval, MAX_RESOLVE_INTERVAL), min(self.timeout, RESOLVE_TIMEOUT)
+        with translate_api_errors(f"{self._label} cannot be waited for", self._hook):
+            self._client.run(self._resolve_sync(context, poll_interval, timeout))
+            self._target = self._run(self._resolve_target(context, timeout))
         push_link(self, context, self._client, self._target)
         execution = self._fetch(context)
         if execution is not None and execution.outcome.final:
@@ -207,9 +205,10 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.executions import FINAL_ERRORS, poll_once
 
-        with translate_api_errors(f"{self._label} cannot be waited for", self.polytomic_conn_id):
+        with translate_api_errors(f"{self._label} cannot be waited for", self._hook):
             try:
                 if self._target is None:
+                    self._client.run(self._resolve_sync(context))
                     self._target = self._kept_target(context) or self._run(self._resolve_target(context))
                     self._keep_target(context)
                     push_link(self, context, self._client, self._target, named=not self.reschedule)
@@ -298,7 +297,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         except PolytomicError:
             last, diagnostics = Execution.unknown(ref.kind, ref.sync_id, ref.execution_id), Diagnostics()
         else:
-            diagnostics = find_diagnostics(last, self.polytomic_conn_id)
+            diagnostics = find_diagnostics(last, self._hook)
         headline, steps = f"has not ended {within}", [ADVICE_FOR_TIMEOUT]
         if cancel_requested and last.outcome is Outcome.CANCELED:
             headline += ", and was canceled by this task"

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_polytomic._compat import conf
 from airflow_provider_polytomic._task.asset_events import SchemaOutlets
+from airflow_provider_polytomic._task.sync_task import SYNC_PARAMETERS
 from airflow_provider_polytomic._task.values import choice
 from airflow_provider_polytomic.sensors._status import BaseStatusSensor
 
@@ -17,7 +18,8 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
 
     ``poke_interval``, ``timeout``, ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param bulk_sync_id: Id of the bulk sync (str). (templated)
+    :param bulk_sync_id: Id of the bulk sync (str); default None. (templated)
+    :param bulk_sync_name: Exact name of the bulk sync (str), instead of its id; default None. (templated)
     :param execution_id: Id of the execution (str); default None: the one that is current when the sensor first pokes,
         or if none is, one that ended at or after ``completed_after``. (templated)
     :param completed_after: Time (datetime, or str in ISO 8601); default None: the schedule point before the DAG run's
@@ -26,6 +28,8 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
     :param schema_outlets: Which outlets of ``bulk_sync_asset(schema=…)`` get an event (str): ``"with_rows"``, if the
         schema completed and received rows, or ``"always"``; default ``"with_rows"``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,
         with a warning.
@@ -59,17 +63,20 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
     """
 
     kind = "bulk"
-    template_fields: Sequence[str] = ("bulk_sync_id", *BaseStatusSensor.template_fields)
+    _sync_parameters = SYNC_PARAMETERS["bulk"]
+    template_fields: Sequence[str] = ("bulk_sync_id", "bulk_sync_name", *BaseStatusSensor.template_fields)
 
     def __init__(
         self,
         *,
-        bulk_sync_id: str,
+        bulk_sync_id: str | None = None,
+        bulk_sync_name: str | None = None,
         execution_id: str | None = None,
         completed_after: datetime | str | None = None,
         fail_on_partial: bool = True,
         schema_outlets: SchemaOutlets = "with_rows",
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_errors: int | None = None,
         cancel_on_timeout: bool = False,
@@ -82,6 +89,7 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
             execution_id=execution_id,
             completed_after=completed_after,
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             deferrable=deferrable,
             max_errors=max_errors,
             cancel_on_timeout=cancel_on_timeout,
@@ -91,6 +99,8 @@ class PolytomicBulkSyncStatusSensor(BaseStatusSensor):
             **kwargs,
         )
         self.bulk_sync_id = bulk_sync_id
+        self.bulk_sync_name = bulk_sync_name
+        self._check_sync_parameters()
         self.fail_on_partial = fail_on_partial
         self.schema_outlets: SchemaOutlets = choice(schema_outlets, "schema_outlets", "with_rows", "always")
         self.start_trigger_args = self._build_start_trigger_args()

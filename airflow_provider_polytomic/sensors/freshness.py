@@ -12,10 +12,11 @@ from airflow_provider_polytomic._task.events import EventStatus, ExecutionEvent,
 from airflow_provider_polytomic._task.link import push_link, with_link
 from airflow_provider_polytomic._task.result import publish_result, with_all_schemas
 from airflow_provider_polytomic._task.schedule import previous_schedule_point
-from airflow_provider_polytomic._task.values import as_datetime, as_id, choice
+from airflow_provider_polytomic._task.sync_task import SyncTask
+from airflow_provider_polytomic._task.values import as_datetime, choice
 from airflow_provider_polytomic.durations import optional_duration
 from airflow_provider_polytomic.lineage import OpenLineageMixin
-from airflow_provider_polytomic.sensors._base import BasePolytomicSensor
+from airflow_provider_polytomic.sensors._base import MAX_RESOLVE_INTERVAL, RESOLVE_TIMEOUT, BasePolytomicSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,18 +25,21 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.results import ExecutionResult, SyncKindName
 
 
-class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
+class PolytomicFreshnessSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     """Wait until a sync has a successful execution that completed recently enough, and return its result.
 
     The start of the execution does not matter, nor whether later ones have failed. ``poke_interval``, ``timeout``,
     ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param sync_id: Id of the sync (str). (templated)
+    :param sync_id: Id of the sync (str); default None. (templated)
+    :param sync_name: Exact name of the sync (str), instead of its id; default None. (templated)
     :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``; default ``"model"``.
     :param max_age: Seconds (float or timedelta) before each poke within which it must have completed; default None.
     :param since: Time (datetime, or str in ISO 8601) at or after which it must have completed, instead of ``max_age``;
         default None: the schedule point before the DAG run's own, or the start of the DAG run. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
@@ -54,23 +58,29 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
         How-to: ``docs/events.md``. API: ``GET /api/syncs/{id}/executions``, ``GET /api/bulk/syncs/{id}/executions``
     """
 
-    template_fields: Sequence[str] = ("sync_id", "since", "polytomic_conn_id")
+    template_fields: Sequence[str] = ("sync_id", "sync_name", "since", "polytomic_conn_id", "organization_id")
 
     def __init__(
         self,
         *,
-        sync_id: str,
+        sync_id: str | None = None,
+        sync_name: str | None = None,
         kind: SyncKindName = "model",
         max_age: float | timedelta | None = None,
         since: datetime | str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(polytomic_conn_id=polytomic_conn_id, deferrable=deferrable, **kwargs)
+        super().__init__(
+            polytomic_conn_id=polytomic_conn_id, organization_id=organization_id, deferrable=deferrable, **kwargs
+        )
         if max_age is not None and since is not None:
             raise ValueError("max_age and since exclude each other")
         self.sync_id = sync_id
+        self.sync_name = sync_name
+        self._check_sync_parameters()
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
         self.max_age = optional_duration(max_age, "max_age")
         self.since = since
@@ -86,6 +96,9 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
     def _poke_or_defer(self, context: Context, deadline: float) -> ExecutionResult:
         from airflow_provider_polytomic.triggers.freshness import PolytomicFreshnessTrigger
 
+        poll_interval, timeout = min(self.poke_interval, MAX_RESOLVE_INTERVAL), min(self.timeout, RESOLVE_TIMEOUT)
+        with translate_api_errors(f"{self._label} cannot be waited for", self._hook):
+            self._client.run(self._resolve_sync(context, poll_interval, timeout))
         execution = self._fetch(context)
         if execution is not None:
             return self._finish(context, execution)
@@ -103,6 +116,7 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
     def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
+        self._resolved_sync_id = event.sync_id or self._resolved_sync_id
         if event.status is EventStatus.DEADLINE:
             raise self._timeout_error(context)
         if event.execution is None:
@@ -112,26 +126,26 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
     def _target(self, context: Context) -> Freshness:
         from airflow_provider_polytomic.executions import Freshness
 
-        sync_id = as_id(self.sync_id, "sync_id")
         if self.max_age is not None:
-            return Freshness(self.kind, sync_id, datetime.fromtimestamp(0, timezone.utc), self.max_age)
+            return Freshness(self.kind, self._sync_id, datetime.fromtimestamp(0, timezone.utc), self.max_age)
         since = previous_schedule_point(context) if self.since is None else as_datetime(self.since, "since")
-        return Freshness(self.kind, sync_id, since)
+        return Freshness(self.kind, self._sync_id, since)
 
     def _fetch(self, context: Context) -> Execution | None:
         from airflow_provider_polytomic.api import PolytomicError
         from airflow_provider_polytomic.executions import CHOICES_OF_KIND, FINAL_ERRORS, with_advice_on_id
 
-        target = self._target(context)
-        with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
+        with translate_api_errors(f"{self._label} cannot be waited for", self._hook):
             try:
+                self._client.run(self._resolve_sync(context))
+                target = self._target(context)
                 self._push_link_once(context, target)
                 fetching = with_advice_on_id(target.fetch(), target.kind, target.sync_id, CHOICES_OF_KIND)
                 return self._client.run(fetching)
             except FINAL_ERRORS:
                 raise
             except PolytomicError as error:
-                self.log.warning("Could not check the freshness of %s; will retry: %s", target.sync_id, error)
+                self.log.warning("Could not check the freshness of %s; will retry: %s", self._label, error)
                 return None
 
     def _finish(self, context: Context, execution: Execution) -> ExecutionResult:
@@ -141,7 +155,9 @@ class PolytomicFreshnessSensor(BasePolytomicSensor, OpenLineageMixin):
         return publish_result(self, context, with_link(context, execution))
 
     def _timeout_error(self, context: Context) -> AirflowSensorTimeout:
+        resolved = self._resolved_sync_id or self._given_name is None
+        missing = self._target(context) if resolved else f"a response about {self._label}"
         return AirflowSensorTimeout(
-            f"The sensor's timeout of {self.timeout:g} s passed without {self._target(context)}. Next: check in "
+            f"The sensor's timeout of {self.timeout:g} s passed without {missing}. Next: check in "
             "Polytomic whether the sync is active, and why it fails or is slow"
         )

@@ -37,6 +37,8 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
     :param runs: Results of operators with ``wait_for_completion=False`` (sequence of mappings, or one mapping), or any
         mappings with ``kind``, ``sync_id`` and ``execution_id``; None of a skipped task is ignored. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param max_errors: Largest number of record errors (int) that a successful execution may have; default None: any
         number.
@@ -58,19 +60,22 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         ``GET /api/bulk/syncs/{id}/executions/{execution id}``
     """
 
-    template_fields: Sequence[str] = ("runs", "polytomic_conn_id")
+    template_fields: Sequence[str] = ("runs", "polytomic_conn_id", "organization_id")
 
     def __init__(
         self,
         *,
         runs: Sequence[Mapping[str, Any] | None] | Mapping[str, Any],
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_errors: int | None = None,
         fail_on_partial: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(polytomic_conn_id=polytomic_conn_id, deferrable=deferrable, **kwargs)
+        super().__init__(
+            polytomic_conn_id=polytomic_conn_id, organization_id=organization_id, deferrable=deferrable, **kwargs
+        )
         self.runs = runs
         self.max_errors = optional_count(max_errors, "max_errors")
         self.fail_on_partial = fail_on_partial

@@ -15,12 +15,15 @@ class PolytomicSyncStatusSensor(BaseStatusSensor):
 
     ``poke_interval``, ``timeout``, ``mode`` and ``soft_fail`` are those of every Airflow sensor.
 
-    :param sync_id: Id of the model sync (str). (templated)
+    :param sync_id: Id of the model sync (str); default None. (templated)
+    :param sync_name: Exact name of the model sync (str), instead of its id; default None. (templated)
     :param execution_id: Id of the execution (str); default None: the one that is current when the sensor first pokes,
         or if none is, one that ended at or after ``completed_after``. (templated)
     :param completed_after: Time (datetime, or str in ISO 8601); default None: the schedule point before the DAG run's
         own, or the start of the DAG run if it has none. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param deferrable: Whether to wait in the triggerer (bool); default: Airflow's ``[operators] default_deferrable``.
     :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,
         with a warning.
@@ -54,15 +57,17 @@ class PolytomicSyncStatusSensor(BaseStatusSensor):
     """
 
     kind = "model"
-    template_fields: Sequence[str] = ("sync_id", *BaseStatusSensor.template_fields)
+    template_fields: Sequence[str] = ("sync_id", "sync_name", *BaseStatusSensor.template_fields)
 
     def __init__(
         self,
         *,
-        sync_id: str,
+        sync_id: str | None = None,
+        sync_name: str | None = None,
         execution_id: str | None = None,
         completed_after: datetime | str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_errors: int | None = None,
         cancel_on_timeout: bool = False,
@@ -75,6 +80,7 @@ class PolytomicSyncStatusSensor(BaseStatusSensor):
             execution_id=execution_id,
             completed_after=completed_after,
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             deferrable=deferrable,
             max_errors=max_errors,
             cancel_on_timeout=cancel_on_timeout,
@@ -84,4 +90,6 @@ class PolytomicSyncStatusSensor(BaseStatusSensor):
             **kwargs,
         )
         self.sync_id = sync_id
+        self.sync_name = sync_name
+        self._check_sync_parameters()
         self.start_trigger_args = self._build_start_trigger_args()

@@ -137,8 +137,8 @@ class PolytomicToolset(AirflowToolset):
             calls.note(facts)
         attempts_before = calls.attempt.previous_attempts if calls else 0
         failure = f"The operation {operation.name} failed"
-        config = PolytomicHook(self.polytomic_conn_id, self.organization_id).config()
-        with PolytomicClient(config=config) as client, translate_api_errors(failure, self.polytomic_conn_id):
+        hook = PolytomicHook(self.polytomic_conn_id, self.organization_id)
+        with PolytomicClient(config=hook.config()) as client, translate_api_errors(failure, hook):
             try:
                 return client.run(answer(call, key_facts=facts, attempts_before=attempts_before))
             except (PolytomicValidationError, PolytomicNotFoundError, PolytomicConflictError) as error:

@@ -59,6 +59,7 @@ class BaseWaitTrigger(BaseTrigger):
     """Wait, and send one event; each parameter of the constructor is an attribute of the same name."""
 
     polytomic_conn_id: str
+    organization_id: str | None
     try_number: int | None
     _config: ConnectionConfig | None = None
 
@@ -110,8 +111,12 @@ class BaseWaitTrigger(BaseTrigger):
     async def _get_config(self) -> ConnectionConfig:
         """Return the settings of the connection, which is looked up once."""
         if self._config is None:
-            self._config = await find_connection_config(self.polytomic_conn_id)
+            self._config = await find_connection_config(self.polytomic_conn_id, self.organization_id)
         return self._config
+
+    @property
+    def _hook(self) -> PolytomicHook:
+        return PolytomicHook(self.polytomic_conn_id, self.organization_id)
 
 
 @dataclass
@@ -127,21 +132,23 @@ class _Lookup:
         return not failed and now - self.began < CONNECTION_LOOKUP_INTERVAL
 
 
-_lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lookup]] = WeakKeyDictionary()
+_lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None], _Lookup]] = WeakKeyDictionary()
 
 
-async def find_connection_config(conn_id: str) -> ConnectionConfig:
+async def find_connection_config(conn_id: str, organization_id: str | None = None) -> ConnectionConfig:
     """Return the settings of a connection; triggers that start together share one look-up.
 
     The look-up is shielded, because Airflow 3.0 and 3.1 do not survive one that is canceled.
 
+    :param organization_id: organization in place of the connection's login; default None
     :raises PolytomicRequestRefused: if the connection cannot be used
     """
     loop = asyncio.get_running_loop()
     lookups = _lookups.setdefault(loop, {})
-    lookup = lookups.get(conn_id)
+    lookup = lookups.get((conn_id, organization_id))
     if lookup is None or not lookup.is_usable(loop.time()):
-        lookup = lookups[conn_id] = _Lookup(loop.time(), asyncio.ensure_future(PolytomicHook(conn_id).aconfig()))
+        request = asyncio.ensure_future(PolytomicHook(conn_id, organization_id).aconfig())
+        lookup = lookups[conn_id, organization_id] = _Lookup(loop.time(), request)
     return await asyncio.shield(lookup.config)
 
 

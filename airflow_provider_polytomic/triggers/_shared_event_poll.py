@@ -62,10 +62,11 @@ class EventPoll:
 
 
 class SharedEventPoll:
-    """The poll that the event triggers of one connection share on one event loop."""
+    """The poll that the event triggers of one connection and organization share on one event loop."""
 
-    def __init__(self, conn_id: str, poll_interval: float) -> None:
+    def __init__(self, conn_id: str, organization_id: str | None, poll_interval: float) -> None:
         self.conn_id = conn_id
+        self.organization_id = organization_id
         self._poll_interval = poll_interval
         self._feeds: list[Feed] = []
         self._has_feeds = asyncio.Event()
@@ -92,7 +93,7 @@ class SharedEventPoll:
         reader, failures = EventReader(), _PollFailures(self.conn_id, self._poll_interval)
         while True:
             try:
-                config = await PolytomicHook(self.conn_id).aconfig()
+                config = await PolytomicHook(self.conn_id, self.organization_id).aconfig()
                 async with shared_client(config) as client:
                     while True:
                         await self._has_feeds.wait()
@@ -187,10 +188,11 @@ class _PollFailures:
         self._logged.clear()
 
 
-_polls: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], SharedEventPoll]] = WeakKeyDictionary()
+_polls: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None, float], SharedEventPoll]]
+_polls = WeakKeyDictionary()
 
 
-def shared_event_poll(conn_id: str, poll_interval: float) -> SharedEventPoll:
-    """Return the poll of a connection on the running event loop."""
-    polls = _polls.setdefault(asyncio.get_running_loop(), {})
-    return polls.setdefault((conn_id, poll_interval), SharedEventPoll(conn_id, poll_interval))
+def shared_event_poll(conn_id: str, organization_id: str | None, poll_interval: float) -> SharedEventPoll:
+    """Return the poll of a connection and an organization on the running event loop."""
+    key = conn_id, organization_id, poll_interval
+    return _polls.setdefault(asyncio.get_running_loop(), {}).setdefault(key, SharedEventPoll(*key))

@@ -12,8 +12,8 @@ from airflow_provider_polytomic.triggers._shared_event_poll import EventPoll, sh
 class EventPollProducer(SharedStreamProducer):
     """Produce polls, and run the callbacks of each poll when Airflow has stored its events."""
 
-    def __init__(self, conn_id: str, poll_interval: float) -> None:
-        self._key = (conn_id, poll_interval)
+    def __init__(self, key: tuple[str, str | None, float]) -> None:
+        self._key = key
 
     async def open_stream(self) -> AsyncIterator[tuple[EventPoll, EventPoll]]:
         """Yield each poll as the item and as its own token."""

@@ -51,8 +51,9 @@ class PolytomicEventTrigger(BaseEventTrigger):
 
     The payload is in the ``extra`` of the asset event under ``payload``. It has ``event``, ``event_id``, ``kind``,
     ``sync_id``, ``sync_name``, ``execution_id``, ``created_at``, ``counts``, ``errors`` and ``url``. On Airflow 3.3
-    and later the triggers of a connection with the same ``poll_interval`` share one request per interval, and continue
-    at their cursor after a restart. On earlier versions each polls by itself and begins five minutes before its start.
+    and later the triggers of an organization with the same ``poll_interval`` share one request per interval and
+    continue at their cursor after a restart. On earlier versions each polls by itself and begins five minutes before
+    its start.
 
     :param sync_ids: Ids of the syncs (iterable of str); default None: every sync of the organization.
     :param kind: Kind of the syncs (str), ``"model"`` or ``"bulk"``; default None: both.
@@ -60,6 +61,8 @@ class PolytomicEventTrigger(BaseEventTrigger):
         ``canceled``; default ``("completed",)``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
     :param poll_interval: Seconds (float or timedelta) between two polls; default 15.
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection.
     :raises ValueError: if a parameter is invalid
     :raises PolytomicTaskError: on Airflow 2, which has no asset watchers
 
@@ -79,6 +82,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
         events: Iterable[str] | str = ("completed",),
         polytomic_conn_id: str = "polytomic_default",
         poll_interval: float | timedelta = 15,
+        organization_id: str | None = None,
     ) -> None:
         if not has_asset_watchers():
             raise PolytomicTaskError(
@@ -90,6 +94,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
         self.kind: SyncKindName | None = choice(kind, "kind", None, "model", "bulk")
         self.events = _events(events)
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = None if organization_id is None else str(organization_id)
         self.poll_interval = duration(poll_interval, "poll_interval")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -98,19 +103,19 @@ class PolytomicEventTrigger(BaseEventTrigger):
 
     def shared_stream_key(self) -> Hashable:
         """Return the key of the poll that this trigger shares."""
-        return ("polytomic events", self.polytomic_conn_id, self.poll_interval)
+        return ("polytomic events", *self._poll_key)
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
         """Create the producer of the shared poll, for the triggerer."""
         from airflow_provider_polytomic.triggers._shared_stream import EventPollProducer
 
-        return EventPollProducer(kwargs["polytomic_conn_id"], kwargs["poll_interval"])
+        return EventPollProducer(cls(**kwargs)._poll_key)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[EventPoll]:
         """Poll, if the triggerer does not share streams."""
-        async for poll in shared_event_poll(kwargs["polytomic_conn_id"], kwargs["poll_interval"]).polls():
+        async for poll in shared_event_poll(*cls(**kwargs)._poll_key).polls():
             yield poll
             await poll.run_stored_callbacks()
 
@@ -119,7 +124,7 @@ class PolytomicEventTrigger(BaseEventTrigger):
         await preload()
         from airflow_provider_polytomic.executions.event_feed import Feed
 
-        shared = shared_event_poll(self.polytomic_conn_id, self.poll_interval)
+        shared = shared_event_poll(*self._poll_key)
         store = WatcherStore(getattr(self, "asset_state_store", None), self._store_key())
         feed = Feed(await _read_cursor(store), wanted=self._matches, lookback=0.0 if store else LOOKBACK)
         cursor = _CursorWriter(store)
@@ -164,9 +169,13 @@ class PolytomicEventTrigger(BaseEventTrigger):
             **await shared.details(ended, poll),
         }
 
+    @property
+    def _poll_key(self) -> tuple[str, str | None, float]:
+        return self.polytomic_conn_id, self.organization_id, self.poll_interval
+
     def _store_key(self) -> str:
         """Return the key of this trigger's cursor among those of the same asset."""
-        parameters = json.dumps([self.sync_ids, self.kind, self.events, self.polytomic_conn_id])
+        parameters = json.dumps([self.sync_ids, self.kind, self.events, self.polytomic_conn_id, self.organization_id])
         return f"polytomic_events_{hashlib.sha256(parameters.encode()).hexdigest()[:16]}"
 
 

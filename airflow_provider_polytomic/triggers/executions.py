@@ -55,6 +55,8 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
     :param sync_id: Id of the sync (str).
     :param execution_id: Id of the execution (str); None waits for the first that ends after ``completed_after``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection.
     :param poll_interval: Seconds (float) between two status requests; default 30.
     :param deadline: When to stop waiting, in seconds (float) since the epoch; default None: never.
     :param cancel_on_kill: Whether to cancel the execution when a person ends the waiting task (bool); needs the XCom
@@ -90,6 +92,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         sync_id: str,
         execution_id: str | None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         poll_interval: float = 30.0,
         deadline: float | None = None,
         cancel_on_kill: bool = False,
@@ -108,6 +111,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         self.sync_id = str(sync_id)
         self.execution_id = None if execution_id is None else str(execution_id)
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = None if organization_id is None else str(organization_id)
         self.poll_interval = duration(poll_interval, "poll_interval")
         self.deadline = optional_moment(deadline, "deadline")
         self.cancel_on_kill = cancel_on_kill
@@ -168,7 +172,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
                 since = as_datetime(self.completed_after or EPOCH, "completed_after")
                 target = CompletedSince(self.kind, self.sync_id, since)
             log.info("Waiting for %s", target)
-            with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
+            with translate_api_errors(f"{target} cannot be waited for", self._hook):
                 config = await self._get_config()
                 console_ref = target if self.console_log and isinstance(target, ExecutionRef) else None
                 async with shared_poller(config) as poller, _console_log(config, console_ref):
@@ -190,6 +194,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
     def _event(self, status: EventStatus, **values: Any) -> ExecutionEvent:
         return super()._event(
             status,
+            sync_id=self.sync_id,
             execution_id=self.execution_id,
             ownership=Ownership(self.ownership),
             latest_end=self.latest_end,

@@ -27,6 +27,8 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
     :param since: Time (str) in ISO 8601 at or after which the execution must have completed; default None: any.
     :param max_age: Seconds (float) before now within which it must have completed; default None: any.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection.
     :param poll_interval: Seconds (float) between two requests; default 30.
     :param deadline: When to stop waiting, in seconds (float) since the epoch; default None: never.
     :param try_number: Number of the waiting attempt (int); default None.
@@ -50,6 +52,7 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
         since: str | None = None,
         max_age: float | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         poll_interval: float = 30.0,
         deadline: float | None = None,
         try_number: int | None = None,
@@ -60,6 +63,7 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
         self.since = since
         self.max_age = optional_duration(max_age, "max_age")
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = None if organization_id is None else str(organization_id)
         self.poll_interval = duration(poll_interval, "poll_interval")
         self.deadline = optional_moment(deadline, "deadline")
         self.try_number = try_number
@@ -71,11 +75,11 @@ class PolytomicFreshnessTrigger(BaseWaitTrigger):
         try:
             target = Freshness(self.kind, self.sync_id, as_datetime(self.since or EPOCH, "since"), self.max_age)
             log.info("Waiting for %s", target)
-            with translate_api_errors(f"{target} cannot be waited for", self.polytomic_conn_id):
+            with translate_api_errors(f"{target} cannot be waited for", self._hook):
                 async with shared_poller(await self._get_config()) as poller:
                     execution = await poller.wait_for_end(
                         target, poll_interval=self.poll_interval, deadline=self.deadline
                     )
         except DeadlinePassed:
-            return self._event(EventStatus.DEADLINE)
-        return self._event(EventStatus.ENDED, execution=execution.result())
+            return self._event(EventStatus.DEADLINE, sync_id=self.sync_id)
+        return self._event(EventStatus.ENDED, sync_id=self.sync_id, execution=execution.result())

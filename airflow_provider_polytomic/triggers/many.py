@@ -26,6 +26,8 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
 
     :param runs: Executions (sequence of mappings) with ``kind``, ``sync_id`` and ``execution_id``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection.
     :param poll_interval: Seconds (float); the longest time that an end goes unnoticed; default 30.
     :param deadline: When to stop waiting, in seconds (float) since the epoch; default None: never.
     :param try_number: Number of the waiting attempt (int); default None.
@@ -45,6 +47,7 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
         *,
         runs: Sequence[Mapping[str, str]],
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         poll_interval: float = 30.0,
         deadline: float | None = None,
         try_number: int | None = None,
@@ -52,6 +55,7 @@ class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.runs = [dict(run) for run in runs]
         self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = None if organization_id is None else str(organization_id)
         self.poll_interval = duration(poll_interval, "poll_interval")
         self.deadline = optional_moment(deadline, "deadline")
         self.try_number = try_number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger, xcom_in_trigger
@@ -12,9 +13,10 @@ from airflow_provider_polytomic._task.link import push_link_in_trigger
 from airflow_provider_polytomic._task.schedule import previous_schedule_point
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.sync_task import SENSOR_CLASSES, SYNC_ID_PARAMETERS
-from airflow_provider_polytomic._task.values import as_datetime, as_id
+from airflow_provider_polytomic._task.sync_task import SENSOR_CLASSES, SYNC_PARAMETERS
+from airflow_provider_polytomic._task.values import as_datetime, as_id, exactly_one
 from airflow_provider_polytomic.durations import duration
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.triggers._base import EPOCH
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 
@@ -32,12 +34,16 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
     :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
     :param timeout: Timeout of the sensor in seconds (float), from the start of the trigger.
     :param sync_id: Id of the model sync (str); default None. (templated)
+    :param sync_name: Exact name of the model sync (str), instead of its id; default None. (templated)
     :param bulk_sync_id: Id of the bulk sync (str), instead of ``sync_id``; default None. (templated)
+    :param bulk_sync_name: Exact name of the bulk sync (str), instead of its id; default None. (templated)
     :param execution_id: Id of the execution (str); default None: the current one, or the first that ends at or after
         ``completed_after``. (templated)
     :param completed_after: Time (str) in ISO 8601; default None: the schedule point before the DAG run's own.
         (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
+        the connection. (templated)
     :param poll_interval: Seconds (float) between two status requests; default 30.
     :param console_log: Whether to copy the execution's console log to the trigger log (bool); default False.
     :param end_from_trigger: Whether to end the task from the trigger (bool) if the execution succeeds without record
@@ -62,10 +68,13 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         kind: SyncKindName,
         timeout: float,
         sync_id: str | None = None,
+        sync_name: str | None = None,
         bulk_sync_id: str | None = None,
+        bulk_sync_name: str | None = None,
         execution_id: str | None = None,
         completed_after: str | None = None,
         polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
         poll_interval: float = 30.0,
         console_log: bool = False,
         end_from_trigger: bool = False,
@@ -77,12 +86,15 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
             execution_id=execution_id,
             completed_after=completed_after,
             polytomic_conn_id=polytomic_conn_id,
+            organization_id=organization_id,
             poll_interval=poll_interval,
             console_log=console_log,
             end_from_trigger=end_from_trigger,
             push_result=push_result,
+            sync_name=sync_name,
         )
         self.bulk_sync_id = bulk_sync_id
+        self.bulk_sync_name = bulk_sync_name
         self.timeout = duration(timeout, "timeout")
         self._names_execution = execution_id is not None
 
@@ -96,8 +108,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         awaited = await xcom_in_trigger(ti, EXECUTION_XCOM_KEY) or {}
         if awaited.get("try_number") != ti.try_number:
             self.deadline = time.time() + self.timeout
-            name = SYNC_ID_PARAMETERS[self.kind]
-            self.sync_id = as_id(getattr(self, name), name)
+            await self._resolve_sync()
             if not (self.completed_after or self._names_execution):
                 since = await sync_to_async(previous_schedule_point)(ti.get_template_context())
                 self.completed_after = since.isoformat()
@@ -118,6 +129,28 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
             setattr(self, name, awaited[name])
         return await super()._wait()
 
+    async def _resolve_sync(self) -> None:
+        """Set the id of the sync; request it if the sync is given by its name."""
+        from airflow_provider_polytomic.api import shared_client
+        from airflow_provider_polytomic.executions import UnresolvedName, repeat_while_transient, resolve_sync
+
+        id_name, name_name = SYNC_PARAMETERS[self.kind]
+        given = exactly_one(**{name: getattr(self, name) for name in (id_name, name_name)})
+        value = getattr(self, given)
+        if given == id_name:
+            self.sync_id = as_id(value, given)
+            return
+        subject = f"{self.kind} sync {value!r}"
+        resolving = repeat_while_transient(
+            partial(resolve_sync, self.kind, str(value)), subject, self.poll_interval, self.timeout
+        )
+        try:
+            with translate_api_errors(f"{subject} cannot be waited for", self._hook):
+                async with shared_client(await self._get_config()) as client:
+                    self.sync_id = await client.run(resolving)
+        except UnresolvedName as error:
+            raise PolytomicRequestRefused(str(error)) from None
+
     async def _resolve_target(self) -> ExecutionRef | CompletedSince:
         from airflow_provider_polytomic.api import shared_client
         from airflow_provider_polytomic.executions import ExecutionRef, resolve_target, with_advice_on_id
@@ -127,6 +160,6 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         since = as_datetime(self.completed_after, "completed_after")
         flow = resolve_target(self.kind, self.sync_id, since, poll_interval=self.poll_interval, timeout=self.timeout)
         flow = with_advice_on_id(flow, self.kind, self.sync_id, SENSOR_CLASSES)
-        with translate_api_errors(f"{self.kind} sync {self.sync_id} cannot be waited for", self.polytomic_conn_id):
+        with translate_api_errors(f"{self.kind} sync {self.sync_id} cannot be waited for", self._hook):
             async with shared_client(await self._get_config()) as client:
                 return await client.run(flow)

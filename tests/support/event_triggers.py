@@ -61,9 +61,7 @@ class EventTriggerRunner:
             self.payloads.append(json.loads(json.dumps(event.payload)))
 
     async def _polled(self, trigger):
-        async with aclosing(
-            _shared_event_poll.shared_event_poll(trigger.polytomic_conn_id, trigger.poll_interval).polls()
-        ) as polls:
+        async with aclosing(_shared_event_poll.shared_event_poll(*trigger._poll_key).polls()) as polls:
             async for poll in polls:
                 yield poll
                 self.polled += 1

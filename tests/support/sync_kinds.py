@@ -24,10 +24,12 @@ class Kind:
     """One kind of sync.
 
     :param name: ``"model"`` or ``"bulk"``
+    :param by_name: whether operators and sensors get the name of a sync instead of its id
     """
 
     name: str
     emulator: Any
+    by_name: bool = False
 
     def __post_init__(self) -> None:
         self.start_class, self.cancel_class, self.sensor_class = CLASSES[self.name]
@@ -35,22 +37,29 @@ class Kind:
 
     def add(self, **plan: Any) -> str:
         """Add a sync whose executions go as planned, and return its id."""
+        if self.by_name:
+            plan.setdefault("name", f"Nightly {len(self.emulator.syncs)}")
         if self.name == "model":
             return str(self.emulator.add_model_sync(**plan).id)
         return str(self.emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan}).id)
 
     def start(self, sync_id: Any, **options: Any) -> Any:
         """Return a start operator."""
-        return self.start_class(task_id="sync", **{self.id_name: sync_id, "poll_interval": 5, **options})
+        return self.start_class(task_id="sync", **{**self.named(sync_id), "poll_interval": 5, **options})
 
     def cancel(self, sync_id: Any, **options: Any) -> Any:
         """Return a cancel operator."""
-        return self.cancel_class(task_id="cancel", **{self.id_name: sync_id, **options})
+        return self.cancel_class(task_id="cancel", **{**self.named(sync_id), **options})
 
     def sensor(self, sync_id: Any, **options: Any) -> Any:
         """Return a status sensor."""
         options = {"poke_interval": 5, "timeout": 600, "deferrable": False, **options}
-        return self.sensor_class(task_id="wait", **{self.id_name: sync_id, **options})
+        return self.sensor_class(task_id="wait", **{**self.named(sync_id), **options})
+
+    def named(self, sync_id: Any) -> dict[str, Any]:
+        """Return the parameter that names a sync, by its name or by its id."""
+        names = {sync.id: sync.name for sync in self.emulator.syncs} if self.by_name else {}
+        return {self.id_name[:-2] + "name": names[sync_id]} if sync_id in names else {self.id_name: sync_id}
 
     @property
     def starts(self) -> list[Any]:

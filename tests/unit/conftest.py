@@ -18,6 +18,12 @@ def kind(request: pytest.FixtureRequest, emulator: Any) -> Kind:
     return Kind(request.param, emulator)
 
 
+@pytest.fixture(params=[False, True], ids=["by_id", "by_name"])
+def by_name(request: pytest.FixtureRequest, kind: Kind) -> None:
+    """Run a test with the id and with the name of each sync."""
+    kind.by_name = request.param
+
+
 @pytest.fixture(params=[False, True], ids=["worker", "deferrable"])
 def deferrable(request: pytest.FixtureRequest) -> bool:
     return request.param

@@ -26,7 +26,7 @@ FLOORS: dict[str, set[str]] = {
     "hooks": {"_compat", "api", "exceptions", "executions", "links", "metrics", "provider_info", "results"},
     "_task": {"_compat", "api", "assets", "durations", "exceptions", "executions", "hooks", "links", "results"},
     "triggers": {"_compat", "_task", "api", "durations", "exceptions", "executions", "hooks", "results"},
-    "lineage": {"_compat", "_task", "api", "assets", "executions", "hooks"},
+    "lineage": {"_compat", "_task", "api", "assets", "executions"},
     "operators": {
         "_compat",
         "_task",

@@ -42,6 +42,7 @@ class Controls:
         self.clock = clock if isinstance(clock, Clock) else Clock(clock) if clock else Clock()
         self._state = State(self.clock, api_key, organization_id)
         self._traffic = Traffic()
+        self._organizations: dict[str, Controls] = {}
 
     @property
     def api_key(self) -> str:
@@ -236,7 +237,7 @@ class Controls:
         return model
 
     def add_organization(self, *, name: str, id: str | None = None) -> str:
-        """Add an organization of the partner and return its id. The emulator shows nothing else of it.
+        """Add an organization of the partner and return its id; :meth:`organization` controls its syncs.
 
         :param name: name of the organization.
         :param id: id of the organization; default a random one.
@@ -244,7 +245,18 @@ class Controls:
         id = id or str(uuid4())
         with self._state.lock:
             self._state.organizations[id] = name
+            self._organizations[id] = Controls(clock=self.clock, api_key=self.api_key, organization_id=id)
         return id
+
+    def organization(self, id: str) -> Controls:
+        """Return the controls of an added organization, which has syncs, requests and faults of its own.
+
+        Its callers send the partner key, or its own API key, together with the id of the organization.
+
+        :param id: id of the organization.
+        :raises KeyError: if it was not added.
+        """
+        return self._organizations[id]
 
     def add_job(self, type: str, *, duration: float = 0.0, result: Any = None, error: str | None = None) -> Job:
         """Begin a job, as other operations of the API do.
@@ -389,6 +401,7 @@ class Controls:
         with self._state.lock:
             self._state.reset()
             self._traffic.reset()
+            self._organizations.clear()
 
 
 def _checked(plan: Plan, changes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

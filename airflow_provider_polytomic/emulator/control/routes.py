@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
+from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,6 +22,7 @@ from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.emulator.domain.connections import Connection
 from airflow_provider_polytomic.emulator.domain.errors import ApiError
 from airflow_provider_polytomic.emulator.domain.syncs import Sync
+from airflow_provider_polytomic.emulator.http.access import credentials
 from airflow_provider_polytomic.emulator.http.middleware import ApiMiddleware
 from airflow_provider_polytomic.emulator.routes import build_api
 
@@ -36,7 +39,11 @@ def build_app(controls: Controls, reset_connection: Callable[[Scope], None]) -> 
 
     :param reset_connection: called with the scope of a request whose connection is to be reset.
     """
-    api = ApiMiddleware(controls._state, controls._traffic, build_api(controls._state), reset_connection)
+
+    @cache
+    def api_of(controls: Controls) -> ASGIApp:
+        return ApiMiddleware(controls._state, controls._traffic, build_api(controls._state), reset_connection)
+
     control = Starlette(
         routes=[
             Route(_PREFIX + path, _endpoint(controls, target), methods=[method]) for method, path, target in _ROUTES
@@ -47,7 +54,9 @@ def build_app(controls: Controls, reset_connection: Callable[[Scope], None]) -> 
         # Ids may contain an encoded slash, so routes match the path as it was sent.
         scope["path"] = scope["raw_path"].decode("ascii")
         controlled = scope["path"] == _PREFIX or scope["path"].startswith(_PREFIX + "/")
-        await (control if controlled else api)(scope, receive, send)
+        caller = credentials(Headers(scope=scope)).organization_id or ""
+        organization = controls._organizations.get(caller, controls)
+        await (control if controlled else api_of(organization))(scope, receive, send)
 
     return app
 

@@ -23,6 +23,7 @@ from airflow_provider_polytomic._task import errors
 from airflow_provider_polytomic.api import PolytomicClient, clients, identity
 from airflow_provider_polytomic.api.rate_limit import RateLimiter
 from airflow_provider_polytomic.executions import Diagnostics, Execution, Outcome
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators.bulk_syncs import (
     PolytomicCancelBulkSyncOperator,
 )
@@ -421,7 +422,8 @@ def test_diagnostics_have_a_deadline_even_if_the_response_never_ends(organizatio
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n") as url:
         connection = {"conn_type": "polytomic", "host": url, "password": "a-key-of-nobody"}
         monkeypatch.setenv("AIRFLOW_CONN_DRIPPING", json.dumps(connection))
-        assert errors.find_diagnostics(Execution.unknown("model", SYNC, "1"), "dripping") == Diagnostics()
+        execution = Execution.unknown("model", SYNC, "1")
+        assert errors.find_diagnostics(execution, PolytomicHook("dripping")) == Diagnostics()
         assert [thread for thread in enumerate_threads() if thread.name == "polytomic-diagnostics"]
 
 
@@ -434,7 +436,7 @@ def test_the_rate_limit_does_not_delay_the_diagnostics(organization, task_instan
     monkeypatch.setattr(
         clients, "RateLimiter", lambda limit: pytest.fail("rate limited") if limit else RateLimiter(None)
     )
-    diagnostics = errors.find_diagnostics(execution, "polytomic_default")
+    diagnostics = errors.find_diagnostics(execution, PolytomicHook())
     assert diagnostics.sync_name == "Contacts to HubSpot"
     assert diagnostics.console
 
@@ -444,7 +446,7 @@ def test_a_redirect_means_a_wrong_host(server_of_redirects):
         pytest.raises(
             exceptions.PolytomicUnavailable, match="correct the host of the Airflow connection 'x'"
         ) as raised,
-        errors.translate_api_errors("The sync could not be read", "x"),
+        errors.translate_api_errors("The sync could not be read", PolytomicHook("x")),
         PolytomicClient("key", base_url=server_of_redirects) as client,
     ):
         client.send(identity.get())

@@ -19,7 +19,7 @@ from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 NEVER = float("inf")
 XCOMS = {"polytomic_execution", "return_value", LINK_XCOM_KEY}
 
-pytestmark = pytest.mark.usefixtures("no_waiting")
+pytestmark = pytest.mark.usefixtures("no_waiting", "by_name")
 
 
 @pytest.fixture(params=[False, True], ids=["without_store", "with_store"])

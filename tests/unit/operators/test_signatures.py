@@ -23,15 +23,15 @@ from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 from tests.support.task_classes import REQUIRED_PARAMETERS
 
 RUN_OPTIONS = (
-    "polytomic_conn_id", "wait_for_completion", "deferrable", "poll_interval", "timeout", "if_running",
-    "cancel_on_kill", "max_errors", "console_log", "fail_if_scheduled",
+    "polytomic_conn_id", "organization_id", "wait_for_completion", "deferrable", "poll_interval", "timeout",
+    "if_running", "cancel_on_kill", "max_errors", "console_log", "fail_if_scheduled",
 )  # fmt: skip
-CANCEL_OPTIONS = ("polytomic_conn_id", "wait_for_completion", "poll_interval", "timeout")
+CANCEL_OPTIONS = ("polytomic_conn_id", "organization_id", "wait_for_completion", "poll_interval", "timeout")
 SENSOR_OPTIONS = (
-    "execution_id", "completed_after", "polytomic_conn_id", "deferrable", "max_errors", "cancel_on_timeout",
-    "console_log", "start_from_trigger", "end_from_trigger",
+    "execution_id", "completed_after", "polytomic_conn_id", "organization_id", "deferrable", "max_errors",
+    "cancel_on_timeout", "console_log", "start_from_trigger", "end_from_trigger",
 )  # fmt: skip
-CONFIGURATION_OPTIONS = ("configuration", "configuration_conn_id", "polytomic_conn_id")
+CONFIGURATION_OPTIONS = ("configuration", "configuration_conn_id", "polytomic_conn_id", "organization_id")
 
 PAIRS = [
     (PolytomicStartSyncOperator, PolytomicStartBulkSyncOperator, RUN_OPTIONS),
@@ -43,8 +43,9 @@ PAIRS = [
 
 BULK_ONLY = {
     "schemas", "resync_mode", "fetch_mode", "fail_on_partial", "retry_failed_schemas", "schema_outlets", "bulk_sync_id",
+    "bulk_sync_name",
 }  # fmt: skip
-MODEL_ONLY = {"sync_id", "resync", "identities", "source_identities"}
+MODEL_ONLY = {"sync_id", "sync_name", "resync", "identities", "source_identities"}
 
 
 def parameters(task_class: Any) -> dict[str, inspect.Parameter]:

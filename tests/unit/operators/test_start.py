@@ -186,6 +186,7 @@ def test_failed_polls_change_nothing(kind, task_instance, deferrable):
     assert task_instance(kind.start(sync_id, deferrable=deferrable)).finish()["outcome"] == "success"
 
 
+@pytest.mark.usefixtures("by_name")
 class TestIfRunning:
     def test_wait_waits_for_the_other_execution_and_starts_another(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
@@ -237,6 +238,7 @@ class TestIfRunning:
         assert kind.starts == []
 
 
+@pytest.mark.usefixtures("by_name")
 class TestDeadlines:
     def test_the_timeout_of_a_started_execution_counts_from_now_on_the_local_clock(self, kind, task_instance, deferred):
         kind.emulator.clock.advance(-3600)
@@ -408,6 +410,7 @@ def test_a_failed_trigger_of_an_earlier_attempt_starts_over(kind, task_instance,
         task._call(task.task.resume_execution, "__fail__", {"error": "Trigger failure"}, task.context)
 
 
+@pytest.mark.usefixtures("by_name")
 class TestOnKill:
     """A process that Airflow ends: by a signal to a task in a worker, or after ``execution_timeout``."""
 
@@ -704,6 +707,7 @@ class TestEvents:
             task.resume({"status": "refused", "message": "no. Next: stop", "try_number": 1, "ownership": "owned"})
 
 
+@pytest.mark.usefixtures("by_name")
 class TestAttempts:
     def test_a_retry_after_a_lost_worker_finds_its_execution(self, kind, task_instance, deferred):
         sync_id = kind.add(duration=60)
@@ -736,6 +740,7 @@ class TestAttempts:
         assert len({one.idempotency_key for one in kind.starts}) == 2
 
 
+@pytest.mark.usefixtures("by_name")
 class TestStateStore:
     def test_the_execution_is_stored(self, kind, task_instance, deferred, state_store):
         sync_id = kind.add(duration=60)

@@ -25,6 +25,7 @@ KWARGS = {
     "sync_name": "Contacts",
     "execution_id": "e",
     "polytomic_conn_id": "other",
+    "organization_id": "organization",
     "poll_interval": 7.5,
     "deadline": 1.5,
     "cancel_on_kill": True,
@@ -90,6 +91,7 @@ class TestEvents:
         assert event.pop("execution")["execution_id"] == trigger.execution_id
         assert event == {
             "status": "ended",
+            "sync_id": trigger.sync_id,
             "execution_id": trigger.execution_id,
             "message": "",
             "executions": None,
