@@ -341,7 +341,8 @@ class TestDeadlines:
         sync_id = kind.add(duration=0)
         task = task_instance(kind.start(sync_id, deferrable=True))
         execution_id = kind.emulator.start(sync_id).id
-        event = {"status": "deadline", "execution_id": execution_id, "ownership": "owned", "try_number": 1}
+        ids = {"sync_id": sync_id, "execution_id": execution_id}
+        event = {"status": "deadline", **ids, "ownership": "owned", "try_number": 1}
         assert task.resume(event)["outcome"] == "success"
         assert kind.cancels == []
 
