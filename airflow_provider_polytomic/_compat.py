@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
 
 try:
-    from airflow.sdk.definitions.asset import Asset, AssetRef
+    from airflow.sdk.definitions.asset import Asset, AssetAlias, AssetRef
     from airflow.sdk.definitions.xcom_arg import XComArg
 
     EMITTED_OUTLETS = (Asset, AssetRef)
 except ImportError:
     if not TYPE_CHECKING:
         from airflow.datasets import Dataset as Asset
+        from airflow.datasets import DatasetAlias as AssetAlias
         from airflow.models.xcom_arg import XComArg
 
         EMITTED_OUTLETS = (Asset,)
@@ -69,12 +70,13 @@ STATE_STORE_KEY = "polytomic_execution"
 
 __all__ = [
     "EMITTED_OUTLETS", "AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException",
-    "AirflowTaskTimeout", "Asset", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
+    "AirflowTaskTimeout", "Asset", "AssetAlias", "BaseHook", "BaseOperator", "BaseOperatorLink", "BaseSensorOperator",
     "LastingStore", "PokeReturnValue", "PokeStore", "StateStore", "StoredTaskInstance", "TaskStateUnknown",
-    "WatcherStore", "airflow_stats", "can_start_from_trigger", "conf", "core_timetable", "current_context",
-    "end_event_xcoms", "event_trigger_base", "find_connection", "first_poke_date", "has_asset_watchers",
-    "has_xcom_args", "mask_secret", "push_xcom_in_trigger", "set_upstream_from", "stored_task_instance_in_trigger",
-    "stored_task_instance_in_worker", "trigger_has_on_kill", "xcom_in_trigger", "xcom_value",
+    "WatcherStore", "add_alias_event", "airflow_stats", "can_start_from_trigger", "conf", "core_timetable",
+    "current_context", "end_event_xcoms", "event_trigger_base", "find_connection", "first_poke_date",
+    "has_asset_watchers", "has_xcom_args", "mask_secret", "push_xcom_in_trigger", "set_upstream_from",
+    "stored_task_instance_in_trigger", "stored_task_instance_in_worker", "trigger_has_on_kill", "xcom_in_trigger",
+    "xcom_value",
 ]  # fmt: skip
 
 
@@ -266,6 +268,20 @@ class WatcherStore:
         """Store a value."""
         for store in self._stores:
             await store.aset(self._key, value)
+
+
+class _HashableDict(dict[str, Any]):
+    """Let Airflow 2 collect the values of an extra in a set."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self))
+
+
+def add_alias_event(context: Context, alias: AssetAlias, asset: Asset, extra: dict[str, Any]) -> None:
+    """Emit an event of an asset through an alias that is an outlet of the task."""
+    if find_spec("airflow.sdk") is None:
+        extra = {name: _HashableDict(each) if isinstance(each, dict) else each for name, each in extra.items()}
+    context["outlet_events"][alias].add(asset, extra=extra)
 
 
 def can_start_from_trigger() -> bool:

@@ -8,6 +8,7 @@ All derive from ``AirflowException``, so that ``soft_fail`` and retry policies a
     │   ├── PolytomicRunCanceled
     │   ├── PolytomicRunIncomplete
     │   └── PolytomicRunTimeout
+    ├── PolytomicSnapshotOutdated    the schemas of a bulk sync differ from a committed snapshot; not retried
     ├── PolytomicUnavailable         no usable response; a retry may succeed
     └── PolytomicRequestRefused      not retried
 
@@ -89,4 +90,11 @@ class PolytomicRequestRefused(PolytomicTaskError, AirflowFailException):
     """Polytomic refuses the request (400, 401, 403, 404, 422), or a parameter or the connection is invalid.
 
     Airflow does not retry the task, because a retry would fail in the same way.
+    """
+
+
+class PolytomicSnapshotOutdated(PolytomicTaskError, AirflowFailException):
+    """The name or the schemas of a bulk sync differ from a committed snapshot.
+
+    Airflow does not retry the task, because a person must decide about the difference.
     """

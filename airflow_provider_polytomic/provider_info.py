@@ -131,8 +131,8 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": INTEGRATION, "external-doc-url": "https://apidocs.polytomic.com", "tags": ["service"]}
         ],
         "hooks": _modules("hooks", "polytomic"),
-        "operators": _modules("operators", "syncs", "bulk_syncs", "listing", "connections", "operation"),
-        "sensors": _modules("sensors", "syncs", "bulk_syncs", "runs", "freshness"),
+        "operators": _modules("operators", "syncs", "bulk_syncs", "listing", "connections", "operation", "snapshots"),
+        "sensors": _modules("sensors", "syncs", "bulk_syncs", "schemas", "runs", "freshness"),
         "triggers": _modules("triggers", "executions", "many", "sensors", "events", "freshness"),
         "extra-links": [f"{PACKAGE}.links.syncs.PolytomicSyncLink"],
         "asset-uris": ASSET_URIS,

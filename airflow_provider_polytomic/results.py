@@ -55,6 +55,17 @@ class SchemaResult(TypedDict):
     completed_at: str | None
 
 
+class SchemaSensorResult(SchemaResult):
+    """Describe how one schema went in one execution: the result of ``PolytomicBulkSchemaSensor``.
+
+    * ``sync_id``, ``execution_id`` (str): the bulk sync and its execution
+    * the fields of :class:`SchemaResult`
+    """
+
+    sync_id: str
+    execution_id: str
+
+
 class LeftOut(TypedDict, total=False):
     """Say what a result leaves out, if it leaves anything out.
 

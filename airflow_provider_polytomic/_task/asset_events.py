@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_polytomic._compat import EMITTED_OUTLETS
+from airflow_provider_polytomic._compat import EMITTED_OUTLETS, AssetAlias, add_alias_event
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic.assets import AssetUri
+from airflow_provider_polytomic.assets import DEFAULT_HOST, AssetUri, bulk_sync_asset
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
     from airflow_provider_polytomic.executions import Execution
+    from airflow_provider_polytomic.results import SchemaResult
 
 SchemaOutlets = Literal["with_rows", "always"]
 
 XCOM_ONLY_FIELDS = ("created_at", "errors", "schemas")
 """Fields of the result that are not in the extra of an event."""
+
+MAX_ALIAS_EVENTS = 1000
+"""Events of an alias from one task. Airflow creates all of them in one request, which has few seconds."""
+
+MAX_URI_LENGTH = 1500
+"""Characters of a URI that Airflow stores."""
 
 
 def emit_asset_events(task: BaseOperator, context: Context, *executions: Execution) -> None:
@@ -26,7 +34,8 @@ def emit_asset_events(task: BaseOperator, context: Context, *executions: Executi
 
     Airflow emits an event for each outlet when the task succeeds, so outlets that the execution did not update are
     removed from the task in this process: the asset of a schema that received no rows, and in a mapped task, whose
-    instances all declare the same outlets, the asset of another sync.
+    instances all declare the same outlets, the asset of another sync. An alias gets an event for each schema of a bulk
+    sync that was updated.
     """
     updated, unchanged = [], []
     for outlet in task.outlets:
@@ -36,13 +45,51 @@ def emit_asset_events(task: BaseOperator, context: Context, *executions: Executi
             continue
         updated.append(outlet)
         if execution and isinstance(outlet, EMITTED_OUTLETS):
-            extra = _extra(execution, _schema_result(outlet, execution))
-            extra = storable({**extra, "payload": _payload(execution, extra)}, "the extra of an asset event")
-            context["outlet_events"][outlet].extra.update(extra)
+            context["outlet_events"][outlet].extra.update(_extra(execution, _schema_result(outlet, execution)))
     if unchanged:
         uris = ", ".join(outlet.uri for outlet in unchanged)
         task.log.info("No event for outlets that the execution has not updated: %s", uris)
         task.outlets = updated
+    aliases = [outlet for outlet in task.outlets if isinstance(outlet, AssetAlias)]
+    if aliases:
+        _emit_alias_events(task, context, aliases, executions)
+
+
+def _emit_alias_events(
+    task: BaseOperator, context: Context, aliases: Sequence[AssetAlias], executions: Sequence[Execution]
+) -> None:
+    """Emit an event through each alias for each schema that was updated."""
+    updated = [(execution, row) for execution in executions for row in _updated_schemas(task, execution)]
+    for execution, row in updated[:MAX_ALIAS_EVENTS]:
+        if len(str(AssetUri(DEFAULT_HOST, "bulk", execution.sync_id, row["schema"]))) > MAX_URI_LENGTH:
+            task.log.warning("No event for schema %.100r…: its asset would have too long a URI", row["schema"])
+            continue
+        asset = bulk_sync_asset(execution.sync_id, schema=row["schema"])
+        extra = _extra(execution, row)
+        for alias in aliases:
+            add_alias_event(context, alias, asset, extra)
+    names, left_out = ", ".join(alias.name for alias in aliases), len(updated) - MAX_ALIAS_EVENTS
+    task.log.info("%d schemas have received rows: events through %s", min(len(updated), MAX_ALIAS_EVENTS), names)
+    if left_out > 0:
+        task.log.warning("No event for %d more schemas: a task emits at most %d", left_out, MAX_ALIAS_EVENTS)
+
+
+def _updated_schemas(task: BaseOperator, execution: Execution) -> Iterator[SchemaResult]:
+    """List the results of the schemas that have an event: one for each, although the answer may repeat a schema."""
+    for schema in dict.fromkeys(row["schema"] for row in execution.schemas):
+        row = _updated_schema(task, execution, schema)
+        if schema and row:
+            yield row
+
+
+def _updated_schema(task: BaseOperator, execution: Execution, schema: str) -> SchemaResult | None:
+    """Return the result of a schema that has completed and received rows; with ``"always"``, also without rows."""
+    from airflow_provider_polytomic.executions import Outcome
+
+    if execution.schema_outcome(schema) is not Outcome.SUCCESS:
+        return None
+    row = execution.for_schema(schema).schemas[0]
+    return row if row["record_count"] or _emits_always(task) else None
 
 
 def _execution_for(outlet: Any, executions: Sequence[Execution]) -> Execution | None:
@@ -61,39 +108,44 @@ def _is_updated(outlet: Any, task: BaseOperator, context: Context, execution: Ex
     if (asset.kind, asset.sync_id) != (execution.kind, execution.sync_id):
         map_index = context["ti"].map_index
         return map_index is None or map_index < 0
-    if asset.schema is None or getattr(task, "schema_outlets", "with_rows") == "always":
+    if asset.schema is None:
         return True
-    row = _schema_result(outlet, execution)
-    return row is not None and bool(row["record_count"]) and row not in execution.failed_schemas
+    if execution.schema not in (None, asset.schema):
+        return False
+    return _emits_always(task) or _updated_schema(task, execution, asset.schema) is not None
+
+
+def _emits_always(task: BaseOperator) -> bool:
+    return getattr(task, "schema_outlets", "with_rows") == "always"
 
 
 def _parse(outlet: Any) -> AssetUri | None:
     return AssetUri.read(getattr(outlet, "uri", ""))
 
 
-def _schema_result(outlet: Any, execution: Execution) -> Mapping[str, Any] | None:
-    """Return the result of the schema that an outlet stands for."""
-    asset = _parse(outlet)
-    if asset is None or asset.sync_id != execution.sync_id:
-        return None
-    return next((row for row in execution.schemas if row["schema"] == asset.schema), None)
+def _schema_result(outlet: Any, execution: Execution) -> SchemaResult | None:
+    """Return the result of the schema that an outlet or the execution stands for."""
+    asset, schema = _parse(outlet), execution.schema
+    if asset and asset.sync_id == execution.sync_id:
+        schema = asset.schema or schema
+    return next(iter(execution.for_schema(schema).schemas), None) if schema else None
 
 
-def _extra(execution: Execution, row: Mapping[str, Any] | None) -> dict[str, Any]:
+def _extra(execution: Execution, row: SchemaResult | None) -> dict[str, Any]:
     """Return the extra of an event for an execution, or for one schema of it if ``row`` is given."""
-    extra: dict[str, Any] = {name: each for name, each in execution.result().items() if name not in XCOM_ONLY_FIELDS}
+    from airflow_provider_polytomic.executions.execution import parse_moment
+
+    result = replace(execution, schemas=(), left_out=0).result()
+    extra: dict[str, Any] = {name: each for name, each in result.items() if name not in XCOM_ONLY_FIELDS}
     extra["duration"] = _seconds(execution.started_at, execution.completed_at)
-    if row is None:
-        return extra
-    counts = {"total": row["record_count"], "error": row["error_count"], "warnings": row["warning_count"]}
-    return {
-        **extra,
-        **{name: row[name] for name in ("schema", "output_name", "status", "started_at", "completed_at")},
-        "counts": {**dict.fromkeys(execution.counts, 0), **{name: count or 0 for name, count in counts.items()}},
-        "duration": _seconds(
-            *(datetime.fromisoformat(row[name]) if row[name] else None for name in ("started_at", "completed_at"))
-        ),
-    }
+    if row:
+        counts = {"total": row["record_count"], "error": row["error_count"], "warnings": row["warning_count"]}
+        extra["counts"] = {**dict.fromkeys(execution.counts, 0), **counts}
+        extra["schema"] = row["schema"]
+        for name in ("output_name", "status", "started_at", "completed_at"):
+            extra[name] = row[name]
+        extra["duration"] = _seconds(parse_moment(row["started_at"]), parse_moment(row["completed_at"]))
+    return storable({**extra, "payload": _payload(execution, extra)}, "the extra of an asset event")
 
 
 def _payload(execution: Execution, extra: Mapping[str, Any]) -> dict[str, Any]:

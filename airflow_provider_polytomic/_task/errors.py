@@ -196,7 +196,9 @@ def error_for(
         error_class, headline = PolytomicRunCanceled, "was canceled, and not by this task"
         advice = "check in the sync's history in Polytomic who canceled it: the API does not say"
     elif execution.outcome is Outcome.FAILED:
-        error_class, headline, advice = PolytomicRunFailed, "failed", advice_after_failure(execution, diagnostics)
+        error_class, advice = PolytomicRunFailed, advice_after_failure(execution, diagnostics)
+        shown = execution.schema is None or execution.failed_schemas
+        headline = "failed" if shown else "was not synced before its execution ended"
     elif criteria.exceeded_by(execution):
         headline = f"has {execution.counts['error']} record errors, more than max_errors={criteria.max_errors} allows"
         advice = "correct the records, or set a higher max_errors"

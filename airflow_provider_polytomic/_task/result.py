@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
 from airflow_provider_polytomic._task.errors import RETRY_STARTS_AGAIN, error_for, find_diagnostics, with_problem
@@ -38,7 +38,7 @@ def finish_execution(
     if left_out:
         task.log.warning("Left %d schemas of %s out of the result, which has those that failed", left_out, execution.id)
     if not criteria.is_met_by(execution):
-        problem = TaskExecutionState(context).push_result(execution.result())
+        problem = TaskExecutionState(context).push_result(execution.task_result())
         diagnostics = find_diagnostics(execution, task._hook)
         error = error_for(context, execution, criteria, diagnostics, retry_hint)
         record_for_lineage(task, execution, error.message_without_records)
@@ -68,7 +68,7 @@ def publish_result(task: Any, context: Context, execution: Execution) -> Executi
     """Return the result of a task that succeeds, after adding it to the asset events and the lineage."""
     emit_asset_events(task, context, execution)
     record_for_lineage(task, execution)
-    return storable(execution.result(), "the result")
+    return cast("ExecutionResult", storable(execution.task_result(), "the result"))
 
 
 def record_for_lineage(task: Any, execution: Execution, failure: str | None = None) -> None:

@@ -28,7 +28,7 @@ from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.history import list_executions
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, sync_kind
 from airflow_provider_polytomic.executions.measurements import poll_once
-from airflow_provider_polytomic.executions.names import UnresolvedName, resolve_sync, shown_name
+from airflow_provider_polytomic.executions.names import UnresolvedName, nearest_names, resolve_sync, shown_name
 from airflow_provider_polytomic.executions.outcome import Outcome
 from airflow_provider_polytomic.executions.refresh import (
     REFRESH_TIMEOUT,
@@ -57,7 +57,7 @@ __all__ = [
     "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas", "UnresolvedName", "advice_for",
     "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current", "collect_diagnostics", "current_execution",
     "effective_deadline", "execution_current_at", "find_schemas", "first_records", "follow_console_log",
-    "list_executions", "own_schedule", "poll_once", "repeat_after_refresh", "repeat_while_transient", "report",
-    "resolve_sync", "resolve_target", "shown_name", "start_once", "status_table", "sync_kind", "wait_for_end",
-    "wait_with_console_log", "with_advice_on_id",
+    "list_executions", "nearest_names", "own_schedule", "poll_once", "repeat_after_refresh", "repeat_while_transient",
+    "report", "resolve_sync", "resolve_target", "shown_name", "start_once", "status_table", "sync_kind",
+    "wait_for_end", "wait_with_console_log", "with_advice_on_id",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
@@ -14,11 +15,13 @@ from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.outcome import (
     CANCELING,
     Outcome,
+    is_completed_schema,
     is_unfinished,
     is_unsuccessful_schema,
     outcome_of,
+    outcome_of_schema,
 )
-from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SyncKindName
+from airflow_provider_polytomic.results import ExecutionResult, SchemaResult, SchemaSensorResult, SyncKindName
 
 T = TypeVar("T")
 
@@ -58,6 +61,7 @@ class Execution:
     :param url: address of the sync in Polytomic
     :param left_out: number of schemas that a result has left out of ``schemas``
     :param sync_name: name of the sync
+    :param schema: the only schema that this is about; None for the whole execution
     """
 
     kind: SyncKindName
@@ -74,6 +78,7 @@ class Execution:
     url: str | None = None
     left_out: int = 0
     sync_name: str | None = None
+    schema: str | None = None
 
     @property
     def canceling(self) -> bool:
@@ -89,6 +94,46 @@ class Execution:
         """Return the execution with the schemas that it did not sync itself, as earlier attempts left them."""
         own = {row["schema"] for row in self.schemas}
         return replace(self, schemas=(*(row for row in rows if row["schema"] not in own), *self.schemas))
+
+    @cached_property
+    def _rows_of_schemas(self) -> dict[str, list[SchemaResult]]:
+        """The rows of each schema: one, unless the answer repeats a schema."""
+        rows: dict[str, list[SchemaResult]] = {}
+        for row in self.schemas:
+            rows.setdefault(row["schema"], []).append(row)
+        return rows
+
+    def schema_outcome(self, schema: str) -> Outcome:
+        """Return the outcome of one schema of the execution."""
+        return outcome_of_schema((row["status"] for row in self._rows_of_schemas.get(schema, ())), self.outcome)
+
+    def is_syncing(self, schema: str) -> bool:
+        """Tell whether the execution shows the schema, and that it has not ended."""
+        return schema in self._rows_of_schemas and not self.schema_outcome(schema).final
+
+    def for_schema(self, schema: str) -> Execution:
+        """Return what concerns one schema: its outcome, its counts, and its row as the only one.
+
+        The status and the times remain those of the execution. Without a row of the schema, ``left_out`` counts all
+        rows. Of several rows of the schema, the least complete one is kept.
+        """
+        outcome, rows = self.schema_outcome(schema), self._rows_of_schemas.get(schema)
+        errors: tuple[str, ...] = ()
+        if outcome in (Outcome.FAILED, Outcome.CANCELED):
+            others = tuple(f"{each}: " for each in self._rows_of_schemas if each != schema)
+            errors = tuple(error for error in self.errors if not error.startswith(others))
+        part = replace(self, outcome=outcome, errors=errors, schema=schema, counts=dict.fromkeys(COUNTS, 0))
+        if not rows:
+            return replace(part, schemas=(), left_out=self.left_out + len(self.schemas))
+        row = min(rows, key=lambda row: (not is_unsuccessful_schema(row["status"]), is_completed_schema(row["status"])))
+        counts = {"total": row["record_count"], "error": row["error_count"], "warnings": row["warning_count"]}
+        return replace(part, counts={**part.counts, **counts}, schemas=(row,), left_out=0)
+
+    def task_result(self) -> ExecutionResult | SchemaSensorResult:
+        """Return the result of a task that waits for the execution, or for the schema that this is about."""
+        if self.schema is None:
+            return self.result()
+        return {**self.schemas[0], "sync_id": self.sync_id, "execution_id": self.id}
 
     def result(self, among: int = 1) -> ExecutionResult:
         """Return the execution as JSON of bounded size.

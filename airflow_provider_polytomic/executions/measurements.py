@@ -17,12 +17,13 @@ def measure_end(
 ) -> Iterator[Measurement]:
     """Yield the measurements of an execution that a wait has found ended.
 
-    A freshness check yields none: it looks for an execution that may have ended long ago.
+    A freshness check yields none: it looks for an execution that may have ended long ago. Neither does the end of a
+    schema.
 
     :param target: what the wait is for
     :param noticed_at: time of the poll in seconds since the epoch, if an earlier poll has shown that it had not ended
     """
-    if isinstance(target, Freshness):
+    if isinstance(target, Freshness) or execution.schema is not None:
         return
     kind, ended_at = execution.kind, execution.completed_at
     yield Measurement(EXECUTIONS_ENDED, tags={"kind": kind, "outcome": execution.outcome.value})

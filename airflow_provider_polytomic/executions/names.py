@@ -48,12 +48,12 @@ def resolve_sync(kind: SyncKindName, name: str) -> Flow[str]:
         raise UnresolvedName(
             f"{len(ids)} {label}s have the name {shown}: {named}{more}. Next: use the id of one of them"
         )
-    nearest = _nearest(name, [row.name for row in rows if row.name])
+    nearest = nearest_names(name, [row.name for row in rows if row.name])
     named = f"; the nearest names are {', '.join(nearest)}" if nearest else ""
     raise UnresolvedName(f"No {label} has the name {shown}{named}. Next: correct the name, or use the id")
 
 
-def _nearest(name: str, names: list[str]) -> list[str]:
+def nearest_names(name: str, names: Sequence[str]) -> list[str]:
     """Return the names that are most like a name, whatever their case is, the nearest first."""
     by_folded = {each[:MAX_COMPARED_LENGTH].casefold(): each for each in names}
     wanted = name[:MAX_COMPARED_LENGTH].casefold()

@@ -69,6 +69,26 @@ def is_unfinished(status: str) -> bool:
     return status in _UNFINISHED
 
 
+def outcome_of_schema(statuses: Iterable[str], execution: Outcome) -> Outcome:
+    """Return the outcome of one schema of an execution.
+
+    An ``interrupted`` schema, or one with an unknown status, has not ended before its execution has. A schema that its
+    execution has not completed by then was not synced.
+
+    :param statuses: statuses of all rows that the execution shows of the schema; none if it does not show it
+    :param execution: outcome of the execution
+    """
+    words = set(statuses)
+    for word in ("failed", "canceled"):
+        if word in words:
+            return _FINAL[word]
+    if words == {"completed"}:
+        return Outcome.SUCCESS
+    if not execution.final:
+        return Outcome.RUNNING
+    return Outcome.CANCELED if execution is Outcome.CANCELED else Outcome.FAILED
+
+
 def is_unsuccessful_schema(status: str) -> bool:
     """Tell whether a schema of an ended execution was not synced."""
     return status in ("failed", "canceled", _INTERRUPTED)

@@ -56,10 +56,13 @@ def report(
     :param diagnostics: what else is known; default: nothing
     """
     diagnostics = diagnostics or Diagnostics()
-    label = sync_kind(execution.kind).label.capitalize()
+    label = sync_kind(execution.kind).label
+    if execution.schema is not None:
+        label = f"schema {_word(execution.schema)!r} of {label}"
     sync_name = diagnostics.sync_name or execution.sync_name
     name = f" {sync_name[:MAX_NAME_LENGTH]!r}" if sync_name else ""
-    first = f"{label}{name} {_word(execution.sync_id)} {headline}: execution {_word(execution.id)} {_state(execution)}."
+    subject = f"{label[:1].upper()}{label[1:]}{name} {_word(execution.sync_id)}"
+    first = f"{subject} {headline}: execution {_word(execution.id)} {_state(execution)}."
     details = [*_execution_lines(execution), *_diagnostics_lines(execution, diagnostics)]
     last = [f"  {one_line(execution.url, MAX_URL_LENGTH)}"] if execution.url else []
     if next_steps:

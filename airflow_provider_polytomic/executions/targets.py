@@ -47,7 +47,7 @@ class CompletedSince:
         return f"an execution of {sync_kind(self.kind).label} {self.sync_id} that ends after {self.since.isoformat()}"
 
     def fetch(self, *, without_retries: bool = False) -> Flow[Execution | None]:
-        """Request the execution; return None if there is none yet.
+        """Request the execution; until one has completed, return the one that runs, or None if there is none.
 
         :param without_retries: send one request only, for callers that poll anyway
         """
@@ -62,8 +62,9 @@ class CompletedSince:
         latest = max(ended, default=None)
         if latest and (latest >= self.since or ended[latest].id in self._running):
             return ended[latest]
-        self._running[:] = [one.id for one in shown if not one.outcome.final]
-        return None
+        running = [one for one in shown if not one.outcome.final]
+        self._running[:] = [one.id for one in running]
+        return running[-1] if running else None
 
 
 @dataclass(frozen=True)

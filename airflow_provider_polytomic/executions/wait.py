@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar, Union
 
 from airflow_provider_polytomic.api import errors
 from airflow_provider_polytomic.api.flow import Flow, Pause
+from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.durations import duration, optional_duration
 from airflow_provider_polytomic.executions.execution import Execution
@@ -107,8 +108,8 @@ class ProgressLogger:
         if execution is None:
             return
         self._polled_at = self._clock()
-        state = (execution.status, *_progress(execution))
-        changed = self._logged is None or self._logged[0] != execution.status
+        state = (_status(execution), *_progress(execution))
+        changed = self._logged is None or self._logged[0] != state[0]
         if changed or (state != self._logged and self._polled_at - self._logged_at >= PROGRESS_INTERVAL):
             name, about = getattr(self._target, "sync_name", None), str(self._target)
             if name:
@@ -128,13 +129,14 @@ class ProgressLogger:
         log.warning("%d failed polls, last status %s: %s (%s)", self._failures, last, error, self._target)
 
     def _parts(self, execution: Execution) -> Iterator[str]:
-        yield execution.status
+        schema = "" if execution.schema is None else f"schema {short_name(one_line(execution.schema))}: "
+        yield f"{schema}{_status(execution)}"
         total, done, schemas = _progress(execution)
         rate = self._rate(execution)
         yield f"{total:,} records" + (f" ({rate:,.0f}/s)" if rate else "")
         if execution.counts["error"]:
             yield f"{execution.counts['error']:,} with errors"
-        if schemas:
+        if schemas and execution.schema is None:
             yield f"{done} of {schemas} schemas"
         seconds = self._duration(execution)
         if seconds >= 1:
@@ -152,6 +154,13 @@ class ProgressLogger:
         start = execution.started_at or execution.created_at
         end = execution.completed_at.timestamp() if execution.completed_at else self._polled_at
         return max(0.0, end - start.timestamp()) if start else 0.0
+
+
+def _status(execution: Execution) -> str:
+    """Return the status of the execution or, if this is about one of its schemas, of the schema."""
+    if execution.schema is None:
+        return execution.status
+    return execution.schemas[0]["status"] if execution.schemas else "not synced yet"
 
 
 def _progress(execution: Execution) -> tuple[int, int, int]:
@@ -210,7 +219,8 @@ class WaitState:
     :param target: execution that is waited for
     :param poll_interval: seconds between two polls
     :param deadline: end of the wait by ``clock``; None for none
-    :param progress: logger of the wait's progress
+    :param wall_clock: function that returns the seconds since the epoch, for the log
+    :param schema: the schema of the execution whose end is waited for; None for the whole execution
     """
 
     def __init__(
@@ -219,18 +229,20 @@ class WaitState:
         poll_interval: float,
         deadline: float | None,
         clock: Callable[[], float],
-        progress: ProgressLogger,
+        wall_clock: Callable[[], float],
+        schema: str | None = None,
     ) -> None:
         self._target = target
+        self._schema = schema
         self._max_misread_polls = max_misread_polls(poll_interval)
         self._deadline = deadline
         self._clock = clock
-        self._progress = progress
+        self._progress = ProgressLogger(target, wall_clock)
         self._last: Execution | None = None
         self._misread_polls = 0
 
     def update(self, result: PollResult) -> Execution | None:
-        """Return the execution if it has ended; None if the wait goes on.
+        """Return the execution, or what concerns the schema, if it has ended; None if the wait goes on.
 
         :raises DeadlinePassed: if the deadline has passed
         :raises PolytomicError: one of :data:`FINAL_ERRORS`, or if the answers cannot be understood for long
@@ -244,6 +256,8 @@ class WaitState:
                 raise _unreadable(result, self._misread_polls)
         else:
             self._misread_polls = 0
+            if result and self._schema is not None:
+                result = result.for_schema(self._schema)
             self._last = result
             self._progress.polled(result)
             if result and result.outcome.final:
@@ -286,7 +300,7 @@ def wait_for_end(
     if seconds is not None:
         limits.append(now() + seconds)
     end = min(limits, default=None)
-    state = WaitState(ref, interval, end, now, ProgressLogger(ref, wall_clock))
+    state = WaitState(ref, interval, end, now, wall_clock)
     while True:
         if pause_first:
             yield Pause(interval if end is None else max(0.0, min(interval, end - now())))

@@ -148,11 +148,15 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             raise
         if self.console_log:
             self._copy_console_log(execution)
-        if execution is None or not execution.outcome.final:
+        if execution is None or not self._part(execution).outcome.final:
             return False
         self._target = None
         with self._soft_fail():
             return PokeReturnValue(is_done=True, xcom_value=self._finish(context, execution))
+
+    def _part(self, execution: Execution) -> Execution:
+        """Return the part of an execution that the sensor waits for."""
+        return execution
 
     def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
@@ -183,7 +187,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
             self._target = self._run(self._resolve_target(context, timeout))
         push_link(self, context, self._client, self._target)
         execution = self._fetch(context)
-        if execution is not None and execution.outcome.final:
+        if execution is not None and self._part(execution).outcome.final:
             if self.console_log:
                 self._copy_console_log(execution)
             return self._finish(context, execution)
@@ -293,7 +297,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
                 "active and when it is scheduled, or set a longer timeout"
             )
         try:
-            last = self._client.run(ref.fetch(without_retries=True))
+            last = self._part(self._client.run(ref.fetch(without_retries=True)))
         except PolytomicError:
             last, diagnostics = Execution.unknown(ref.kind, ref.sync_id, ref.execution_id), Diagnostics()
         else:

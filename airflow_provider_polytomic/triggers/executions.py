@@ -72,6 +72,8 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         errors; default False.
     :param push_result: Whether to push the result to XCom in that case (bool); default True.
     :param sync_name: Name of the sync (str) for the log; default None.
+    :param schema: Id of the only schema of a bulk sync (str) whose end is waited for, and which ``execution`` is about;
+        default None: the end of the execution.
 
     .. code-block:: python
 
@@ -105,6 +107,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         end_from_trigger: bool = False,
         push_result: bool = True,
         sync_name: str | None = None,
+        schema: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kind: SyncKindName = choice(kind, "kind", "model", "bulk")
@@ -124,6 +127,7 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
         self.end_from_trigger = end_from_trigger
         self.push_result = push_result
         self.sync_name = sync_name
+        self.schema = schema
         self._ended = False
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -139,10 +143,14 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
 
     async def _trigger_event(self, event: ExecutionEvent) -> TriggerEvent:
         """Return the event for the task, or end the task if a worker would have nothing to do."""
+        from airflow_provider_polytomic.executions import Execution
+
         result = event.execution
         ended = self.end_from_trigger and event.status is EventStatus.ENDED
         if ended and result and result["outcome"] == "success" and not result["counts"]["error"]:
-            xcoms = await end_event_xcoms(self.task_instance, result) if self.push_result else None
+            execution = Execution.from_result(result)
+            pushed = (execution if self.schema is None else execution.for_schema(self.schema)).task_result()
+            xcoms = await end_event_xcoms(self.task_instance, pushed) if self.push_result else None
             return TaskSuccessEvent(xcoms=xcoms)
         return TriggerEvent(event.serialize())  # type: ignore[no-untyped-call]
 
@@ -171,13 +179,13 @@ class PolytomicExecutionTrigger(BaseWaitTrigger):
             else:
                 since = as_datetime(self.completed_after or EPOCH, "completed_after")
                 target = CompletedSince(self.kind, self.sync_id, since)
-            log.info("Waiting for %s", target)
+            log.info("Waiting for %s%s", "" if self.schema is None else f"schema {self.schema!r} of ", target)
             with translate_api_errors(f"{target} cannot be waited for", self._hook):
                 config = await self._get_config()
                 console_ref = target if self.console_log and isinstance(target, ExecutionRef) else None
                 async with shared_poller(config) as poller, _console_log(config, console_ref):
                     execution = await poller.wait_for_end(
-                        target, poll_interval=self.poll_interval, deadline=self.deadline
+                        target, poll_interval=self.poll_interval, deadline=self.deadline, schema=self.schema
                     )
                     if self.end_from_trigger:
                         ref = ExecutionRef(self.kind, self.sync_id, execution.id)

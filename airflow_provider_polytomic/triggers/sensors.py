@@ -49,6 +49,8 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
     :param end_from_trigger: Whether to end the task from the trigger (bool) if the execution succeeds without record
         errors; default False.
     :param push_result: Whether to push the result to XCom in that case (bool); default True.
+    :param schema: Id of the only schema of a bulk sync (str) whose end is waited for; default None: the end of the
+        execution. (templated)
 
     .. code-block:: python
 
@@ -79,6 +81,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         console_log: bool = False,
         end_from_trigger: bool = False,
         push_result: bool = True,
+        schema: str | None = None,
     ) -> None:
         super().__init__(
             kind=kind,
@@ -92,11 +95,13 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
             end_from_trigger=end_from_trigger,
             push_result=push_result,
             sync_name=sync_name,
+            schema=schema,
         )
         self.bulk_sync_id = bulk_sync_id
         self.bulk_sync_name = bulk_sync_name
         self.timeout = duration(timeout, "timeout")
         self._names_execution = execution_id is not None
+        self._names_schema = schema is not None
 
     async def _wait(self) -> ExecutionEvent:
         from asgiref.sync import sync_to_async
@@ -109,6 +114,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
         if awaited.get("try_number") != ti.try_number:
             self.deadline = time.time() + self.timeout
             await self._resolve_sync()
+            self.schema = as_id(self.schema, "schema") if self._names_schema else None
             if not (self.completed_after or self._names_execution):
                 since = await sync_to_async(previous_schedule_point)(ti.get_template_context())
                 self.completed_after = since.isoformat()
@@ -119,13 +125,14 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
                 "ownership": self.ownership,
                 "try_number": ti.try_number,
                 "sync_id": self.sync_id,
+                "schema": self.schema,
                 "completed_after": self.completed_after,
                 "deadline": self.deadline,
             }
             await push_xcom_in_trigger(ti, EXECUTION_XCOM_KEY, storable(awaited, "the awaited execution"))
             async with shared_client(await self._get_config()) as client:
                 await push_link_in_trigger(ti, client, target)
-        for name in ("execution_id", "try_number", "sync_id", "completed_after", "deadline"):
+        for name in ("execution_id", "try_number", "sync_id", "schema", "completed_after", "deadline"):
             setattr(self, name, awaited[name])
         return await super()._wait()
 

@@ -30,6 +30,7 @@ class SimulatedTriggerer:
         self.open_clients = 0
         self.poller = ExecutionPoller(self.config, acquire_client=self.acquire_client, wall_clock=self.wall_clock)
         self.waits: list[Wait] = []
+        self.schemas: dict[ExecutionRef | CompletedSince, str] = {}
         self.refuse: Callable[[str, int], int | None] = lambda path, ids: None
         self._app = build_app(self.polytomic, _cut)
 
@@ -56,8 +57,15 @@ class SimulatedTriggerer:
                 self.open_clients -= 1
 
     def start(self, kind: str = "model", **plan: Any) -> ExecutionRef:
-        """Start an execution that runs until it is ended, unless the plan says otherwise."""
+        """Start an execution that runs until it is ended, unless the plan says otherwise.
+
+        :param kind: "model", "bulk", or "schema" for a bulk sync of which one schema is waited for
+        """
         plan = {"duration": FOREVER, **plan}
+        if kind == "schema":
+            ref = self.start("bulk", **plan)
+            self.schemas[ref] = "contact"
+            return ref
         if kind == "bulk":
             sync = self.polytomic.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan})
         else:
@@ -65,10 +73,15 @@ class SimulatedTriggerer:
         return ExecutionRef(kind, sync.id, self.polytomic.start(sync.id).id)
 
     def wait(
-        self, target: ExecutionRef | CompletedSince, poll_interval: float = 30.0, deadline: float | None = None
+        self,
+        target: ExecutionRef | CompletedSince,
+        poll_interval: float = 30.0,
+        deadline: float | None = None,
+        schema: str | None = None,
     ) -> Wait:
         """Start a wait in a task of its own."""
-        wait = Wait(self, target, poll_interval, None if deadline is None else EPOCH + deadline)
+        ends_at = None if deadline is None else EPOCH + deadline
+        wait = Wait(self, target, poll_interval, ends_at, schema or self.schemas.get(target))
         self.waits.append(wait)
         return wait
 
@@ -90,17 +103,23 @@ class Wait:
         target: ExecutionRef | CompletedSince,
         poll_interval: float,
         deadline: float | None,
+        schema: str | None,
     ) -> None:
         self.triggerer = triggerer
         self.target = target
         self.ended_at: float | None = None
-        self.task = asyncio.ensure_future(self._wait(target, poll_interval, deadline))
+        self.task = asyncio.ensure_future(self._wait(target, poll_interval, deadline, schema))
 
     async def _wait(
-        self, target: ExecutionRef | CompletedSince, poll_interval: float, deadline: float | None
+        self,
+        target: ExecutionRef | CompletedSince,
+        poll_interval: float,
+        deadline: float | None,
+        schema: str | None,
     ) -> Execution:
         try:
-            return await self.triggerer.poller.wait_for_end(target, poll_interval=poll_interval, deadline=deadline)
+            poller = self.triggerer.poller
+            return await poller.wait_for_end(target, poll_interval=poll_interval, deadline=deadline, schema=schema)
         finally:
             self.ended_at = self.triggerer.loop.time()
 

@@ -11,6 +11,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import (
 )
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.schemas import PolytomicBulkSchemaSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
 CLASSES = {
@@ -73,3 +74,20 @@ class Kind:
 
     def _posts(self, ending: str) -> list[Any]:
         return [one for one in self.emulator.requests if one.method == "POST" and one.path.endswith(ending)]
+
+
+class SchemaKind(Kind):
+    """A bulk sync, of which a sensor waits for one schema."""
+
+    def __init__(self, emulator: Any) -> None:
+        super().__init__("bulk", emulator)
+        self.sensor_class = PolytomicBulkSchemaSensor
+
+    def add(self, **plan: Any) -> str:
+        """Add a bulk sync whose schema has the outcome of the plan."""
+        outcome = plan.pop("outcome", "completed")
+        return super().add(**{"schemas": [{"id": "contact", "outcome": outcome}], **plan})
+
+    def sensor(self, sync_id: Any, **options: Any) -> Any:
+        """Return a sensor for the schema ``contact``."""
+        return super().sensor(sync_id, **{"schema": "contact", **options})

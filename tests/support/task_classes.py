@@ -15,10 +15,12 @@ from airflow_provider_polytomic.operators.connections import (
     PolytomicUpdateConnectionOperator,
 )
 from airflow_provider_polytomic.operators.listing import PolytomicListExecutionsOperator, PolytomicListSyncsOperator
+from airflow_provider_polytomic.operators.snapshots import PolytomicCheckSnapshotOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
+from airflow_provider_polytomic.sensors.schemas import PolytomicBulkSchemaSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
 REQUIRED_PARAMETERS: dict[Any, dict[str, Any]] = {
@@ -28,12 +30,14 @@ REQUIRED_PARAMETERS: dict[Any, dict[str, Any]] = {
     PolytomicCancelBulkSyncOperator: {"bulk_sync_id": "s"},
     PolytomicListSyncsOperator: {},
     PolytomicListExecutionsOperator: {"sync_id": "s"},
+    PolytomicCheckSnapshotOperator: {"snapshot": "crm.json"},
     PolytomicCreateConnectionOperator: {"name": "n", "connection_type": "t"},
     PolytomicTestConnectionOperator: {},
     PolytomicUpdateConnectionOperator: {"connection_id": "c"},
     PolytomicDeleteConnectionOperator: {"connection_id": "c"},
     PolytomicSyncStatusSensor: {"sync_id": "s"},
     PolytomicBulkSyncStatusSensor: {"bulk_sync_id": "s"},
+    PolytomicBulkSchemaSensor: {"bulk_sync_id": "s", "schema": "Account"},
     PolytomicFreshnessSensor: {"sync_id": "s"},
     PolytomicWaitForSyncsSensor: {"runs": []},
 }

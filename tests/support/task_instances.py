@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,13 +53,25 @@ class StateStore:
 
 
 class OutletEvents(defaultdict[Any, Any]):
-    """A stand-in for ``outlet_events`` of Airflow's context, by the URI of the asset."""
+    """A stand-in for ``outlet_events`` of Airflow's context, by the URI of the asset or the name of the alias."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: SimpleNamespace(extra={}))
+        super().__init__(_OutletEvent)
 
-    def __getitem__(self, asset: Any) -> Any:
-        return super().__getitem__(asset.uri)
+    def __getitem__(self, outlet: Any) -> Any:
+        return super().__getitem__(getattr(outlet, "uri", None) or outlet.name)
+
+
+class _OutletEvent:
+    def __init__(self) -> None:
+        self.extra: dict[str, Any] = {}
+        self.added: list[tuple[Any, dict[str, Any]]] = []
+
+    def add(self, asset: Any, extra: dict[str, Any]) -> None:
+        """Add an event through an alias; like Airflow 2, refuse values that cannot be in a set."""
+        if find_spec("airflow.sdk") is None:
+            frozenset(extra.items())
+        self.added.append((asset, json.loads(json.dumps(extra))))
 
 
 class TaskInstance:

@@ -19,6 +19,7 @@ pytest.importorskip("airflow.providers.openlineage")
 BULK_SYNC_ID = "crm-to-warehouse"
 MODEL_SYNC_IDS = ["contacts-to-crm", "orders-to-crm"]
 FAILING_SYNC_ID = "failing"
+ALIAS_SYNC_ID = "crm-tables"
 SCHEMAS = [{"id": "contact", "output_name": "contacts", "records": 7}, {"id": "account", "records": 0}]
 ASSET = "dataset" if IS_AIRFLOW_2 else "asset"
 EVENTS = f"""
@@ -108,6 +109,19 @@ def test_a_dag_that_an_event_starts_reads_the_counts(cluster, emulator, bulk_run
         [extra] = cluster.xcom(dag_id, run_id, "read")
         assert (extra["execution_id"], extra["counts"]["total"]) == (execution.id, 7)
     assert runs_of(cluster, "assets_after_empty") == []
+
+
+def test_an_alias_has_an_event_for_each_schema_with_rows_and_starts_a_dag(cluster, emulator):
+    emulator.add_bulk_sync(id=ALIAS_SYNC_ID, schemas=SCHEMAS, duration=3)
+    [(path, _, extra)] = events_of(cluster, run_to_end(cluster, "assets_alias"))
+    assert path == f"bulk/{ALIAS_SYNC_ID}/contact"
+    assert (extra["schema"], extra["counts"]["total"]) == ("contact", 7)
+    [run_id] = cluster.wait_for(lambda: runs_of(cluster, "assets_after_alias"), TIMEOUT, "a run for the alias")
+    ended = lambda: cluster.run_state("assets_after_alias", run_id) == "success"  # noqa: E731
+    cluster.wait_for(ended, TIMEOUT, "the end of the DAG that the alias starts")
+    read = cluster.xcom("assets_after_alias", run_id, "read")
+    assert read == [extra] * len(read), "Airflow 3 lists the event below the asset and below the alias"
+    assert read
 
 
 def test_the_lineage_has_the_datasets_of_the_sync(cluster, emulator, bulk_run, lineage_file):

@@ -24,6 +24,7 @@ FLOORS: dict[str, set[str]] = {
     "executions": {"api", "durations", "metrics", "results"},
     "links": {"_compat", "api"},
     "hooks": {"_compat", "api", "exceptions", "executions", "links", "metrics", "provider_info", "results"},
+    "snapshot": {"_compat", "api", "assets", "executions", "hooks"},
     "_task": {"_compat", "api", "assets", "durations", "exceptions", "executions", "hooks", "links", "results"},
     "triggers": {"_compat", "_task", "api", "durations", "exceptions", "executions", "hooks", "results"},
     "lineage": {"_compat", "_task", "api", "assets", "executions"},
@@ -38,6 +39,7 @@ FLOORS: dict[str, set[str]] = {
         "lineage",
         "links",
         "results",
+        "snapshot",
         "triggers",
     },
     "sensors": {

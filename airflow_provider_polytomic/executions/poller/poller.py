@@ -1,8 +1,8 @@
 """Poll many executions over one connection in one task: the theory of operation.
 
-A wait subscribes to a :class:`PolledExecution`, which all waits for the same execution share. The poller's task polls
-it and publishes each :data:`PollResult` to its subscriptions. A wait evaluates and logs the results in its own task, so
-it costs next to nothing and can be canceled without effect on the others.
+A wait subscribes to a :class:`PolledExecution`, which all waits for the same execution or for its schemas share. The
+poller's task polls it and publishes each :data:`PollResult` to its subscriptions. A wait evaluates and logs the results
+in its own task, so it costs next to nothing and can be canceled without effect on the others.
 
 A polled execution is in one of these states:
 
@@ -13,8 +13,8 @@ A polled execution is in one of these states:
 
 When its time comes, it is polled. Bulk syncs that are due soon are polled in the same request, and polls of model syncs
 that are due soon go out together. While it runs or the request fails, the next poll is one poll interval later, or at
-the first deadline of a subscription. It is polled at once, by itself, if a batch does not certainly show it running or
-an event announces its end (:class:`EventHints`). An error in the poller or a 401 removes all executions.
+the first deadline of a subscription. It is polled at once, by itself, if a batch does not certainly show it and the
+awaited schemas running or an event announces its end. An error in the poller or a 401 removes all executions.
 
 The :class:`CircuitBreaker` stops all polls while requests fail, except for one trial request at a time. Executions
 whose time comes meanwhile are *skipped*: they stay scheduled, and after the next answer their polls are spread over
@@ -69,18 +69,10 @@ from airflow_provider_polytomic.executions.poller.schedule import (
     wait_for_wakeup,
 )
 from airflow_provider_polytomic.executions.targets import CompletedSince
-from airflow_provider_polytomic.executions.wait import (
-    FINAL_ERRORS,
-    PollResult,
-    ProgressLogger,
-    WaitState,
-    expecting_any_answer,
-)
+from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, PollResult, WaitState, expecting_any_answer
 from airflow_provider_polytomic.metrics import WAITS
 
 log = logging.getLogger(__name__)
-
-MIN_POLL_INTERVAL = 0.01
 
 MAX_BATCH_POLLS = 60
 """Polls of an execution in a row by batches alone, which never show its end."""
@@ -126,22 +118,25 @@ class ExecutionPoller:
     # ---- subscriptions
 
     async def wait_for_end(
-        self, target: ExecutionRef | CompletedSince, *, poll_interval: float, deadline: float | None = None
+        self,
+        target: ExecutionRef | CompletedSince,
+        *,
+        poll_interval: float,
+        deadline: float | None = None,
+        schema: str | None = None,
     ) -> Execution:
         """Wait for the end of an execution whose status has just been requested, and return it.
 
         :param target: the execution; or the latest one that completed since a moment, as soon as there is one
         :param poll_interval: maximum of seconds between the end and the poll that finds it, while Polytomic answers
         :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
-        :raises DeadlinePassed: if the execution has not ended by then
-        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers cannot be
-            understood for long
+        :param schema: id of the schema to wait for, which the returned execution is about; default: all
+        :raises DeadlinePassed: if it has not ended by then
+        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers are unreadable
         """
         latest = NEVER if deadline is None else self._clock() + deadline - self._wall_clock()
-        subscription = Subscription(max(poll_interval, MIN_POLL_INTERVAL), latest)
-        state = WaitState(
-            target, subscription.poll_interval, latest, self._clock, ProgressLogger(target, self._wall_clock)
-        )
+        subscription = Subscription(poll_interval, latest, schema)
+        state = WaitState(target, subscription.poll_interval, latest, self._clock, self._wall_clock, schema)
         polled = self._schedule.subscribe(target, subscription, self._clock())
         self._config.meter.record(WAITS)
         try:
@@ -213,8 +208,7 @@ class ExecutionPoller:
             self._request(self._poll_events(now))
             return True
         may_batch = self._schedule.bulk_is_next
-        polled = self._schedule.pop_due(now, self._breaker.limited_at)
-        if polled is None:
+        if (polled := self._schedule.pop_due(now, self._breaker.limited_at)) is None:
             return False
         others: list[PolledExecution] = []
         if may_batch and self._batch.usable(now):
@@ -310,7 +304,7 @@ class ExecutionPoller:
                 polled.polling = False
         for polled in executions:
             execution = running.get(polled.target)
-            if execution and polled.batch_polls < MAX_BATCH_POLLS:
+            if execution and polled.batch_polls < MAX_BATCH_POLLS and polled.is_shown_running(execution):
                 polled.batch_polls += 1
                 self._polled(polled, execution, began)
             else:

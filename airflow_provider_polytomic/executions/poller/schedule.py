@@ -10,12 +10,15 @@ from itertools import count
 
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.executions.events import Ended
+from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.targets import CompletedSince
 from airflow_provider_polytomic.executions.wait import PollResult
 
 NEVER = float("inf")
 LONG_AGO = float("-inf")
+
+MIN_POLL_INTERVAL = 0.01
 
 MAX_TRUSTED_INTERVALS = 8.0
 """Poll intervals between two polls, at most, while events are trusted."""
@@ -52,13 +55,15 @@ class Subscription:
 
     :param poll_interval: maximum of seconds between an end and the poll that finds it
     :param deadline: end of the wait, by the poller's clock
+    :param schema: the schema of the execution whose end is waited for; None for the whole execution
     """
 
-    __slots__ = ("_results", "_wakeup", "deadline", "poll_interval")
+    __slots__ = ("_results", "_wakeup", "deadline", "poll_interval", "schema")
 
-    def __init__(self, poll_interval: float, deadline: float) -> None:
-        self.poll_interval = poll_interval
+    def __init__(self, poll_interval: float, deadline: float, schema: str | None = None) -> None:
+        self.poll_interval = max(poll_interval, MIN_POLL_INTERVAL)
         self.deadline = deadline
+        self.schema = schema
         self._results: tuple[PollResult | Exception, ...] = ()
         self._wakeup: asyncio.Future[None] | None = None
 
@@ -115,6 +120,10 @@ class PolledExecution:
         """Tell whether an end of the same sync may be the end that is waited for."""
         return isinstance(self.target, CompletedSince) or self.target.execution_id == ended.execution_id
 
+    def is_shown_running(self, execution: Execution) -> bool:
+        """Tell whether a batch shows that no subscription has reached its end: each schema is shown, and not ended."""
+        return all(each.schema is None or execution.is_syncing(each.schema) for each in self.subscriptions)
+
     def expired(self, now: float) -> bool:
         """Tell whether a deadline has passed since the last poll."""
         return any(self.polled_at < each.deadline <= now for each in self.subscriptions)
@@ -137,7 +146,8 @@ class PolledExecution:
         if self.hinted:
             return self.polled_at
         interval = self.poll_interval
-        if trusting and not self.batched and self.hinted_at == LONG_AGO:
+        announced = all(each.schema is None for each in self.subscriptions)  # Events do not announce a schema's end.
+        if trusting and announced and not self.batched and self.hinted_at == LONG_AGO:
             interval = min(max(interval, self.polled_at - self.running_since), MAX_TRUSTED_INTERVALS * interval)
         return min(self.polled_at + interval, self.next_deadline)
 

@@ -6,13 +6,16 @@ from datetime import datetime
 
 import pytest
 
-from airflow_provider_polytomic._compat import Asset
+from airflow_provider_polytomic._compat import Asset, AssetAlias
+from airflow_provider_polytomic._task import asset_events
 from airflow_provider_polytomic.assets import bulk_sync_asset, sync_asset
 from airflow_provider_polytomic.exceptions import PolytomicRunFailed
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
+from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
+from airflow_provider_polytomic.sensors.schemas import PolytomicBulkSchemaSensor
 from tests.support.event_triggers import PAYLOAD
 from tests.support.task_instances import OutletEvents
 
@@ -227,3 +230,103 @@ def test_a_sensor_for_many_adds_each_result_to_the_event_of_its_sync(emulator, r
     extras = run(sensor)
     assert [extras[asset.uri]["execution_id"] for asset in assets] == [each["execution_id"] for each in runs]
     assert extras[OTHER.uri] == {}
+
+
+class TestAliases:
+    """An alias has an event for each schema that received rows, found when the task runs."""
+
+    ALIASES = (AssetAlias("crm"), AssetAlias("everything"))
+
+    @pytest.fixture
+    def added(self, task_instance):
+        """Return a function that runs a task to its end and returns the events of its aliases by URI."""
+
+        def added(task, **options):
+            events = OutletEvents()
+            task_instance(task, outlet_events=events, **options).finish()
+            names = [outlet.name for outlet in task.outlets if isinstance(outlet, AssetAlias)]
+            of_alias = [{asset.uri: extra for asset, extra in dict.__getitem__(events, name).added} for name in names]
+            assert all(each == of_alias[0] for each in of_alias)
+            assert all(len(each) == len(dict.__getitem__(events, names[0]).added) for each in of_alias)
+            return of_alias[0]
+
+        return added
+
+    @pytest.fixture
+    def sync_id(self, emulator):
+        return emulator.add_bulk_sync(schemas=SCHEMAS, duration=20).id
+
+    @pytest.mark.parametrize("if_running", ["wait", "join"])
+    def test_an_operator_emits_an_event_for_each_completed_schema_with_rows(
+        self, emulator, sync_id, added, deferrable, if_running
+    ):
+        if if_running == "join":
+            emulator.start(sync_id)
+        events = added(
+            PolytomicStartBulkSyncOperator(
+                task_id="sync", bulk_sync_id=sync_id, poll_interval=5, fail_on_partial=False, deferrable=deferrable,
+                if_running=if_running, outlets=list(self.ALIASES),
+            )
+        )  # fmt: skip
+        assert list(events) == [bulk_sync_asset(sync_id, schema="contact").uri]
+        [extra] = events.values()
+        [execution] = emulator.executions(sync_id)
+        assert (extra["schema"], extra["output_name"], extra["counts"]["total"]) == ("contact", "contacts", 7)
+        assert (extra["execution_id"], extra["status"], extra["counts"]["error"]) == (execution.id, "completed", 1)
+        assert extra["payload"]["schema"] == "contact"
+
+    @pytest.mark.parametrize("make", ["status", "schema", "many", "freshness"])
+    def test_a_sensor_emits_them_too(self, emulator, added, deferrable, make):
+        sync_id = emulator.add_bulk_sync(schemas=SCHEMAS[:2], duration=20).id
+        execution = emulator.start(sync_id)
+        emulator.clock.advance(60)
+        common = {"task_id": "sense", "deferrable": deferrable, "outlets": list(self.ALIASES)}
+        if make == "status":
+            sensor = PolytomicBulkSyncStatusSensor(bulk_sync_id=sync_id, execution_id=execution.id, **common)
+        elif make == "schema":
+            sensor = PolytomicBulkSchemaSensor(
+                bulk_sync_id=sync_id, schema="contact", execution_id=execution.id, **common
+            )
+        elif make == "many":
+            runs = [{"kind": "bulk", "sync_id": sync_id, "execution_id": execution.id}]
+            sensor = PolytomicWaitForSyncsSensor(runs=runs, **common)
+        else:
+            sensor = PolytomicFreshnessSensor(kind="bulk", sync_id=sync_id, max_age=3600, **common)
+        assert list(added(sensor)) == [bulk_sync_asset(sync_id, schema="contact").uri]
+
+    def test_with_always_a_completed_schema_without_rows_has_an_event(self, sync_id, added):
+        task = PolytomicStartBulkSyncOperator(
+            task_id="sync", bulk_sync_id=sync_id, poll_interval=5, fail_on_partial=False, schema_outlets="always",
+            outlets=list(self.ALIASES),
+        )  # fmt: skip
+        assert list(added(task)) == [bulk_sync_asset(sync_id, schema=name).uri for name in ("contact", "account")]
+
+    def test_a_running_execution_emits_nothing(self, sync_id, added):
+        task = PolytomicStartBulkSyncOperator(
+            task_id="sync", bulk_sync_id=sync_id, wait_for_completion=False, outlets=list(self.ALIASES)
+        )
+        assert added(task) == {}
+
+    def test_a_model_sync_emits_nothing(self, emulator, added):
+        sync_id = emulator.add_model_sync(duration=1).id
+        assert added(PolytomicStartSyncOperator(task_id="s", sync_id=sync_id, outlets=list(self.ALIASES))) == {}
+
+    def test_more_schemas_than_a_result_has_are_emitted_up_to_a_limit(self, emulator, added, logged, monkeypatch):
+        monkeypatch.setattr(asset_events, "MAX_ALIAS_EVENTS", 1100)
+        schemas = [{"id": f"schema-{number}", "duration": 1} for number in range(1200)]
+        sync_id = emulator.add_bulk_sync(schemas=schemas, duration=1).id
+        emulator.start(sync_id)
+        sensor = PolytomicBulkSyncStatusSensor(
+            task_id="sense", bulk_sync_id=sync_id, deferrable=True, outlets=list(self.ALIASES)
+        )
+        assert len(added(sensor)) == 1100
+        assert "No event for 100 more schemas: a task emits at most 1100" in logged()
+
+    def test_a_schema_that_airflow_has_no_asset_for_is_left_out(self, emulator, added, logged):
+        schemas = [{"id": "x" * 4000}, {"id": "contact"}]
+        sync_id = emulator.add_bulk_sync(schemas=schemas, duration=1).id
+        task = PolytomicStartBulkSyncOperator(
+            task_id="sync", bulk_sync_id=sync_id, poll_interval=5, outlets=list(self.ALIASES)
+        )
+        assert list(added(task)) == [bulk_sync_asset(sync_id, schema="contact").uri]
+        assert "No event for schema 'xxx" in logged()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from airflow_provider_polytomic.executions import (
     wait_for_end,
 )
 from airflow_provider_polytomic.executions import outcome as outcomes
-from airflow_provider_polytomic.executions.wait import ProgressLogger, WaitState
+from airflow_provider_polytomic.executions.wait import WaitState
 from tests.support.simulated_api import (
     EPOCH,
     KINDS,
@@ -297,7 +298,7 @@ def test_failures_are_ridden_out_for_any_time(failure):
 
 def test_an_answer_that_is_understood_begins_the_count_anew():
     ref = ExecutionRef("model", "s", "e")
-    state = WaitState(ref, 30.0, None, lambda: 0.0, ProgressLogger(ref))
+    state = WaitState(ref, 30.0, None, lambda: 0.0, time.time)
     misread = PolytomicResponseError("another shape", method="GET", path="/", is_json=True)
     for _ in range(5):
         for _ in range(119):

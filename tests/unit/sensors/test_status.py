@@ -21,11 +21,16 @@ from airflow_provider_polytomic.exceptions import (
 )
 from airflow_provider_polytomic.executions import resolve_target
 from airflow_provider_polytomic.sensors import _base, _status
-from tests.support.sync_kinds import Kind
+from tests.support.sync_kinds import CLASSES, Kind, SchemaKind
 
 NEVER = float("inf")
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+@pytest.fixture(params=[*CLASSES, "schema"])
+def kind(request, emulator) -> Kind:
+    return SchemaKind(emulator) if request.param == "schema" else Kind(request.param, emulator)
 
 
 @pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
@@ -43,7 +48,8 @@ class TestTarget:
         sync_id = kind.add(duration=60)
         execution = kind.emulator.start(sync_id)
         result = task_instance(kind.sensor(sync_id, execution_id=execution.id, deferrable=deferrable)).finish()
-        assert (result["kind"], result["execution_id"], result["outcome"]) == (kind.name, execution.id, "success")
+        assert (result["execution_id"], result["status"]) == (execution.id, "completed")
+        assert result.get("kind", "bulk") == kind.name
         assert {one.method for one in kind.emulator.requests} == {"GET"}
 
     def test_a_given_execution_may_have_ended_long_ago(self, kind, task_instance, deferrable):
@@ -242,7 +248,7 @@ class TestOutcome:
         task = task_instance(kind.sensor(sync_id, deferrable=deferrable))
         with pytest.raises(error, match=execution.id) as raised:
             task.finish()
-        assert task.xcoms["return_value"] == raised.value.result
+        assert task.xcoms["return_value"]["execution_id"] == raised.value.result["execution_id"] == execution.id
 
     def test_without_do_xcom_push_no_result_is_pushed(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60, outcome="failed")
@@ -309,7 +315,7 @@ class TestResponses:
         sync_id = kind.add(duration=60)
         kind.emulator.start(sync_id)
         kind.emulator.fault("status", status=503, count=20)
-        assert task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()["outcome"] == "success"
+        assert task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()["status"] == "completed"
         assert "Could not get the status" in logged() or "Could not request the status" in logged()
 
     def test_a_worker_retries_for_a_few_minutes_before_it_fails(self, kind, task_instance, monkeypatch):
@@ -352,7 +358,7 @@ class TestResponses:
         sync_id = kind.add(duration=0)
         execution = kind.emulator.start(sync_id)
         task = task_instance(kind.sensor(sync_id, execution_id=execution.id, deferrable=True, retries=1)).retry()
-        assert task.resume({"status": "deadline", "try_number": 1, "execution_id": "e"})["outcome"] == "success"
+        assert task.resume({"status": "deadline", "try_number": 1, "execution_id": "e"})["status"] == "completed"
 
     @pytest.mark.parametrize("event", [None, {}, {"status": "success"}, {"status": "ended", "execution": None}])
     def test_an_unexpected_event_fails_the_task(self, kind, task_instance, event):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 try:
-    from airflow.sdk import DAG, BaseOperator
+    from airflow.sdk import DAG, AssetAlias, BaseOperator
 except ImportError:  # Airflow 2
+    from airflow.datasets import DatasetAlias as AssetAlias
     from airflow.models.baseoperator import BaseOperator
     from airflow.models.dag import DAG
 
@@ -19,6 +20,8 @@ MODEL_SYNC_IDS = ["contacts-to-crm", "orders-to-crm"]
 WHOLE = bulk_sync_asset(BULK_SYNC_ID)
 FULL, EMPTY = (bulk_sync_asset(BULK_SYNC_ID, schema=schema) for schema in ("contact", "account"))
 FAILING_SYNC_ID = "failing"
+ALIAS_SYNC_ID = "crm-tables"
+TABLES = AssetAlias("crm_tables")
 MODELS = [sync_asset(sync_id) for sync_id in MODEL_SYNC_IDS]
 
 
@@ -39,13 +42,18 @@ with scenario("assets_bulk"):
         task_id="sync", bulk_sync_id=BULK_SYNC_ID, poll_interval=2, deferrable=True, outlets=[WHOLE, FULL, EMPTY]
     )
 
+with scenario("assets_alias"):
+    PolytomicStartBulkSyncOperator(
+        task_id="sync", bulk_sync_id=ALIAS_SYNC_ID, poll_interval=2, deferrable=True, outlets=[TABLES]
+    )
+
 with scenario("assets_mapped"):
     PolytomicStartSyncOperator.partial(task_id="sync", poll_interval=2, outlets=MODELS).expand(sync_id=MODEL_SYNC_IDS)
 
 with scenario("assets_failing"):
     PolytomicStartSyncOperator(task_id="sync", sync_id=FAILING_SYNC_ID, poll_interval=2)
 
-for name, asset in {"whole": WHOLE, "full": FULL, "empty": EMPTY}.items():
+for name, asset in {"whole": WHOLE, "full": FULL, "empty": EMPTY, "alias": TABLES}.items():
     with scenario(f"assets_after_{name}", [asset]) as dag:
         ReadEvents(task_id="read")
     globals()[dag.dag_id] = dag

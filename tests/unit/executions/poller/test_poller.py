@@ -13,15 +13,15 @@ import pytest
 from airflow_provider_polytomic.api import ClientConfig, PolytomicRateLimitError
 from airflow_provider_polytomic.executions import CompletedSince, DeadlinePassed, ExecutionRef
 from airflow_provider_polytomic.executions.poller import ExecutionPoller, shared_poller
-from airflow_provider_polytomic.executions.poller.schedule import NEVER, PollSchedule, Subscription
-from tests.support.simulated_triggerer import EPOCH, LATENCY, SimulatedTriggerer
+from airflow_provider_polytomic.executions.poller.schedule import NEVER, PolledExecution, PollSchedule, Subscription
+from tests.support.simulated_triggerer import EPOCH, FOREVER, LATENCY, SimulatedTriggerer
 from tests.support.virtual_time import in_virtual_time
 
 MOMENT = 5 * LATENCY
 """Seconds that a few requests take."""
 
 
-@pytest.mark.parametrize("kind", ["model", "bulk"])
+@pytest.mark.parametrize("kind", ["model", "bulk", "schema"])
 @in_virtual_time
 async def test_an_end_is_noticed_within_the_interval(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
@@ -155,11 +155,15 @@ async def test_a_wait_that_begins_while_the_end_is_published_ends_too() -> None:
 
 # ---- bulk syncs
 
+each_wait = pytest.mark.parametrize("kind", ["bulk", "schema"])
+"""Wait for an execution, or for one of its schemas."""
 
+
+@each_wait
 @in_virtual_time
-async def test_bulk_syncs_are_polled_together() -> None:
+async def test_bulk_syncs_are_polled_together(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
-        runs = [triggerer.start("bulk") for _ in range(120)]
+        runs = [triggerer.start(kind) for _ in range(120)]
         waits = [triggerer.wait(run) for run in runs]
         await triggerer.until(300.0)
         assert len(triggerer.asked("/bulk/syncs/status", since=60.0)) <= 3 * 8 + 2
@@ -171,10 +175,11 @@ async def test_bulk_syncs_are_polled_together() -> None:
         assert len(triggerer.asked("/executions/", since=60.0)) == len(runs), "the execution alone decides its end"
 
 
+@each_wait
 @in_virtual_time
-async def test_an_execution_that_a_batch_does_not_show_running_is_polled_singly() -> None:
+async def test_an_execution_that_a_batch_does_not_show_running_is_polled_singly(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
-        replaced, ended, running = (triggerer.start("bulk") for _ in range(3))
+        replaced, ended, running = (triggerer.start(kind) for _ in range(3))
         waits = [triggerer.wait(run) for run in (replaced, ended, running)]
         await triggerer.until(31.0)
         for run in (replaced, ended):
@@ -185,10 +190,11 @@ async def test_an_execution_that_a_batch_does_not_show_running_is_polled_singly(
         assert not waits[2].task.done()
 
 
+@each_wait
 @in_virtual_time
-async def test_a_sync_that_a_batch_lacks_is_polled_singly() -> None:
+async def test_a_sync_that_a_batch_lacks_is_polled_singly(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
-        missing, there = ExecutionRef("bulk", "no-such-sync", "no-such-execution"), triggerer.start("bulk")
+        missing, there = ExecutionRef("bulk", "no-such-sync", "no-such-execution"), triggerer.start(kind)
         lost, wait = triggerer.wait(missing), triggerer.wait(there)
         with pytest.raises(Exception, match="404"):
             await lost
@@ -196,11 +202,12 @@ async def test_a_sync_that_a_batch_lacks_is_polled_singly() -> None:
 
 
 @pytest.mark.parametrize("refusal", [400, 403, 404, 405, 413, 414, 422, 500])
+@each_wait
 @in_virtual_time
-async def test_a_refused_batch_is_replaced_by_single_requests(refusal: int) -> None:
+async def test_a_refused_batch_is_replaced_by_single_requests(refusal: int, kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
         triggerer.polytomic.fault("status", status=refusal, path="/api/bulk/syncs/status", count=None)
-        runs = [triggerer.start("bulk") for _ in range(5)]
+        runs = [triggerer.start(kind) for _ in range(5)]
         waits = [triggerer.wait(run) for run in runs]
         await triggerer.until(200.0)
         for run in runs:
@@ -213,21 +220,23 @@ async def test_a_refused_batch_is_replaced_by_single_requests(refusal: int) -> N
         assert len(batches) <= 3, "after two refusals it is left alone for some minutes"
 
 
+@each_wait
 @in_virtual_time
-async def test_a_refused_batch_is_sent_again_after_some_minutes() -> None:
+async def test_a_refused_batch_is_sent_again_after_some_minutes(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
         triggerer.polytomic.fault("status", status=422, path="/api/bulk/syncs/status", count=2)
         for _ in range(20):
-            triggerer.wait(triggerer.start("bulk"))
+            triggerer.wait(triggerer.start(kind))
         await triggerer.until(1000.0)
         assert len(triggerer.asked("/bulk/syncs/status", since=400.0)) > 10
         assert triggerer.asked("/executions/", since=420.0) == []
 
 
+@each_wait
 @in_virtual_time
-async def test_a_batch_that_is_refused_as_too_large_becomes_smaller() -> None:
+async def test_a_batch_that_is_refused_as_too_large_becomes_smaller(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
-        runs = [triggerer.start("bulk") for _ in range(40)]
+        runs = [triggerer.start(kind) for _ in range(40)]
         refused: list[int] = []
 
         def too_many(path: str, ids: int) -> int | None:
@@ -245,21 +254,23 @@ async def test_a_batch_that_is_refused_as_too_large_becomes_smaller() -> None:
         assert len(triggerer.asked("/executions/", since=1500.0)) <= len(runs)
 
 
+@each_wait
 @in_virtual_time
-async def test_executions_are_polled_singly_now_and_then() -> None:
+async def test_executions_are_polled_singly_now_and_then(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
-        runs = [triggerer.start("bulk") for _ in range(3)]
+        runs = [triggerer.start(kind) for _ in range(3)]
         for run in runs:
             triggerer.wait(run, poll_interval=1.0)
         await triggerer.until(600.0)
         assert 5 * 3 <= len(triggerer.asked("/executions/", since=5.0)) <= 12 * 3
 
 
+@each_wait
 @in_virtual_time
-async def test_a_batch_without_an_answer_delays_polls_a_few_times_only() -> None:
+async def test_a_batch_without_an_answer_delays_polls_a_few_times_only(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
         triggerer.polytomic.fault("delay", path="/api/bulk/syncs/status", delay=3600.0, count=None)
-        runs = [triggerer.start("bulk") for _ in range(5)]
+        runs = [triggerer.start(kind) for _ in range(5)]
         waits = [triggerer.wait(run) for run in runs]
         await triggerer.until(200.0)
         assert len(triggerer.asked("/bulk/syncs/status")) == 2
@@ -269,10 +280,97 @@ async def test_a_batch_without_an_answer_delays_polls_a_few_times_only() -> None
         assert all(wait.ended_at <= 230.0 + MOMENT for wait in waits)
 
 
+# ---- schemas
+
+
+ENDS = {"Account": 100.0, "Contact": 200.0, "Order": FOREVER}
+SCHEMAS = [{"id": name, "duration": seconds} for name, seconds in ENDS.items()]
+
+
+@pytest.mark.parametrize("others", [0, 5])
+@in_virtual_time
+async def test_the_end_of_a_schema_is_noticed_within_the_interval(others: int) -> None:
+    async with SimulatedTriggerer() as triggerer:
+        for _ in range(others):
+            triggerer.wait(triggerer.start("bulk"))
+        run = triggerer.start("bulk", schemas=SCHEMAS)
+        whole = triggerer.wait(run)
+        account, contact = (triggerer.wait(run, schema=name) for name in ("Account", "Contact"))
+        assert [row["schema"] for row in (await account).schemas] == ["Account"]
+        assert 100.0 <= account.ended_at <= 130.0 + MOMENT
+        assert not contact.task.done()
+        await contact
+        assert 200.0 <= contact.ended_at <= 230.0 + MOMENT
+        assert not whole.task.done()
+
+
+@pytest.mark.parametrize("others", [0, 5])
+@in_virtual_time
+async def test_two_hundred_waits_for_schemas_of_one_execution_take_two_requests_an_interval(others: int) -> None:
+    async with SimulatedTriggerer() as triggerer:
+        for _ in range(others):
+            triggerer.wait(triggerer.start("bulk"))
+        schemas = [{"id": str(number), "duration": 100.0 + number} for number in range(200)]
+        run = triggerer.start("bulk", schemas=[*schemas, {"id": "last", "duration": FOREVER}])
+        waits = [triggerer.wait(run, schema=schema["id"]) for schema in schemas]
+        whole = triggerer.wait(run)
+        await asyncio.gather(*waits)
+        assert max(wait.ended_at - 100.0 - number for number, wait in enumerate(waits)) <= 30.0 + MOMENT
+        assert not whole.task.done()
+        sent = triggerer.asked(since=30.0 + MOMENT)
+        assert len(sent) <= 2 * (triggerer.loop.time() / 30.0) + 1
+
+
+@in_virtual_time
+async def test_a_schema_that_a_batch_shows_completed_is_confirmed_by_its_execution() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.wait(triggerer.start("bulk"))
+        run = triggerer.start("bulk", schemas=SCHEMAS)
+        wait = triggerer.wait(run, schema="Account")
+        await triggerer.until(95.0)
+        before = len(triggerer.asked(run.execution_id))
+        assert (await wait).schemas[0]["status"] == "completed"
+        assert len(triggerer.asked(run.execution_id)) == before + 1
+
+
+@in_virtual_time
+async def test_a_schema_that_a_batch_does_not_show_is_polled_singly() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        triggerer.wait(triggerer.start("bulk"))
+        run = triggerer.start("bulk", schemas=SCHEMAS)
+        wait = triggerer.wait(run, schema="Lead")
+        await triggerer.until(150.0)
+        assert len(triggerer.asked(run.execution_id)) >= 4
+        triggerer.polytomic.finish(run.execution_id)
+        found = await wait
+        assert (found.outcome.value, found.schemas, found.left_out) == ("failed", (), 3)
+
+
+@in_virtual_time
+async def test_a_schema_of_an_execution_that_begins_later_is_found_while_it_runs() -> None:
+    async with SimulatedTriggerer() as triggerer:
+        sync = triggerer.polytomic.add_bulk_sync(schemas=SCHEMAS, duration=FOREVER)
+        target = CompletedSince("bulk", sync.id, datetime.fromtimestamp(EPOCH, timezone.utc))
+        waits = [triggerer.wait(target, schema=name) for name in ("Account", "Contact")]
+        await triggerer.until(65.0)
+        execution = triggerer.polytomic.start(sync.id)
+        assert {(await wait).id for wait in waits} == {execution.id}
+        assert waits[0].ended_at <= 165.0 + 30.0 + MOMENT
+        assert len(triggerer.asked("/status")) <= 10, "both waits share a request an interval"
+
+
+@pytest.mark.parametrize(("schema", "due"), [(None, 240.0), ("Account", 30.0)])
+def test_trusted_events_do_not_delay_the_end_of_a_schema(schema: str | None, due: float) -> None:
+    polled = PolledExecution(CompletedSince("bulk", "s", datetime.fromtimestamp(EPOCH, timezone.utc)), -1000.0)
+    polled.subscriptions.append(Subscription(30.0, NEVER, schema))
+    polled.poll_interval, polled.polled_at = 30.0, 0.0
+    assert polled.next_poll(trusting=True) == due
+
+
 # ---- deadlines
 
 
-@pytest.mark.parametrize("kind", ["model", "bulk"])
+@pytest.mark.parametrize("kind", ["model", "bulk", "schema"])
 @in_virtual_time
 async def test_the_deadline_is_applied_after_a_last_poll(kind: str) -> None:
     async with SimulatedTriggerer() as triggerer:
