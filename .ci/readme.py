@@ -46,8 +46,9 @@ PORTS = (
 )
 """Options of Airflow for the ports at which its parts listen."""
 
-STANDALONE = "airflow standalone > standalone.log 2>&1 &"
-"""The command of the quick start that does not end by itself."""
+STANDALONE = """airflow standalone > standalone.log 2>&1 &
+until curl --silent --fail --output /dev/null "$AIRFLOW__API__BASE_URL/api/v2/monitor/health"; do sleep 1; done"""
+"""The command of the quick start that does not end by itself, and the pause until its page opens."""
 
 PIP_OF_UV = """
 pip() { "$UV" pip "$1" --quiet --offline --find-links "$WHEELS" --python "$(command -v python)" "${@:2}"; }
