@@ -69,7 +69,7 @@ def main() -> int:
         readme, quick_start = (checkout / "README.md").read_text(), (checkout / "docs" / "quickstart.md").read_text()
         existing, fresh = paragraph(quick_start, "**Into an existing"), paragraph(quick_start, "**Into a fresh folder")
         steps = quick_start[quick_start.index("Airflow has found the provider") :]
-        once = steps.replace("$ airflow standalone\n", "").replace("$ airflow dags unpause crm\n", "")
+        once = steps.replace("airflow standalone\n", "").replace("airflow dags unpause crm\n", "")
         of_readme = section(readme, "## Quick start") + section(readme, "## Test your DAGs")
         for name, text, interpreter in (
             ("the README", of_readme, newest),
@@ -193,8 +193,8 @@ def commands(text: str) -> Iterator[str]:
         name = title or (named[1] if named else "")
         if language == "python" and name:
             yield f"mkdir -p {Path(name).parent}\ncat > {name} <<'END_OF_FILE'\n{code}END_OF_FILE"
-        elif language == "console" and not needs:
-            yield from (line[2:] for line in code.splitlines() if line.startswith("$ "))
+        elif language == "bash" and not needs:
+            yield code.rstrip()
 
 
 def paragraph(text: str, begin: str) -> str:

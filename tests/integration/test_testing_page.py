@@ -22,12 +22,11 @@ def test_the_recipe_works_as_written(tmp_path):
     for name, content in files:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(content)
-    [console] = re.findall(r"```console\n(\$ export AIRFLOW_HOME.*?)```", PAGE, re.DOTALL)
-    commands = re.findall(r"^\$ (.*)", console, re.MULTILINE)
+    [commands] = re.findall(r"```bash\n(export AIRFLOW_HOME.*?)```", PAGE, re.DOTALL)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**clean, "PATH": path, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    script = "\n".join(["set -e", *commands])
+    script = f"set -e\n{commands}"
     ended = subprocess.run(["bash", "-c", script], cwd=project, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     assert "5 passed" in ended.stdout
