@@ -116,7 +116,7 @@ def _add_data_routes(app: PageApp, connection_ids: list[str]) -> None:
         if row is None:
             raise HTTPException(404, "The page does not show this sync.")
         try:
-            details = await sync_details(cache, row)
+            details = dict(await sync_details(cache, row))
         except Problem as problem:
             return JSONResponse({"problem": problem.to_json()}, 502)
         try:

@@ -37,6 +37,8 @@ LOOK_TIMEOUT = 30.0
 """Seconds after a request of the page in which somebody counts as looking."""
 
 FAILED_REFRESH_PAUSE = 15.0
+DETAILS_TIMEOUT = 5.0
+"""Seconds for which the details of a sync are for everybody who opens its row."""
 
 
 @dataclass(eq=False)
@@ -73,6 +75,7 @@ class ConnectionCache:
         self._wake = asyncio.Event()
         self._refreshing: asyncio.Task[None] | None = None
         self._refresher: Refresher | None = None
+        self._details: dict[SyncKey, tuple[float, asyncio.Task[Any]]] = {}
 
     @property
     def is_loading(self) -> bool:
@@ -92,8 +95,21 @@ class ConnectionCache:
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh_while_looked_at())
 
-    async def run(self, flow: Callable[[ConnectionConfig], Flow[T]]) -> T:
-        """Run a flow that somebody waits for.
+    async def details(self, key: SyncKey, flow: Callable[[ConnectionConfig], Flow[T]]) -> T:
+        """Return the details of a sync, the same ones for all who ask at the same time.
+
+        :param flow: function that returns the flow that reads them, given the settings of the connection
+        :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
+        """
+        now = self._clock()
+        self._details = {each: entry for each, entry in self._details.items() if now - entry[0] <= DETAILS_TIMEOUT}
+        if key not in self._details:
+            self._details[key] = now, asyncio.create_task(self._run(flow))
+        details: T = await asyncio.shield(self._details[key][1])
+        return details
+
+    async def _run(self, flow: Callable[[ConnectionConfig], Flow[T]]) -> T:
+        """Run a flow.
 
         :param flow: function that returns the flow, given the settings of the connection
         :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer

@@ -43,7 +43,7 @@ async def sync_details(cache: ConnectionCache, row: SyncRow) -> dict[str, Any]:
 
     :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
     """
-    return await cache.run(lambda config: _details(row, config))
+    return await cache.details(row.key, lambda config: _details(row, config))
 
 
 def _details(row: SyncRow, config: ConnectionConfig) -> Flow[dict[str, Any]]:

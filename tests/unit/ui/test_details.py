@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_polytomic.ui import cache
 from airflow_provider_polytomic.ui.details import MAX_REPORTS
 
 
@@ -70,10 +71,19 @@ def test_a_sync_that_has_never_run_has_no_executions(emulator, details):
     assert (answer["executions"], answer["schemas"], answer["console"]) == ([], [], [])
 
 
-def test_details_say_what_is_wrong_if_polytomic_does_not_answer(server, emulator, details):
+def test_people_who_open_the_same_row_share_the_requests(emulator, details, monkeypatch):
+    monkeypatch.setattr(cache, "DETAILS_TIMEOUT", 600.0)
+    sync = emulator.add_model_sync()
+    emulator.finish(emulator.start(sync.id).id)
+    assert details(sync) == details(sync)
+    assert len([each for each in emulator.requests if each.path.endswith("/consolelog")]) == 1
+
+
+def test_details_say_what_is_wrong_if_polytomic_does_not_answer(server, emulator, details, monkeypatch):
     sync = emulator.add_model_sync()
     execution = emulator.finish(emulator.start(sync.id).id)
     details(sync)
+    monkeypatch.setattr(cache, "DETAILS_TIMEOUT", -1.0)
     emulator.fault("status", status=403, path=f"/api/syncs/{sync.id}/executions/{execution.id}")
     answer = server.get(f"connections/polytomic_default/syncs/model/{sync.id}")
     assert answer.status_code == 502
