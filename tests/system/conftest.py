@@ -43,20 +43,29 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
+def page_emulator() -> Iterator[Emulator]:
+    """An emulator whose syncs only the page in Airflow's UI shows: those of the other tests would use up its requests."""
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
 def hostile() -> Iterator[HostilePolytomic]:
     with hostile_polytomic() as hostile:
         yield hostile
 
 
 @pytest.fixture(scope="session")
-def cluster(emulator: Emulator, hostile: HostilePolytomic) -> Iterator[Cluster]:
+def cluster(emulator: Emulator, hostile: HostilePolytomic, page_emulator: Emulator) -> Iterator[Cluster]:
     connections = {
+        "polytomic_page": json.loads(page_emulator.airflow_connection),
         "polytomic_hostile": {"conn_type": "polytomic", "host": hostile.url, "password": "key-of-the-tests"},
         "polytomic_default": {**json.loads(emulator.airflow_connection), "extra": {"link_template": LINK_TEMPLATE}},
         "polytomic_webhook": {"conn_type": "http", "password": WEBHOOK_SECRET},
         "airflow_api": {"conn_type": "http", "login": "webhook", "password": "webhook"},
     }
     env = {
+        "AIRFLOW__POLYTOMIC__UI_CONNECTIONS": "polytomic_page",
         "AIRFLOW__CORE__XCOM_BACKEND": "tests.system.xcom_backend.FailingXCom",
         "AIRFLOW__SECRETS__BACKEND": "tests.system.secrets_backend.FailingSecrets",
         "AIRFLOW__POLYTOMIC__WEBHOOK_CONN_ID": "polytomic_webhook",

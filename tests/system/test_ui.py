@@ -63,10 +63,10 @@ class PolytomicPage:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def syncs(emulator: Any) -> dict[str, Any]:
+def syncs(page_emulator: Any) -> dict[str, Any]:
     """Add the syncs before the page lists them for the first time."""
     names = ("Followed from Polytomic", "Themed", "For readers only")
-    return {name: emulator.add_model_sync(name=name, duration=math.inf) for name in names}
+    return {name: page_emulator.add_model_sync(name=name, duration=math.inf) for name in names}
 
 
 @pytest.fixture
@@ -93,14 +93,14 @@ def test_the_plugin_is_loaded_without_an_error(cluster):
 
 
 @needs_pages
-def test_the_page_shows_sorts_and_searches_the_syncs(emulator, page):
+def test_the_page_shows_sorts_and_searches_the_syncs(page_emulator, page):
     script = "<script>document.title = 'injected'</script>"
     group = "Sorted"
     for name, records in ((f"{group} b", 7), (f"{group} a {script}", 300), (f"{group} c", 20)):
-        sync = emulator.add_model_sync(name=name, counts={"total": records})
-        emulator.finish(emulator.start(sync.id).id)
-    failing = emulator.add_bulk_sync(name=f"{group} d")
-    emulator.finish(emulator.start(failing.id).id, "failed")
+        sync = page_emulator.add_model_sync(name=name, counts={"total": records})
+        page_emulator.finish(page_emulator.start(sync.id).id)
+    failing = page_emulator.add_bulk_sync(name=f"{group} d")
+    page_emulator.finish(page_emulator.start(failing.id).id, "failed")
     page.open()
     page.search(group)
     for name in ("a", "b", "c", "d"):
@@ -122,14 +122,14 @@ def test_the_page_shows_sorts_and_searches_the_syncs(emulator, page):
 
 
 @on_newest
-def test_a_sync_is_seen_to_start_run_and_fail_with_its_dag_and_the_cause(run_dag, emulator, cluster, page, syncs):
+def test_a_sync_is_seen_to_start_run_and_fail_with_its_dag_and_the_cause(run_dag, page_emulator, cluster, page, syncs):
     idle = syncs["Followed from Polytomic"]
     page.open()
     page.search("Followed")
     page.wait_for_row(name=idle.name, state="never run")
-    execution = emulator.start(idle.id)
+    execution = page_emulator.start(idle.id)
     page.wait_for_row(name=idle.name, state="running")
-    emulator.finish(execution.id, "failed", errors=["The session has expired"])
+    page_emulator.finish(execution.id, "failed", errors=["The session has expired"])
     page.wait_for_row(name=idle.name, state="failed")
     page.browser.click(f"//button[contains(., '{idle.name}')]")
     report = page.browser.find("//tr[@class='details']//pre[contains(., 'Next:')]").text
@@ -139,10 +139,11 @@ def test_a_sync_is_seen_to_start_run_and_fail_with_its_dag_and_the_cause(run_dag
 
     run = run_dag("model_worker_plain")
     run.wait_until_waiting()
+    page_emulator.add_model_sync(id=run.sync_id, name="Started by a DAG", duration=math.inf)
+    page_emulator.start(run.sync_id)
     page.open()
     page.search(run.sync_id)
-    row = page.wait_for_row(state="running", tasks="model_worker_plain.sync")
-    assert row["name"].endswith("model_worker_plain")
+    page.wait_for_row(name="Started by a DAG", state="running", tasks="model_worker_plain.sync")
     page.browser.click("//a[contains(., 'model_worker_plain.sync')]")
     page.browser.leave_frame()
     task_page = f"{cluster.url}/dags/model_worker_plain/runs/{run.run_id}/tasks/sync"
@@ -187,7 +188,7 @@ def test_the_page_is_for_people_who_may_read_connections(cluster, browser):
         },
     )
     assert httpx.get(f"{url}/polytomic-ui/", trust_env=False).status_code == 401
-    assert httpx.get(f"{url}/polytomic-ui/connections/polytomic_default/syncs", trust_env=False).status_code == 401
+    assert httpx.get(f"{url}/polytomic-ui/connections/polytomic_page/syncs", trust_env=False).status_code == 401
     page = PolytomicPage(browser, url)
     log_in(browser, url, "reader")
     page.open()
