@@ -44,7 +44,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def page_emulator() -> Iterator[Emulator]:
-    """An emulator whose syncs only the page in Airflow's UI shows: those of the other tests would use up its requests."""
+    """An emulator for the page in Airflow's UI: the syncs of the other tests would use up its requests."""
     with Emulator() as emulator:
         yield emulator
 
