@@ -154,9 +154,11 @@ class AirflowView:
         moments = [dag.get("next_dagrun_run_after"), *(run.get("run_after") for run in runs)]
         return max((moment for moment in map(_moment, moments) if moment and moment <= _now()), default=None)
 
-    def users_of(self, row: SyncRow) -> list[dict[str, Any]]:
-        """Return the tasks and DAGs of a sync for its row, each with its latest run."""
-        key = f"{row.kind}:{row.sync_id}"
+    def users_of(self, key: str) -> list[dict[str, Any]]:
+        """Return the tasks and DAGs of a sync for its row, each with its latest run.
+
+        :param key: kind and id of the sync, as the page writes them
+        """
         users: dict[tuple[str, str], dict[str, Any]] = {}
         for task in self.tasks.get(key, ()):
             users.setdefault((task.dag_id, task.task_id), task.to_json())
@@ -181,9 +183,9 @@ class AirflowView:
         return None
 
     def of_table(self, table: SyncTable) -> dict[str, Any]:
-        """Return the tasks of all syncs for the page, and which of them are late by a DAG."""
-        found = ((f"{row.kind}:{row.sync_id}", self.users_of(row), self.late(row)) for row in table)
-        return {key: {"tasks": tasks, "late": late} for key, tasks, late in found if tasks or late}
+        """Return the tasks of all syncs for the page, and which of the listed ones are late by a DAG."""
+        late = {f"{row.kind}:{row.sync_id}": self.late(row) for row in table}
+        return {key: {"tasks": self.users_of(key), "late": late.get(key)} for key in {**self.tasks, **self.assets}}
 
 
 class AirflowViews:

@@ -125,6 +125,7 @@ function taskLinks(row) {
 }
 
 function render(row) {
+  row.dags = tables.get(row.connection).dags?.[row.key];
   const facts = (row.facts = summarize(row));
   const state = element("span", { className: `state ${facts.outcome}`, textContent: stateText(row, facts) });
   const late = facts.late ? element("span", { className: "late", textContent: "late", title: lateText(row, facts) }) : null;
@@ -405,13 +406,11 @@ function take(connection, answer) {
 async function pollDags(connection) {
   try {
     const answer = await request(`connections/${encodeURIComponent(connection)}/dags`);
+    tables.get(connection).dags = answer.syncs;
     for (const row of rows.values()) {
-      if (row.connection !== connection) continue;
-      row.dags = answer.syncs[row.key] ?? { tasks: [], late: null };
-      render(row);
+      if (row.connection === connection) render(row);
     }
     arrange();
-    return rows.size === 0 && tables.get(connection).is_loading;
   } catch {
     // The syncs are shown without their DAGs; the poll of the syncs says what is wrong.
   }
