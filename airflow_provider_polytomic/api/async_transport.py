@@ -268,7 +268,7 @@ class DeadlineStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
 
 class DeadlineBackend(httpcore.AsyncNetworkBackend):
-    """Open connections with a deadline; asyncio is the only event loop of a triggerer."""
+    """Open connections with a deadline; a triggerer runs asyncio's event loop, an API server uvloop."""
 
     async def connect_tcp(
         self,
@@ -279,9 +279,9 @@ class DeadlineBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         loop = asyncio.get_running_loop()
-        connecting = loop.create_connection(
-            lambda: DeadlineStream(loop), host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY
-        )
+        is_asyncio = isinstance(loop, asyncio.BaseEventLoop)  # An API server runs uvloop, which has no such parameter.
+        options: dict[str, Any] = {"happy_eyeballs_delay": HAPPY_EYEBALLS_DELAY} if is_asyncio else {}
+        connecting = loop.create_connection(lambda: DeadlineStream(loop), host, port, **options)
         try:
             _, stream = await with_timeout(time_left(timeout, httpcore.ConnectTimeout), connecting)
         except BaseException as error:
