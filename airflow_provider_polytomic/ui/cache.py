@@ -37,7 +37,7 @@ LOOK_TIMEOUT = 30.0
 """Seconds after a request of the page in which somebody counts as looking."""
 
 FAILED_REFRESH_PAUSE = 15.0
-DETAILS_TIMEOUT = 5.0
+SYNC_DETAILS_TIMEOUT = 5.0
 """Seconds for which the details of a sync are for everybody who opens its row."""
 
 
@@ -102,7 +102,7 @@ class ConnectionCache:
         :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
         """
         now = self._clock()
-        self._details = {each: entry for each, entry in self._details.items() if now - entry[0] <= DETAILS_TIMEOUT}
+        self._details = {each: entry for each, entry in self._details.items() if now - entry[0] <= SYNC_DETAILS_TIMEOUT}
         if key not in self._details:
             self._details[key] = now, asyncio.create_task(self._run(flow))
         details: T = await asyncio.shield(self._details[key][1])

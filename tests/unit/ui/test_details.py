@@ -72,7 +72,7 @@ def test_a_sync_that_has_never_run_has_no_executions(emulator, details):
 
 
 def test_people_who_open_the_same_row_share_the_requests(emulator, details, monkeypatch):
-    monkeypatch.setattr(cache, "DETAILS_TIMEOUT", 600.0)
+    monkeypatch.setattr(cache, "SYNC_DETAILS_TIMEOUT", 600.0)
     sync = emulator.add_model_sync()
     emulator.finish(emulator.start(sync.id).id)
     assert details(sync) == details(sync)
@@ -83,7 +83,7 @@ def test_details_say_what_is_wrong_if_polytomic_does_not_answer(server, emulator
     sync = emulator.add_model_sync()
     execution = emulator.finish(emulator.start(sync.id).id)
     details(sync)
-    monkeypatch.setattr(cache, "DETAILS_TIMEOUT", -1.0)
+    monkeypatch.setattr(cache, "SYNC_DETAILS_TIMEOUT", -1.0)
     emulator.fault("status", status=403, path=f"/api/syncs/{sync.id}/executions/{execution.id}")
     answer = server.get(f"connections/polytomic_default/syncs/model/{sync.id}")
     assert answer.status_code == 502
