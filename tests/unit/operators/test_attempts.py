@@ -169,7 +169,7 @@ class TestFailingXCom:
     def test_a_refusal_in_the_trigger_is_reported(self, task):
         event = {"status": "refused", "message": "no. Next: stop", "try_number": 1, "ownership": "owned"}
         with pytest.raises(PolytomicRequestRefused, match="(?s)^no. Next: stop.*could not be pushed to XCom"):
-            task().resume({**event, "execution_id": "E"})
+            task().resume({**event, "sync_id": "S", "execution_id": "E"})
 
     @pytest.mark.parametrize("hours", [1, 25])
     def test_a_result_that_could_not_be_pushed_is_returned_by_the_retry(self, kind, task, context, hours):

@@ -302,7 +302,8 @@ class TestDeadlines:
         task = task_instance(kind.start(sync_id, deferrable=True, execution_timeout=timedelta(seconds=50)))
         with pytest.raises(deferred):
             task.execute()
-        event = {"status": "deadline", "execution_id": other.id, "ownership": "blocking", "try_number": 1}
+        ids = {"sync_id": sync_id, "execution_id": other.id}
+        event = {"status": "deadline", **ids, "ownership": "blocking", "try_number": 1}
         with pytest.raises(PolytomicRunTimeout, match=f"{other.id} .* blocks it. Next: set a longer execution_timeout"):
             task.resume(event)
         assert kind.cancels == []
