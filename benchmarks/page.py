@@ -15,7 +15,7 @@ from rich.console import Console
 
 from airflow_provider_polytomic.emulator import Emulator
 from tests.system.browser import Browser, browsing
-from tests.system.cluster import REPOSITORY, Cluster
+from tests.system.cluster import Cluster
 
 SYNCS = 500
 MINUTE = 60.0
@@ -30,9 +30,10 @@ def main() -> None:
             add = emulator.add_bulk_sync if number % 3 == 0 else emulator.add_model_sync
             emulator.finish(emulator.start(add(name=f"Sync {number}").id).id)
         connections = {"polytomic_default": json.loads(emulator.airflow_connection)}
-        cluster = Cluster(REPOSITORY / "example_dags", connections=connections)
-        with cluster, tempfile.TemporaryDirectory() as folder, browsing(Path(folder)) as browser:
-            _measure(browser, cluster, emulator)
+        with tempfile.TemporaryDirectory() as no_dags:
+            cluster = Cluster(Path(no_dags), connections=connections)
+            with cluster, tempfile.TemporaryDirectory() as folder, browsing(Path(folder)) as browser:
+                _measure(browser, cluster, emulator)
 
 
 def _measure(browser: Browser, cluster: Cluster, emulator: Emulator) -> None:
