@@ -33,7 +33,8 @@ def column_mappings(sync: Sync) -> list[ColumnMapping]:
 
     Fields that are set to a constant have none.
     """
-    identities = (sync.identities or {}).get("mappings") or [sync.identity]
+    several = sync.identities.get("mappings") if isinstance(sync.identities, Mapping) else None
+    identities = several or [sync.identity]
     found = [mapping for each in (identities, sync.fields) for mapping in _mappings(each)]
     return list(dict.fromkeys(found))[:MAX_COLUMN_MAPPINGS]
 

@@ -226,22 +226,22 @@ class Task:
 
     def _wait(self, state: TaskExecutionState, found: StartResult, timeout: float | None = None) -> Flow[Execution]:
         deadline = None if timeout is None else self.api.now + timeout
-        self.deferred = self.way == "poller" and state.set_awaited(found.execution.id, found.ownership)
+        ref = _ref(self, found.execution.id)
+        self.deferred = self.way == "poller" and state.set_awaited(ref.sync_id, ref.execution_id, found.ownership)
         if self.owning:
             self.owning = replace(self.owning, waiting_state="deferred" if self.deferred else "running")
         way = WAYS["poller" if self.deferred else "worker"]
         try:
-            ref = _ref(self, found.execution.id)
             return (yield from way(ref, poll_interval=POLL, deadline=deadline, clock=self._clock))
         finally:
             self.deferred = False
 
     def _cancel_orphan(self, state: TaskExecutionState) -> Flow[None]:
         """After a clear, cancel the execution that the task was waiting for."""
-        orphan_id = state.begin_generation()
-        if not orphan_id:
+        saved = state.begin_generation()
+        if not saved:
             return
-        orphan = _ref(self, orphan_id)
+        orphan = _ref(self, saved["execution_id"])
         try:
             last_seen = yield from orphan.fetch()
             if not last_seen.outcome.final:
@@ -252,8 +252,8 @@ class Task:
     def _own(self, state: TaskExecutionState, ref: ExecutionRef) -> None:
         self.owned.append(ref.execution_id)
         self._set_owning(ref.execution_id)
-        state.save_started(ref.execution_id)
-        state.set_awaited(ref.execution_id, Ownership.OWNED)
+        state.save_started(ref.sync_id, ref.execution_id)
+        state.set_awaited(ref.sync_id, ref.execution_id, Ownership.OWNED)
 
     def _set_owning(self, execution_id: str) -> None:
         attempt = WaitingAttempt.of(self.ti, self.ti.try_number, execution_id)

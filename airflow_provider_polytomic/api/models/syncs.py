@@ -32,8 +32,8 @@ class Sync(Model):
     target_object: str | None = None
     model_ids: NullableList[str] = Field(default_factory=list)
     fields: NullableList[dict[str, Any]] = Field(default_factory=list)
-    identity: dict[str, Any] | None = None
-    identities: dict[str, Any] | None = None
+    identity: Any = None
+    identities: Any = None
     policies: NullableList[str] = Field(default_factory=list)
     problems: NullableList[SyncProblem] = Field(default_factory=list)
     organization_id: str | None = None

@@ -34,6 +34,7 @@ KWARGS = {
     "latest_end": 3.5,
     "previous_schema_results": [{"schema": "contact"}],
     "completed_after": None,
+    "schema": None,
     "console_log": True,
     "end_from_trigger": True,
     "push_result": False,
