@@ -86,6 +86,7 @@ def _activate_assets(bundle: str, dags: list[Any]) -> None:
     try:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
     except ImportError:
+        DAG.bulk_write_to_db(dags)
         return
     if hasattr(DAG, "bulk_write_to_db"):
         DagBundlesManager().sync_bundles_to_db()

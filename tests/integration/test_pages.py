@@ -73,7 +73,7 @@ def test_a_python_block_on_a_page_runs(block, emulator, no_waiting, monkeypatch)
     for client in (PolytomicClient, AsyncPolytomicClient):
         monkeypatch.setitem(client.__init__.__kwdefaults__, "base_url", emulator.url)
     earlier = [one for one in BLOCKS if one.page == block.page and one.number < block.number]
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"__file__": str(ROOT / "example_dags" / "example_polytomic_snapshot.py")}
     with DAG(block.name):
         for one in [*(earlier if "the blocks above" in block.needs else []), block]:
             ran = eval(compile(one.code_here, one.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)

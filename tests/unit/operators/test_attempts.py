@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import product
 from types import SimpleNamespace
 
@@ -201,9 +201,9 @@ class TestAnotherRun:
 
     @pytest.mark.parametrize(("later", "executions"), [(0, 1), (1, 2)])
     def test_a_run_made_again_starts_another_execution(self, kind, task_instance, later, executions):
-        sync_id = kind.add(duration=60)
-        for microsecond in (0, later):
-            began = datetime(2026, 1, 2, microsecond=microsecond, tzinfo=timezone.utc)
+        sync_id, now = kind.add(duration=60), datetime.now(timezone.utc)
+        for microseconds in (0, later):
+            began = now + timedelta(microseconds=microseconds)
             self.run(task_instance, kind.start(sync_id), start_date=began).finish()
         assert len(kind.emulator.executions(sync_id)) == executions
 
