@@ -14,6 +14,8 @@ MATRIX_TESTS := $(wildcard tests/unit tests/integration) $(SYSTEM_TESTS)
 EXCLUDE_NEWER_3.0.6 := 2025-09-20
 EXCLUDE_NEWER_3.1.8 := 2026-03-25
 EXCLUDE_NEWER_3.2.2 := 2026-06-15
+# These tests run the state of a task in Airflow, too.
+WITH_AIRFLOW := sequences every_stop start
 OLDEST := 'httpx==0.27.0' 'pydantic==2.8.0' 'starlette==0.40.0' 'uvicorn==0.30.0'
 # This release shows the form fields of providers only if this package is installed.
 EXTRA_3.0.6 := flask-appbuilder
@@ -48,7 +50,7 @@ $(MATRIX:%=test-on-%): test-on-%: .venv-%/.installed
 	.venv-$*/bin/python -m pytest $(IN_PARALLEL) $(MATRIX_TESTS)
 
 test-oldest: .venv-oldest/.installed  ## Run the tests without Airflow on the oldest httpx and pydantic
-	.venv-oldest/bin/python -m pytest -n 2 tests/unit/api tests/unit/executions --ignore tests/unit/executions/test_sequences.py
+	.venv-oldest/bin/python -m pytest -n 2 tests/unit/api tests/unit/executions $(WITH_AIRFLOW:%=--ignore tests/unit/executions/test_%.py)
 
 coverage: $(VENV)/.installed  ## Run every test and check the coverage
 	@mkdir -p .cache/coverage

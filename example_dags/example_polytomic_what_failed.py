@@ -22,6 +22,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     schedule="0 7 * * *",
     catchup=False,
+    is_paused_upon_creation=True,
     tags=["example", "polytomic"],
 ):
     # --8<-- [start:what_failed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from airflow_provider_polytomic.api import PolytomicClient
 from airflow_provider_polytomic.emulator import Emulator
@@ -59,7 +60,7 @@ class Demonstration:
         return is_as_expected
 
     def _step(self) -> bool:
-        rows = {row["run_id"]: row for row in self._cluster.database.rows(ROWS, TASK_ID)}
+        rows = self._rows()
         is_status_due = time.monotonic() > self._last_status + STATUS_INTERVAL
         for scenario in self.scenarios:
             row = rows[scenario.run_id]
@@ -76,14 +77,17 @@ class Demonstration:
             self._say(self.canceled, "task marked failed", "as a person would in Airflow's UI")
         return all(scenario.is_over for scenario in self.scenarios)
 
+    def _rows(self) -> dict[str, Any]:
+        """Return the states of all DAG runs and of their tasks that sync, by the id of the run."""
+        return {row["run_id"]: row for row in self._cluster.database.rows(ROWS, TASK_ID)}
+
     def _measure(self) -> None:
         """Count the worker slots in use once all tasks are waiting or have ended, and the first is still waiting."""
         if self.slots is None and self._all_wait():
             slots = self._cluster.rest("GET", "pools/default_pool")["running_slots"]
-            for row in self._cluster.database.rows(ROWS, TASK_ID):
-                scenario = next(scenario for scenario in self.scenarios if scenario.run_id == row["run_id"])
-                if scenario.states[-1] != row["state"]:
-                    return
+            rows = self._rows()
+            if any(scenario.states[-1] != rows[scenario.run_id]["state"] for scenario in self.scenarios):
+                return
             self.slots = slots
             self._screen.say(f"All tasks are waiting and their processes have ended: {slots} worker slots in use")
 

@@ -139,7 +139,7 @@ def test_a_sync_is_late_if_the_next_run_of_its_dag_is_not_created(server, airflo
 
 @pytest.mark.parametrize("reason", ["paused", "manual", "waits only", "in time", "has run"])
 def test_a_sync_is_not_late_by_a_dag(server, emulator, airflow, sync, reason):
-    due = NOW - (timedelta(minutes=5) if reason == "in time" else HOUR)
+    due = datetime.now(timezone.utc) - timedelta(minutes=5) if reason == "in time" else NOW - HOUR
     if reason == "has run":
         emulator.finish(emulator.start(sync.id).id, "failed")
         server.wait_for_syncs(lambda answer: answer["rows"][0]["executions"], f"model:{sync.id}")
