@@ -39,13 +39,14 @@ def emit_asset_events(task: BaseOperator, context: Context, *executions: Executi
     """
     updated, unchanged = [], []
     for outlet in task.outlets:
-        execution = _execution_for(outlet, executions)
+        execution = _execution_for(outlet, task, executions)
         if execution and not _is_updated(outlet, task, context, execution):
             unchanged.append(outlet)
             continue
         updated.append(outlet)
         if execution and isinstance(outlet, EMITTED_OUTLETS):
-            context["outlet_events"][outlet].extra.update(_extra(execution, _schema_result(outlet, execution)))
+            row = _schema_result(outlet, task, execution)
+            context["outlet_events"][outlet].extra.update(_extra(execution, row))
     if unchanged:
         uris = ", ".join(outlet.uri for outlet in unchanged)
         task.log.info("No event for outlets that the execution has not updated: %s", uris)
@@ -60,11 +61,13 @@ def _emit_alias_events(
 ) -> None:
     """Emit an event through each alias for each schema that was updated."""
     updated = [(execution, row) for execution in executions for row in _updated_schemas(task, execution)]
+    organization_id = _organization_of(task)
     for execution, row in updated[:MAX_ALIAS_EVENTS]:
-        if len(str(AssetUri(DEFAULT_HOST, "bulk", execution.sync_id, row["schema"]))) > MAX_URI_LENGTH:
+        uri = AssetUri(DEFAULT_HOST, "bulk", execution.sync_id, row["schema"], organization_id)
+        if len(str(uri)) > MAX_URI_LENGTH:
             task.log.warning("No event for schema %.100r…: its asset would have too long a URI", row["schema"])
             continue
-        asset = bulk_sync_asset(execution.sync_id, schema=row["schema"])
+        asset = bulk_sync_asset(execution.sync_id, schema=row["schema"], organization_id=organization_id)
         extra = _extra(execution, row)
         for alias in aliases:
             add_alias_event(context, alias, asset, extra)
@@ -92,20 +95,19 @@ def _updated_schema(task: BaseOperator, execution: Execution, schema: str) -> Sc
     return row if row["record_count"] or _emits_always(task) else None
 
 
-def _execution_for(outlet: Any, executions: Sequence[Execution]) -> Execution | None:
+def _execution_for(outlet: Any, task: Any, executions: Sequence[Execution]) -> Execution | None:
     """Return the execution whose result belongs to the event of an outlet."""
     if len(executions) == 1:
         return executions[0]
     asset = _parse(outlet)
-    matching = (each for each in executions if asset and (asset.kind, asset.sync_id) == (each.kind, each.sync_id))
-    return next(matching, None)
+    return next((each for each in executions if asset and _is_of(asset, task, each)), None)
 
 
 def _is_updated(outlet: Any, task: BaseOperator, context: Context, execution: Execution) -> bool:
     asset = _parse(outlet)
     if asset is None:
         return True
-    if (asset.kind, asset.sync_id) != (execution.kind, execution.sync_id):
+    if not _is_of(asset, task, execution):
         map_index = context["ti"].map_index
         return map_index is None or map_index < 0
     if asset.schema is None:
@@ -123,10 +125,23 @@ def _parse(outlet: Any) -> AssetUri | None:
     return AssetUri.read(getattr(outlet, "uri", ""))
 
 
-def _schema_result(outlet: Any, execution: Execution) -> SchemaResult | None:
+def _is_of(asset: AssetUri, task: Any, execution: Execution) -> bool:
+    """Tell whether an asset is that of the sync of an execution, or of one of its schemas."""
+    organizations = (asset.organization_id, _organization_of(task))
+    same_organization = None in organizations or len(set(organizations)) == 1
+    return same_organization and (asset.kind, asset.sync_id) == (execution.kind, execution.sync_id)
+
+
+def _organization_of(task: Any) -> str | None:
+    """Return the organization that a task names; None for the one of its connection."""
+    organization_id: str | None = task._hook.organization_id
+    return organization_id
+
+
+def _schema_result(outlet: Any, task: Any, execution: Execution) -> SchemaResult | None:
     """Return the result of the schema that an outlet or the execution stands for."""
     asset, schema = _parse(outlet), execution.schema
-    if asset and asset.sync_id == execution.sync_id:
+    if asset and _is_of(asset, task, execution):
         schema = asset.schema or schema
     return next(iter(execution.for_schema(schema).schemas), None) if schema else None
 

@@ -67,10 +67,12 @@ class OpenLineageMixin:
         from airflow_provider_polytomic.lineage.datasets import lineage_datasets
 
         if self._lineage_datasets is None:
-            config = getattr(self, "_config", None)
-            config = config or self._hook.config()  # type: ignore[attr-defined]
+            hook = self._hook  # type: ignore[attr-defined]
+            config = getattr(self, "_config", None) or hook.config()
             detailed = conf.getboolean("polytomic", "lineage_of_connections", fallback=False)
-            self._lineage_datasets = lineage_datasets(execution, config, detailed=detailed)
+            self._lineage_datasets = lineage_datasets(
+                execution, config, organization_id=hook.organization_id, detailed=detailed
+            )
         datasets = self._lineage_datasets
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
         inputs: list[Dataset] = [InputDataset(each.namespace, each.name) for each in datasets.inputs]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_polytomic._task.deadline import run_with_deadline
 from airflow_provider_polytomic.api import Call, PolytomicClient, PolytomicError, connections
 from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
-from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of
+from airflow_provider_polytomic.assets import SCHEME, AssetUri, host_of, path_in_organization
 from airflow_provider_polytomic.executions import sync_kind
 from airflow_provider_polytomic.lineage.columns import ColumnMapping, column_mappings
 
@@ -137,19 +137,22 @@ class LineageDatasets:
     columns: InputColumns = field(default_factory=dict)
 
 
-def lineage_datasets(execution: Execution, config: ClientConfig, *, detailed: bool = False) -> LineageDatasets:
+def lineage_datasets(
+    execution: Execution, config: ClientConfig, *, organization_id: str | None = None, detailed: bool = False
+) -> LineageDatasets:
     """Request the sync of an execution and return its datasets.
 
     If the sync or its target is not known, the outputs are named by the sync itself.
 
     :param config: settings of the client
+    :param organization_id: organization, if the task names one, as in the URIs of its assets
     :param detailed: request the connections of the sync too, whose settings locate its datasets
     """
     quick = replace(config, timeout=LINEAGE_TIMEOUT, max_retries=0, max_requests_per_minute=None)
     with PolytomicClient(config=quick) as client:
         lookup = _Lookup(client)
         sync = lookup.send(sync_kind(execution.kind).api.get(execution.sync_id), f"sync {execution.sync_id}")
-        namer = _DatasetNamer(host_of(config.base_url), lookup if detailed else None)
+        namer = _DatasetNamer(host_of(config.base_url), organization_id, lookup if detailed else None)
         inputs: list[DatasetName] = []
         outputs: RowCounts = []
         columns: InputColumns = {}
@@ -195,7 +198,7 @@ def _bulk_sync_datasets(execution: Execution, sync: BulkSync, namer: _DatasetNam
 def _sync_itself(execution: Execution, namer: _DatasetNamer) -> RowCounts:
     rows: list[tuple[str | None, int]] = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
     return [
-        (namer.in_polytomic(AssetUri(namer.host, execution.kind, execution.sync_id, schema).path), count)
+        (namer.of_sync(execution.kind, execution.sync_id, schema), count)
         for schema, count in rows or [(None, _rows_written(execution))]
     ]
 
@@ -233,21 +236,23 @@ class _DatasetNamer:
     """Name datasets, with one request for each connection at most.
 
     :param host: host of Polytomic, the namespace of datasets that no connection locates
+    :param organization_id: organization in the names of these datasets; None for none
     :param lookup: sends the requests; None sends none
     """
 
-    def __init__(self, host: str, lookup: _Lookup | None) -> None:
-        self.host = host
+    def __init__(self, host: str, organization_id: str | None, lookup: _Lookup | None) -> None:
+        self._host = host
+        self._organization_id = organization_id
         self._lookup = lookup
         self._connections: dict[str, tuple[str, Mapping[str, Any]] | None] = {}
 
-    def in_polytomic(self, name: str) -> DatasetName:
-        """Name something in Polytomic itself."""
-        return DatasetName(f"{SCHEME}://{self.host}", name)
+    def of_sync(self, kind: str, sync_id: str, schema: str | None) -> DatasetName:
+        """Name a sync or one of its schemas, as its asset is named."""
+        return self._in_polytomic(AssetUri(self._host, kind, sync_id, schema).path)
 
     def of_model(self, model_id: str) -> DatasetName:
         """Name a model."""
-        return self.in_polytomic(f"models/{model_id}")
+        return self._in_polytomic(f"models/{model_id}")
 
     def in_connection(self, connection_id: str, settings: Mapping[str, Any] | None, name: str) -> DatasetName:
         """Name a table, an object or a file in a connection.
@@ -259,7 +264,10 @@ class _DatasetNamer:
         if dataset:
             return dataset
         schema = (settings or {}).get("schema")
-        return self.in_polytomic(f"connections/{connection_id}/{f'{schema}.{name}' if schema else name}")
+        return self._in_polytomic(f"connections/{connection_id}/{f'{schema}.{name}' if schema else name}")
+
+    def _in_polytomic(self, name: str) -> DatasetName:
+        return DatasetName(f"{SCHEME}://{self._host}", path_in_organization(name, self._organization_id))
 
     def _connection(self, connection_id: str) -> tuple[str, Mapping[str, Any]] | None:
         if self._lookup and connection_id not in self._connections:

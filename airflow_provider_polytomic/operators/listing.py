@@ -1,4 +1,4 @@
-"""Operators that list syncs, for dynamic task mapping, and their executions."""
+"""Operators that list organizations and syncs, for dynamic task mapping, and executions."""
 
 from __future__ import annotations
 
@@ -27,6 +27,64 @@ if TYPE_CHECKING:
 OUTCOMES = ("success", "partial", "failed", "canceled", "running")
 
 MAX_LISTED_EXECUTIONS = 1000
+
+
+class PolytomicListOrganizationsOperator(ClientTask, BaseOperator):
+    """List the organizations of a partner when the task runs, so that a task can be mapped over them.
+
+    Returns a list of ``{"organization_id", "name"}``, the partner's own organization first. The Airflow connection has
+    the key of the partner and no login.
+
+    :param name_pattern: Shell pattern (str) that the name must match, such as ``"Customer *"``; default None.
+        (templated)
+    :param include_owner: Whether to list the partner's own organization, too (bool); default True.
+    :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
+    :param organization_id: Id of the organization (str), for a key that Polytomic takes only with one; default None:
+        the login of the connection. (templated)
+    :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
+    :raises PolytomicUnavailable: if Polytomic sends no usable response
+
+    .. code-block:: python
+
+        organizations = PolytomicListOrganizationsOperator(task_id="organizations", include_owner=False)
+        PolytomicStartSyncOperator.partial(task_id="sync", sync_name="Customers to CRM").expand(
+            organization_id=organizations.output.map(lambda organization: organization["organization_id"])
+        )
+
+    .. seealso::
+        How-to: ``docs/many_syncs.md``. API: ``GET /api/organizations``
+    """
+
+    template_fields: Sequence[str] = ("name_pattern", "polytomic_conn_id", "organization_id")
+
+    def __init__(
+        self,
+        *,
+        name_pattern: str | None = None,
+        include_owner: bool = True,
+        polytomic_conn_id: str = "polytomic_default",
+        organization_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name_pattern = name_pattern
+        self.include_owner = include_owner
+        self.polytomic_conn_id = polytomic_conn_id
+        self.organization_id = organization_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """List the organizations."""
+        from airflow_provider_polytomic.api import organizations
+
+        with translate_api_errors("The organizations could not be listed", self._hook):
+            rows = list(self._hook.pages(organizations.list()))
+        listed = [
+            {"organization_id": row.id, "name": row.name}
+            for row in rows[0 if self.include_owner else 1 :]
+            if _matches(row.name, self.name_pattern)
+        ]
+        self.log.info("Listed %d organizations", len(listed))
+        return storable(listed, "the list of organizations")
 
 
 class PolytomicListSyncsOperator(ClientTask, BaseOperator):
@@ -95,9 +153,7 @@ class PolytomicListSyncsOperator(ClientTask, BaseOperator):
 
     def _matches(self, sync: Any, connection_id: str | None) -> bool:
         target = sync.target_connection_id if self.kind == "model" else sync.destination_connection_id
-        return (not self.name_pattern or fnmatchcase(sync.name or "", self.name_pattern)) and (
-            connection_id is None or target == connection_id
-        )
+        return _matches(sync.name, self.name_pattern) and connection_id in (None, target)
 
 
 class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
@@ -195,3 +251,7 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
 
         urls = client.run(link_urls(client.config, self.kind, sync_id, [each.id for each in executions]))
         return [replace(each, url=url, sync_name=self._sync_name or None) for each, url in zip(executions, urls)]
+
+
+def _matches(name: str | None, pattern: str | None) -> bool:
+    return not pattern or fnmatchcase(name or "", pattern)

@@ -72,14 +72,21 @@ class BulkSyncSnapshot:
         text = json.dumps({**vars(self), "schemas": dict(self.schemas)}, indent=2, sort_keys=True, ensure_ascii=False)
         Path(path).write_bytes(f"{text}\n".encode())
 
-    def assets(self, *, host: str = DEFAULT_HOST, **options: Any) -> dict[str, Asset]:
+    def assets(
+        self, *, host: str = DEFAULT_HOST, organization_id: str | None = None, **options: Any
+    ) -> dict[str, Asset]:
         """Return the asset of each schema, by the id of the schema.
 
         :param host: Host or URL (str) of Polytomic, as in the Airflow connection; default ``app.polytomic.com``.
+        :param organization_id: Id of the organization (str), if the task has one; default None: no organization in the
+            URI.
         :param options: Further parameters of each ``Asset``, such as ``group``.
         """
         return {
-            schema: bulk_sync_asset(self.bulk_sync_id, schema=schema, host=host, **options) for schema in self.schemas
+            schema: bulk_sync_asset(
+                self.bulk_sync_id, schema=schema, host=host, organization_id=organization_id, **options
+            )
+            for schema in self.schemas
         }
 
     def diff(self, other: BulkSyncSnapshot) -> list[str]:

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.support.organizations import add_customers, partner_connection
+
 from .conftest import FOLDERS, parse
 
 EXAMPLES = sorted(FOLDERS["examples"].glob("*.py"))
@@ -36,12 +38,15 @@ def test_an_example_has_a_docstring_and_snippets(path):
 
 
 @every_example
-def test_an_example_runs_unchanged_against_the_emulator(path, dags, run_dag, emulator):
+def test_an_example_runs_unchanged_against_the_emulator(path, dags, run_dag, emulator, monkeypatch):
     emulator.add_samples()
+    [customer] = add_customers(emulator, "customer")
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_PARTNER", partner_connection(emulator))
     for dag_id in [one for one, dag in dags.items() if dag.fileloc == str(path)]:
         run = run_dag(dag_id)
         assert (run.state, set(run.tasks.values())) == ("success", {"success"})
-    starts = any(sent.method == "POST" and sent.path.endswith("/executions") for sent in emulator.requests)
+    requests = [*emulator.requests, *customer.requests]
+    starts = any(sent.method == "POST" and sent.path.endswith("/executions") for sent in requests)
     assert starts or path.stem == "example_polytomic_what_failed"
 
 

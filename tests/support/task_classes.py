@@ -14,7 +14,11 @@ from airflow_provider_polytomic.operators.connections import (
     PolytomicTestConnectionOperator,
     PolytomicUpdateConnectionOperator,
 )
-from airflow_provider_polytomic.operators.listing import PolytomicListExecutionsOperator, PolytomicListSyncsOperator
+from airflow_provider_polytomic.operators.listing import (
+    PolytomicListExecutionsOperator,
+    PolytomicListOrganizationsOperator,
+    PolytomicListSyncsOperator,
+)
 from airflow_provider_polytomic.operators.snapshots import PolytomicCheckSnapshotOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
@@ -28,6 +32,7 @@ REQUIRED_PARAMETERS: dict[Any, dict[str, Any]] = {
     PolytomicStartBulkSyncOperator: {"bulk_sync_id": "s"},
     PolytomicCancelSyncOperator: {"sync_id": "s"},
     PolytomicCancelBulkSyncOperator: {"bulk_sync_id": "s"},
+    PolytomicListOrganizationsOperator: {},
     PolytomicListSyncsOperator: {},
     PolytomicListExecutionsOperator: {"sync_id": "s"},
     PolytomicCheckSnapshotOperator: {"snapshot": "crm.json"},

@@ -27,6 +27,13 @@ OF_NO_SYNC = [
     "polytomic://host/bulk/1/contact/more",
     "polytomic://host/sync/1",
     "polytomic://host/model/1?test=true",
+    "polytomic://host/organizations",
+    "polytomic://host/organizations/a",
+    "polytomic://host/organizations/a/model",
+    "polytomic://host/organizations/model/1",
+    "polytomic://host/organizations//model/1",
+    "polytomic://host/organizations/a/model/1/contact",
+    "polytomic://host/organizations/a/organizations/b/model/1",
 ]
 
 
@@ -54,6 +61,12 @@ def registered():
         (bulk_sync_asset("1", schema="sales/orders 2"), "polytomic://app.polytomic.com/bulk/1/sales%2Forders%202"),
         (bulk_sync_asset("1", schema="büro"), "polytomic://app.polytomic.com/bulk/1/b%C3%BCro"),
         (create_asset(kind="model", sync_id="1"), "polytomic://app.polytomic.com/model/1"),
+        (sync_asset("1", organization_id="a"), "polytomic://app.polytomic.com/organizations/a/model/1"),
+        (bulk_sync_asset("1", organization_id="a/b"), "polytomic://app.polytomic.com/organizations/a%2Fb/bulk/1"),
+        (
+            create_asset(kind="bulk", sync_id="1", schema="c d", organization_id="a"),
+            "polytomic://app.polytomic.com/organizations/a/bulk/1/c%20d",
+        ),
     ],
 )
 def test_an_asset_has_one_uri(asset, uri):
@@ -70,6 +83,7 @@ def test_an_asset_has_one_uri(asset, uri):
         ("polytomic://app.polytomic.com:443/model/1", sync_asset("1")),
         ("polytomic://app.polytomic.com/bulk/1/%62%2f", bulk_sync_asset("1", schema="b/")),
         ("polytomic://app.polytomic.com/bulk/1/c d", bulk_sync_asset("1", schema="c d")),
+        ("polytomic://app.polytomic.com/organizations/%61/model/1", sync_asset("1", organization_id="a")),
     ],
 )
 def test_airflow_normalizes_a_uri_written_by_hand(written, asset):
@@ -94,12 +108,19 @@ def test_a_uri_of_another_scheme_is_not_read(uri):
         lambda: sync_asset(""),
         lambda: sync_asset("1", host=""),
         lambda: bulk_sync_asset("1", schema=""),
+        lambda: sync_asset("1", organization_id=""),
         lambda: create_asset(kind="other", sync_id="1"),
     ],
 )
 def test_an_empty_id_host_or_schema_and_another_kind_are_refused(make):
     with pytest.raises(ValueError, match=r"an asset needs|kind must be"):
         make()
+
+
+def test_the_parts_of_a_uri_are_read():
+    asset = bulk_sync_asset("1", schema="c/d", organization_id="model")
+    assert AssetUri.read(asset.uri) == AssetUri("app.polytomic.com", "bulk", "1", "c/d", "model")
+    assert AssetUri.read(bulk_sync_asset("1").uri) == AssetUri("app.polytomic.com", "bulk", "1")
 
 
 def test_further_parameters_are_passed_to_the_asset():
@@ -133,3 +154,5 @@ def test_openlineage_names_an_asset_by_host_and_path():
     utils = pytest.importorskip("airflow.providers.openlineage.utils.utils")
     dataset = utils.translate_airflow_asset(bulk_sync_asset("1", schema="a b"), SimpleNamespace())
     assert (dataset.namespace, dataset.name) == ("polytomic://app.polytomic.com", "bulk/1/a%20b")
+    dataset = utils.translate_airflow_asset(sync_asset("1", organization_id="a"), SimpleNamespace())
+    assert dataset.name == "organizations/a/model/1"

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_polytomic._compat import Asset
 from airflow_provider_polytomic.api.rate_limit import RateLimiter
+from airflow_provider_polytomic.assets import AssetUri, sync_asset
 from airflow_provider_polytomic.emulator.samples import (
     BULK_SYNC_ID,
     CRM_CONNECTION_ID,
@@ -25,6 +26,7 @@ from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSy
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 from tests.support.openlineage_schema import json_schema
+from tests.support.organizations import add_customers, partner_connection
 
 base = pytest.importorskip("airflow.providers.openlineage.extractors.base")
 column_lineage_dataset = pytest.importorskip("openlineage.client.facet_v2").column_lineage_dataset
@@ -304,6 +306,19 @@ def test_declared_inlets_are_reported_too(task_instance):
     task = model_sync(inlets=[Asset(uri="polytomic://example.com/model/2")], outlets=[])
     task_instance(task).finish()
     assert ("polytomic://example.com", "model/2") in names(report(task, "complete").inputs)
+
+
+def test_names_in_polytomic_have_the_organization_of_the_task(task_instance, emulator, namespace, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", partner_connection(emulator))
+    [customer] = add_customers(emulator, "customer")
+    sync = customer.add_model_sync(model_ids=["m1"], duration=0)
+    task = model_sync(sync.id, organization_id="customer")
+    task_instance(task).finish()
+    assert names(report(task, "complete").inputs) == [(namespace, "organizations/customer/models/m1")]
+    customer.fault("status", status=500, path=f"/api/syncs/{sync.id}", method="GET", count=None)
+    task._lineage_datasets = None
+    [output] = names(report(task, "complete").outputs)
+    assert output == (namespace, AssetUri.read(sync_asset(sync.id, organization_id="customer").uri).path)
 
 
 def test_the_outputs_are_named_by_the_sync_if_it_cannot_be_read(task_instance, emulator, namespace, logged):

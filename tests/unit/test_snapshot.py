@@ -99,6 +99,8 @@ class TestFile:
         read = BulkSyncSnapshot.read(path)
         assert read == snapshot
         assert read.assets() == {name: bulk_sync_asset("crm", schema=name) for name in ("Account", "a/b")}
+        of_customer = read.assets(organization_id="customer")
+        assert of_customer["a/b"] == bulk_sync_asset("crm", schema="a/b", organization_id="customer")
         assert read.assets(host="eu.example.com")["Account"].uri.startswith("polytomic://eu.example.com/bulk/crm/")
 
     @pytest.mark.parametrize(

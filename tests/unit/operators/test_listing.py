@@ -10,7 +10,12 @@ import pytest
 from airflow_provider_polytomic.api import bulk_syncs
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
-from airflow_provider_polytomic.operators.listing import PolytomicListExecutionsOperator, PolytomicListSyncsOperator
+from airflow_provider_polytomic.operators.listing import (
+    PolytomicListExecutionsOperator,
+    PolytomicListOrganizationsOperator,
+    PolytomicListSyncsOperator,
+)
+from tests.support.organizations import partner_connection
 
 
 def test_five_hundred_bulk_syncs_are_listed_completely_and_in_order(emulator, task_instance):
@@ -56,6 +61,35 @@ def test_a_refused_api_key_fails_the_task_with_one_message(emulator, task_instan
 def test_an_invalid_kind_is_refused_when_the_dag_is_parsed():
     with pytest.raises(ValueError, match="kind must be one of 'model', 'bulk'"):
         PolytomicListSyncsOperator(task_id="list", kind="other")
+
+
+class TestOrganizations:
+    @pytest.fixture
+    def listed(self, emulator, task_instance, monkeypatch):
+        """Return a function that lists the organizations of a partner with two customers."""
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", partner_connection(emulator))
+        for name in ("Customer A", "Customer B"):
+            emulator.add_organization(name=name, id=name[-1])
+
+        def listed(**options):
+            return task_instance(PolytomicListOrganizationsOperator(task_id="list", **options)).execute()
+
+        return listed
+
+    def test_the_organizations_are_listed_the_partners_own_first(self, emulator, listed):
+        own, *customers = listed()
+        assert own["organization_id"] == emulator.organization_id
+        assert customers == [
+            {"organization_id": "A", "name": "Customer A"},
+            {"organization_id": "B", "name": "Customer B"},
+        ]
+        assert listed(include_owner=False) == customers
+        assert listed(name_pattern="* B") == listed(name_pattern="* B", include_owner=False) == [customers[1]]
+
+    def test_the_key_of_one_organization_is_refused(self, emulator, listed, monkeypatch):
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
+        with pytest.raises(PolytomicRequestRefused, match="The organizations could not be listed.*403"):
+            listed()
 
 
 class TestExecutions:

@@ -8,13 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_polytomic._compat import StoredTaskInstance
+from airflow_provider_polytomic._compat import AssetAlias, StoredTaskInstance
 from airflow_provider_polytomic._task import kill_guard
+from airflow_provider_polytomic.assets import AssetUri, bulk_sync_asset, sync_asset
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.executions.poller import poller
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.triggers import _base
+from tests.support.organizations import partner_connection
 from tests.support.sync_kinds import Kind
+from tests.support.task_instances import OutletEvents
 
 NEVER = float("inf")
 SYNC = "the-same-sync"
@@ -25,8 +28,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 @pytest.fixture(params=["model", "bulk"])
 def organizations(request, emulator, monkeypatch):
     """Return the sync of each organization; the server takes an Idempotency-Key for one, whoever sends it."""
-    connection = {"conn_type": "polytomic", "host": emulator.url, "password": emulator.partner_key}
-    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", partner_connection(emulator))
     kinds = []
     for name in ("A", "B"):
         organization = emulator.organization(emulator.add_organization(name=name, id=name))
@@ -74,6 +76,41 @@ def test_a_sensor_waits_for_the_execution_of_its_organization(organizations, tas
         fresh = PolytomicFreshnessSensor(task_id="t", kind=kind.name, sync_id=SYNC, max_age=600, **options)
         for each in (sensor, fresh):
             assert task_instance(each).finish()["execution_id"] == execution
+
+
+def test_a_mapped_task_emits_the_asset_events_of_its_own_organization(organizations, task_instance, deferrable):
+    asset = sync_asset if organizations[0].name == "model" else bulk_sync_asset
+    declared = [asset(SYNC, organization_id="A"), asset(SYNC, organization_id="B"), asset(SYNC)]
+    for index, kind in enumerate(organizations):
+        kind.emulator.plan(SYNC, duration=60)
+        options = {"organization_id": kind.emulator.organization_id, "deferrable": deferrable}
+        events, task = OutletEvents(), kind.start(SYNC, outlets=declared, **options)
+        task_instance(task, map_index=index, outlet_events=events).finish()
+        assert task.outlets == [declared[index], declared[2]]
+        assert events[declared[index]].extra["execution_id"] in executions(kind)
+
+
+def test_an_alias_has_the_assets_of_the_organization(organizations, task_instance):
+    for kind in organizations:
+        kind.emulator.plan(SYNC, duration=0)
+        events, alias = OutletEvents(), AssetAlias("tables")
+        task = kind.start(SYNC, outlets=[alias], organization_id=kind.emulator.organization_id)
+        task_instance(task, outlet_events=events).finish()
+        added = [AssetUri.read(asset.uri) for asset, _ in events[alias].added]
+        assert [(each.organization_id, each.sync_id, each.schema) for each in added] == (
+            [(kind.emulator.organization_id, SYNC, "contact")] if kind.name == "bulk" else []
+        )
+
+
+def test_the_link_leads_to_the_organization(organizations, task_instance, emulator, monkeypatch):
+    template = "{base_url}/{organization_id}/{sync_id}"
+    connection = {**json.loads(partner_connection(emulator)), "extra": {"link_template": template}}
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
+    for kind in organizations:
+        kind.emulator.plan(SYNC, duration=0)
+        organization_id = kind.emulator.organization_id
+        result = task_instance(kind.start(SYNC, organization_id=organization_id)).finish()
+        assert result["url"] == f"{emulator.url}/{organization_id}/{SYNC}"
 
 
 def test_a_killed_task_cancels_the_execution_of_its_organization(organizations, task_instance, deferred, monkeypatch):
