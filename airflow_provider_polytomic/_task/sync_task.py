@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow_provider_polytomic._task.client import ClientTask
+from airflow_provider_polytomic._task.events import ExecutionEvent, unexpected_event_error
 from airflow_provider_polytomic._task.link import LinkedTask
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.values import as_id, check_exactly_one, exactly_one
@@ -123,6 +124,16 @@ class SyncTask(LinkedTask, ClientTask):
             state.save_sync_id(sync_id, facts)
             self._resolved_name = shown_name(name)
         self._resolved_sync_id = sync_id
+
+    def _resume_sync(self, event: ExecutionEvent) -> None:
+        """Continue with the sync that a trigger has waited for, although its name may be that of another one by now.
+
+        :raises PolytomicTaskError: if the event lacks the sync, and the task has only its name
+        """
+        self._resolved_sync_id = event.sync_id or self._resolved_sync_id
+        is_known = self._resolved_sync_id is not None or self._given_name is None
+        if not is_known and (event.error is None or event.execution_id):
+            raise unexpected_event_error(event.serialize())
 
     def _ref(self, execution_id: str) -> ExecutionRef:
         from airflow_provider_polytomic.executions import ExecutionRef

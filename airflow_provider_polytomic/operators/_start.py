@@ -100,7 +100,7 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
         if received.try_number not in (None, context["ti"].try_number):
             self.log.info("Starting over: the trigger event is of attempt %s", received.try_number)
             return self.execute(context)
-        self._resolved_sync_id = received.sync_id or self._resolved_sync_id
+        self._resume_sync(received)
         owned_or_joined = received.ownership is not Ownership.BLOCKING
         if error := received.error:
             problem = ""

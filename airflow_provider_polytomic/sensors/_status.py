@@ -161,7 +161,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
-        self._resolved_sync_id = event.sync_id or self._resolved_sync_id
+        self._resume_sync(event)
         if event.status is EventStatus.DEADLINE:
             self._target = self._ref(event.execution_id) if event.execution_id else None
             raise self._timeout_error(context)

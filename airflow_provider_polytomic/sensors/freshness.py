@@ -116,7 +116,7 @@ class PolytomicFreshnessSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
     def _complete(self, context: Context, event: ExecutionEvent) -> ExecutionResult:
         from airflow_provider_polytomic.executions import Execution
 
-        self._resolved_sync_id = event.sync_id or self._resolved_sync_id
+        self._resume_sync(event)
         if event.status is EventStatus.DEADLINE:
             raise self._timeout_error(context)
         if event.execution is None:

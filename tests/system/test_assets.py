@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_polytomic.assets import AssetUri
+from tests.support.organizations import partner_connection
 
 from .cluster import IS_AIRFLOW_2, Cluster
 from .conftest import TIMEOUT
@@ -17,7 +18,8 @@ from .conftest import TIMEOUT
 pytest.importorskip("airflow.providers.openlineage")
 
 BULK_SYNC_ID = "crm-to-warehouse"
-MODEL_SYNC_IDS = ["contacts-to-crm", "orders-to-crm"]
+ORGANIZATION_IDS = ["customer-a", "customer-b"]
+MODEL_SYNC_ID = "contacts-to-crm"
 FAILING_SYNC_ID = "failing"
 ALIAS_SYNC_ID = "crm-tables"
 SCHEMAS = [{"id": "contact", "output_name": "contacts", "records": 7}, {"id": "account", "records": 0}]
@@ -42,7 +44,10 @@ def cluster(emulator: Any, lineage_file: Path) -> Iterator[Cluster]:
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
         "AIRFLOW__POLYTOMIC__LINEAGE_OF_CONNECTIONS": "True",
     }
-    connections = {"polytomic_default": json.loads(emulator.airflow_connection)}
+    connections = {
+        "polytomic_default": json.loads(emulator.airflow_connection),
+        "polytomic_partner": json.loads(partner_connection(emulator)),
+    }
     with Cluster(Path(__file__).parent / "dags" / "with_lineage", env=env, connections=connections) as cluster:
         yield cluster
 
@@ -154,12 +159,14 @@ def test_the_lineage_has_the_error_of_a_failed_execution(cluster, emulator, line
     assert "the target refused the key" in facets["errorMessage"]["message"]
 
 
-def test_each_mapped_task_emits_the_event_of_its_own_sync(cluster, emulator):
-    for sync_id in MODEL_SYNC_IDS:
-        emulator.add_model_sync(id=sync_id, duration=3)
-    run_id = run_to_end(cluster, "assets_mapped")
+def test_each_mapped_task_runs_the_sync_of_its_own_organization_and_emits_its_event(cluster, emulator):
+    organizations = [emulator.organization(emulator.add_organization(name=id, id=id)) for id in ORGANIZATION_IDS]
+    for organization in organizations:
+        organization.add_model_sync(id=MODEL_SYNC_ID, name="Contacts to CRM", duration=3)
+    run_id = run_to_end(cluster, "assets_organizations")
+    executions = [[each.id for each in organization.executions(MODEL_SYNC_ID)] for organization in organizations]
     events = events_of(cluster, run_id)
     assert [(path, index) for path, index, _ in events] == [
-        (f"model/{sync_id}", index) for index, sync_id in enumerate(MODEL_SYNC_IDS)
+        (f"organizations/{id}/model/{MODEL_SYNC_ID}", index) for index, id in enumerate(ORGANIZATION_IDS)
     ]
-    assert [extra["sync_id"] for _, _, extra in events] == MODEL_SYNC_IDS
+    assert [[extra["execution_id"]] for _, _, extra in events] == executions

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors import _status
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
@@ -166,6 +166,28 @@ class TestRenamedSyncs:
         assert result["sync_id"] == first
         assert execution is None or result["execution_id"] == execution.id
         assert lists(named) == 1
+
+    @pytest.mark.parametrize("make", ["start", "sensor", "freshness"])
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"status": "deadline", "execution_id": "e", "ownership": "owned"},
+            {"status": "unavailable", "execution_id": "e", "ownership": "owned"},
+            {"status": "ended", "execution_id": "e", "execution": {"execution_id": "e"}},
+        ],
+        ids=lambda event: event["status"],
+    )
+    def test_an_event_without_the_sync_fails_the_task(self, named, task_instance, make, event):
+        sync_id = named.add(name="Nightly")
+        if make == "freshness":
+            task = PolytomicFreshnessSensor(task_id="t", kind=named.name, sync_name="Nightly", max_age=600)
+        else:
+            task = getattr(named, make)(sync_id, deferrable=True)
+        message = "message of the trigger|Unexpected trigger event"
+        with pytest.raises(PolytomicTaskError, match=message) as raised:
+            task_instance(task).resume({"message": "message of the trigger", **event})
+        assert ("Unexpected" in str(raised.value)) == (make == "start" or event["status"] != "unavailable")
+        assert named.emulator.requests == []
 
     def test_airflows_deferral_timeout_cancels_the_execution_of_the_first_sync(self, named, task_instance, deferred):
         first, second = named.add(duration=NEVER), named.add(duration=NEVER)

@@ -13,16 +13,18 @@ except ImportError:  # Airflow 2
 
 from airflow_provider_polytomic.assets import bulk_sync_asset, sync_asset
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
+from airflow_provider_polytomic.operators.listing import PolytomicListOrganizationsOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 
 BULK_SYNC_ID = "crm-to-warehouse"
-MODEL_SYNC_IDS = ["contacts-to-crm", "orders-to-crm"]
+ORGANIZATION_IDS = ["customer-a", "customer-b"]
+MODEL_SYNC_ID = "contacts-to-crm"
 WHOLE = bulk_sync_asset(BULK_SYNC_ID)
 FULL, EMPTY = (bulk_sync_asset(BULK_SYNC_ID, schema=schema) for schema in ("contact", "account"))
 FAILING_SYNC_ID = "failing"
 ALIAS_SYNC_ID = "crm-tables"
 TABLES = AssetAlias("crm_tables")
-MODELS = [sync_asset(sync_id) for sync_id in MODEL_SYNC_IDS]
+MODELS = [sync_asset(MODEL_SYNC_ID, organization_id=each) for each in ORGANIZATION_IDS]
 
 
 class ReadEvents(BaseOperator):
@@ -47,8 +49,12 @@ with scenario("assets_alias"):
         task_id="sync", bulk_sync_id=ALIAS_SYNC_ID, poll_interval=2, deferrable=True, outlets=[TABLES]
     )
 
-with scenario("assets_mapped"):
-    PolytomicStartSyncOperator.partial(task_id="sync", poll_interval=2, outlets=MODELS).expand(sync_id=MODEL_SYNC_IDS)
+with scenario("assets_organizations"):
+    partner = {"polytomic_conn_id": "polytomic_partner"}
+    organizations = PolytomicListOrganizationsOperator(task_id="organizations", include_owner=False, **partner)
+    PolytomicStartSyncOperator.partial(
+        task_id="sync", sync_name="Contacts to CRM", poll_interval=2, deferrable=True, outlets=MODELS, **partner
+    ).expand(organization_id=organizations.output.map(lambda organization: organization["organization_id"]))
 
 with scenario("assets_failing"):
     PolytomicStartSyncOperator(task_id="sync", sync_id=FAILING_SYNC_ID, poll_interval=2)
