@@ -171,7 +171,7 @@ def resolve_target(
         return execution_current_at(kind, sync_id, current_at) if current_at else current_execution(kind, sync_id)
 
     current = yield from repeat_while_transient(
-        find, f"{sync_kind(kind).label} {sync_id}", poll_interval, timeout, clock
+        find, f"{sync_kind(kind).label} {sync_id}", poll_interval, timeout, clock=clock
     )
     return ExecutionRef(kind, sync_id, current.id) if current else CompletedSince(kind, sync_id, since)
 
@@ -181,6 +181,7 @@ def repeat_while_transient(
     subject: str,
     poll_interval: float,
     timeout: float,
+    *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Flow[T]:
     """Run a flow again while its requests fail and another one may succeed.

@@ -19,7 +19,7 @@ from airflow_provider_polytomic.exceptions import (
     PolytomicTaskError,
     PolytomicUnavailable,
 )
-from airflow_provider_polytomic.executions import resolve_target
+from airflow_provider_polytomic.executions import repeat_while_transient, resolve_target
 from airflow_provider_polytomic.sensors import _base, _status
 from tests.support.sync_kinds import CLASSES, Kind, SchemaKind
 
@@ -43,6 +43,7 @@ def moment(emulator: Any, seconds: float = 0) -> datetime:
     return datetime.fromtimestamp(emulator.clock() + seconds, timezone.utc)
 
 
+@pytest.mark.usefixtures("by_name")
 class TestTarget:
     def test_a_given_execution_is_awaited(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=60)
@@ -152,6 +153,7 @@ class TestExecutionIdOfNothing:
         assert not any("/executions/" in one.path for one in kind.emulator.requests)
 
 
+@pytest.mark.usefixtures("by_name")
 class TestReschedule:
     """A rescheduled sensor keeps the execution where Airflow has a place for it, else the date of the first poke."""
 
@@ -310,6 +312,7 @@ class TestOutcome:
             assert task.finish()["outcome"] == "partial"
 
 
+@pytest.mark.usefixtures("by_name")
 class TestResponses:
     def test_failed_status_requests_change_nothing(self, kind, task_instance, deferrable, logged):
         sync_id = kind.add(duration=60)
@@ -319,7 +322,8 @@ class TestResponses:
         assert "Could not get the status" in logged() or "Could not request the status" in logged()
 
     def test_a_worker_retries_for_a_few_minutes_before_it_fails(self, kind, task_instance, monkeypatch):
-        monkeypatch.setitem(resolve_target.__kwdefaults__, "clock", kind.emulator.clock)
+        for flow in (resolve_target, repeat_while_transient):
+            monkeypatch.setitem(flow.__kwdefaults__, "clock", kind.emulator.clock)
         sync_id = kind.add()
         began = kind.emulator.clock()
         kind.emulator.fault("status", status=503, count=None)
@@ -349,7 +353,7 @@ class TestResponses:
         sync_id = kind.add(duration=NEVER)
         kind.emulator.start(sync_id)
         kind.emulator.fault("status", status=status, count=None)
-        text = f"(?s){sync_id} cannot be waited for: .*{status}.*Next: "
+        text = f"(?s)({sync_id}|'Nightly 0') cannot be waited for: .*{status}.*Next: "
         with pytest.raises(PolytomicRequestRefused, match=text) as raised:
             task_instance(kind.sensor(sync_id, deferrable=deferrable)).finish()
         assert raised.value.__cause__ is None
@@ -366,6 +370,7 @@ class TestResponses:
             task_instance(kind.sensor("s", deferrable=True)).resume(event)
 
 
+@pytest.mark.usefixtures("by_name")
 class TestTimeout:
     def test_the_timeout_raises_airflows_exception_and_cancels_nothing(self, kind, task_instance, deferrable):
         sync_id = kind.add(duration=NEVER)
