@@ -41,7 +41,7 @@ KWARGS = {
 }
 
 
-@pytest.fixture(params=["model", "bulk"])
+@pytest.fixture(params=["model", "bulk", "schema"])
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -55,10 +55,14 @@ def started(emulator: Any, kind: str) -> Any:
         if kind == "model":
             sync = emulator.add_model_sync(**plan)
         else:
-            sync = emulator.add_bulk_sync(**{"schemas": [{"id": "contact"}], **plan})
+            schemas = [{"id": "contact", "outcome": plan.get("outcome", "completed")}]
+            sync = emulator.add_bulk_sync(**{"schemas": schemas, **plan})
         execution = emulator.start(sync.id)
         kwargs = {"execution_id": execution.id, "poll_interval": 5.0, **kwargs}
-        return PolytomicExecutionTrigger(kind=kind, sync_id=sync.id, **kwargs)
+        if kind == "schema":
+            kwargs["schema"] = "contact"
+        kind_of_sync = "model" if kind == "model" else "bulk"
+        return PolytomicExecutionTrigger(kind=kind_of_sync, sync_id=sync.id, **kwargs)
 
     return start
 

@@ -24,7 +24,7 @@ MOMENT = 5 * LATENCY
 def crowd(
     triggerer: SimulatedTriggerer, poll_interval: float = 30.0, number: int = MANY
 ) -> list[tuple[ExecutionRef, Wait]]:
-    runs = [triggerer.start("bulk" if place % 2 else "model") for place in range(number)]
+    runs = [triggerer.start(("model", "bulk", "schema")[place % 3]) for place in range(number)]
     return [(run, triggerer.wait(run, poll_interval)) for run in runs]
 
 

@@ -34,6 +34,7 @@ from tests.support.simulated_triggerer import EPOCH, FOREVER, LATENCY, Simulated
 from tests.support.virtual_time import in_virtual_time
 
 MOMENT = 5 * LATENCY
+KINDS = ["model", "bulk", "schema"]
 
 
 @dataclass
@@ -103,8 +104,10 @@ class SimulatedClient:
         return "completed" if self.loop.time() >= self.ends.get(execution_id, FOREVER) else "running"
 
     def wait(self, number: int, kind: str = "model", poll_interval: float = 30.0) -> list[asyncio.Task[Any]]:
-        runs = [ExecutionRef(kind, f"{kind}-{place}", f"{kind}-{place}") for place in range(number)]
-        return [asyncio.ensure_future(self.poller.wait_for_end(run, poll_interval=poll_interval)) for run in runs]
+        kind_of_sync, schema = ("bulk", "contact") if kind == "schema" else (kind, None)
+        runs = [ExecutionRef(kind_of_sync, f"{kind}-{place}", f"{kind}-{place}") for place in range(number)]
+        waits = (self.poller.wait_for_end(run, poll_interval=poll_interval, schema=schema) for run in runs)
+        return [asyncio.ensure_future(wait) for wait in waits]
 
     async def until(self, moment: float) -> None:
         await asyncio.sleep(moment - self.loop.time())
@@ -120,7 +123,7 @@ class SimulatedClient:
 
 
 @pytest.mark.parametrize("trouble", [30.0, 0.01, 503.0], ids=["no answer", "refused at once", "503"])
-@pytest.mark.parametrize("kind", ["model", "bulk"])
+@pytest.mark.parametrize("kind", KINDS)
 @in_virtual_time
 async def test_no_burst_follows_an_outage_with_a_thousand_waits(
     kind: str, trouble: float, caplog: pytest.LogCaptureFixture
@@ -146,7 +149,7 @@ async def test_no_burst_follows_an_outage_with_a_thousand_waits(
 
 
 @pytest.mark.parametrize("trouble", [0.01, 503.0], ids=["refused at once", "503"])
-@pytest.mark.parametrize("kind", ["model", "bulk"])
+@pytest.mark.parametrize("kind", KINDS)
 @in_virtual_time
 async def test_an_outage_that_begins_with_a_429(kind: str, trouble: float) -> None:
     def one_429_first(now: float) -> float | None:
@@ -191,7 +194,7 @@ async def test_a_thousand_waits_that_begin_together_are_spread() -> None:
 @settings(max_examples=40, derandomize=True, database=None, deadline=None)
 @given(
     number=st.integers(1, 30),
-    kind=st.sampled_from(["model", "bulk"]),
+    kind=st.sampled_from(KINDS),
     poll_interval=st.sampled_from([10.0, 30.0, 100.0]),
     outages=st.lists(
         st.tuples(st.floats(1.0, 200.0), st.floats(0.5, 300.0), st.sampled_from([0.01, 5.0, 500.0, 503.0, 408.0])),
@@ -236,19 +239,19 @@ def test_an_end_is_noticed_within_the_interval_of_answers(
 @in_virtual_time
 async def test_a_revoked_key_ends_all_waits_of_its_connection_alone() -> None:
     async with SimulatedTriggerer() as revoked, SimulatedTriggerer() as other:
-        waits = [revoked.wait(revoked.start(kind)) for kind in ("model", "bulk", "bulk", "model")]
+        waits = [revoked.wait(revoked.start(kind)) for kind in ("model", "bulk", "schema", "bulk", "model")]
         unconcerned = other.wait(other.start())
         await revoked.until(100.0)
         revoked.polytomic.fault("status", status=401, count=None)
         results = await asyncio.gather(*(wait.task for wait in waits), return_exceptions=True)
-        assert [type(result) for result in results] == [PolytomicAuthError] * 4
-        assert len({id(result) for result in results}) == 4, "raising an error changes it"
+        assert [type(result) for result in results] == [PolytomicAuthError] * 5
+        assert len({id(result) for result in results}) == 5, "raising an error changes it"
         assert revoked.loop.time() <= 130.0
         await other.until(200.0)
         assert not unconcerned.task.done()
 
 
-@pytest.mark.parametrize("kind", ["model", "bulk"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("status", "error"),
     [
@@ -394,7 +397,7 @@ async def test_deadlines_are_applied_soon_under_a_lasting_limit() -> None:
         assert max(wait.ended_at or FOREVER for wait in waits) <= 300.0 + 60.0 + MOMENT
 
 
-@pytest.mark.parametrize("kind", ["model", "bulk"])
+@pytest.mark.parametrize("kind", KINDS)
 @in_virtual_time
 async def test_each_kind_is_polled_if_there_are_too_many_waits(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with SimulatedTriggerer(max_requests_per_minute=30) as triggerer:
