@@ -14,16 +14,23 @@ from airflow_provider_polytomic._compat import can_start_from_trigger
 from airflow_provider_polytomic._task import link
 from airflow_provider_polytomic.assets import sync_asset
 from airflow_provider_polytomic.sensors.bulk_syncs import PolytomicBulkSyncStatusSensor
+from airflow_provider_polytomic.sensors.schemas import PolytomicBulkSchemaSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 from airflow_provider_polytomic.triggers import sensors
 from airflow_provider_polytomic.triggers.executions import PolytomicExecutionTrigger
 from airflow_provider_polytomic.triggers.sensors import PolytomicSensorTrigger
+from tests.support.sync_kinds import Kind, SchemaKind
 
 NEVER = float("inf")
 SENSORS = [
     lambda **more: PolytomicSyncStatusSensor(task_id="t", sync_id="{{ x }}", **more),
     lambda **more: PolytomicBulkSyncStatusSensor(task_id="t", bulk_sync_id="{{ x }}", **more),
+    lambda **more: PolytomicBulkSchemaSensor(task_id="t", bulk_sync_id="{{ x }}", schema="{{ y }}", **more),
+    lambda **more: PolytomicSyncStatusSensor(task_id="t", sync_name="{{ x }}", **more),
+    lambda **more: PolytomicBulkSyncStatusSensor(task_id="t", bulk_sync_name="{{ x }}", **more),
+    lambda **more: PolytomicBulkSchemaSensor(task_id="t", bulk_sync_name="{{ x }}", schema="{{ y }}", **more),
 ]
+IDS = ["model", "bulk", "schema", "model_by_name", "bulk_by_name", "schema_by_name"]
 needs_start_from_trigger = pytest.mark.skipif(
     not can_start_from_trigger(), reason="needs a triggerer that renders templates"
 )
@@ -49,7 +56,11 @@ def xcoms(monkeypatch: pytest.MonkeyPatch, emulator: Any) -> dict[str, Any]:
 def trigger(sync_id: str, **kwargs: Any) -> PolytomicSensorTrigger:
     kwargs = {"kind": "model", "execution_id": None, "timeout": 600.0, "poll_interval": 5.0, **kwargs}
     kwargs.setdefault("completed_after", "2026-01-01")
-    sensing_trigger = PolytomicSensorTrigger(sync_id=sync_id, **kwargs)
+    return in_triggerer(sync_id=sync_id, **kwargs)
+
+
+def in_triggerer(**kwargs: Any) -> PolytomicSensorTrigger:
+    sensing_trigger = PolytomicSensorTrigger(**json.loads(json.dumps(kwargs)))
     sensing_trigger.task_instance = SimpleNamespace(
         dag_id="dag", run_id="run", task_id="task", map_index=-1, try_number=1
     )
@@ -119,15 +130,37 @@ class TestTarget:
 
 class TestSensor:
     @needs_start_from_trigger
-    @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])
+    @pytest.mark.parametrize("sensor", SENSORS, ids=IDS)
     def test_its_trigger_has_the_template_fields_of_the_sensor(self, sensor):
         task = sensor(start_from_trigger=True, timeout=60, poke_interval=5)
         built = PolytomicSensorTrigger(**json.loads(json.dumps(task.start_trigger_args.trigger_kwargs)))
-        assert all(hasattr(built, name) for name in task.template_fields)
         again = PolytomicSensorTrigger(**json.loads(json.dumps(built.serialize()[1])))
         assert again.serialize() == built.serialize()
-        assert getattr(again, task.template_fields[0]) == "{{ x }}"
+        assert {name: getattr(again, name) or None for name in task.template_fields} == {
+            name: getattr(task, name) for name in task.template_fields
+        }
         assert task.start_trigger_args.timeout > timedelta(seconds=60)
+
+    @needs_start_from_trigger
+    @pytest.mark.parametrize("by_name", [False, True], ids=["by_id", "by_name"])
+    @pytest.mark.parametrize("name", ["model", "bulk", "schema"])
+    @pytest.mark.usefixtures("no_waiting", "xcoms")
+    def test_it_waits_from_its_trigger_to_its_result(self, emulator, task_instance, wait_for_event, name, by_name):
+        kind = SchemaKind(emulator) if name == "schema" else Kind(name, emulator)
+        kind.by_name = by_name
+        sync_id = kind.add(duration=60)
+        execution = emulator.start(sync_id)
+        task = kind.sensor(sync_id, start_from_trigger=True, completed_after="2026-01-01")
+        for moved in (False, True):
+            if moved:  # to another triggerer, while the execution runs and the sync has another name
+                next(sync for sync in emulator.syncs if sync.id == sync_id).name = "Renamed"
+            event = asyncio.run(wait_for_event(in_triggerer(**task.start_trigger_args.trigger_kwargs)))
+            assert (event["sync_id"], event["execution_id"]) == (sync_id, execution.id)
+        result = task_instance(task).resume(event)
+        assert result["execution_id"] == execution.id
+        assert result.get("outcome", result["status"]) in ("success", "completed")
+        lists = [one for one in emulator.requests if one.path in ("/api/syncs", "/api/bulk/syncs")]
+        assert len(lists) == by_name
 
     @pytest.mark.skipif(can_start_from_trigger(), reason="this triggerer renders templates")
     def test_start_from_trigger_is_refused_before_airflow_3_3(self):
@@ -162,7 +195,7 @@ class TestSensor:
             ({"start_from_trigger": True, "on_execute_callback": print}, "on_execute_callback"),
         ],
     )
-    @pytest.mark.parametrize("sensor", SENSORS, ids=["model", "bulk"])
+    @pytest.mark.parametrize("sensor", SENSORS, ids=IDS)
     def test_end_from_trigger_is_refused_if_a_worker_is_needed(self, sensor, options, reason):
         with pytest.raises(ValueError, match=reason):
             sensor(end_from_trigger=True, **options)
