@@ -7,6 +7,7 @@ All derive from ``AirflowException``, so that ``soft_fail`` and retry policies a
     │   ├── PolytomicRunFailed
     │   ├── PolytomicRunCanceled
     │   ├── PolytomicRunIncomplete
+    │   │   └── PolytomicRecordsRejected   not retried: no retry would send the records again
     │   └── PolytomicRunTimeout
     ├── PolytomicSnapshotOutdated    the schemas of a bulk sync differ from a committed snapshot; not retried
     ├── PolytomicUnavailable         no usable response; a retry may succeed
@@ -76,6 +77,14 @@ class PolytomicRunCanceled(PolytomicRunError):
 
 class PolytomicRunIncomplete(PolytomicRunError):
     """The execution ended, but schemas failed or more records have errors than allowed."""
+
+
+class PolytomicRecordsRejected(PolytomicRunIncomplete, AirflowFailException):
+    """More records have errors than allowed, and another execution would not send them again.
+
+    Airflow does not retry the task: a second execution would find nothing changed and end without errors, although the
+    rejected records are missing in the target.
+    """
 
 
 class PolytomicRunTimeout(PolytomicRunError):

@@ -14,6 +14,7 @@ from airflow_provider_polytomic._task.deadline import run_with_deadline
 from airflow_provider_polytomic._task.link import with_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic.exceptions import (
+    PolytomicRecordsRejected,
     PolytomicRequestRefused,
     PolytomicRunCanceled,
     PolytomicRunError,
@@ -202,10 +203,34 @@ def error_for(
     elif criteria.exceeded_by(execution):
         headline = f"has {execution.counts['error']} record errors, more than max_errors={criteria.max_errors} allows"
         advice = "correct the records, or set a higher max_errors"
+        if getattr(context["task"], "_retry_is_plain", False):
+            return _error_for_rejected(execution, headline, advice, diagnostics)
     steps = [advice, *_steps_to_run_again(context, execution, retry_hint)]
     if execution.outcome is Outcome.PARTIAL and criteria.fail_on_partial:
         steps.append("set fail_on_partial=False to accept it as it is")
     return _run_error(error_class, execution, headline, steps, diagnostics)
+
+
+def _error_for_rejected(
+    execution: Execution, headline: str, advice: str, diagnostics: Diagnostics
+) -> PolytomicRunError:
+    """Return the exception for too many record errors in a task whose retry starts the sync without a resync."""
+    if diagnostics.resends_rejected is None:
+        log.warning(
+            "Could not read the error handling of model sync %s: assuming that the next execution sends the rejected "
+            "records again. Set retry_resync=True to send all records in any case",
+            execution.sync_id,
+        )
+    if diagnostics.resends_rejected is not False:
+        return _run_error(PolytomicRunIncomplete, execution, headline, [advice, RETRY_STARTS_AGAIN], diagnostics)
+    steps = [
+        advice,
+        "start the sync once with resync=True or resync it in Polytomic: another execution would not send the records "
+        "again, so this task is not retried",
+        "set retry_resync=True, so that a retry sends all records, or let Polytomic retry records with errors in the "
+        "sync's error handling",
+    ]
+    return _run_error(PolytomicRecordsRejected, execution, headline, steps, diagnostics)
 
 
 def timeout_error(

@@ -45,6 +45,8 @@ class SyncTask(LinkedTask, ClientTask):
     kind: SyncKindName
     max_errors: int | None = None
     fail_on_partial = True
+    _retry_is_plain = False
+    """Whether a retry starts the same sync again without a resync."""
     class_names: ClassVar[dict[SyncKindName, str]]
     """Class to use for each kind of sync."""
     _sync_parameters = SYNC_PARAMETERS["model"]

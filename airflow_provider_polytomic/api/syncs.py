@@ -17,7 +17,7 @@ from airflow_provider_polytomic.api.call import Call, body_of, check_fields, pat
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models import executions
 from airflow_provider_polytomic.api.models.base import Activation, Message, Page
-from airflow_provider_polytomic.api.models.syncs import ModelField, ScheduleOptions, Sync, SyncSource
+from airflow_provider_polytomic.api.models.syncs import ModelField, ScheduleOptions, Sync, SyncErrorHandling, SyncSource
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -31,6 +31,7 @@ __all__ = (
     "delete",
     "get",
     "get_console_log",
+    "get_error_handling",
     "get_execution",
     "get_log_urls",
     "get_logs_index",
@@ -152,6 +153,14 @@ def get(sync_id: str) -> Call[Sync]:
     :param sync_id: Id of the model sync.
     """
     return Call.get(Sync, "/api/syncs/{}", sync_id)
+
+
+def get_error_handling(sync_id: str) -> Call[SyncErrorHandling]:
+    """Get what a model sync does about records with errors: ``GET /api/syncs/{id}/error-handling``.
+
+    :param sync_id: Id of the model sync.
+    """
+    return Call.get(SyncErrorHandling, "/api/syncs/{}/error-handling", sync_id)
 
 
 def create(

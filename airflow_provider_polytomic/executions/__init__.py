@@ -24,6 +24,7 @@ from airflow_provider_polytomic.executions.advice import advice_for
 from airflow_provider_polytomic.executions.cancel import cancel, cancel_and_confirm, cancel_current
 from airflow_provider_polytomic.executions.console import ConsoleLogReader, follow_console_log, wait_with_console_log
 from airflow_provider_polytomic.executions.diagnostics import Diagnostics, collect_diagnostics, first_records
+from airflow_provider_polytomic.executions.error_handling import find_resends_rejected
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.history import list_executions
 from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, sync_kind
@@ -56,7 +57,7 @@ __all__ = [
     "DeadlinePassed", "Diagnostics", "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership",
     "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas", "UnresolvedName", "advice_for",
     "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current", "collect_diagnostics", "current_execution",
-    "effective_deadline", "execution_current_at", "find_schemas", "first_records", "follow_console_log",
+    "effective_deadline", "execution_current_at", "find_resends_rejected", "find_schemas", "first_records", "follow_console_log",
     "list_executions", "nearest_names", "own_schedule", "poll_once", "repeat_after_refresh", "repeat_while_transient",
     "report", "resolve_sync", "resolve_target", "shown_name", "start_once", "status_table", "sync_kind",
     "wait_for_end", "wait_with_console_log", "with_advice_on_id",

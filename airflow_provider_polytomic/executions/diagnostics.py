@@ -18,6 +18,7 @@ from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.redaction import MASK, one_line, redact
 from airflow_provider_polytomic.api.secret_names import is_secret_name
 from airflow_provider_polytomic.executions.console import CONSOLE_LINES_KEPT, in_one_line, in_order, newest_first
+from airflow_provider_polytomic.executions.error_handling import resends_rejected
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import sync_kind
 from airflow_provider_polytomic.executions.outcome import Outcome
@@ -41,6 +42,7 @@ class Diagnostics:
     """Hold the findings about the reason of an unsuccessful execution, as far as there are any.
 
     :param sync_name: name of the sync
+    :param resends_rejected: whether the next execution sends the records again that the target has rejected
     :param problems: Polytomic's messages about the configuration of the sync
     :param unhealthy_connections: unhealthy connections of the sync, each with Polytomic's message
     :param console: latest lines of the console log that report an error or, where none does, the latest lines
@@ -50,6 +52,7 @@ class Diagnostics:
     """
 
     sync_name: str | None = None
+    resends_rejected: bool | None = None
     problems: tuple[str, ...] = ()
     unhealthy_connections: tuple[tuple[str, str], ...] = ()
     console: tuple[str, ...] = ()
@@ -72,7 +75,10 @@ def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()
         except PolytomicError:
             return None
 
-    api = sync_kind(execution.kind).api
+    api, handling = sync_kind(execution.kind).api, None
+    has_rejected = execution.outcome.final and execution.counts["error"] and execution.kind == "model"
+    if has_rejected:
+        handling = yield from request(syncs.get_error_handling(execution.sync_id))
     sync = yield from request(api.get(execution.sync_id))
     page = yield from request(
         api.get_console_log(execution.sync_id, execution.id, after=None, limit=CONSOLE_LINES_KEPT)
@@ -86,7 +92,7 @@ def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()
                 message = f"is {connection.status!r}: {connection.status_error or 'no message'}"
                 name = redact(connection.name or connection_id, *secrets, max_length=MAX_NAME_LENGTH)
                 unhealthy_connections.append((f"connection {name!r}", redact(message, *secrets)))
-    if execution.outcome.final and execution.counts["error"] and execution.kind == "model":
+    if has_rejected:
         files = yield from request(syncs.get_log_urls(execution.sync_id, execution.id, "errors"))
         error_file = files.urls[0] if files and files.urls else None
     lines = in_order(page, newest_first(page)) if page else []
@@ -94,6 +100,7 @@ def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()
     shown = (error_lines or lines)[-CONSOLE_LINES_SHOWN:]
     return Diagnostics(
         sync_name=redact(sync.name, *secrets) if sync and sync.name else None,
+        resends_rejected=resends_rejected(handling, sync) if has_rejected else None,
         problems=tuple(redact(one.message or one.code or "", *secrets) for one in getattr(sync, "problems", ())),
         unhealthy_connections=tuple(unhealthy_connections),
         console=tuple(in_one_line(line, *secrets) for line in shown),

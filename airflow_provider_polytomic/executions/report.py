@@ -101,6 +101,9 @@ def _diagnostics_lines(execution: Execution, diagnostics: Diagnostics) -> Iterat
         yield f"  {connection} {one_line(message)}"
     for problem in diagnostics.problems[:MAX_SHOWN_ERRORS]:
         yield f"  problem of the sync: {one_line(problem)}"
+    if diagnostics.resends_rejected is not None:
+        does = "sends" if diagnostics.resends_rejected else "does not send"
+        yield f"  the next execution {does} the rejected records again"
     if diagnostics.records:
         yield "  first records with errors:"
     for record in diagnostics.records:

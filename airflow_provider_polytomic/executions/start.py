@@ -98,6 +98,8 @@ class StartRequest:
     :param if_running: what to do while another party's execution runs: ``wait`` for its end, ``join`` it, ``fail`` or
         ``skip``; default ``wait``
     :param is_success: function that tells whether an ended execution is a success for the task
+    :param ends_task: flow that tells whether the task instance must not start another execution after an unsuccessful
+        one, so that a retry returns that one; default None: it may
     :param known_execution_id: id of the execution that this generation started, where it was saved
     :param answer_timeout: seconds to repeat a start that gets no answer; default: until it cannot be in flight
     :param organization_id: organization that the sync belongs to, where the API key does not tell it
@@ -111,6 +113,7 @@ class StartRequest:
     parameters: Callable[[Sequence[Execution]], Mapping[str, Any]] = lambda previous_executions: {}
     if_running: IfRunning = "wait"
     is_success: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
+    ends_task: Callable[[Execution], Flow[bool]] | None = None
     known_execution_id: str | None = None
     answer_timeout: float = float("inf")
     organization_id: str | None = None
@@ -192,8 +195,7 @@ def start_once(
             return (yield from _owned(execution, previous_executions, adopted=False))
         if execution.canceling:
             return StartResult(execution, Ownership.BLOCKING)
-        unsuccessful = execution.outcome.final and not request.is_success(execution)
-        if not unsuccessful or len(previous_executions) == request.attempts_before:
+        if len(previous_executions) == request.attempts_before or not (yield from _is_followed(request, execution)):
             return (yield from _owned(execution, previous_executions))
         log.info("Found an unsuccessful execution of an earlier attempt: %s is %s", answer, execution.status)
         previous_executions.append(execution)
@@ -216,8 +218,14 @@ def _recall(request: StartRequest, execution_id: str) -> Flow[Execution | None]:
         execution = yield from ExecutionRef(request.kind, request.sync_id, execution_id).fetch()
     except errors.PolytomicNotFoundError:
         return None
-    unsuccessful = execution.outcome.final and not request.is_success(execution)
-    return None if unsuccessful and request.attempts_before else execution
+    return None if request.attempts_before and (yield from _is_followed(request, execution)) else execution
+
+
+def _is_followed(request: StartRequest, execution: Execution) -> Flow[bool]:
+    """Tell whether a later attempt starts another execution after this one."""
+    if not execution.outcome.final or request.is_success(execution):
+        return False
+    return request.ends_task is None or not (yield from request.ends_task(execution))
 
 
 def _snapshot(request: StartRequest, *, with_history: bool = False) -> Flow[SyncSnapshot]:

@@ -52,6 +52,11 @@ class StartOnceOperator(CancelOnKillOperator):
 
         return start_once(request, on_started)
 
+    def _ends_task(self, execution: Execution) -> Flow[bool]:
+        """Tell whether no other execution must follow an unsuccessful one."""
+        yield from ()
+        return False
+
     def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         """Return the schema results of earlier executions that belong to the result."""
         return []
@@ -75,6 +80,7 @@ class StartOnceOperator(CancelOnKillOperator):
             parameters=self._request_body,
             if_running=self.if_running,
             is_success=self._criteria.is_met_by,
+            ends_task=self._ends_task,
             known_execution_id=state.get_started().get("execution_id"),
             answer_timeout=answer_timeout(self.timeout, float("inf")),
         )

@@ -12,6 +12,7 @@ from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
 from airflow_provider_polytomic.operators._start import BaseStartOperator
 
 if TYPE_CHECKING:
+    from airflow_provider_polytomic.api.flow import Flow
     from airflow_provider_polytomic.executions import Execution, IfRunning
 
 
@@ -29,6 +30,9 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         (templated)
     :param source_identities: Records to sync (sequence of dict) by model, field and value, instead of ``identities``;
         default None. (templated)
+    :param retry_resync: Whether a retry after an execution with too many record errors syncs all records (bool), since
+        Polytomic may not send the rejected ones again; default False, with which such a failure is not retried where
+        the sync's error handling does not retry records. (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
         the connection. (templated)
@@ -50,6 +54,7 @@ class PolytomicStartSyncOperator(BaseStartOperator):
     :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if the execution is canceled
     :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``
+    :raises PolytomicRecordsRejected: if so, and another execution would not send them again; not retried
     :raises PolytomicRunTimeout: if the execution does not end before the timeout
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
@@ -70,7 +75,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
 
     kind = "model"
     template_fields: Sequence[str] = (
-        "sync_id", "sync_name", "resync", "test", "identities", "source_identities", *BaseStartOperator.template_fields,
+        "sync_id", "sync_name", "resync", "test", "identities", "source_identities", "retry_resync",
+        *BaseStartOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +88,7 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         test: bool = False,
         identities: Sequence[str] | None = None,
         source_identities: Sequence[Any] | None = None,
+        retry_resync: bool = False,
         polytomic_conn_id: str = "polytomic_default",
         organization_id: str | None = None,
         wait_for_completion: bool = True,
@@ -116,14 +123,29 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         self.test = test
         self.identities = identities
         self.source_identities = source_identities
+        self.retry_resync = retry_resync
+
+    @property
+    def _retry_is_plain(self) -> bool:  # type: ignore[override]
+        return not (as_bool(self.resync, "resync") or as_bool(self.retry_resync, "retry_resync"))
 
     def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
+        resync = as_bool(self.resync, "resync")
+        if as_bool(self.retry_resync, "retry_resync"):
+            resync |= any(execution.counts["error"] > (self.max_errors or 0) for execution in previous_executions)
         return {
-            "resync": as_bool(self.resync, "resync") or None,
+            "resync": resync or None,
             "test": as_bool(self.test, "test") or None,
             "identities": as_ids(self.identities, "identities"),
             "source_identities": as_list(self.source_identities, "source_identities"),
         }
+
+    def _ends_task(self, execution: Execution) -> Flow[bool]:
+        """Tell whether too many records were rejected, and another execution would not send them again."""
+        from airflow_provider_polytomic.executions import Outcome, find_resends_rejected
+
+        rejected = execution.outcome is Outcome.SUCCESS and self._criteria.exceeded_by(execution)
+        return rejected and self._retry_is_plain and (yield from find_resends_rejected(self._sync_id)) is False
 
 
 class PolytomicCancelSyncOperator(BaseCancelOperator):

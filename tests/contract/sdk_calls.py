@@ -111,6 +111,7 @@ MODEL_SYNCS: dict[str, Call] = {
     "model_sync_cancel": lambda c, o: c.model_sync.cancel(o.sync),
     "model_sync_start": lambda c, o: c.model_sync.start(o.idle, resync=True, identities=["a@example.com"]),
     "model_sync_get_status": lambda c, o: c.model_sync.get_status(o.sync),
+    "model_sync_error_handling_get": lambda c, o: c.model_sync.error_handling.get(o.sync),
     "model_sync_executions_list": lambda c, o: c.model_sync.executions.list(o.sync, ascending=True),
     "model_sync_executions_get": lambda c, o: c.model_sync.executions.get(o.sync, o.ended),
     "model_sync_executions_cancel": lambda c, o: c.model_sync.executions.cancel(o.sync, o.running),

@@ -83,6 +83,7 @@ def arguments_for(o: SampleObjects) -> dict[str, dict[str, Any]]:
         "syncs.delete": sync,
         "syncs.get": sync,
         "syncs.get_console_log": ended,
+        "syncs.get_error_handling": sync,
         "syncs.get_execution": ended,
         "syncs.get_log_urls": {**ended, "type": "errors"},
         "syncs.get_logs_index": ended,

@@ -240,6 +240,7 @@ OPERATIONS: dict[str, Row] = {
     "syncs.get_console_log": Row(
         syncs.get_console_log(ODD, ODD, limit=50), "GET", f"/api/syncs/{RAW}/executions/{RAW}/consolelog?limit=50"
     ),
+    "syncs.get_error_handling": Row(syncs.get_error_handling(ODD), "GET", f"/api/syncs/{RAW}/error-handling"),
     "syncs.get_execution": Row(syncs.get_execution(ODD, ODD), "GET", f"/api/syncs/{RAW}/executions/{RAW}"),
     "syncs.get_log_urls": Row(
         syncs.get_log_urls(ODD, ODD, "errors"), "GET", f"/api/syncs/{RAW}/executions/{RAW}/errors"

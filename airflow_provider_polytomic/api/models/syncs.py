@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from airflow_provider_polytomic.api.models.base import Integer, Model, NullableDict, NullableList, UtcDatetime
+from airflow_provider_polytomic.api.models.base import Integer, Lenient, Model, NullableDict, NullableList, UtcDatetime
 from airflow_provider_polytomic.api.models.executions import BulkSchemaExecution
 
 
@@ -36,9 +36,24 @@ class Sync(Model):
     identities: Any = None
     policies: NullableList[str] = Field(default_factory=list)
     problems: NullableList[SyncProblem] = Field(default_factory=list)
+    sync_all_records: Lenient[bool] = None
     organization_id: str | None = None
     created_at: UtcDatetime | None = None
     updated_at: UtcDatetime | None = None
+
+
+class SyncErrorHandling(Model):
+    """The settings for records that a model sync cannot write, and who is notified; null stands for none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_null(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    auto_retry_record_errors: Lenient[bool] = None
+    notify_on_record_errors: Lenient[bool] = None
+    warning_notifications: Lenient[bool] = None
+    subscribers: NullableList[str] = Field(default_factory=list)
 
 
 class ScheduleOption(Model):

@@ -20,6 +20,8 @@ class Behavior:
     :param start_broken: status of the answer to the start of a model sync with problems, or ``accept``.
     :param default_active: whether a sync created or replaced without ``active`` is active.
     :param model_test: records that ``test`` moves in a model sync: the ``whole``, a ``few`` or ``nothing``.
+    :param auto_retry_record_errors: setting of the error handling of model syncs: ``on``, ``off``, ``null``, or
+        ``absent`` with all other settings.
     :param resync_dispositions: ``output_disposition`` of a bulk execution by its ``resync_mode``; else ``retain``.
     :param interrupted: an ``interrupted`` execution ``ends``, or ``resumes`` and completes.
     :param errors: a bulk execution with ``errors`` ``ends``, or ``resumes`` and completes.
@@ -88,6 +90,7 @@ class Behavior:
     start_broken: int | str = 400
     default_active: bool = True
     model_test: Literal["whole", "few", "nothing"] = "whole"
+    auto_retry_record_errors: Literal["on", "off", "null", "absent"] = "on"
     resync_dispositions: Mapping[str, str] = field(default_factory=lambda: {"resync": "truncate", "rebuild": "rebuild"})
     interrupted: Literal["ends", "resumes"] = "ends"
     errors: Literal["ends", "resumes"] = "ends"

@@ -85,6 +85,15 @@ def get_schedule_options(context: RequestContext) -> dict[str, Any]:
     return {"data": {"schedule_options": options}}
 
 
+def get_error_handling(context: RequestContext) -> dict[str, Any]:
+    """Return what a model sync does about records with errors."""
+    context.state.sync(context.ids["sync_id"], context.kind)
+    setting = context.behavior.auto_retry_record_errors
+    resent = {"on": True, "off": False}.get(setting)
+    others = {"notify_on_record_errors": False, "warning_notifications": False, "subscribers": []}
+    return {"data": None if setting == "absent" else {"auto_retry_record_errors": resent, **others}}
+
+
 def list_models(context: RequestContext) -> dict[str, Any]:
     """List the models."""
     models = context.state.models.values()
@@ -154,6 +163,7 @@ HANDLERS: Handlers = {
     ("POST", "/api/syncs"): create,
     ("GET", "/api/syncs/schedules"): get_schedule_options,
     ("PUT", "/api/syncs/{sync_id}"): update,
+    ("GET", "/api/syncs/{sync_id}/error-handling"): get_error_handling,
     ("GET", "/api/syncs/{sync_id}/executions"): list_executions,
     ("POST", "/api/syncs/{sync_id}/executions"): start,
 }

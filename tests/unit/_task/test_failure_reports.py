@@ -124,6 +124,13 @@ def too_many_errors(organization):
     return organization.start(max_errors=5)
 
 
+@case(exceptions.PolytomicRecordsRejected)
+def records_rejected(organization):
+    organization.emulator.set_switch("auto_retry_record_errors", "off")
+    organization.model_sync(counts={"total": 120, "insert": 80, "error": 40})
+    return organization.start(max_errors=0)
+
+
 @case(exceptions.PolytomicRunTimeout)
 def canceled_at_its_timeout(organization):
     organization.model_sync(duration=math.inf)
@@ -261,6 +268,7 @@ def failed_without_diagnostics(organization):
     organization.emulator.fault("status", status=500, count=None, method="GET", path="/api/syncs/*")
     organization.emulator.fault("status", status=403, count=None, method="GET", path="/**/consolelog")
     organization.emulator.fault("status", status=403, count=None, method="GET", path="/**/errors")
+    organization.emulator.fault("status", status=403, count=None, method="GET", path="/**/error-handling")
     return operator
 
 

@@ -61,7 +61,7 @@ def test_the_end_of_the_input_ends_stdio(served: Any) -> None:
     command = [*COMMAND, "--stdio"]
     done = subprocess.run(command, env=environment(served), input="", capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.startswith("Polytomic gateway: 41 operations, access read")
+    assert done.stderr.startswith("Polytomic gateway: 42 operations, access read")
 
 
 def test_a_gateway_that_cannot_start_says_why(served: Any) -> None:
