@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_polytomic._compat import AirflowException, AirflowSkipException
 from airflow_provider_polytomic._task.deadline import run_with_deadline
-from airflow_provider_polytomic._task.link import with_link
+from airflow_provider_polytomic._task.link import found_sync, with_link
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic.exceptions import (
     PolytomicRecordsRejected,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_polytomic.api import PolytomicError
+    from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
     from airflow_provider_polytomic.executions import Diagnostics, Execution, SuccessCriteria
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
     from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
@@ -133,32 +134,35 @@ def _problems_of(kind: str, sync_id: str, hook: PolytomicHook) -> list[str]:
         return []
 
 
-def find_diagnostics(execution: Execution, hook: PolytomicHook) -> Diagnostics:
+def find_diagnostics(execution: Execution, task: Any) -> Diagnostics:
     """Return what else Polytomic knows about an unsuccessful execution, as far as it answers in time.
 
-    :param hook: hook of the task
+    :param task: an operator or sensor, with which this shares the settings of the sync
     """
     from airflow_provider_polytomic.executions import Diagnostics
 
     found = [Diagnostics()]
     try:
-        config = hook.config()
+        config, sync = task._hook.config(), found_sync(task, execution.sync_id)
         run_with_deadline(
-            lambda: _collect(execution, config, found), FAILURE_REPORT_TIMEOUT, name="polytomic-diagnostics"
+            lambda: _collect(execution, config, sync, found), FAILURE_REPORT_TIMEOUT, name="polytomic-diagnostics"
         )
     except Exception as error:
         log.debug("Could not get the diagnostics of execution %s: %s", execution.id, type(error).__name__)
+    task._found_sync = found[-1].sync or task._found_sync
     return found[-1]
 
 
-def _collect(execution: Execution, config: ConnectionConfig, found: list[Diagnostics]) -> None:
+def _collect(
+    execution: Execution, config: ConnectionConfig, sync: Sync | BulkSync | None, found: list[Diagnostics]
+) -> None:
     """Append the diagnostics to ``found``, and then the same with records that have errors."""
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.api.files import read_beginning
     from airflow_provider_polytomic.executions import collect_diagnostics, first_records
 
     with PolytomicClient(config=replace(config, max_requests_per_minute=None)) as client:
-        diagnostics = client.run(collect_diagnostics(execution, config.secrets))
+        diagnostics = client.run(collect_diagnostics(execution, config.secrets, sync))
     found.append(diagnostics)
     if diagnostics.error_file and not config.hide_error_records:
         beginning = read_beginning(diagnostics.error_file, config)
@@ -203,7 +207,8 @@ def error_for(
     elif criteria.exceeded_by(execution):
         headline = f"has {execution.counts['error']} record errors, more than max_errors={criteria.max_errors} allows"
         advice = "correct the records, or set a higher max_errors"
-        if getattr(context["task"], "_retry_is_plain", False):
+        task: Any = context["task"]
+        if task._retry_is_plain:
             return _error_for_rejected(execution, headline, advice, diagnostics)
     steps = [advice, *_steps_to_run_again(context, execution, retry_hint)]
     if execution.outcome is Outcome.PARTIAL and criteria.fail_on_partial:
@@ -216,11 +221,7 @@ def _error_for_rejected(
 ) -> PolytomicRunError:
     """Return the exception for too many record errors in a task whose retry starts the sync without a resync."""
     if diagnostics.resends_rejected is None:
-        log.warning(
-            "Could not read the error handling of model sync %s: assuming that the next execution sends the rejected "
-            "records again. Set retry_resync=True to send all records in any case",
-            execution.sync_id,
-        )
+        _warn_of_unread_setting(execution)
     if diagnostics.resends_rejected is not False:
         return _run_error(PolytomicRunIncomplete, execution, headline, [advice, RETRY_STARTS_AGAIN], diagnostics)
     steps = [
@@ -233,19 +234,27 @@ def _error_for_rejected(
     return _run_error(PolytomicRecordsRejected, execution, headline, steps, diagnostics)
 
 
+def _warn_of_unread_setting(execution: Execution) -> None:
+    log.warning(
+        "Could not read the error handling of model sync %s: assuming that the next execution sends the rejected "
+        "records again. Set retry_resync=True to send all records in any case",
+        execution.sync_id,
+    )
+
+
 def timeout_error(
-    context: Context, execution: Execution, hook: PolytomicHook | None, steps: Sequence[str]
+    context: Context, execution: Execution, steps: Sequence[str], *, answers: bool
 ) -> PolytomicRunError:
     """Push the result of an execution that has exceeded its timeout, and return the exception.
 
-    :param hook: hook of the task, for diagnostics; None if Polytomic does not answer
     :param steps: what to do next if it has not ended or was canceled
+    :param answers: whether Polytomic answers, so that there may be diagnostics
     """
     from airflow_provider_polytomic.executions import Diagnostics, Outcome
 
     execution = with_link(context, execution)
     problem = TaskExecutionState(context).push_result(execution.result())
-    diagnostics = find_diagnostics(execution, hook) if hook else Diagnostics()
+    diagnostics = find_diagnostics(execution, context["task"]) if answers else Diagnostics()
     headline = "has not ended in time"
     if execution.outcome is Outcome.CANCELED:
         headline, steps = "has not ended in time, and was canceled by this task", [RETRY_STARTS_AGAIN, *steps]

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 class LinkedTask:
-    """Keep the URL and the name of a task's sync in the process; None is not known yet, an empty text is none."""
+    """Keep the URL, the name and the settings of a task's sync in the process.
+
+    None is not known yet, an empty text is none. Link, lineage and failure report share one request for the settings.
+    """
 
     _sync_action: str = "waited for"
     """What the task does with the sync, as the page in Airflow's UI says it."""
@@ -39,6 +42,12 @@ class LinkedTask:
     _named_sync: str | None = None
     _resolved_name: str | None = None
     _found_sync: Sync | BulkSync | None = None
+
+
+def found_sync(task: Any, sync_id: str) -> Sync | BulkSync | None:
+    """Return the settings of a sync if this process has requested them for the task."""
+    found: Sync | BulkSync | None = task._found_sync
+    return found if found and found.id == sync_id else None
 
 
 def sync_xcom_key(action: str, target: ExecutionRef | CompletedSince) -> str:
@@ -90,8 +99,7 @@ def push_link(
     if name is None or sync._named_sync not in (None, target.sync_id):
         name = ""
     if named and not name and sync._named_sync != target.sync_id:
-        if sync._found_sync is None or sync._found_sync.id != target.sync_id:
-            sync._found_sync = client.run(find_sync(target.kind, target.sync_id))
+        sync._found_sync = found_sync(sync, target.sync_id) or client.run(find_sync(target.kind, target.sync_id))
         name = name_of(sync._found_sync, client.config.secrets) or sync._resolved_name or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
     try_xcom_push(context["ti"], SYNC_NAME_XCOM_KEY, name)

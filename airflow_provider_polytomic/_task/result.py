@@ -39,7 +39,7 @@ def finish_execution(
         task.log.warning("Left %d schemas of %s out of the result, which has those that failed", left_out, execution.id)
     if not criteria.is_met_by(execution):
         problem = TaskExecutionState(context).push_result(execution.task_result())
-        diagnostics = find_diagnostics(execution, task._hook)
+        diagnostics = find_diagnostics(execution, task)
         error = error_for(context, execution, criteria, diagnostics, retry_hint)
         record_for_lineage(task, execution, error.message_without_records)
         raise with_problem(error, problem)

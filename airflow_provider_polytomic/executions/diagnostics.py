@@ -15,6 +15,7 @@ from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.decoding import decode_json
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow, send
+from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
 from airflow_provider_polytomic.api.redaction import MASK, one_line, redact
 from airflow_provider_polytomic.api.secret_names import is_secret_name
 from airflow_provider_polytomic.executions.console import CONSOLE_LINES_KEPT, in_one_line, in_order, newest_first
@@ -41,6 +42,7 @@ MAX_RECORD_LENGTH = 300
 class Diagnostics:
     """Hold the findings about the reason of an unsuccessful execution, as far as there are any.
 
+    :param sync: settings of the sync
     :param sync_name: name of the sync
     :param resends_rejected: whether the next execution sends the records again that the target has rejected
     :param problems: Polytomic's messages about the configuration of the sync
@@ -51,6 +53,7 @@ class Diagnostics:
     :param error_file: signed URL of that file, with which anybody can read it
     """
 
+    sync: Sync | BulkSync | None = field(default=None, repr=False)
     sync_name: str | None = None
     resends_rejected: bool | None = None
     problems: tuple[str, ...] = ()
@@ -61,10 +64,13 @@ class Diagnostics:
     error_file: str | None = field(default=None, repr=False)
 
 
-def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()) -> Flow[Diagnostics]:
+def collect_diagnostics(
+    execution: Execution, secrets: Sequence[str | None] = (), sync: Sync | BulkSync | None = None
+) -> Flow[Diagnostics]:
     """Collect diagnostics; leave out what is refused or not answered in time.
 
     :param secrets: texts to mask
+    :param sync: settings of the sync; default: they are requested
     """
     deadline = time.monotonic() + DIAGNOSTICS_BUDGET
 
@@ -79,7 +85,7 @@ def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()
     has_rejected = execution.outcome.final and execution.counts["error"] and execution.kind == "model"
     if has_rejected:
         handling = yield from request(syncs.get_error_handling(execution.sync_id))
-    sync = yield from request(api.get(execution.sync_id))
+    sync = sync or (yield from request(api.get(execution.sync_id)))
     page = yield from request(
         api.get_console_log(execution.sync_id, execution.id, after=None, limit=CONSOLE_LINES_KEPT)
     )
@@ -99,6 +105,7 @@ def collect_diagnostics(execution: Execution, secrets: Sequence[str | None] = ()
     error_lines = [line for line in lines if _ERROR_LEVEL.search(line.level or "")]
     shown = (error_lines or lines)[-CONSOLE_LINES_SHOWN:]
     return Diagnostics(
+        sync=sync,
         sync_name=redact(sync.name, *secrets) if sync and sync.name else None,
         resends_rejected=resends_rejected(handling, sync) if has_rejected else None,
         problems=tuple(redact(one.message or one.code or "", *secrets) for one in getattr(sync, "problems", ())),

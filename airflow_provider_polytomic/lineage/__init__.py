@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import Asset, conf
+from airflow_provider_polytomic._task.link import found_sync
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -71,7 +72,11 @@ class OpenLineageMixin:
             config = getattr(self, "_config", None) or hook.config()
             detailed = conf.getboolean("polytomic", "lineage_of_connections", fallback=False)
             self._lineage_datasets = lineage_datasets(
-                execution, config, organization_id=hook.organization_id, detailed=detailed
+                execution,
+                config,
+                found_sync(self, execution.sync_id),
+                organization_id=hook.organization_id,
+                detailed=detailed,
             )
         datasets = self._lineage_datasets
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet

@@ -138,20 +138,26 @@ class LineageDatasets:
 
 
 def lineage_datasets(
-    execution: Execution, config: ClientConfig, *, organization_id: str | None = None, detailed: bool = False
+    execution: Execution,
+    config: ClientConfig,
+    sync: Sync | BulkSync | None = None,
+    *,
+    organization_id: str | None = None,
+    detailed: bool = False,
 ) -> LineageDatasets:
-    """Request the sync of an execution and return its datasets.
+    """Return the datasets of an execution.
 
     If the sync or its target is not known, the outputs are named by the sync itself.
 
     :param config: settings of the client
+    :param sync: settings of the sync; default: they are requested
     :param organization_id: organization, if the task names one, as in the URIs of its assets
     :param detailed: request the connections of the sync too, whose settings locate its datasets
     """
     quick = replace(config, timeout=LINEAGE_TIMEOUT, max_retries=0, max_requests_per_minute=None)
     with PolytomicClient(config=quick) as client:
         lookup = _Lookup(client)
-        sync = lookup.send(sync_kind(execution.kind).api.get(execution.sync_id), f"sync {execution.sync_id}")
+        sync = sync or lookup.send(sync_kind(execution.kind).api.get(execution.sync_id), f"sync {execution.sync_id}")
         namer = _DatasetNamer(host_of(config.base_url), organization_id, lookup if detailed else None)
         inputs: list[DatasetName] = []
         outputs: RowCounts = []

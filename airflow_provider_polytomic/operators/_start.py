@@ -215,7 +215,7 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
         """Log that Polytomic starts the sync too: a warning unless the task may join such an execution."""
         from airflow_provider_polytomic.executions import own_schedule
 
-        found, self._found_sync = self._found_sync, None
+        found = self._found_sync
         if found and (schedule := own_schedule(found)):
             level = logging.INFO if self.if_running == "join" else logging.WARNING
             self.log.log(level, "%s also has a schedule of its own in Polytomic: %s", self._label, schedule)
@@ -266,9 +266,9 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
             steps.insert(0, ADVICE_FOR_RUNNING)
         elif last is None or not last.outcome.final:
             steps.insert(0, "check in Polytomic whether the execution is still running")
-        hook = self._hook if last else None
+        answers = last is not None
         last = last or last_seen or Execution.unknown(ref.kind, ref.sync_id, ref.execution_id)
-        error = timeout_error(context, last, hook, steps)
+        error = timeout_error(context, last, steps, answers=answers)
         record_for_lineage(self, last, error.message_without_records)
         raise error
 

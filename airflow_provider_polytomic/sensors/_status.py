@@ -301,7 +301,7 @@ class BaseStatusSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
         except PolytomicError:
             last, diagnostics = Execution.unknown(ref.kind, ref.sync_id, ref.execution_id), Diagnostics()
         else:
-            diagnostics = find_diagnostics(last, self._hook)
+            diagnostics = find_diagnostics(last, self)
         headline, steps = f"has not ended {within}", [ADVICE_FOR_TIMEOUT]
         if cancel_requested and last.outcome is Outcome.CANCELED:
             headline += ", and was canceled by this task"

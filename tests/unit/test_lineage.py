@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from threading import Event
 from types import SimpleNamespace
 
@@ -149,8 +151,6 @@ class TestComplete:
         assert rows(lineage.outputs) == [1197]
         query = lineage.run_facets["externalQuery"]
         assert (query.externalQueryId, query.source) == (result["execution_id"], emulator.url)
-        assert new_requests() == [f"GET /api/syncs/{sync.id}"]
-        report(task, "complete")
         assert new_requests() == []
 
     def test_a_bulk_sync(self, task_instance, namespace, new_requests, deferrable):
@@ -164,7 +164,7 @@ class TestComplete:
             (namespace, f"connections/{WAREHOUSE_CONNECTION_ID}/replica.{name.lower()}") for name in schemas
         ]
         assert rows(lineage.outputs) == [320, 1800, 950]
-        assert new_requests() == [f"GET /api/bulk/syncs/{BULK_SYNC_ID}"]
+        assert new_requests() == []
 
     def test_with_connections_a_bulk_sync_is_named_by_its_systems(
         self, task_instance, new_requests, detailed, deferrable
@@ -176,7 +176,6 @@ class TestComplete:
         assert names(lineage.inputs)[0] == ("salesforce://crm.example.com", "Account")
         assert names(lineage.outputs)[0] == ("postgres://warehouse.example.com:5432", "analytics.replica.account")
         assert new_requests() == [
-            f"GET /api/bulk/syncs/{BULK_SYNC_ID}",
             f"GET /api/connections/{CRM_CONNECTION_ID}",
             f"GET /api/connections/{WAREHOUSE_CONNECTION_ID}",
         ]
@@ -205,7 +204,7 @@ class TestColumns:
         task_instance(task).finish()
         emulator.clear_requests()
         [output] = report(task, "complete").outputs
-        assert [one.path for one in emulator.requests] == [f"/api/syncs/{sync.id}"], "no further request"
+        assert emulator.requests == [], "no further request"
         facet = output.facets.get("columnLineage")
         return facet and json.loads(Serde.to_json(facet))
 
@@ -271,6 +270,27 @@ def test_with_connections_a_model_sync_is_named_by_its_target(task_instance, det
     assert names(report(task, "complete").outputs) == [("salesforce://crm.example.com", "Contact")]
 
 
+@pytest.mark.parametrize("sync_id", [MODEL_SYNC_ID, FAILING_MODEL_SYNC_ID], ids=["success", "failure"])
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+def test_name_report_and_lineage_share_one_request_of_a_process(
+    task_instance, deferred, wait_for_event, new_requests, sync_id, deferrable
+):
+    task = task_instance(model_sync(sync_id, deferrable=deferrable))
+    processes = 1
+    with suppress(PolytomicRunFailed):
+        if deferrable:
+            with pytest.raises(deferred) as raised:
+                task.execute()
+            event = asyncio.run(wait_for_event(raised.value.trigger))
+            task.task._found_sync, processes = None, 2 if sync_id == FAILING_MODEL_SYNC_ID else 1
+            task.resume(event)
+        else:
+            task.execute()
+    assert new_requests().count(f"GET /api/syncs/{sync_id}") == processes
+    assert report(task.task, "complete").outputs
+    assert new_requests() == ([f"GET /api/syncs/{sync_id}"] if deferrable and processes == 1 else [])
+
+
 def test_a_timeout_has_the_error_message(task_instance):
     task = model_sync(timeout=0.01)
     with pytest.raises(PolytomicRunTimeout):
@@ -323,8 +343,8 @@ def test_names_in_polytomic_have_the_organization_of_the_task(task_instance, emu
 
 def test_the_outputs_are_named_by_the_sync_if_it_cannot_be_read(task_instance, emulator, namespace, logged):
     task = bulk_sync()
-    task_instance(task).finish()
     emulator.fault("status", status=500, path=f"/api/bulk/syncs/{BULK_SYNC_ID}", method="GET", count=None)
+    task_instance(task).finish()
     lineage = report(task, "complete")
     assert names(lineage.outputs)[0] == (namespace, f"bulk/{BULK_SYNC_ID}/Account")
     assert rows(lineage.outputs) == [320, 1800, 950]
@@ -334,6 +354,7 @@ def test_the_outputs_are_named_by_the_sync_if_it_cannot_be_read(task_instance, e
 def test_all_requests_together_have_one_deadline(task_instance, namespace, new_requests, detailed, monkeypatch, logged):
     task = bulk_sync()
     task_instance(task).finish()
+    task._found_sync = None
     new_requests()
     clock = iter([0.0, 0.0, datasets.LINEAGE_TIMEOUT, datasets.LINEAGE_TIMEOUT])
     monkeypatch.setattr(datasets, "monotonic", lambda: next(clock))
@@ -346,6 +367,7 @@ def test_all_requests_together_have_one_deadline(task_instance, namespace, new_r
 def test_a_response_that_never_comes_is_not_awaited(task_instance, namespace, monkeypatch):
     task = bulk_sync()
     task_instance(task).finish()
+    task._found_sync = None
     never = Event()
     monkeypatch.setattr(datasets, "LINEAGE_TIMEOUT", 0.05)
     monkeypatch.setattr(datasets.PolytomicClient, "send", lambda *_: never.wait())

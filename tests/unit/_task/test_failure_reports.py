@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from threading import enumerate as enumerate_threads
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -425,13 +426,18 @@ def test_records_of_an_execution_that_timed_out_are_not_in_the_lineage(organizat
     assert "ada@example.com" not in operator._lineage_failure
 
 
+def a_task(hook: PolytomicHook) -> Any:
+    """Return what a task has for its diagnostics."""
+    return SimpleNamespace(_hook=hook, _found_sync=None)
+
+
 def test_diagnostics_have_a_deadline_even_if_the_response_never_ends(organization, monkeypatch):
     monkeypatch.setattr(errors, "FAILURE_REPORT_TIMEOUT", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n") as url:
         connection = {"conn_type": "polytomic", "host": url, "password": "a-key-of-nobody"}
         monkeypatch.setenv("AIRFLOW_CONN_DRIPPING", json.dumps(connection))
         execution = Execution.unknown("model", SYNC, "1")
-        assert errors.find_diagnostics(execution, PolytomicHook("dripping")) == Diagnostics()
+        assert errors.find_diagnostics(execution, a_task(PolytomicHook("dripping"))) == Diagnostics()
         assert [thread for thread in enumerate_threads() if thread.name == "polytomic-diagnostics"]
 
 
@@ -444,7 +450,7 @@ def test_the_rate_limit_does_not_delay_the_diagnostics(organization, task_instan
     monkeypatch.setattr(
         clients, "RateLimiter", lambda limit: pytest.fail("rate limited") if limit else RateLimiter(None)
     )
-    diagnostics = errors.find_diagnostics(execution, PolytomicHook())
+    diagnostics = errors.find_diagnostics(execution, a_task(PolytomicHook()))
     assert diagnostics.sync_name == "Contacts to HubSpot"
     assert diagnostics.console
 

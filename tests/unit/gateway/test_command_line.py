@@ -39,7 +39,7 @@ def test_a_new_token_is_printed_and_a_signal_ends_it_at_once(served: Any, number
     with running(environment(served), "--mcp-port", "0", "--rest-port", "0", "--areas", "syncs") as gateway:
         token = gateway.url("token")
         assert len(token) >= 32
-        assert gateway.printed.startswith(f"Polytomic gateway: 11 operations, access read, to {served.url}\n")
+        assert gateway.printed.startswith(f"Polytomic gateway: 12 operations, access read, to {served.url}\n")
         assert f'"Authorization": "Bearer {token}"' in gateway.printed
         url = gateway.url("REST") + "/api/syncs"
         assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 200

@@ -45,7 +45,7 @@ BULK_ONLY = {
     "schemas", "resync_mode", "fetch_mode", "fail_on_partial", "retry_failed_schemas", "schema_outlets", "bulk_sync_id",
     "bulk_sync_name",
 }  # fmt: skip
-MODEL_ONLY = {"sync_id", "sync_name", "resync", "identities", "source_identities"}
+MODEL_ONLY = {"sync_id", "sync_name", "resync", "identities", "source_identities", "retry_resync"}
 
 
 def parameters(task_class: Any) -> dict[str, inspect.Parameter]:
