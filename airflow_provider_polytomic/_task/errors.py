@@ -242,9 +242,7 @@ def _warn_of_unread_setting(execution: Execution) -> None:
     )
 
 
-def timeout_error(
-    context: Context, execution: Execution, steps: Sequence[str], *, answers: bool
-) -> PolytomicRunError:
+def timeout_error(context: Context, execution: Execution, steps: Sequence[str], *, answers: bool) -> PolytomicRunError:
     """Push the result of an execution that has exceeded its timeout, and return the exception.
 
     :param steps: what to do next if it has not ended or was canceled

@@ -57,8 +57,8 @@ __all__ = [
     "DeadlinePassed", "Diagnostics", "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership",
     "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas", "UnresolvedName", "advice_for",
     "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current", "collect_diagnostics", "current_execution",
-    "effective_deadline", "execution_current_at", "find_resends_rejected", "find_schemas", "first_records", "follow_console_log",
-    "list_executions", "nearest_names", "own_schedule", "poll_once", "repeat_after_refresh", "repeat_while_transient",
-    "report", "resolve_sync", "resolve_target", "shown_name", "start_once", "status_table", "sync_kind",
-    "wait_for_end", "wait_with_console_log", "with_advice_on_id",
+    "effective_deadline", "execution_current_at", "find_resends_rejected", "find_schemas", "first_records",
+    "follow_console_log", "list_executions", "nearest_names", "own_schedule", "poll_once", "repeat_after_refresh",
+    "repeat_while_transient", "report", "resolve_sync", "resolve_target", "shown_name", "start_once",
+    "status_table", "sync_kind", "wait_for_end", "wait_with_console_log", "with_advice_on_id",
 ]  # fmt: skip
