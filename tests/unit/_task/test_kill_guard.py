@@ -18,6 +18,7 @@ from airflow_provider_polytomic._compat import (
     stored_task_instance_in_trigger,
     stored_task_instance_in_worker,
 )
+from airflow_provider_polytomic._compat.task_instances import keys_of
 from airflow_provider_polytomic._task import kill_guard
 from airflow_provider_polytomic._task.kill_guard import WaitingAttempt, is_in_supervisor_request
 
@@ -245,7 +246,7 @@ class TestRequest:
 
         decoder = Interrupted(socket=SimpleNamespace(sendall=lambda data: None))
         with pytest.raises(EOFError):
-            decoder.send(comms.GetXCom(key="key", **_compat._keys(TASK)))
+            decoder.send(comms.GetXCom(key="key", **keys_of(TASK)))
         assert interrupted == [True]
         assert not is_in_supervisor_request()
 
