@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
 
-from airflow_provider_polytomic._compat import WAITING_STATES, StoredTaskInstance, TaskStateUnknown
+from airflow_provider_polytomic._compat import StoredTaskInstance, TaskStateUnknown
+from airflow_provider_polytomic._compat.task_instances import WAITING_STATES
 from airflow_provider_polytomic._task import kill_guard
 from airflow_provider_polytomic._task.kill_guard import WaitingAttempt
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY, Attempt, TaskExecutionState
