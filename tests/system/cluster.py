@@ -387,7 +387,7 @@ class Cluster:
 
     def _start_component(self, name: str, *command: str, env: Mapping[str, str] | None = None) -> Process:
         log = self.home / f"{name}.log"
-        settings = {**self._environment(), **(env or {})}
+        settings = {**self._environment(), "AIRFLOW__METRICS__STATSD_PREFIX": command[0], **(env or {})}
         process = Process(name, [sys.executable, "-m", "airflow", *command], log, settings)
         self.components[name] = process
         return process

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from airflow_provider_polytomic.emulator import Emulator
 from tests.support.hostile_server import HostilePolytomic, hostile_polytomic
+from tests.support.statsd_server import StatsdServer, statsd_server
 
 from .cluster import Cluster, TaskInstance
 
@@ -56,7 +58,16 @@ def hostile() -> Iterator[HostilePolytomic]:
 
 
 @pytest.fixture(scope="session")
-def cluster(emulator: Emulator, hostile: HostilePolytomic, page_emulator: Emulator) -> Iterator[Cluster]:
+def statsd() -> Iterator[StatsdServer]:
+    """A server for the metrics of all components; without the package statsd, Airflow sends none."""
+    with statsd_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    emulator: Emulator, hostile: HostilePolytomic, page_emulator: Emulator, statsd: StatsdServer
+) -> Iterator[Cluster]:
     connections = {
         "polytomic_page": json.loads(page_emulator.airflow_connection),
         "polytomic_hostile": {"conn_type": "polytomic", "host": hostile.url, "password": "key-of-the-tests"},
@@ -70,6 +81,7 @@ def cluster(emulator: Emulator, hostile: HostilePolytomic, page_emulator: Emulat
         "AIRFLOW__SECRETS__BACKEND": "tests.system.secrets_backend.FailingSecrets",
         "AIRFLOW__POLYTOMIC__WEBHOOK_CONN_ID": "polytomic_webhook",
         "AIRFLOW__POLYTOMIC__WEBHOOK_AIRFLOW_CONN_ID": "airflow_api",
+        **(statsd.settings if find_spec("statsd") else {}),
     }
     with Cluster(Path(__file__).parent / "dags", env=env, connections=connections) as cluster:
         yield cluster

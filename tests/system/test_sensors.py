@@ -47,8 +47,8 @@ def test_a_sensor_that_starts_in_the_triggerer_needs_a_worker_at_its_end_only(ru
 
 
 @starts_in_triggerer
-def test_a_sensor_that_starts_and_ends_in_the_triggerer_needs_no_worker(run_dag, emulator):
-    run = run_dag("sensor_in_triggerer", before=emulator.start)
+def test_a_sensor_by_name_that_starts_and_ends_in_the_triggerer_needs_no_worker(run_dag, emulator):
+    run = run_dag("bulk_schema_in_triggerer", before=emulator.start)
     run.wait_until_waiting()
     run.finish()
     run.wait_for_state("success")

@@ -35,6 +35,27 @@ def test_a_bulk_sync_runs_once_and_returns_its_schemas(run_dag, mode):
     assert run.cancel_requests == [0]
 
 
+def test_workers_and_the_triggerer_send_their_metrics(run_dag, statsd):
+    pytest.importorskip("statsd")
+    packets_before = len(statsd.packets)
+
+    def sent(name, **tags):
+        return statsd.sum(name, packets_before, conn_id="polytomic_default", **tags)
+
+    run = run_dag("model_deferred_plain")
+    run.wait_until_waiting()
+    run.finish()
+    run.wait_for_state("success")
+    worker, triggerer = "scheduler.polytomic", "triggerer.polytomic"  # the executor runs workers in the scheduler
+    run.wait_until(lambda: sent(f"{triggerer}.executions.ended"), "the metric of the end")
+    assert sent(f"{worker}.executions.started", kind="model") == 1
+    assert sent(f"{triggerer}.executions.ended", kind="model", outcome="success") == 1
+    assert sent(f"{worker}.requests") >= 2
+    assert sent(f"{triggerer}.requests") >= 1
+    assert sent(f"{triggerer}.waits") >= 1
+    assert sent(f"{worker}.waits") == sent(f"{triggerer}.executions.started") == 0
+
+
 def test_a_failed_execution_fails_the_task_with_its_error_and_its_result(run_dag, emulator):
     run = run_dag("model_deferred_plain", duration=8, outcome="failed", errors=["the target refused the key"])
     run.wait_for_state("failed")

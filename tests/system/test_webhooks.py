@@ -82,6 +82,16 @@ def test_an_event_that_is_delivered_twice_starts_the_consumer_once(cluster, emul
     assert WEBHOOK_SECRET not in logs
 
 
+def test_the_api_server_sends_the_metrics_of_its_requests_to_polytomic(cluster, endpoint, statsd):
+    pytest.importorskip("statsd")
+    cluster.wait_until_parsed(DAG_ID)
+    packets_before = len(statsd.packets)
+    body = {"type": "sync.completed", "event": {"sync_id": SYNC_ID, "execution_id": "of-nobody"}}
+    assert post(endpoint, json.dumps(body).encode()).status_code == 422
+    name = "api-server.polytomic.requests.failed"
+    cluster.wait_for(lambda: statsd.sum(name, packets_before), TIMEOUT, "the metric of the request")
+
+
 def test_a_request_without_a_valid_signature_or_beyond_a_limit_is_refused(endpoint):
     body = b'{"type": "sync.completed", "event": {"sync_id": "a", "execution_id": "b"}}'
     assert post(endpoint, body, secret="another").status_code == 401

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -23,6 +22,7 @@ from airflow_provider_polytomic.metrics import EXECUTIONS_ENDED, METRICS, REQUES
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from tests.support.meter import RecordingMeter
 from tests.support.simulated_api import EPOCH, Plan, Process, SimulatedApi, clock, runs
+from tests.support.statsd_server import statsd_server
 
 NEVER = float("inf")
 
@@ -248,26 +248,13 @@ class TestOfAirflow:
 
 def test_each_metric_arrives_at_a_statsd_server():
     pytest.importorskip("statsd")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        server.settimeout(1.0)
-        metrics = {
-            "STATSD_ON": "True",
-            "STATSD_HOST": "127.0.0.1",
-            "STATSD_PORT": str(server.getsockname()[1]),
-            "STATSD_PREFIX": "airflow",
-            "STATSD_INFLUXDB_ENABLED": "True",
-        }
-        environment = {**os.environ, **{f"AIRFLOW__METRICS__{name}": value for name, value in metrics.items()}}
+    with statsd_server() as server:
+        environment = {**os.environ, **server.settings}
         subprocess.run([sys.executable, "-m", "tests.support.statsd_program"], env=environment, check=True, timeout=120)
-        packets = []
-        with suppress(TimeoutError):
-            while True:
-                packets.append(server.recv(1000).decode())
     letters = {Instrument.COUNTER: "c", Instrument.GAUGE: "g", Instrument.TIMER: "ms"}
     for metric in METRICS:
-        found = [each for each in packets if each.startswith((f"airflow.{metric.name}:", f"airflow.{metric.name},"))]
+        beginnings = (f"airflow.{metric.name}:", f"airflow.{metric.name},")
+        found = [each for each in server.packets if each.startswith(beginnings)]
         assert found, metric
         name, _, value = found[0].partition(":")
         assert value.endswith(f"|{letters[metric.instrument]}"), found[0]

@@ -12,6 +12,7 @@ except ImportError:  # Airflow 2
 from airflow_provider_polytomic._compat import can_start_from_trigger
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
+from airflow_provider_polytomic.sensors.schemas import PolytomicBulkSchemaSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
 
 MODES = {"deferred": {"deferrable": True}, "worker": {"deferrable": False}}
@@ -79,6 +80,17 @@ for variant, options in SENSORS.items():
             task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poke_interval=2, timeout=120, **options
         )
     globals()[dag.dag_id] = dag
+
+if can_start_from_trigger():
+    with scenario("bulk_schema_in_triggerer") as bulk_schema_in_triggerer:
+        PolytomicBulkSchemaSensor(
+            task_id="sync",
+            bulk_sync_name="{{ dag.dag_id }}",
+            schema="{{ 'contact' }}",
+            poke_interval=2,
+            timeout=120,
+            **SENSORS["in_triggerer"],
+        )
 
 with scenario("rotated_key") as rotated_key:
     ids = [f"{{{{ dag_run.conf['sync_ids'][{n}] }}}}" for n in range(ROTATED_STARTS + ROTATED_SENSORS + 1)]
