@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -45,11 +46,11 @@ def executions(kind):
 
 @pytest.mark.parametrize("by_name", [False, True], ids=["by_id", "by_name"])
 def test_each_starts_its_own_execution_and_a_retry_finds_it(organizations, task_instance, deferred, by_name):
-    found = {}
+    found, same_run = {}, SimpleNamespace(start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), clear_number=0)
     for kind in organizations:
         kind.by_name = by_name
         options = {"organization_id": kind.emulator.organization_id, "deferrable": True, "retries": 1}
-        task = task_instance(kind.start(SYNC, **options))
+        task = task_instance(kind.start(SYNC, **options), dag_run=same_run)
         for begin in (lambda task=task: task, task.retry):
             with pytest.raises(deferred) as raised:
                 begin().execute()
