@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_polytomic.emulator import Emulator
 from tests.support.hostile_server import HostilePolytomic, hostile_polytomic
+from tests.support.organizations import partner_connection
 from tests.support.statsd_server import StatsdServer, statsd_server
 
 from .cluster import Cluster, TaskInstance
@@ -72,6 +73,7 @@ def cluster(
         "polytomic_page": json.loads(page_emulator.airflow_connection),
         "polytomic_hostile": {"conn_type": "polytomic", "host": hostile.url, "password": "key-of-the-tests"},
         "polytomic_default": {**json.loads(emulator.airflow_connection), "extra": {"link_template": LINK_TEMPLATE}},
+        "polytomic_partner": json.loads(partner_connection(emulator)),
         "polytomic_webhook": {"conn_type": "http", "password": WEBHOOK_SECRET},
         "airflow_api": {"conn_type": "http", "login": "webhook", "password": "webhook"},
     }
