@@ -75,7 +75,18 @@ class LeftOut(TypedDict, total=False):
     schemas_left_out: int
 
 
-class ExecutionResult(LeftOut):
+class RecordNumbers(TypedDict, total=False):
+    """Say how many records an ended execution has sent, where Polytomic tells it.
+
+    * ``records_sent`` (int): records that reached the target
+    * ``records_expected`` (int): records that the execution of a model sync had to send
+    """
+
+    records_sent: int
+    records_expected: int
+
+
+class ExecutionResult(LeftOut, RecordNumbers):
     """Describe an execution as JSON: what a task pushes to XCom and what crosses the trigger boundary.
 
     * ``kind`` (``model`` or ``bulk``), ``sync_id``, ``execution_id`` (str): the sync and its execution

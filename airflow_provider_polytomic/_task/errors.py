@@ -187,17 +187,22 @@ def error_for(
     criteria: SuccessCriteria,
     diagnostics: Diagnostics,
     retry_hint: str = RETRY_STARTS_AGAIN,
+    shortage: str | None = None,
 ) -> PolytomicRunError:
-    """Return the exception for an ended execution that does not meet the criteria.
+    """Return the exception for an ended execution that does not meet the criteria, or has sent too few records.
 
     :param retry_hint: how another execution is started
+    :param shortage: why it has sent too few records, if it has
     """
     from airflow_provider_polytomic.executions import Outcome, advice_for
 
     error_class: type[PolytomicRunError] = PolytomicRunIncomplete
     headline = "is incomplete"
     advice = advice_for(execution, diagnostics) or "correct the schemas named above"
-    if execution.outcome is Outcome.CANCELED:
+    if shortage:
+        headline = shortage
+        advice = "check whether the source had its data in time, or set a lower min_records or a higher max_deviation"
+    elif execution.outcome is Outcome.CANCELED:
         error_class, headline = PolytomicRunCanceled, "was canceled, and not by this task"
         advice = "check in the sync's history in Polytomic who canceled it: the API does not say"
     elif execution.outcome is Outcome.FAILED:

@@ -23,12 +23,18 @@ log = logging.getLogger(__name__)
 
 
 def finish_execution(
-    task: Any, context: Context, execution: Execution, criteria: SuccessCriteria, retry_hint: str = RETRY_STARTS_AGAIN
+    task: Any,
+    context: Context,
+    execution: Execution,
+    criteria: SuccessCriteria,
+    retry_hint: str = RETRY_STARTS_AGAIN,
+    shortage: str | None = None,
 ) -> ExecutionResult:
     """Return the result of an ended execution; if it does not meet the criteria, push the result and raise.
 
     :param task: an operator or sensor
     :param retry_hint: how another execution is started
+    :param shortage: why the execution has sent too few records although it meets the criteria; default: it has not
     :raises PolytomicRunError: if the execution does not meet the criteria
     """
     from airflow_provider_polytomic.executions import Outcome, report
@@ -37,10 +43,10 @@ def finish_execution(
     left_out = execution.result().get("schemas_left_out")
     if left_out:
         task.log.warning("Left %d schemas of %s out of the result, which has those that failed", left_out, execution.id)
-    if not criteria.is_met_by(execution):
+    if shortage or not criteria.is_met_by(execution):
         problem = TaskExecutionState(context).push_result(execution.task_result())
         diagnostics = find_diagnostics(execution, task)
-        error = error_for(context, execution, criteria, diagnostics, retry_hint)
+        error = error_for(context, execution, criteria, diagnostics, retry_hint, shortage)
         record_for_lineage(task, execution, error.message_without_records)
         raise with_problem(error, problem)
     if execution.counts["error"] or execution.outcome is Outcome.PARTIAL:

@@ -146,6 +146,16 @@ def optional_count(value: int | None, name: str) -> int | None:
     return value
 
 
+def optional_share(value: float | None, name: str) -> float | None:
+    """Return a share of something; None for None.
+
+    :raises InvalidParameterError: if the value is not a number from 0 to 1
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1):
+        raise InvalidParameterError(f"{name} must be a number from 0 to 1, or None, not {value!r}")
+    return value
+
+
 def as_datetime(value: Any, name: str) -> datetime:
     """Return a datetime; one without a time zone is in UTC.
 

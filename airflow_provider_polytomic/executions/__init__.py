@@ -31,6 +31,7 @@ from airflow_provider_polytomic.executions.kinds import ExecutionRef, SyncKind, 
 from airflow_provider_polytomic.executions.measurements import poll_once
 from airflow_provider_polytomic.executions.names import UnresolvedName, nearest_names, resolve_sync, shown_name
 from airflow_provider_polytomic.executions.outcome import Outcome
+from airflow_provider_polytomic.executions.record_limits import RecordLimits
 from airflow_provider_polytomic.executions.refresh import (
     REFRESH_TIMEOUT,
     UnknownSchemas,
@@ -55,10 +56,11 @@ from airflow_provider_polytomic.results import Ownership
 __all__ = [
     "CHOICES_OF_KIND", "FINAL_ERRORS", "REFRESH_TIMEOUT", "AlreadyRunning", "CompletedSince", "ConsoleLogReader",
     "DeadlinePassed", "Diagnostics", "Execution", "ExecutionRef", "Freshness", "IfRunning", "Outcome", "Ownership",
-    "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas", "UnresolvedName", "advice_for",
-    "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current", "collect_diagnostics", "current_execution",
-    "effective_deadline", "execution_current_at", "find_resends_rejected", "find_schemas", "first_records",
-    "follow_console_log", "list_executions", "nearest_names", "own_schedule", "poll_once", "repeat_after_refresh",
-    "repeat_while_transient", "report", "resolve_sync", "resolve_target", "shown_name", "start_once",
-    "status_table", "sync_kind", "wait_for_end", "wait_with_console_log", "with_advice_on_id",
+    "RecordLimits", "StartRequest", "StartResult", "SuccessCriteria", "SyncKind", "UnknownSchemas",
+    "UnresolvedName", "advice_for", "advice_on_id", "cancel", "cancel_and_confirm", "cancel_current",
+    "collect_diagnostics", "current_execution", "effective_deadline", "execution_current_at",
+    "find_resends_rejected", "find_schemas", "first_records", "follow_console_log", "list_executions",
+    "nearest_names", "own_schedule", "poll_once", "repeat_after_refresh", "repeat_while_transient", "report",
+    "resolve_sync", "resolve_target", "shown_name", "start_once", "status_table", "sync_kind", "wait_for_end",
+    "wait_with_console_log", "with_advice_on_id",
 ]  # fmt: skip

@@ -62,6 +62,7 @@ class Execution:
     :param left_out: number of schemas that a result has left out of ``schemas``
     :param sync_name: name of the sync
     :param schema: the only schema that this is about; None for the whole execution
+    :param counted: whether Polytomic has told the numbers of records
     """
 
     kind: SyncKindName
@@ -79,6 +80,25 @@ class Execution:
     left_out: int = 0
     sync_name: str | None = None
     schema: str | None = None
+    counted: bool = False
+
+    @property
+    def records_expected(self) -> int | None:
+        """Return the number of records that an execution of a model sync had to send; None if it is not known."""
+        return self.counts["total"] if self.counted and self.outcome.final and self.kind == "model" else None
+
+    @property
+    def records_sent(self) -> int | None:
+        """Return the number of records that reached the target; None if the execution is running or it is not known."""
+        return self.records_written if self.counted and self.outcome.final else None
+
+    @property
+    def records_written(self) -> int:
+        """Count the records that reached the target; the API does not always count inserts, updates and deletes."""
+        counts = self.counts
+        written = counts["insert"] + counts["update"] + counts["upserts"] + counts["delete"]
+        of_schemas = sum(max(0, row["record_count"] - row["error_count"]) for row in self.schemas)
+        return written or max(0, of_schemas, counts["total"] - counts["error"])
 
     @property
     def canceling(self) -> bool:
@@ -160,6 +180,10 @@ class Execution:
         }
         if left_out:
             result["schemas_left_out"] = left_out
+        if self.records_sent is not None:
+            result["records_sent"] = self.records_sent
+        if self.records_expected is not None:
+            result["records_expected"] = self.records_expected
         return result
 
     @classmethod
@@ -189,6 +213,7 @@ class Execution:
             url=result["url"],
             left_out=result.get("schemas_left_out", 0),
             sync_name=result.get("sync_name"),
+            counted="records_sent" in result,
         )
 
     @classmethod
@@ -198,7 +223,8 @@ class Execution:
         status, moments = _word(answer.status), (answer.created_at, answer.started_at, answer.completed_at)
         outcome = outcome_of(status, answer.completed_at)
         counts = {name: counts.get(name, 0) for name in COUNTS}
-        return cls("model", sync_id, answer.id, status, outcome, *moments, counts, _shortened(answer.errors))
+        errors, counted = _shortened(answer.errors), answer.counts is not None
+        return cls("model", sync_id, answer.id, status, outcome, *moments, counts, errors, counted=counted)
 
     @classmethod
     def of_running(cls, sync_id: str, payload: Any) -> Execution | None:
@@ -217,7 +243,8 @@ class Execution:
             return None
         if not (running and isinstance(id, str) and id and all(type(number) is int for number in numbers.values())):
             return None
-        return cls("model", sync_id, id, status, Outcome.RUNNING, created_at, started_at, None, numbers)
+        running_since = (created_at, started_at, None)
+        return cls("model", sync_id, id, status, Outcome.RUNNING, *running_since, numbers, counted=True)
 
     @classmethod
     def of_bulk_sync(cls, sync_id: str, answer: BulkSyncExecution) -> Execution:
@@ -247,7 +274,8 @@ class Execution:
             errors.insert(0, answer.status_message)
         counts = {"total": answer.record_count, "error": answer.error_count, "warnings": answer.warning_count}
         counts = {**dict.fromkeys(COUNTS, 0), **counts}
-        return cls("bulk", sync_id, answer.id, status, outcome, *moments, counts, _shortened(errors), tuple(schemas))
+        parts, counted = (_shortened(errors), tuple(schemas)), bool(answer.record_count or schemas)
+        return cls("bulk", sync_id, answer.id, status, outcome, *moments, counts, *parts, counted=counted)
 
 
 def _bounded_schemas(rows: Sequence[SchemaResult], share: float) -> list[SchemaResult]:

@@ -84,6 +84,11 @@ class AlreadyRunning(Exception):
         super().__init__(f"execution {execution.id} is {execution.status}")
 
 
+def _is_unsuccessful(execution: Execution) -> Flow[bool]:
+    yield from ()
+    return execution.outcome is not Outcome.SUCCESS
+
+
 @dataclass(frozen=True)
 class StartRequest:
     """Describe what to start, for which task instance and under which policy.
@@ -97,9 +102,8 @@ class StartRequest:
     :param parameters: function that returns the body of the start, given the previous unsuccessful executions
     :param if_running: what to do while another party's execution runs: ``wait`` for its end, ``join`` it, ``fail`` or
         ``skip``; default ``wait``
-    :param is_success: function that tells whether an ended execution is a success for the task
-    :param ends_task: flow that tells whether the task instance must not start another execution after an unsuccessful
-        one, so that a retry returns that one; default None: it may
+    :param is_followed: flow that tells whether a later attempt starts another execution after an ended one; default:
+        unless that one is a success
     :param known_execution_id: id of the execution that this generation started, where it was saved
     :param answer_timeout: seconds to repeat a start that gets no answer; default: until it cannot be in flight
     :param organization_id: organization that the sync belongs to, where the API key does not tell it
@@ -112,8 +116,7 @@ class StartRequest:
     attempts_before: int = 0
     parameters: Callable[[Sequence[Execution]], Mapping[str, Any]] = lambda previous_executions: {}
     if_running: IfRunning = "wait"
-    is_success: Callable[[Execution], bool] = lambda execution: execution.outcome is Outcome.SUCCESS
-    ends_task: Callable[[Execution], Flow[bool]] | None = None
+    is_followed: Callable[[Execution], Flow[bool]] = _is_unsuccessful
     known_execution_id: str | None = None
     answer_timeout: float = float("inf")
     organization_id: str | None = None
@@ -223,9 +226,7 @@ def _recall(request: StartRequest, execution_id: str) -> Flow[Execution | None]:
 
 def _is_followed(request: StartRequest, execution: Execution) -> Flow[bool]:
     """Tell whether a later attempt starts another execution after this one."""
-    if not execution.outcome.final or request.is_success(execution):
-        return False
-    return request.ends_task is None or not (yield from request.ends_task(execution))
+    return execution.outcome.final and (yield from request.is_followed(execution))
 
 
 def _snapshot(request: StartRequest, *, with_history: bool = False) -> Flow[SyncSnapshot]:

@@ -178,7 +178,7 @@ def _model_sync_datasets(execution: Execution, sync: Sync, namer: _DatasetNamer)
     if not (connection_id and name):
         return inputs, []
     dataset = namer.in_connection(connection_id, target.get("configuration"), str(name))
-    return inputs, [(dataset, _rows_written(execution))]
+    return inputs, [(dataset, execution.records_written)]
 
 
 def _input_columns(sync: Sync, namer: _DatasetNamer) -> InputColumns:
@@ -205,15 +205,8 @@ def _sync_itself(execution: Execution, namer: _DatasetNamer) -> RowCounts:
     rows: list[tuple[str | None, int]] = [(row["schema"], row["record_count"] or 0) for row in execution.schemas]
     return [
         (namer.of_sync(execution.kind, execution.sync_id, schema), count)
-        for schema, count in rows or [(None, _rows_written(execution))]
+        for schema, count in rows or [(None, execution.records_written)]
     ]
-
-
-def _rows_written(execution: Execution) -> int:
-    """Count the rows that reached the target; the API does not always count inserts, updates and deletes."""
-    counts = execution.counts
-    written = counts["insert"] + counts["update"] + counts["upserts"] + counts["delete"]
-    return written or max(0, counts["total"] - counts["error"])
 
 
 class _Lookup:

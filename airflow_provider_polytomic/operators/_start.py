@@ -25,7 +25,7 @@ from airflow_provider_polytomic._task.result import (
     with_all_schemas,
 )
 from airflow_provider_polytomic._task.state import TaskExecutionState, begin_attempt
-from airflow_provider_polytomic._task.values import as_datetime, choice, optional_count
+from airflow_provider_polytomic._task.values import as_datetime, choice, optional_count, optional_share
 from airflow_provider_polytomic.durations import duration, optional_duration
 from airflow_provider_polytomic.exceptions import (
     PolytomicRequestRefused,
@@ -70,6 +70,8 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
         timeout: float | timedelta | None,
         if_running: IfRunning,
         max_errors: int | None,
+        min_records: int | None,
+        max_deviation: float | None,
         console_log: bool,
         fail_if_scheduled: bool,
         **kwargs: Any,
@@ -81,6 +83,8 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
         self.timeout = optional_duration(timeout, "timeout")
         self.if_running: IfRunning = choice(if_running, "if_running", "wait", "join", "fail", "skip")
         self.max_errors = optional_count(max_errors, "max_errors")
+        self.min_records = optional_count(min_records, "min_records")
+        self.max_deviation = optional_share(max_deviation, "max_deviation")
         self.console_log = console_log
         self.fail_if_scheduled = fail_if_scheduled
 
@@ -225,9 +229,17 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
     ) -> ExecutionResult:
         """Return the result of an ended execution, or push it and raise."""
         self._owned = None
-        result = finish_execution(self, context, execution.with_schema_results(schema_results or ()), self._criteria)
+        execution = execution.with_schema_results(schema_results or ())
+        result = finish_execution(self, context, execution, self._criteria, shortage=self._find_shortage(execution))
         TaskExecutionState(context).release()
         return result
+
+    def _find_shortage(self, execution: Execution) -> str | None:
+        """Return why an execution that ended well has sent too few records; None if it has not."""
+        if not self._limits.any or not self._criteria.is_met_by(execution):
+            return None
+        with self._client() as client:
+            return client.run(self._limits.find_shortage(execution))
 
     def _handle_timeout(
         self,

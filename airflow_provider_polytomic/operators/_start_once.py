@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_polytomic.api import PolytomicClient
     from airflow_provider_polytomic.api.flow import Flow
-    from airflow_provider_polytomic.executions import Execution, ExecutionRef, IfRunning, StartRequest, StartResult
+    from airflow_provider_polytomic.executions import (
+        Execution,
+        ExecutionRef,
+        IfRunning,
+        RecordLimits,
+        StartRequest,
+        StartResult,
+    )
     from airflow_provider_polytomic.results import SchemaResult
 
 T = TypeVar("T")
@@ -37,6 +44,14 @@ class StartOnceOperator(CancelOnKillOperator):
     poll_interval: float
     if_running: IfRunning
     console_log: bool
+    min_records: int | None
+    max_deviation: float | None
+
+    @property
+    def _limits(self) -> RecordLimits:
+        from airflow_provider_polytomic.executions import RecordLimits
+
+        return RecordLimits(self.min_records, self.max_deviation)
 
     @abstractmethod
     def _request_body(self, previous_executions: Sequence[Execution]) -> dict[str, Any]:
@@ -52,10 +67,9 @@ class StartOnceOperator(CancelOnKillOperator):
 
         return start_once(request, on_started)
 
-    def _ends_task(self, execution: Execution) -> Flow[bool]:
-        """Tell whether no other execution must follow an unsuccessful one."""
-        yield from ()
-        return False
+    def _is_followed(self, execution: Execution) -> Flow[bool]:
+        """Tell whether a later attempt starts another execution after an ended one."""
+        return not self._criteria.is_met_by(execution) or bool((yield from self._limits.find_shortage(execution)))
 
     def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         """Return the schema results of earlier executions that belong to the result."""
@@ -79,8 +93,7 @@ class StartOnceOperator(CancelOnKillOperator):
             attempts_before=attempt.previous_attempts,
             parameters=self._request_body,
             if_running=self.if_running,
-            is_success=self._criteria.is_met_by,
-            ends_task=self._ends_task,
+            is_followed=self._is_followed,
             known_execution_id=state.get_started().get("execution_id"),
             answer_timeout=answer_timeout(self.timeout, float("inf")),
         )

@@ -56,12 +56,17 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         A restart of the triggerer cancels nothing, and a joined execution is never canceled; default True.
     :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,
         with a warning.
+    :param min_records: Smallest number of records (int) that an execution must send for the task to succeed; default
+        None: any.
+    :param max_deviation: Largest share (float, from 0 to 1) by which the number of records may be below the median of
+        the successful executions before, with requests for these; default None: any.
     :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
     :param fail_if_scheduled: Whether to fail before the start (bool) if the sync has a schedule of its own in
         Polytomic, with one more request; default False, which logs the schedule.
     :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if the execution is canceled
-    :raises PolytomicRunIncomplete: if schemas fail, or more records have errors than ``max_errors``
+    :raises PolytomicRunIncomplete: if schemas fail, or more records have errors than ``max_errors``, or fewer
+        records are sent than ``min_records`` or ``max_deviation`` allow
     :raises PolytomicRunTimeout: if the execution does not end before the timeout
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
     :raises PolytomicUnavailable: if Polytomic sends no usable response
@@ -109,6 +114,8 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         if_running: IfRunning = "wait",
         cancel_on_kill: bool = True,
         max_errors: int | None = None,
+        min_records: int | None = None,
+        max_deviation: float | None = None,
         console_log: bool = False,
         fail_if_scheduled: bool = False,
         **kwargs: Any,
@@ -123,6 +130,8 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
             if_running=if_running,
             cancel_on_kill=cancel_on_kill,
             max_errors=max_errors,
+            min_records=min_records,
+            max_deviation=max_deviation,
             console_log=console_log,
             fail_if_scheduled=fail_if_scheduled,
             **kwargs,
@@ -176,6 +185,11 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
             "fetch_mode": self.fetch_mode or None,
             "test": test or None,
         }
+
+    def _is_followed(self, execution: Execution) -> Flow[bool]:
+        if self.retry_failed_schemas:  # An execution for some schemas sends fewer records.
+            return not self._criteria.is_met_by(execution)
+        return (yield from super()._is_followed(execution))
 
     def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         return list(_last_schema_results(previous_executions).values()) if self.retry_failed_schemas else []

@@ -48,12 +48,17 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         A restart of the triggerer cancels nothing, and a joined execution is never canceled; default True.
     :param max_errors: Largest number of record errors (int) with which the task succeeds; default None: any number,
         with a warning.
+    :param min_records: Smallest number of records (int) that an execution must send for the task to succeed; default
+        None: any.
+    :param max_deviation: Largest share (float, from 0 to 1) by which the number of records may be below the median of
+        the successful executions before, with requests for these; default None: any.
     :param console_log: Whether to copy the execution's console log to the task log (bool); default False.
     :param fail_if_scheduled: Whether to fail before the start (bool) if the sync has a schedule of its own in
         Polytomic, with one more request; default False, which logs the schedule.
     :raises PolytomicRunFailed: if the execution fails, or another one is running and ``if_running`` is ``"fail"``
     :raises PolytomicRunCanceled: if the execution is canceled
-    :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``
+    :raises PolytomicRunIncomplete: if more records have errors than ``max_errors``, or fewer
+        records are sent than ``min_records`` or ``max_deviation`` allow
     :raises PolytomicRecordsRejected: if so, and another execution would not send them again; not retried
     :raises PolytomicRunTimeout: if the execution does not end before the timeout
     :raises PolytomicRequestRefused: if Polytomic refuses a request (400, 401, 403, 404, 422); not retried
@@ -98,6 +103,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         if_running: IfRunning = "wait",
         cancel_on_kill: bool = True,
         max_errors: int | None = None,
+        min_records: int | None = None,
+        max_deviation: float | None = None,
         console_log: bool = False,
         fail_if_scheduled: bool = False,
         **kwargs: Any,
@@ -112,6 +119,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
             if_running=if_running,
             cancel_on_kill=cancel_on_kill,
             max_errors=max_errors,
+            min_records=min_records,
+            max_deviation=max_deviation,
             console_log=console_log,
             fail_if_scheduled=fail_if_scheduled,
             **kwargs,
@@ -140,12 +149,14 @@ class PolytomicStartSyncOperator(BaseStartOperator):
             "source_identities": as_list(self.source_identities, "source_identities"),
         }
 
-    def _ends_task(self, execution: Execution) -> Flow[bool]:
-        """Tell whether too many records were rejected, and another execution would not send them again."""
+    def _is_followed(self, execution: Execution) -> Flow[bool]:
+        """Tell whether a later attempt starts another execution, unless that would not send rejected records again."""
         from airflow_provider_polytomic.executions import Outcome, find_resends_rejected
 
         rejected = execution.outcome is Outcome.SUCCESS and self._criteria.exceeded_by(execution)
-        return rejected and self._retry_is_plain and (yield from find_resends_rejected(self._sync_id)) is False
+        if rejected and self._retry_is_plain:
+            return (yield from find_resends_rejected(self._sync_id)) is not False
+        return (yield from super()._is_followed(execution))
 
 
 class PolytomicCancelSyncOperator(BaseCancelOperator):

@@ -125,6 +125,12 @@ def too_many_errors(organization):
     return organization.start(max_errors=5)
 
 
+@case(exceptions.PolytomicRunIncomplete)
+def too_few_records(organization):
+    organization.model_sync(counts={"total": 7, "insert": 7})
+    return organization.start(min_records=100)
+
+
 @case(exceptions.PolytomicRecordsRejected)
 def records_rejected(organization):
     organization.emulator.set_switch("auto_retry_record_errors", "off")
