@@ -76,7 +76,7 @@ class PolytomicRunCanceled(PolytomicRunError):
 
 
 class PolytomicRunIncomplete(PolytomicRunError):
-    """The execution ended, but schemas failed or more records have errors than allowed."""
+    """The execution ended, but schemas failed, more records have errors than allowed, or too few were sent."""
 
 
 class PolytomicRecordsRejected(PolytomicRunIncomplete, AirflowFailException):

@@ -62,7 +62,7 @@ class Execution:
     :param left_out: number of schemas that a result has left out of ``schemas``
     :param sync_name: name of the sync
     :param schema: the only schema that this is about; None for the whole execution
-    :param counted: whether Polytomic has told the numbers of records
+    :param counted: whether the numbers of records are known
     """
 
     kind: SyncKindName
@@ -80,7 +80,7 @@ class Execution:
     left_out: int = 0
     sync_name: str | None = None
     schema: str | None = None
-    counted: bool = False
+    counted: bool = field(default=False, compare=False)
 
     @property
     def records_expected(self) -> int | None:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 MAX_COMPARED_EXECUTIONS = 10
 MIN_COMPARED_EXECUTIONS = 3
-MAX_LISTED_EXECUTIONS = 50
+MAX_SEARCHED_SUCCESSES = 50
 """Executions that are listed, since later ones may precede those to compare with."""
 
 
@@ -72,7 +72,7 @@ class RecordLimits:
 def _records_before(execution: Execution) -> Flow[list[int]]:
     """Return how many records each of the successful executions before has sent; a list may lack the numbers."""
     kind, sync_id, success = execution.kind, execution.sync_id, (Outcome.SUCCESS.value,)
-    listed = yield from list_executions(kind, sync_id, outcomes=success, limit=MAX_LISTED_EXECUTIONS)
+    listed = yield from list_executions(kind, sync_id, outcomes=success, limit=MAX_SEARCHED_SUCCESSES)
     ids = [each.id for each in listed]
     first = ids.index(execution.id) + 1 if execution.id in ids else 0
     found: list[int] = []

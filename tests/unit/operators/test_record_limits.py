@@ -72,7 +72,9 @@ def test_a_number_far_below_the_median_fails(build, records, fails):
     if not fails:
         assert task.finish()["records_sent"] == records
         return
-    said = "has sent 49 records, more than max_deviation=0.5 below 100, the median of the 5 successful executions before"
+    said = (
+        "has sent 49 records, more than max_deviation=0.5 below 100, the median of the 5 successful executions before"
+    )
     with pytest.raises(PolytomicRunIncomplete, match=said):
         task.finish()
 
@@ -129,7 +131,12 @@ def test_a_retry_of_failed_schemas_counts_the_schemas_of_all_attempts(emulator, 
     failed = {"id": "deal", "records": 0, "outcome": "failed"}
     sync = emulator.add_bulk_sync(duration=60, schemas=[{"id": "contact", "records": 90}, failed])
     operator = PolytomicStartBulkSyncOperator(
-        task_id="sync", bulk_sync_id=sync.id, retry_failed_schemas=True, min_records=100, deferrable=deferrable, retries=1
+        task_id="sync",
+        bulk_sync_id=sync.id,
+        retry_failed_schemas=True,
+        min_records=100,
+        deferrable=deferrable,
+        retries=1,
     )
     task = task_instance(operator)
     with pytest.raises(PolytomicRunIncomplete, match="is incomplete"):

@@ -24,7 +24,7 @@ from tests.support.task_classes import REQUIRED_PARAMETERS
 
 RUN_OPTIONS = (
     "polytomic_conn_id", "organization_id", "wait_for_completion", "deferrable", "poll_interval", "timeout",
-    "if_running", "cancel_on_kill", "max_errors", "console_log", "fail_if_scheduled",
+    "if_running", "cancel_on_kill", "max_errors", "min_records", "max_deviation", "console_log", "fail_if_scheduled",
 )  # fmt: skip
 CANCEL_OPTIONS = ("polytomic_conn_id", "organization_id", "wait_for_completion", "poll_interval", "timeout")
 SENSOR_OPTIONS = (
