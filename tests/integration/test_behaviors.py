@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_polytomic.api import PolytomicClient, syncs
 from airflow_provider_polytomic.emulator.domain.behavior import Behavior
 from airflow_provider_polytomic.exceptions import (
+    PolytomicRecordsRejected,
     PolytomicRequestRefused,
     PolytomicRunCanceled,
     PolytomicRunFailed,
@@ -82,6 +83,7 @@ OTHER_BEHAVIORS = {
     "start_broken": "test_the_start_of_a_sync_that_cannot_run",
     "default_active": "test_a_saved_sync_without_active",
     "model_test": "test_the_meaning_of_test",
+    "auto_retry_record_errors": "test_rejected_records_that_are_sent_again_or_not",
     "cancel_idle": "test_a_cancel_that_comes_too_late",
     "retry_after": "test_a_rate_limit_is_waited_for",
     "deployment_key_forms": "test_the_forms_of_a_deployment_key",
@@ -382,6 +384,23 @@ def test_the_meaning_of_test(emulator, task_instance, deferrable, variant, total
     scenario = Scenario(emulator, "model", deferrable, task_instance)
     result = scenario.start(scenario.add(), test=True).finish()
     assert (result["outcome"], result["counts"]["total"]) == ("success", total)
+
+
+@pytest.mark.parametrize(
+    ("setting", "error"),
+    [
+        ("on", PolytomicRunIncomplete),
+        ("off", PolytomicRecordsRejected),
+        ("null", PolytomicRunIncomplete),
+        ("absent", PolytomicRunIncomplete),
+    ],
+)
+def test_rejected_records_that_are_sent_again_or_not(emulator, task_instance, deferrable, setting, error):
+    emulator.set_switch("auto_retry_record_errors", setting)
+    scenario = Scenario(emulator, "model", deferrable, task_instance)
+    with pytest.raises(PolytomicRunIncomplete) as raised:
+        scenario.start(scenario.add(counts={"total": 10, "error": 4}), max_errors=0).finish()
+    assert type(raised.value) is error
 
 
 @pytest.mark.parametrize("answer", [200, 400, 404, 409, 422])
