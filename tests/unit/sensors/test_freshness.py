@@ -177,8 +177,8 @@ class TestResult:
         result = sync.task(max_age=3600).finish()
         assert list(result) == [
             "kind", "sync_id", "sync_name", "execution_id", "status", "outcome", "created_at", "started_at",
-            "completed_at", "counts", "errors", "schemas", "url",
-        ]  # fmt: skip
+            "completed_at", "counts", "errors", "schemas", "url", "records_sent",
+        ] + ["records_expected"] * (result["kind"] == "model")  # fmt: skip
         assert result["counts"]["total"] > 0
         assert sync.emulator.requests[-1].path.endswith(f"/executions/{execution.id}")
 
