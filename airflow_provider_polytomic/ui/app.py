@@ -9,14 +9,14 @@ from typing import Any, get_args
 
 from airflow.api_fastapi.core_api.security import get_user, requires_access_connection
 from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_polytomic.results import SyncKindName
 from airflow_provider_polytomic.ui.cache import ConnectionCache, Problem
 from airflow_provider_polytomic.ui.dags import AirflowRefused, AirflowViews
 from airflow_provider_polytomic.ui.details import sync_details
-from airflow_provider_polytomic.ui.rows import SyncKey
+from airflow_provider_polytomic.ui.rows import SyncKey, json_parts
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +93,13 @@ def _add_data_routes(app: PageApp, connection_ids: list[str]) -> None:
     @app.get("/connections/{connection_id}/syncs", dependencies=may_read)
     async def list_syncs(
         connection_id: str, table: str | None = None, version: int = 0, viewed: str = ""
-    ) -> dict[str, Any]:
+    ) -> StreamingResponse:
         cache = cache_of(connection_id)
         cache.look(_keys(viewed))
         problem = cache.problem.to_json() if cache.problem else None
-        return {**cache.table.changes(table, version), "is_loading": cache.is_loading, "problem": problem}
+        changes, rows = cache.table.changes(table, version)
+        answer = {**changes, "is_loading": cache.is_loading, "problem": problem}
+        return StreamingResponse(json_parts(answer, rows), media_type="application/json")
 
     @app.get("/connections/{connection_id}/dags", dependencies=may_read)
     async def list_dags(connection_id: str, request: Request) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from airflow_provider_polytomic.api.sharing import shared_client
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig, connection_config, next_step
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.ui.recent import RecentResults
 from airflow_provider_polytomic.ui.refresh import Refresher, RequestBudget
 from airflow_provider_polytomic.ui.rows import SyncKey, SyncTable, Viewed
 
@@ -75,7 +76,7 @@ class ConnectionCache:
         self._wake = asyncio.Event()
         self._refreshing: asyncio.Task[None] | None = None
         self._refresher: Refresher | None = None
-        self._details: dict[SyncKey, tuple[float, asyncio.Task[Any]]] = {}
+        self._details: RecentResults[SyncKey, Any] = RecentResults(SYNC_DETAILS_TIMEOUT, clock)
 
     @property
     def is_loading(self) -> bool:
@@ -101,11 +102,7 @@ class ConnectionCache:
         :param flow: function that returns the flow that reads them, given the settings of the connection
         :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
         """
-        now = self._clock()
-        self._details = {each: entry for each, entry in self._details.items() if now - entry[0] <= SYNC_DETAILS_TIMEOUT}
-        if key not in self._details:
-            self._details[key] = now, asyncio.create_task(self._run(flow))
-        details: T = await asyncio.shield(self._details[key][1])
+        details: T = await self._details.get(key, partial(self._run, flow))
         return details
 
     async def _run(self, flow: Callable[[ConnectionConfig], Flow[T]]) -> T:

@@ -7,7 +7,6 @@ the DAG runs with the credentials of the person who looks, so that nobody sees m
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -20,6 +19,7 @@ from pydantic import BaseModel
 from airflow_provider_polytomic._task.link import SYNC_XCOM_PREFIX, read_sync_xcom_key
 from airflow_provider_polytomic.assets import AssetUri
 from airflow_provider_polytomic.executions.execution import isoformat
+from airflow_provider_polytomic.ui.recent import RecentResults
 from airflow_provider_polytomic.ui.rows import SyncRow, SyncTable
 
 AIRFLOW_PAGE = 100
@@ -33,7 +33,6 @@ PERIODS = (timedelta(days=7), timedelta(days=1), timedelta(hours=2))
 VIEW_TIMEOUT = 20.0
 """Seconds for which the tasks that one person may see are kept."""
 
-MAX_VIEWS = 100
 STARTED = "started"
 ALL_TASKS = "dags/~/dagRuns/~/taskInstances/~/xcomEntries"
 
@@ -103,10 +102,9 @@ class AirflowView:
     tasks: dict[str, list[TaskOfSync]] = field(default_factory=dict)
     assets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     due: dict[str, datetime] = field(default_factory=dict)
-    read_at: float = float("-inf")
 
-    async def refresh(self) -> None:
-        """Read everything again.
+    async def refresh(self) -> AirflowView:
+        """Read everything, and return this view.
 
         :raises AirflowRefused: if Airflow does not answer
         """
@@ -119,6 +117,7 @@ class AirflowView:
             for dag_id in sorted(scheduled)[:MAX_DAGS]:
                 if due := await self._read_due(client, dag_id):
                     self.due[dag_id] = due
+        return self
 
     async def _read_tasks(self, client: httpx.AsyncClient) -> dict[str, list[TaskOfSync]]:
         found: list[TaskOfSync] = []
@@ -192,7 +191,7 @@ class AirflowViews:
     """Keep the views of several people for a moment."""
 
     def __init__(self) -> None:
-        self._views: dict[str, AirflowView] = {}
+        self._views: RecentResults[str, AirflowView] = RecentResults(VIEW_TIMEOUT)
 
     async def of(self, app: Any, headers: Mapping[str, str]) -> AirflowView:
         """Return what the owner of some credentials may see.
@@ -203,15 +202,7 @@ class AirflowViews:
         """
         credentials = {name: headers[name] for name in ("cookie", "authorization") if name in headers}
         owner = hashlib.sha256(repr(sorted(credentials.items())).encode()).hexdigest()
-        view = self._views.pop(owner, None)
-        if view is None or time.monotonic() - view.read_at > VIEW_TIMEOUT:
-            view = AirflowView(app, credentials)
-            await view.refresh()
-            view.read_at = time.monotonic()
-        self._views[owner] = view
-        for outdated in list(self._views)[:-MAX_VIEWS]:
-            del self._views[outdated]
-        return view
+        return await self._views.get(owner, AirflowView(app, credentials).refresh)
 
 
 async def _list(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from math import inf
@@ -17,6 +19,9 @@ SyncKey = tuple[SyncKindName, str]
 
 MAX_EXECUTIONS_SHOWN = 20
 MAX_SYNCS_SHOWN = 5000
+MAX_ROWS_AT_ONCE = 100
+"""Rows that are encoded before the event loop of the API server handles something else."""
+
 
 LATE_TOLERANCE = timedelta(minutes=10)
 """Time beyond the longest of the shown executions after which a sync is late."""
@@ -186,15 +191,25 @@ class SyncTable:
                 row.late_since = late_since
                 self.changed(row)
 
-    def changes(self, table_id: str | None, after: int) -> dict[str, Any]:
-        """Return the rows that have changed; all if that is not known.
+    def changes(self, table_id: str | None, after: int) -> tuple[dict[str, Any], list[SyncRow]]:
+        """Return the version of the table for the page, and the rows that have changed; all if that is not known.
 
         :param table_id: id of the table that the caller knows
         :param after: version of it that the caller knows
         """
         complete = table_id != self.id or not self._removed_in <= after <= self._version
-        rows = [row.to_json() for row in self if complete or row.version > after]
-        return {"table": self.id, "version": self._version, "complete": complete, "rows": rows}
+        rows = [row for row in self if complete or row.version > after]
+        return {"table": self.id, "version": self._version, "complete": complete}, rows
+
+
+async def json_parts(answer: Mapping[str, Any], rows: Sequence[SyncRow]) -> AsyncIterator[str]:
+    """Encode an answer with its rows in parts, since thousands of rows would block the event loop for seconds."""
+    yield f'{json.dumps(answer)[:-1]}, "rows": ['
+    for begin in range(0, len(rows), MAX_ROWS_AT_ONCE):
+        part = json.dumps([row.to_json() for row in rows[begin : begin + MAX_ROWS_AT_ONCE]])
+        yield (", " if begin else "") + part[1:-1]
+        await asyncio.sleep(0)
+    yield "]}"
 
 
 def began_at(execution: Execution) -> datetime:

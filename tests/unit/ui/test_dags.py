@@ -109,6 +109,12 @@ def test_what_one_person_may_see_is_not_shown_to_another(server, airflow, sync):
     assert of(server, sync) is None
 
 
+def test_requests_of_one_person_share_what_airflow_tells(server, airflow, sync):
+    airflow([xcom(sync, "crm", NOW, run_id="manual")])
+    assert of(server, sync) == of(server, sync)
+    assert [path for path, _ in server.requests] == [XCOMS, "assets"]
+
+
 def test_the_syncs_are_shown_without_their_dags_if_airflow_does_not_answer(server, sync):
     assert server.get("connections/polytomic_default/dags").json() == {"syncs": {}}
     answer = server.get(f"connections/polytomic_default/syncs/model/{sync.id}").json()

@@ -80,10 +80,10 @@ def test_people_who_open_the_same_row_share_the_requests(emulator, details, monk
 
 
 def test_details_say_what_is_wrong_if_polytomic_does_not_answer(server, emulator, details, monkeypatch):
+    monkeypatch.setattr(cache, "SYNC_DETAILS_TIMEOUT", -1.0)
     sync = emulator.add_model_sync()
     execution = emulator.finish(emulator.start(sync.id).id)
     details(sync)
-    monkeypatch.setattr(cache, "SYNC_DETAILS_TIMEOUT", -1.0)
     emulator.fault("status", status=403, path=f"/api/syncs/{sync.id}/executions/{execution.id}")
     answer = server.get(f"connections/polytomic_default/syncs/model/{sync.id}")
     assert answer.status_code == 502

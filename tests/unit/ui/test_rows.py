@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import math
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from airflow_provider_polytomic.executions import Execution, Outcome
-from airflow_provider_polytomic.ui.rows import LATE_TOLERANCE, MAX_EXECUTIONS_SHOWN, SyncRow, SyncTable
+from airflow_provider_polytomic.ui.rows import (
+    LATE_TOLERANCE,
+    MAX_EXECUTIONS_SHOWN,
+    MAX_ROWS_AT_ONCE,
+    SyncRow,
+    SyncTable,
+    json_parts,
+)
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -94,24 +104,44 @@ def test_a_table_tells_what_has_changed_since_a_version():
     table = SyncTable()
     for sync_id in ("a", "b"):
         table.changed(table.get("model", sync_id))
-    known = table.changes(None, 0)
+    known, rows = table.changes(None, 0)
     assert known["complete"]
-    assert [row["key"] for row in known["rows"]] == ["model:a", "model:b"]
-    assert table.changes(known["table"], known["version"])["rows"] == []
+    assert [row.sync_id for row in rows] == ["a", "b"]
+    assert table.changes(known["table"], known["version"])[1] == []
     table.changed(table.get("model", "a"))
-    changes = table.changes(known["table"], known["version"])
-    assert ([row["key"] for row in changes["rows"]], changes["complete"]) == (["model:a"], False)
+    changes, rows = table.changes(known["table"], known["version"])
+    assert ([row.sync_id for row in rows], changes["complete"]) == (["a"], False)
 
 
 def test_a_table_is_complete_for_those_who_know_a_removed_row_or_another_table():
     table = SyncTable()
     for sync_id in ("a", "b"):
         table.changed(table.get("model", sync_id))
-    known = table.changes(None, 0)
+    known, _ = table.changes(None, 0)
     table.remove([("model", "a"), ("model", "unknown")])
-    changes = table.changes(known["table"], known["version"])
-    assert ([row["key"] for row in changes["rows"]], changes["complete"]) == (["model:b"], True)
-    assert table.changes("another", known["version"])["complete"]
+    changes, rows = table.changes(known["table"], known["version"])
+    assert ([row.sync_id for row in rows], changes["complete"]) == (["b"], True)
+    assert table.changes("another", known["version"])[0]["complete"]
+
+
+@pytest.mark.parametrize("count", [0, 1, MAX_ROWS_AT_ONCE, 5 * MAX_ROWS_AT_ONCE + 1])
+def test_the_event_loop_handles_something_else_while_many_rows_are_encoded(count):
+    rows = [SyncRow("model", f"sync {number}", "Sync") for number in range(count)]
+    turns = []
+
+    async def encode():
+        async def take_turns():
+            while True:
+                turns.append(1)
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(take_turns())
+        text = "".join([part async for part in json_parts({"complete": True}, rows)])
+        other.cancel()
+        return json.loads(text)
+
+    assert asyncio.run(encode()) == {"complete": True, "rows": [row.to_json() for row in rows]}
+    assert len(turns) == math.ceil(count / MAX_ROWS_AT_ONCE)
 
 
 def test_a_sync_becomes_late_without_a_change_of_its_executions(row):
@@ -119,7 +149,7 @@ def test_a_sync_becomes_late_without_a_change_of_its_executions(row):
     table.rows[row.key] = row
     row.next_at = NOON
     table.note_late(NOON)
-    before = table.changes(None, 0)["version"]
+    before = table.changes(None, 0)[0]["version"]
     table.note_late(NOON + timedelta(hours=1))
-    [changed] = table.changes(table.id, before)["rows"]
-    assert changed["late_since"] == (NOON + LATE_TOLERANCE).isoformat()
+    [changed] = table.changes(table.id, before)[1]
+    assert changed.to_json()["late_since"] == (NOON + LATE_TOLERANCE).isoformat()
