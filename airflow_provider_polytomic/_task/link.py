@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from airflow_provider_polytomic._compat import push_xcom_in_trigger
 from airflow_provider_polytomic._task.state import error_line, try_xcom_pull, try_xcom_push
@@ -14,7 +16,9 @@ from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 SYNC_NAME_XCOM_KEY = "polytomic_sync_name"
 
 SYNC_XCOM_PREFIX = "polytomic_sync."
-"""Beginning of the key of an XCom whose key names a sync, so that Airflow's list of XComs can be searched for it."""
+"""Beginning of the key of an XCom whose key names syncs, so that Airflow's list of XComs can be searched for them."""
+
+MAX_XCOM_KEY_LENGTH = 512
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +54,27 @@ def found_sync(task: Any, sync_id: str) -> Sync | BulkSync | None:
     return found if found and found.id == sync_id else None
 
 
-def sync_xcom_key(action: str, target: ExecutionRef | CompletedSince) -> str:
-    """Return the key of the XCom by which the page in Airflow's UI finds the tasks of a sync.
+def sync_xcoms(action: str, targets: Iterable[ExecutionRef | CompletedSince]) -> dict[str, dict[str, str | None]]:
+    """Return the XComs by which the page in Airflow's UI finds the tasks of syncs: ids of executions by sync, by key.
 
-    :param action: what the task does with the sync
+    A key names as many syncs as fit in it.
+
+    :param action: what the task does with the syncs
     """
-    return f"{SYNC_XCOM_PREFIX}{action}.{target.kind}:{target.sync_id}"
+    prefix = f"{SYNC_XCOM_PREFIX}{action}."
+    xcoms: list[dict[str, str | None]] = [{}]
+    for target in targets:
+        sync = f"{target.kind}:{quote(target.sync_id, safe='')}"
+        if xcoms[-1] and len(prefix + ",".join((*xcoms[-1], sync))) > MAX_XCOM_KEY_LENGTH:
+            xcoms.append({})
+        xcoms[-1][sync] = getattr(target, "execution_id", None)
+    return {prefix + ",".join(executions): executions for executions in xcoms if executions}
 
 
-def read_sync_xcom_key(key: str) -> tuple[str, str]:
-    """Return the action and the sync, as kind and id, from the key of an XCom."""
-    action, _, sync = key.removeprefix(SYNC_XCOM_PREFIX).partition(".")
-    return action, sync
+def read_sync_xcom_key(key: str) -> tuple[str, list[str]]:
+    """Return the action and the syncs, each as kind and id, from the key of an XCom."""
+    action, _, syncs = key.removeprefix(SYNC_XCOM_PREFIX).partition(".")
+    return action, [unquote(sync) for sync in syncs.split(",")]
 
 
 def link_url(client: AsyncPolytomicClient | PolytomicClient, target: ExecutionRef | CompletedSince) -> Flow[str | None]:
@@ -81,13 +94,14 @@ def push_link(
     context: Context,
     client: PolytomicClient,
     target: ExecutionRef | CompletedSince,
-    *,
+    *others: ExecutionRef | CompletedSince,
     named: bool = True,
 ) -> None:
     """Push the URL and the name of a sync to XCom, where the link, the result and the failure report read them.
 
     An empty text stands for none: Airflow 3 logs an error where an XCom that is read does not exist.
 
+    :param others: further executions that the task waits for
     :param named: whether to request the name, if the task does not have it yet
     """
     from airflow_provider_polytomic.api.redaction import one_line
@@ -103,8 +117,8 @@ def push_link(
         name = name_of(sync._found_sync, client.config.secrets) or sync._resolved_name or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
     try_xcom_push(context["ti"], SYNC_NAME_XCOM_KEY, name)
-    execution_id = getattr(target, "execution_id", None)
-    try_xcom_push(context["ti"], sync_xcom_key(sync._sync_action, target), {"execution_id": execution_id})
+    for key, executions in sync_xcoms(sync._sync_action, (target, *others)).items():
+        try_xcom_push(context["ti"], key, executions)
     sync._sync_url, sync._sync_name, sync._named_sync = url, name, target.sync_id if named else None
     context["sync_name"] = name or target.sync_id  # type: ignore[typeddict-unknown-key]
     if url and refused:
@@ -119,9 +133,9 @@ async def push_link_in_trigger(
 
     url = await client.run(link_url(client, target))
     name = await client.run(find_name(target.kind, target.sync_id, client.config.secrets))
-    noted = {"execution_id": getattr(target, "execution_id", None)}
-    sync_key = sync_xcom_key(LinkedTask._sync_action, target)
-    for key, value in ((LINK_XCOM_KEY, url or ""), (SYNC_NAME_XCOM_KEY, name or ""), (sync_key, noted)):
+    xcoms: dict[str, Any] = {LINK_XCOM_KEY: url or "", SYNC_NAME_XCOM_KEY: name or ""}
+    xcoms |= sync_xcoms(LinkedTask._sync_action, [target])
+    for key, value in xcoms.items():
         try:
             await push_xcom_in_trigger(task_instance, key, storable(value, f"XCom {key}"))
         except Exception as error:

@@ -114,9 +114,11 @@ class BasePolytomicSensor(LinkedTask, ClientTask, BaseSensorOperator):
         self._open_client = self._open_client or open_client(self._hook, self.timeout)
         return self._open_client
 
-    def _push_link_once(self, context: Context, target: ExecutionRef | CompletedSince) -> None:
+    def _push_link_once(
+        self, context: Context, target: ExecutionRef | CompletedSince, *others: ExecutionRef | CompletedSince
+    ) -> None:
         if not self._link_pushed:
-            push_link(self, context, self._client, target, named=not self.reschedule)
+            push_link(self, context, self._client, target, *others, named=not self.reschedule)
             self._link_pushed = True
 
     def _defer(self, context: Context, trigger_class: type[BaseTrigger], deadline: float, **values: Any) -> NoReturn:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.results import ExecutionResult
 
 MAX_REQUESTED_NAMES = 100
-"""Syncs of which a task requests or knows the names."""
+"""Syncs of which a task requests or knows the names, and executions that the page in Airflow's UI shows a task for."""
 
 
 class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
@@ -91,7 +91,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
 
         refs = self._refs()
         if refs:
-            self._push_link_once(context, refs[0])
+            self._push_link_once(context, *refs[:MAX_REQUESTED_NAMES])
         for ref in [ref for ref in refs if ref not in self._ends]:
             try:
                 noticed_at = time.time() if ref in self._polled else None
@@ -117,7 +117,7 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
         refs = self._refs()
         if not refs:
             return []
-        self._push_link_once(context, refs[0])
+        self._push_link_once(context, *refs[:MAX_REQUESTED_NAMES])
         self._defer(context, PolytomicManyExecutionsTrigger, deadline, runs=[_run(ref) for ref in refs])
 
     def _complete(self, context: Context, event: ExecutionEvent) -> list[ExecutionResult]:

@@ -122,7 +122,8 @@ def _add_data_routes(app: PageApp, connection_ids: list[str]) -> None:
         except Problem as problem:
             return JSONResponse({"problem": problem.to_json()}, 502)
         try:
-            details["tasks"] = (await views.of(request.scope[ROOT_APP], request.headers)).runs_of(row)
+            view = await views.of(request.scope[ROOT_APP], request.headers)
+            details["tasks"] = await view.runs_of(row)
         except AirflowRefused as error:
             details["tasks_problem"] = f"Airflow does not tell the tasks of this sync: {error}"
         return JSONResponse(details)

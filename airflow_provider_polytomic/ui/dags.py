@@ -1,15 +1,19 @@
 """Find the DAGs and tasks that run, wait for or cancel a sync, by what the tasks have left in Airflow.
 
-Each task of this provider pushes an XCom whose key names the sync. Airflow's public REST API lists them, the assets and
-the DAG runs with the credentials of the person who looks, so that nobody sees more than Airflow shows them.
+Each task of this provider pushes an XCom whose key names its syncs. Airflow's public REST API lists them, the assets with
+their events and the DAG runs with the credentials of the person who looks, so that nobody sees more than Airflow shows
+them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +31,9 @@ MAX_TASKS = 1000
 MAX_DAGS = 100
 MAX_TASKS_OF_A_ROW = 5
 MAX_RUNS_IN_DETAILS = 20
+MAX_ASSETS_IN_DETAILS = 5
+"""Assets of a sync, such as those of its schemas, whose events are read for its details."""
+
 PERIODS = (timedelta(days=7), timedelta(days=1), timedelta(hours=2))
 """Ages of the DAG runs whose tasks are listed: the first one that has not more than :data:`MAX_TASKS` of them."""
 
@@ -34,6 +41,9 @@ VIEW_TIMEOUT = 20.0
 """Seconds for which the tasks that one person may see are kept."""
 
 STARTED = "started"
+TRIGGERED = "triggered"
+"""What the sync has done with a DAG run: an event of its asset has created it."""
+
 ALL_TASKS = "dags/~/dagRuns/~/taskInstances/~/xcomEntries"
 
 
@@ -42,7 +52,7 @@ class AirflowRefused(Exception):
 
 
 class TaskOfSync(BaseModel):
-    """A task instance that has left the XCom of a sync.
+    """A task instance that has left the XCom of one or more syncs.
 
     :param key: key of the XCom
     :param timestamp: when the task had found the execution
@@ -58,8 +68,8 @@ class TaskOfSync(BaseModel):
     run_after: datetime
 
     @property
-    def sync(self) -> str:
-        """The kind and the id of the sync, as the page writes them."""
+    def syncs(self) -> list[str]:
+        """The kinds and the ids of the syncs, as the page writes them."""
         return read_sync_xcom_key(self.key)[1]
 
     @property
@@ -74,16 +84,9 @@ class TaskOfSync(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """Return the task instance for the page; addresses are relative to the page."""
-        run_url = f"../dags/{_quoted(self.dag_id)}/runs/{_quoted(self.run_id)}"
+        run = _run_to_json(self.dag_id, self.run_id, self.action)
         mapped = f"/mapped/{self.map_index}" if self.map_index >= 0 else ""
-        return {
-            "dag_id": self.dag_id,
-            "task_id": self.task_id,
-            "run_id": self.run_id,
-            "action": self.action,
-            "run_url": run_url,
-            "url": f"{run_url}/tasks/{_quoted(self.task_id)}{mapped}",
-        }
+        return {**run, "task_id": self.task_id, "url": f"{run['run_url']}/tasks/{_quoted(self.task_id)}{mapped}"}
 
 
 @dataclass
@@ -93,7 +96,7 @@ class AirflowView:
     :param app: application of Airflow's API server
     :param headers: headers with the person's credentials
     :param tasks: tasks by the sync that they run, wait for or cancel, the latest first
-    :param assets: tasks and DAGs by the sync whose asset they have declared
+    :param assets: assets of each sync, with the tasks and DAGs that have declared them
     :param due: time at which the latest scheduled run of each DAG was due
     """
 
@@ -108,8 +111,7 @@ class AirflowView:
 
         :raises AirflowRefused: if Airflow does not answer
         """
-        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=self.headers) as client:
+        async with self._client() as client:
             self.tasks = await self._read_tasks(client)
             self.assets = await self._read_assets(client)
             scheduled = {task.dag_id for tasks in self.tasks.values() for task in tasks if _is_scheduled_start(task)}
@@ -118,6 +120,10 @@ class AirflowView:
                 if due := await self._read_due(client, dag_id):
                     self.due[dag_id] = due
         return self
+
+    def _client(self) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=self.headers)
 
     async def _read_tasks(self, client: httpx.AsyncClient) -> dict[str, list[TaskOfSync]]:
         found: list[TaskOfSync] = []
@@ -129,27 +135,30 @@ class AirflowView:
                 break
         tasks: dict[str, list[TaskOfSync]] = {}
         for task in sorted(found, key=lambda each: each.timestamp, reverse=True):
-            tasks.setdefault(task.sync, []).append(task)
+            for sync in task.syncs:
+                tasks.setdefault(sync, []).append(task)
         return tasks
 
     async def _read_assets(self, client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]]]:
-        rows, _ = await _list(client, "assets", "assets", {"uri_pattern": "polytomic://"}, MAX_TASKS)
-        declared: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            asset = AssetUri.read(str(row.get("uri")))
-            if asset:
-                users = [*(row.get("producing_tasks") or ()), *(row.get("scheduled_dags") or ())]
-                declared.setdefault(f"{asset.kind}:{asset.sync_id}", []).extend(users)
-        return declared
+        assets: dict[str, list[dict[str, Any]]] = {}
+        with suppress(AirflowRefused):  # The person may not read assets.
+            rows, _ = await _list(client, "assets", "assets", {"uri_pattern": "polytomic://"}, MAX_TASKS)
+            for row in rows:
+                if asset := AssetUri.read(str(row.get("uri"))):
+                    assets.setdefault(f"{asset.kind}:{asset.sync_id}", []).append(row)
+        return assets
 
     async def _read_due(self, client: httpx.AsyncClient, dag_id: str) -> datetime | None:
         """Return when the latest scheduled run of a DAG was due; None if it is paused or has no schedule."""
         path = f"dags/{_quoted(dag_id)}"
-        dag = await _get(client, path, {})
+        query = {"run_type": "scheduled", "order_by": "-run_after", "limit": 1}
+        try:
+            dag = await _get(client, path, {})
+            runs = (await _get(client, f"{path}/dagRuns", query)).get("dag_runs") or []
+        except AirflowRefused:  # The DAG does not exist any more.
+            return None
         if dag.get("is_paused"):
             return None
-        query = {"run_type": "scheduled", "order_by": "-run_after", "limit": 1}
-        runs = (await _get(client, f"{path}/dagRuns", query)).get("dag_runs") or []
         moments = [dag.get("next_dagrun_run_after"), *(run.get("run_after") for run in runs)]
         return max((moment for moment in map(_moment, moments) if moment and moment <= _now()), default=None)
 
@@ -161,15 +170,39 @@ class AirflowView:
         users: dict[tuple[str, str], dict[str, Any]] = {}
         for task in self.tasks.get(key, ()):
             users.setdefault((task.dag_id, task.task_id), task.to_json())
-        for user in self.assets.get(key, ()):
+        for user in chain.from_iterable(map(_users_of_asset, self.assets.get(key, ()))):
             dag_id, task_id = str(user.get("dag_id")), str(user.get("task_id") or "")
             url = f"../dags/{_quoted(dag_id)}" + (f"/tasks/{_quoted(task_id)}" if task_id else "")
             users.setdefault((dag_id, task_id), {"dag_id": dag_id, "task_id": task_id, "url": url})
         return list(users.values())[:MAX_TASKS_OF_A_ROW]
 
-    def runs_of(self, row: SyncRow) -> list[dict[str, Any]]:
-        """Return the latest task instances of a sync for its details."""
-        return [task.to_json() for task in self.tasks.get(f"{row.kind}:{row.sync_id}", ())[:MAX_RUNS_IN_DETAILS]]
+    async def runs_of(self, row: SyncRow) -> list[dict[str, Any]]:
+        """Return the latest task instances of a sync, and the DAG runs that events of its assets have created."""
+        key = f"{row.kind}:{row.sync_id}"
+        found = {
+            (task.dag_id, task.run_id, task.task_id, task.map_index, task.action): (task.timestamp, task.to_json())
+            for task in reversed(self.tasks.get(key, ()))
+        }
+        async with self._client() as client:
+            for asset in self.assets.get(key, ())[:MAX_ASSETS_IN_DETAILS]:
+                found |= await self._read_triggered(client, asset)
+        latest = sorted(found.values(), key=itemgetter(0), reverse=True)
+        return [each for _, each in latest[:MAX_RUNS_IN_DETAILS]]
+
+    async def _read_triggered(
+        self, client: httpx.AsyncClient, asset: Mapping[str, Any]
+    ) -> dict[tuple[Any, ...], tuple[datetime, dict[str, Any]]]:
+        """Return the DAG runs that the latest events of an asset have created, each with the time of the event."""
+        query = {"asset_id": asset.get("id"), "order_by": "-timestamp", "limit": MAX_RUNS_IN_DETAILS}
+        with suppress(AirflowRefused):
+            events = (await _get(client, "assets/events", query)).get("asset_events") or []
+            return {
+                (run["dag_id"], run["run_id"]): (moment, _run_to_json(run["dag_id"], run["run_id"], TRIGGERED))
+                for event in reversed(events)
+                for run in event.get("created_dagruns") or ()
+                if (moment := _moment(event.get("timestamp")))
+            }
+        return {}
 
     def late(self, row: SyncRow) -> dict[str, Any] | None:
         """Return by which DAG a sync is late, and since when; None if it is not."""
@@ -227,6 +260,16 @@ async def _get(client: httpx.AsyncClient, path: str, query: Mapping[str, Any]) -
         raise AirflowRefused(f"GET {path}: {response.status_code}")
     answer: dict[str, Any] = response.json()
     return answer
+
+
+def _users_of_asset(asset: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*(asset.get("producing_tasks") or ()), *(asset.get("scheduled_dags") or ())]
+
+
+def _run_to_json(dag_id: str, run_id: str, action: str) -> dict[str, Any]:
+    url = f"../dags/{_quoted(dag_id)}"
+    run_url = f"{url}/runs/{_quoted(run_id)}"
+    return {"dag_id": dag_id, "task_id": "", "run_id": run_id, "action": action, "run_url": run_url, "url": url}
 
 
 def _is_scheduled_start(task: TaskOfSync) -> bool:
