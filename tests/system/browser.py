@@ -18,9 +18,10 @@ from selenium.common.exceptions import (
     StaleElementReferenceException,
     TimeoutException,
 )
-from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -152,6 +153,10 @@ class Browser:
         """Type into an element and wait until it contains the text."""
         self.find(xpath).send_keys(text)
         self.wait(lambda: self.find(xpath).get_attribute("value") == text, f"text in {xpath}")
+
+    def press(self, *keys: str) -> None:
+        """Press keys by their names, such as ``ARROW_DOWN``, or characters, wherever the focus is."""
+        ActionChains(self._driver).send_keys(*(getattr(Keys, key, key) for key in keys)).perform()
 
     def wait_gone(self, xpath: str) -> None:
         """Wait until no element matches."""

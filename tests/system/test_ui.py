@@ -159,6 +159,28 @@ def test_a_sync_is_seen_to_start_run_and_fail_with_its_dag_and_the_cause(run_dag
 
 
 @on_newest
+def test_the_page_can_be_used_with_the_keyboard(page_emulator, page):
+    for each in "abc":
+        page_emulator.add_model_sync(name=f"Keyboard {each}")
+    page.open()
+    page.wait_for_row(name="Keyboard c", state="never run")
+    press = page.browser.press
+    press("/", *"keyboard")
+    page.browser.wait(lambda: page.names() == [f"Keyboard {each}" for each in "abc"], "rows that match the search")
+    press("TAB", "ENTER")
+    assert page.browser.evaluate("document.querySelector('[aria-sort]').dataset.sort") == "name"
+    press("ENTER")
+    assert page.names() == [f"Keyboard {each}" for each in "cba"]
+    press("TAB", *["TAB"] * (len(COLUMNS) - 2), "ARROW_DOWN", "ARROW_DOWN", "ARROW_UP", "ENTER")
+    opened = "document.querySelector('tr.sync.open .name')"
+    assert page.browser.evaluate(f"{opened}.innerText") == "Keyboard b"
+    assert page.browser.evaluate(f"{opened} === document.activeElement && {opened}.ariaExpanded") == "true"
+    page.browser.find("//tr[@class='details']//li[.='It has never run.']")
+    press("SPACE")
+    page.browser.wait_gone("//tr[@class='details']")
+
+
+@on_newest
 def test_the_page_follows_the_theme_of_airflow_and_fits_a_narrow_window(page):
     page.open()
     page.wait_for_row(name="Themed")

@@ -295,8 +295,8 @@ function linksSection(row, answer) {
   if (answer.url) list.append(element("li", {}, link(answer.url, "Open in Polytomic")));
   for (const task of answer.tasks ?? []) {
     const run = link(task.run_url, task.run_id, true);
-    const what = task.task_id ? [`${task.action} by `, `${task.dag_id}.${task.task_id}`] : [`${task.action} `, task.dag_id];
-    list.append(element("li", {}, what[0], link(task.url, what[1], true), " in the DAG run ", run));
+    const [what, name] = task.task_id ? [`${task.action} by`, `${task.dag_id}.${task.task_id}`] : [task.action, task.dag_id];
+    list.append(element("li", {}, `${what} `, link(task.url, name, true), " in the DAG run ", run));
   }
   if (answer.tasks_problem) list.append(element("li", { textContent: answer.tasks_problem }));
   const id = element("li", { textContent: `${row.kind} sync ${row.sync_id}` });

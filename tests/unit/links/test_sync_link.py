@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from airflow_provider_polytomic._task.link import MAX_XCOM_KEY_LENGTH, read_sync_xcom_key, sync_xcoms
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicRunFailed
+from airflow_provider_polytomic.executions import ExecutionRef
 from airflow_provider_polytomic.links import syncs as links
 from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY, PolytomicSyncLink
 from airflow_provider_polytomic.operators.bulk_syncs import (
@@ -169,7 +172,27 @@ def test_a_task_names_its_sync_and_what_it_does_in_the_key_of_an_xcom(
     else:
         task.finish()
     [execution] = emulator.executions(sync.id)
-    assert task.xcoms[f"polytomic_sync.{action}.{kind}:{sync.id}"] == {"execution_id": execution.id}
+    assert task.xcoms[f"polytomic_sync.{action}.{kind}:{sync.id}"] == {f"{kind}:{sync.id}": execution.id}
+
+
+def test_a_sensor_for_many_executions_names_their_syncs_in_few_keys(emulator, connect, task_instance):
+    syncs = [emulator.add_model_sync(duration=math.inf) for _ in range(25)]
+    runs = [{"kind": "model", "sync_id": sync.id, "execution_id": emulator.start(sync.id).id} for sync in syncs]
+    task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs))
+    assert not task.task.poke(task.context)
+    keys = [key for key in task.xcoms if key.startswith("polytomic_sync.")]
+    assert max(map(len, keys)) <= MAX_XCOM_KEY_LENGTH
+    assert len(keys) == 3
+    read = [read_sync_xcom_key(key) for key in keys]
+    assert {action for action, _ in read} == {"waited for"}
+    assert [name for _, names in read for name in names] == [f"model:{sync.id}" for sync in syncs]
+    assert task.xcoms[keys[0]][f"model:{syncs[0].id}"] == runs[0]["execution_id"]
+
+
+def test_any_id_fits_in_the_key_of_an_xcom():
+    targets = [ExecutionRef("bulk", "a,b:c%2C é", "e1"), ExecutionRef("model", "x", "e2")]
+    [key] = sync_xcoms("started", targets)
+    assert read_sync_xcom_key(key) == ("started", ["bulk:a,b:c%2C é", "model:x"])
 
 
 def test_a_cancel_operator_has_the_url(connect, emulator, task_instance, no_waiting):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_provider_polytomic._task.link import sync_xcom_key
+from airflow_provider_polytomic._task.link import sync_xcoms
 from airflow_provider_polytomic.executions import ExecutionRef
 
 NOW = datetime.now(timezone.utc)
@@ -14,9 +14,10 @@ HOUR = timedelta(hours=1)
 XCOMS = "dags/~/dagRuns/~/taskInstances/~/xcomEntries"
 
 
-def xcom(sync, dag_id, run_after, *, action="started", task_id="run", run_id=None, map_index=-1, delay=60):
+def xcom(sync, dag_id, run_after, *others, action="started", task_id="run", run_id=None, map_index=-1, delay=60):
+    [key] = sync_xcoms(action, [ExecutionRef(each.kind, each.id, "an execution") for each in (sync, *others)])
     return {
-        "key": sync_xcom_key(action, ExecutionRef(sync.kind, sync.id, "an execution")),
+        "key": key,
         "dag_id": dag_id,
         "task_id": task_id,
         "run_id": run_id or f"scheduled__{run_after.isoformat()}",
@@ -76,6 +77,13 @@ def test_a_row_names_the_tasks_that_have_left_their_xcom(server, airflow, sync):
     assert tasks[1]["url"] == "../dags/report/runs/manual%2F1/tasks/group.wait/mapped/3"
 
 
+def test_a_task_that_waits_for_several_syncs_is_in_the_row_of_each(server, emulator, airflow, sync):
+    other = emulator.add_bulk_sync(name="Events")
+    airflow([xcom(sync, "report", NOW - HOUR, other, action="waited for", task_id="wait", run_id="manual")])
+    for each in (sync, other):
+        assert [task["task_id"] for task in of(server, each)["tasks"]] == ["wait"]
+
+
 def test_a_row_names_the_dags_of_its_asset(server, airflow, sync):
     asset = {
         "uri": f"polytomic://app.polytomic.com/model/{sync.id}",
@@ -93,6 +101,39 @@ def test_details_have_the_runs_and_what_the_tasks_did(server, airflow, sync):
         ("canceled", "stop", "m2"),
         ("started", "crm", "manual"),
     ]
+
+
+def test_details_have_the_dag_runs_that_events_of_the_asset_have_created(server, airflow, sync):
+    airflow(
+        [xcom(sync, "crm", NOW - 2 * HOUR, run_id="manual")],
+        assets=[{"id": 7, "uri": f"polytomic://app.polytomic.com/model/{sync.id}"}],
+    )
+    runs = [{"dag_id": "report", "run_id": f"asset_triggered__{n}"} for n in range(2)]
+    events = [(NOW, runs), (NOW - HOUR, runs[:1]), (NOW - 3 * HOUR, [])]
+    server.lists["assets/events"] = lambda request: {
+        "asset_events": [{"timestamp": at.isoformat(), "created_dagruns": created} for at, created in events]
+        if request.query_params["asset_id"] == "7"
+        else []
+    }
+    tasks = server.get(f"connections/polytomic_default/syncs/model/{sync.id}").json()["tasks"]
+    assert [(each["action"], each["dag_id"], each["run_id"]) for each in tasks] == [
+        ("triggered", "report", "asset_triggered__0"),
+        ("triggered", "report", "asset_triggered__1"),
+        ("started", "crm", "manual"),
+    ]
+    assert tasks[0]["run_url"] == "../dags/report/runs/asset_triggered__0"
+
+
+def test_a_task_that_names_its_sync_twice_is_in_the_details_once(server, airflow, sync):
+    airflow([xcom(sync, "report", NOW, action="waited for", run_id="manual", delay=delay) for delay in (1, 60)])
+    answer = server.get(f"connections/polytomic_default/syncs/model/{sync.id}").json()
+    assert len(answer["tasks"]) == 1
+
+
+def test_tasks_are_shown_without_assets_that_the_person_may_not_read_and_dags_that_are_gone(server, airflow, sync):
+    airflow([xcom(sync, "deleted", NOW - HOUR)])
+    del server.lists["assets"]
+    assert [each["dag_id"] for each in of(server, sync)["tasks"]] == ["deleted"]
 
 
 def test_airflow_is_asked_with_the_rights_of_the_person_who_looks(server, airflow, sync):
