@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -60,6 +61,9 @@ def check(dist: Path, rebuild: Path, versions: list[str]) -> Iterator[str]:
     urls = {entry.split(", ")[0] for entry in metadata(wheel).get_all("Project-URL")}
     assert urls >= URLS, f"the metadata has no URL of {sorted(URLS - urls)}"
     yield f"the metadata has the URLs of {', '.join(sorted(URLS))}; Airflow shows that of the documentation"
+    links = re.findall(r"\]\((?!https://)[^)]*\)", metadata(wheel).get_payload())
+    assert not links, f"an index that shows the README cannot follow {links}"
+    yield "the README has no links that an index cannot follow"
     info = provider_info(wheel)
     assert info["versions"][0] == version, f"the provider metadata has {info['versions']}, the wheel {version}"
     for airflow in versions:
