@@ -1,8 +1,8 @@
 """Find the DAGs and tasks that run, wait for or cancel a sync, by what the tasks have left in Airflow.
 
 Each task of this provider pushes an XCom whose key names its syncs. Airflow's public REST API lists them, the DAG runs,
-and the assets with their events. It is asked with the credentials of the person who looks, so that nobody sees more than
-Airflow shows them.
+and the assets with their events. It gets the credentials of the person who looks, so that nobody sees more than Airflow
+shows them.
 """
 
 from __future__ import annotations

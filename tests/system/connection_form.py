@@ -1,4 +1,4 @@
-"""Read the form that Airflow 2 or 3 shows for a Polytomic connection."""
+"""Read the form that Airflow 2 or 3 shows for a Polytomic connection, and use it in the browser."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from typing import Any
 
 import httpx
 
+from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS
+
+from .browser import Browser
 from .cluster import IS_AIRFLOW_2, Cluster
 
 STANDARD_FIELDS = {"host": "host", "login": "login", "password": "password", "port": "port", "url_schema": "schema"}
 PREFIX = "extra__polytomic__"
+DIALOG = "//*[@role='dialog']"
+TOAST = "[data-scope=toast][data-part=root]"
 
 
 @dataclass
@@ -107,3 +112,41 @@ class _Page(HTMLParser):
     def _collect(self, texts: dict[str, str]) -> None:
         if self._is_polytomic_field():
             self._target = (texts, self._name.removeprefix(PREFIX))
+
+
+class ConnectionsPage:
+    """Use the page of Airflow 3 that lists the connections."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self.browser = browser
+        self._url = url
+
+    def open_form(self, connection_id: str) -> None:
+        """Open the form for a new connection of type Polytomic."""
+        self.browser.open(self._url)
+        self.browser.click("//button[normalize-space()='Add Connection']")
+        self.browser.type(f"{DIALOG}//input[@name='connection_id']", connection_id)
+        self.browser.find(f"{DIALOG}//input[@role='combobox']").send_keys("Polytomic")
+        self.browser.click("//*[@role='option'][normalize-space()='Polytomic']")
+
+    def fill_in(self, **fields: str) -> None:
+        for name, text in fields.items():
+            self.browser.type(f"{DIALOG}//input[@name='{name}']", text)
+
+    def show_extra_fields(self) -> None:
+        self.browser.click(f"{DIALOG}//button[normalize-space()='Extra Fields']")
+        self.browser.find(f"{DIALOG}//input[@name='element_{next(iter(CONNECTION_FIELDS))}']")
+        self.browser.wait_still()
+
+    def save(self) -> None:
+        self.browser.click(f"{DIALOG}//button[normalize-space()='Save']")
+        self.browser.wait_gone(DIALOG)
+
+    def test(self, connection_id: str) -> tuple[str, str]:
+        """Press *Test* and return the heading and the text of the message."""
+        self.browser.open(self._url)
+        self.browser.click(f"//tr[contains(., '{connection_id}')]//button[@aria-label='Test Connection']")
+        heading, text = self.browser.texts(*(f"{TOAST} [data-part={part}]" for part in ("title", "description")))
+        self.browser.wait_still()
+        self.browser.screenshot(f"tested-{connection_id}")
+        return heading, text

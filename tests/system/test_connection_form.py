@@ -10,14 +10,12 @@ import pytest
 
 from airflow_provider_polytomic.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
 
-from .browser import Browser, browsing, find_missing
+from .browser import browsing, find_missing
 from .cluster import AIRFLOW_VERSION, Cluster
-from .connection_form import STANDARD_FIELDS, read_form
+from .connection_form import DIALOG, STANDARD_FIELDS, ConnectionsPage, read_form
 from .processes import free_port
 
 WELCOME = "Connected to Emulated Organization as emulator@example.com."
-DIALOG = "//*[@role='dialog']"
-TOAST = "[data-scope=toast][data-part=root]"
 
 
 def advice(problem: str, port: int) -> list[str]:
@@ -67,44 +65,6 @@ def page(cluster: Cluster, tmp_path: Path) -> Iterator[ConnectionsPage]:
         pytest.skip(missing)
     with browsing(tmp_path) as browser:
         yield ConnectionsPage(browser, f"{cluster.url}/connections")
-
-
-class ConnectionsPage:
-    """Use the page that lists the connections."""
-
-    def __init__(self, browser: Browser, url: str) -> None:
-        self.browser = browser
-        self._url = url
-
-    def open_form(self, connection_id: str) -> None:
-        """Open the form for a new connection of type Polytomic."""
-        self.browser.open(self._url)
-        self.browser.click("//button[normalize-space()='Add Connection']")
-        self.browser.type(f"{DIALOG}//input[@name='connection_id']", connection_id)
-        self.browser.find(f"{DIALOG}//input[@role='combobox']").send_keys("Polytomic")
-        self.browser.click("//*[@role='option'][normalize-space()='Polytomic']")
-
-    def fill_in(self, **fields: str) -> None:
-        for name, text in fields.items():
-            self.browser.type(f"{DIALOG}//input[@name='{name}']", text)
-
-    def show_extra_fields(self) -> None:
-        self.browser.click(f"{DIALOG}//button[normalize-space()='Extra Fields']")
-        self.browser.find(f"{DIALOG}//input[@name='element_{next(iter(CONNECTION_FIELDS))}']")
-        self.browser.wait_still()
-
-    def save(self) -> None:
-        self.browser.click(f"{DIALOG}//button[normalize-space()='Save']")
-        self.browser.wait_gone(DIALOG)
-
-    def test(self, connection_id: str) -> tuple[str, str]:
-        """Press *Test* and return the heading and the text of the message."""
-        self.browser.open(self._url)
-        self.browser.click(f"//tr[contains(., '{connection_id}')]//button[@aria-label='Test Connection']")
-        heading, text = self.browser.texts(*(f"{TOAST} [data-part={part}]" for part in ("title", "description")))
-        self.browser.wait_still()
-        self.browser.screenshot(f"tested-{connection_id}")
-        return heading, text
 
 
 def test_a_new_user_sets_up_the_connection_from_the_form_alone(cluster, emulator, page):
