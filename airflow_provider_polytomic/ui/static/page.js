@@ -430,6 +430,7 @@ async function begin() {
   window.addEventListener("storage", applyTheme);
   search.addEventListener("input", arrange);
   document.addEventListener("keydown", onKey);
+  window.focus();
   try {
     connections = await request("connections");
   } catch (error) {
