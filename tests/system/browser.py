@@ -109,6 +109,10 @@ class Browser:
         """Return the value of a JavaScript expression."""
         return self._driver.execute_script(f"return {expression}")
 
+    def execute(self, script: str) -> None:
+        """Run JavaScript statements."""
+        self._driver.execute_script(script)
+
     @property
     def errors(self) -> list[str]:
         """The errors in the browser's console since they were read last."""

@@ -61,6 +61,7 @@ function summarize(row) {
   const shown = row.executions.at(-1) ?? null;
   const outcome = row.running ? "running" : (ended?.outcome ?? "none");
   const late = row.late_since ?? row.dags?.late?.since ?? null;
+  const uncounted = shown && row.is_read ? 0 : null;
   return {
     name: row.name,
     kind: row.kind,
@@ -70,8 +71,8 @@ function summarize(row) {
     state: STATE_ORDER.indexOf(outcome),
     ended: ended?.ended_at ?? "",
     seconds: ended?.seconds ?? null,
-    records: shown?.counts.total ?? (shown ? 0 : null),
-    errors: shown?.counts.error ?? (shown ? 0 : null),
+    records: shown?.counts.total ?? uncounted,
+    errors: shown?.counts.error ?? uncounted,
     next: row.next_at ?? "",
     dags: (row.dags?.tasks ?? []).map((each) => `${each.dag_id} ${each.task_id}`).join(" "),
     shown,
@@ -119,7 +120,9 @@ function link(href, text, isAirflow = false) {
 function taskLinks(row) {
   const cell = element("div", { className: "tasks" });
   for (const task of row.dags?.tasks ?? []) {
-    cell.append(link(task.url, task.task_id ? `${task.dag_id}.${task.task_id}` : task.dag_id, true));
+    const made = link(task.url, task.dag_id, true);
+    if (task.task_id) made.append(".", element("wbr"), task.task_id);
+    cell.append(made);
   }
   return cell;
 }

@@ -14,6 +14,7 @@ from tests.system.connection_form import ConnectionsPage
 from .screen import Screen
 
 DAG_ID = "example_polytomic_sync"
+SYNCS = (MODEL_SYNC_ID, MODEL_SYNC_ID, FAILING_MODEL_SYNC_ID)
 RUN_TIMEOUT = 120
 WIDTH, HEIGHT = 1280, 800
 
@@ -25,8 +26,8 @@ def make_screenshots(screen: Screen, cluster: Cluster, emulator: Emulator, folde
     """
     if missing := find_missing():
         raise RuntimeError(missing)
-    screen.say(f"Running the DAG {DAG_ID} three times")
-    for sync_id in (MODEL_SYNC_ID, MODEL_SYNC_ID, FAILING_MODEL_SYNC_ID):
+    screen.say(f"Running the DAG {DAG_ID} for {len(SYNCS)} syncs")
+    for sync_id in SYNCS:
         run_id = _run(cluster, sync_id)
     with tempfile.TemporaryDirectory() as profile, browsing(Path(profile)) as browser:
         browser.resize(WIDTH, HEIGHT)
@@ -34,8 +35,8 @@ def make_screenshots(screen: Screen, cluster: Cluster, emulator: Emulator, folde
         for theme, suffix in (("dark", "-dark"), ("light", "")):
             browser.set_item("theme", theme)
             _open_page(browser, cluster)
-            browser.save_picture(folder / f"ui{suffix}.png")
             browser.leave_frame()
+            _save_when_drawn(browser, folder / f"ui{suffix}.png")
         _save_details(browser, cluster, folder / "ui-details.png")
         _save_form(browser, cluster, folder / "connection-form.png")
         _save_grid(browser, cluster, folder / "grid.png")
@@ -63,27 +64,38 @@ def _save_details(browser: Browser, cluster: Cluster, picture: Path) -> None:
     _open_page(browser, cluster)
     browser.click("//button[contains(., 'Orders to CRM')]")
     browser.find("//tr[@class='details']//pre")
-    browser.save_picture(picture)
     browser.leave_frame()
+    _save_when_drawn(browser, picture)
 
 
 def _save_form(browser: Browser, cluster: Cluster, picture: Path) -> None:
     form = ConnectionsPage(browser, f"{cluster.url}/connections")
     form.open_form("polytomic_eu")
     form.fill_in(password="the API key")
-    browser.wait_still()
-    browser.save_picture(picture)
+    _save_when_drawn(browser, picture)
 
 
 def _save_grid(browser: Browser, cluster: Cluster, picture: Path) -> None:
     browser.open(f"{cluster.url}/dags/{DAG_ID}")
-    browser.find("//*[@id='grid-view'] | //a[contains(., 'report')]")
-    browser.wait_still()
-    browser.save_picture(picture)
+    squares = 'document.querySelectorAll(\'a[href*="/runs/"][href*="/tasks/"]\').length'
+    browser.wait(lambda: browser.evaluate(squares) >= 2 * len(SYNCS), "the task instances of each DAG run")
+    browser.find("//*[.='Failed Run']")
+    _save_when_drawn(browser, picture)
 
 
 def _save_report(browser: Browser, task_page: str, picture: Path) -> None:
+    """Save the report on a failed execution in the task's log, without the traceback below it."""
     browser.open(task_page)
-    browser.find("//*[contains(text(), 'Polytomic says')]")
+    browser.click("//summary[contains(., 'Polytomic says')]")
+    browser.execute(
+        "const report = document.querySelector('summary');"
+        "report.scrollIntoView({ block: 'center' });"
+        "for (let each = report; each; each = each.parentElement) each.scrollLeft = 0;"
+    )
+    _save_when_drawn(browser, picture)
+
+
+def _save_when_drawn(browser: Browser, picture: Path) -> None:
+    browser.wait(lambda: browser.evaluate("[...document.images].every(each => each.complete)"), "every image")
     browser.wait_still()
     browser.save_picture(picture)
