@@ -44,7 +44,10 @@ function formatDuration(seconds) {
 }
 
 function formatTime(iso) {
-  return iso ? new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "";
+  if (!iso) return "";
+  const time = new Date(iso);
+  const year = time.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return time.toLocaleString(undefined, { year, month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" });
 }
 
 function formatCounts(counts) {

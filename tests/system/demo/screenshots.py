@@ -14,9 +14,9 @@ from tests.system.connection_form import ConnectionsPage
 from .screen import Screen
 
 DAG_ID = "example_polytomic_sync"
-SYNCS = (MODEL_SYNC_ID, MODEL_SYNC_ID, FAILING_MODEL_SYNC_ID)
+SYNCS = (MODEL_SYNC_ID, FAILING_MODEL_SYNC_ID)
 RUN_TIMEOUT = 120
-WIDTH, HEIGHT = 1280, 800
+WIDTH, HEIGHT, LOG_HEIGHT = 1280, 800, 720
 
 
 def make_screenshots(screen: Screen, cluster: Cluster, emulator: Emulator, folder: Path) -> None:
@@ -85,6 +85,7 @@ def _save_grid(browser: Browser, cluster: Cluster, picture: Path) -> None:
 
 def _save_report(browser: Browser, task_page: str, picture: Path) -> None:
     """Save the report on a failed execution in the task's log, without the traceback below it."""
+    browser.resize(WIDTH, LOG_HEIGHT)
     browser.open(task_page)
     browser.click("//summary[contains(., 'Polytomic says')]")
     browser.execute(
