@@ -28,6 +28,8 @@ from airflow_provider_polytomic.ui.rows import SyncRow, SyncTable
 
 AIRFLOW_PAGE = 100
 MAX_TASKS = 1000
+"""Tasks, and assets, that are listed."""
+
 MAX_DAGS = 100
 MAX_TASKS_OF_A_ROW = 5
 MAX_RUNS_IN_DETAILS = 20
@@ -35,7 +37,7 @@ MAX_ASSETS_IN_DETAILS = 5
 """Assets of a sync, such as those of its schemas, whose events are read for its details."""
 
 PERIODS = (timedelta(days=7), timedelta(days=1), timedelta(hours=2))
-"""Ages of the DAG runs whose tasks are listed: the first one that has not more than :data:`MAX_TASKS` of them."""
+"""Ages of the DAG runs whose tasks are listed: the first with :data:`MAX_TASKS` tasks at most, otherwise the last."""
 
 VIEW_TIMEOUT = 20.0
 """Seconds for which the tasks that one person may see are kept."""
@@ -126,13 +128,12 @@ class AirflowView:
         return httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=self.headers)
 
     async def _read_tasks(self, client: httpx.AsyncClient) -> dict[str, list[TaskOfSync]]:
-        found: list[TaskOfSync] = []
+        query: dict[str, Any] = {"xcom_key_pattern": SYNC_XCOM_PREFIX, "order_by": "-timestamp"}
         for period in PERIODS:
-            query = {"xcom_key_pattern": SYNC_XCOM_PREFIX, "run_after_gte": (_now() - period).isoformat()}
-            rows, total = await _list(client, ALL_TASKS, "xcom_entries", query, MAX_TASKS)
-            found = [TaskOfSync.model_validate(each) for each in rows]
-            if total <= MAX_TASKS:
+            query["run_after_gte"] = (_now() - period).isoformat()
+            if _count(await _get(client, ALL_TASKS, {**query, "limit": 1, "offset": 0})) <= MAX_TASKS:
                 break
+        found = [TaskOfSync.model_validate(each) for each in await _list(client, ALL_TASKS, "xcom_entries", query)]
         tasks: dict[str, list[TaskOfSync]] = {}
         for task in sorted(found, key=lambda each: each.timestamp, reverse=True):
             for sync in task.syncs:
@@ -142,8 +143,7 @@ class AirflowView:
     async def _read_assets(self, client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]]]:
         assets: dict[str, list[dict[str, Any]]] = {}
         with suppress(AirflowRefused):  # The person may not read assets.
-            rows, _ = await _list(client, "assets", "assets", {"uri_pattern": "polytomic://"}, MAX_TASKS)
-            for row in rows:
+            for row in await _list(client, "assets", "assets", {"uri_pattern": "polytomic://"}):
                 if asset := AssetUri.read(str(row.get("uri"))):
                     assets.setdefault(f"{asset.kind}:{asset.sync_id}", []).append(row)
         return assets
@@ -238,17 +238,20 @@ class AirflowViews:
         return await self._views.get(owner, AirflowView(app, credentials).refresh)
 
 
-async def _list(
-    client: httpx.AsyncClient, path: str, name: str, query: Mapping[str, Any], most: int
-) -> tuple[list[dict[str, Any]], int]:
-    """Return the rows of all pages up to a number, and how many there are."""
+async def _list(client: httpx.AsyncClient, path: str, name: str, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of all pages, :data:`MAX_TASKS` at most."""
     rows: list[dict[str, Any]] = []
-    while True:
+    while len(rows) < MAX_TASKS:
         answer = await _get(client, path, {**query, "limit": AIRFLOW_PAGE, "offset": len(rows)})
-        page, total = answer.get(name) or [], int(answer.get("total_entries") or 0)
+        page = answer.get(name) or []
         rows += page
-        if not page or len(rows) >= min(total, most) or total > most:
-            return rows, total
+        if not page or len(rows) >= _count(answer):
+            break
+    return rows
+
+
+def _count(answer: Mapping[str, Any]) -> int:
+    return int(answer.get("total_entries") or 0)
 
 
 async def _get(client: httpx.AsyncClient, path: str, query: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,11 +22,9 @@ from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution
 from airflow_provider_polytomic.api.models.syncs import BulkSyncSummary
-from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.api.retry import is_transient
-from airflow_provider_polytomic.executions import Execution, sync_kind
+from airflow_provider_polytomic.executions import Execution, own_schedule, shown_name, sync_kind
 from airflow_provider_polytomic.executions.events import execution_of_event, time_of
-from airflow_provider_polytomic.executions.names import MAX_SYNC_NAME_LENGTH
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig, link_url
 from airflow_provider_polytomic.results import SyncKindName
 from airflow_provider_polytomic.ui.rows import (
@@ -41,7 +39,6 @@ from airflow_provider_polytomic.ui.rows import (
 log = logging.getLogger(__name__)
 
 KINDS: tuple[SyncKindName, ...] = ("model", "bulk")
-MANUAL = "manual"
 
 PAGE_REQUEST_TIMEOUT = 10.0
 LIST_INTERVAL = 300.0
@@ -209,11 +206,9 @@ class Refresher:
     def _note_listed(self, listing: Listing, sync: Any) -> Flow[None]:
         row = self._table.get(listing.kind, sync.id)
         before = replace(row)
-        schedule = (sync.schedule if listing.kind == "model" else sync.default_schedule) or {}
-        more = getattr(sync, "additional_schedules", None)
-        row.name = one_line(redact(sync.name or sync.id, *self.config.secrets), MAX_SYNC_NAME_LENGTH)
+        row.name = shown_name(sync.name or sync.id, *self.config.secrets)
         row.active = sync.active is not False
-        row.scheduled = bool(more) or schedule.get("frequency", MANUAL) != MANUAL
+        row.scheduled = own_schedule(sync) is not None
         linked = replace(self.config, organization_id=self._organization_id)
         row.url = yield from link_url(linked, row.kind, row.sync_id, None)
         listing.found.add(row.key)
