@@ -1,0 +1,34 @@
+"""Define the example DAGs while a file exists in Airflow's home, with short intervals and without a schedule."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from datetime import datetime, timedelta
+from pathlib import Path
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2
+    from airflow.models.dag import DAG
+
+FLAG = "examples_are_on"
+INTERVAL = 2
+RETRIES = 3
+"""Airflow's executor may take a deferred task for a crashed one while the machine is busy."""
+
+EXAMPLES = Path(__file__).parents[3] / "example_dags"
+
+if Path(os.environ["AIRFLOW_HOME"], FLAG).exists():
+    MANUAL = DAG("manual", start_date=datetime(2026, 1, 1), schedule=None).timetable
+    for path in sorted(EXAMPLES.glob("*.py")):
+        for example in [each for each in runpy.run_path(str(path)).values() if isinstance(each, DAG)]:
+            if example.is_paused_upon_creation:
+                example.is_paused_upon_creation, example.timetable = False, MANUAL
+            for task in example.tasks:
+                for name in {"poll_interval", "poke_interval"} & {*vars(task)}:
+                    setattr(task, name, INTERVAL)
+                task.retries, task.retry_delay = RETRIES, timedelta(seconds=1)
+                if hasattr(task, "if_running"):  # Examples share syncs, which would run one after the other.
+                    task.if_running = "join"
+            globals()[example.dag_id] = example
