@@ -9,8 +9,9 @@ from pathlib import Path
 
 try:
     from airflow.sdk import DAG
+    from airflow.sdk.definitions._internal.contextmanager import DagContext
 except ImportError:  # Airflow 2
-    from airflow.models.dag import DAG
+    from airflow.models.dag import DAG, DagContext
 
 FLAG = "examples_are_on"
 INTERVAL = 2
@@ -22,13 +23,13 @@ EXAMPLES = Path(__file__).parents[3] / "example_dags"
 if Path(os.environ["AIRFLOW_HOME"], FLAG).exists():
     MANUAL = DAG("manual", start_date=datetime(2026, 1, 1), schedule=None).timetable
     for path in sorted(EXAMPLES.glob("*.py")):
-        for example in [each for each in runpy.run_path(str(path)).values() if isinstance(each, DAG)]:
-            if example.is_paused_upon_creation:
-                example.is_paused_upon_creation, example.timetable = False, MANUAL
-            for task in example.tasks:
-                for name in {"poll_interval", "poke_interval"} & {*vars(task)}:
-                    setattr(task, name, INTERVAL)
-                task.retries, task.retry_delay = RETRIES, timedelta(seconds=1)
-                if hasattr(task, "if_running"):  # Examples share syncs, which would run one after the other.
-                    task.if_running = "join"
-            globals()[example.dag_id] = example
+        runpy.run_path(str(path))
+    for example, _ in DagContext.autoregistered_dags:
+        if example.is_paused_upon_creation:
+            example.is_paused_upon_creation, example.timetable = False, MANUAL
+        for task in example.tasks:
+            for name in {"poll_interval", "poke_interval"} & {*vars(task)}:
+                setattr(task, name, INTERVAL)
+            task.retries, task.retry_delay = RETRIES, timedelta(seconds=1)
+            if hasattr(task, "if_running"):  # Examples share syncs, which would run one after the other.
+                task.if_running = "join"
