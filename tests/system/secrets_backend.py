@@ -21,3 +21,6 @@ class FailingSecrets(BaseSecretsBackend):
         if Path(os.environ["AIRFLOW_HOME"], FLAG).exists():
             raise ConnectionError("the secrets backend is down")
         return os.environ["AIRFLOW_CONN_POLYTOMIC_DEFAULT"]
+
+    def get_variable(self, key: str, **kwargs: Any) -> str | None:
+        return None
