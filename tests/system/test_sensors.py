@@ -27,15 +27,6 @@ def polytomic_ahead(emulator):
     emulator.clock.set(time.time() + before)
 
 
-def test_a_sensor_waits_for_an_execution_that_it_did_not_start(run_dag, emulator):
-    run = run_dag("sensor_deferred", before=emulator.start)
-    run.wait_for_state("deferred")
-    run.finish()
-    run.wait_for_state("success")
-    assert run.xcom()["execution_id"] == run.executions[0].id
-    assert len(run.executions) == 1
-
-
 @starts_in_triggerer
 def test_a_sensor_that_starts_in_the_triggerer_needs_a_worker_at_its_end_only(run_dag, emulator):
     run = run_dag("sensor_starts_in_triggerer", before=emulator.start)

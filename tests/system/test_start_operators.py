@@ -23,18 +23,6 @@ def test_a_sync_runs_once_and_returns_its_counts(run_dag, mode):
     assert run.cancel_requests == [0]
 
 
-@pytest.mark.parametrize("mode", ["deferred", "worker"])
-def test_a_bulk_sync_runs_once_and_returns_its_schemas(run_dag, mode):
-    run = run_dag(f"bulk_{mode}_plain")
-    run.wait_until_waiting()
-    run.finish()
-    run.wait_for_state("success")
-    result = run.xcom()
-    assert (result["kind"], result["outcome"]) == ("bulk", "success")
-    assert [row["schema"] for row in result["schemas"]] == ["contact"]
-    assert run.cancel_requests == [0]
-
-
 def test_workers_and_the_triggerer_send_their_metrics(run_dag, statsd):
     pytest.importorskip("statsd")
     packets_before = len(statsd.packets)

@@ -42,16 +42,11 @@ for mode, how in MODES.items():
                 task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poll_interval=2, **how, **options
             )
         globals()[dag.dag_id] = dag
-    for variant in ("plain", "retry"):
-        with scenario(f"bulk_{mode}_{variant}") as dag:
-            PolytomicStartBulkSyncOperator(
-                task_id="sync",
-                bulk_sync_id="{{ dag_run.conf['sync_id'] }}",
-                poll_interval=2,
-                **how,
-                **VARIANTS[variant],
-            )
-        globals()[dag.dag_id] = dag
+
+with scenario("bulk_deferred_plain") as bulk_deferred_plain:
+    PolytomicStartBulkSyncOperator(
+        task_id="sync", bulk_sync_id="{{ dag_run.conf['sync_id'] }}", poll_interval=2, deferrable=True
+    )
 
 with scenario("model_deferred_secret") as model_deferred_secret:
     PolytomicStartSyncOperator(
