@@ -88,6 +88,13 @@ class TestBadInput:
     def test_an_unknown_sync_id(self, fails, kind, mode):
         fails(f"start_{kind}_{mode}", "unknown-sync", ["404", "check the id"])
 
+    def test_an_id_of_the_other_kind(self, fails, emulator, kind, mode):
+        other, operator = {
+            "model": ("bulk", "PolytomicStartBulkSyncOperator"),
+            "bulk": ("model", "PolytomicStartSyncOperator"),
+        }[kind]
+        fails(f"start_{kind}_{mode}", add(emulator, other).id, [f"{other} sync", operator])
+
     def test_an_execution_that_fails(self, fails, emulator, kind, mode):
         more = {"errors": ["the target is full"]} if kind == "model" else {"message": "the target is full"}
         sync = add(emulator, kind, outcome="failed", **more)

@@ -21,12 +21,14 @@ RETRIES = 3
 EXAMPLES = Path(__file__).parents[3] / "example_dags"
 
 if Path(os.environ["AIRFLOW_HOME"], FLAG).exists():
-    MANUAL = DAG("manual", start_date=datetime(2026, 1, 1), schedule=None).timetable
+    MANUAL = DAG("manual", start_date=datetime(2026, 1, 1), schedule=None)
     for path in sorted(EXAMPLES.glob("*.py")):
         runpy.run_path(str(path))
     for example, _ in DagContext.autoregistered_dags:
         if example.is_paused_upon_creation:
-            example.is_paused_upon_creation, example.timetable = False, MANUAL
+            example.is_paused_upon_creation = False
+            for name in {"timetable", "schedule_interval"} & {*vars(MANUAL)}:
+                setattr(example, name, getattr(MANUAL, name))
         for task in example.tasks:
             for name in {"poll_interval", "poke_interval"} & {*vars(task)}:
                 setattr(task, name, INTERVAL)
