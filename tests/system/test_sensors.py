@@ -56,6 +56,7 @@ def test_a_sensor_waits_for_the_same_execution_after_its_triggerer_is_killed(run
     emulator.start(run.sync_id)
     cluster.start_triggerer("triggerer")
     run.wait_for_state("success")
+    assert run.task.pid is None, "a worker ran the task"
     assert run.xcom()["execution_id"] == run.executions[0].id
 
 

@@ -30,9 +30,11 @@ with DAG(
         start = PolytomicStartSyncOperator(
             task_id="start", sync_id=sync_id, wait_for_completion=False, multiple_outputs=True
         )
-        run = {"sync_id": sync_id, "execution_id": start.output["execution_id"], "poke_interval": 2}
-        PolytomicSyncStatusSensor(task_id="deferred", deferrable=True, **run)
-        PolytomicSyncStatusSensor(task_id="rescheduled", deferrable=False, mode="reschedule", **run)
+        run = {"sync_id": sync_id, "execution_id": start.output["execution_id"]}
+        PolytomicSyncStatusSensor(task_id="deferred", deferrable=True, poke_interval=2, **run)
+        PolytomicSyncStatusSensor(
+            task_id="rescheduled", deferrable=False, mode="reschedule", poke_interval=10, **run
+        )
         PolytomicWaitForSyncsSensor(task_id="many", runs=start.output, deferrable=True, poke_interval=2)
         if can_start_from_trigger():
             start >> PolytomicSyncStatusSensor(
