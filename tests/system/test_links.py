@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize(
-    "dag_id", ["model_deferred_plain", "model_worker_plain", "bulk_deferred_plain", "sensor_deferred"]
-)
+@pytest.mark.parametrize("dag_id", ["model_worker_plain", "bulk_deferred_plain", "sensor_deferred"])
 def test_the_link_exists_while_the_sync_runs_and_after(run_dag, emulator, cluster, dag_id):
     run = run_dag(dag_id, before=emulator.start if "sensor" in dag_id else None)
 

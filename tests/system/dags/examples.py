@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, get_parsing_context
     from airflow.sdk.definitions._internal.contextmanager import DagContext
 except ImportError:  # Airflow 2
     from airflow.models.dag import DAG, DagContext
+    from airflow.utils.dag_parsing_context import get_parsing_context
 
 FLAG = "examples_are_on"
 INTERVAL = 2
@@ -22,7 +23,8 @@ EXAMPLES = Path(__file__).parents[3] / "example_dags"
 
 if Path(os.environ["AIRFLOW_HOME"], FLAG).exists():
     MANUAL = DAG("manual", start_date=datetime(2026, 1, 1), schedule=None)
-    for path in sorted(EXAMPLES.glob("*.py")):
+    of_the_task = EXAMPLES / f"{get_parsing_context().dag_id}.py"
+    for path in [of_the_task] if of_the_task.exists() else sorted(EXAMPLES.glob("*.py")):
         runpy.run_path(str(path))
     for example, _ in DagContext.autoregistered_dags:
         if example.is_paused_upon_creation:

@@ -32,9 +32,7 @@ with DAG(
         )
         run = {"sync_id": sync_id, "execution_id": start.output["execution_id"]}
         PolytomicSyncStatusSensor(task_id="deferred", deferrable=True, poke_interval=2, **run)
-        PolytomicSyncStatusSensor(
-            task_id="rescheduled", deferrable=False, mode="reschedule", poke_interval=10, **run
-        )
+        PolytomicSyncStatusSensor(task_id="rescheduled", deferrable=False, mode="reschedule", poke_interval=10, **run)
         PolytomicWaitForSyncsSensor(task_id="many", runs=start.output, deferrable=True, poke_interval=2)
         if can_start_from_trigger():
             start >> PolytomicSyncStatusSensor(
