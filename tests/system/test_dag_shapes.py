@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import airflow_provider_polytomic
 from airflow_provider_polytomic._compat import can_start_from_trigger
 from airflow_provider_polytomic.emulator import samples
 
@@ -24,7 +26,10 @@ RUNS = "SELECT dag_id, run_id, state FROM dag_run WHERE dag_id LIKE 'example_pol
 LISTS = "SELECT state FROM task_instance WHERE operator = 'PolytomicListSyncsOperator'"
 
 PROBLEM = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|\[(warning|error|critical) *\]")
-OF_THE_PROVIDER = re.compile(r"(?<!example_)polytomic|(model|bulk) sync|XCom|templater|\[task\]", re.IGNORECASE)
+MODULES = "|".join({path.name for path in Path(airflow_provider_polytomic.__file__).parent.rglob("[!_]*.py")})
+OF_THE_PROVIDER = re.compile(
+    rf"(?<!example_)polytomic|(model|bulk) sync|XCom|templater|\[task\]|[{{=]({MODULES}):\d", re.IGNORECASE
+)
 """Problems that the provider logs or causes, as opposed to those of Airflow's components on a busy machine."""
 
 EXPECTED = re.compile(
