@@ -12,6 +12,7 @@ import pytest
 import airflow_provider_polytomic
 from airflow_provider_polytomic._compat import can_start_from_trigger
 from airflow_provider_polytomic.emulator import samples
+from tests.support.organizations import add_customers
 
 from .dags.examples import EXAMPLES, FLAG
 from .dags.mapped_groups import SYNC_IDS
@@ -78,7 +79,8 @@ def mapped_run(cluster: Any, emulator: Any, component_log: Callable[[], list[str
     emulator.reset()
     emulator.add_samples()
     emulator.set_switch("start_while_running", "queue")
-    emulator.plan(samples.MODEL_SYNC_ID, **CLEAN)
+    for organization in (emulator, *add_customers(emulator, "customer")):
+        organization.plan(samples.MODEL_SYNC_ID, **CLEAN)
     for sync_id in SYNC_IDS:
         emulator.add_model_sync(id=sync_id, duration=24)
     (cluster.home / FLAG).touch()
