@@ -40,7 +40,7 @@ with DAG(
     def message(lists: Any) -> str:
         lines = [
             f"{one['sync_name']}: {one['status']} at {one['completed_at']}, {'; '.join(one['errors']) or 'no message'}"
-            for executions in lists
+            for executions in lists[:]  # [:] reads all of them with one request
             for one in executions
         ]
         text = "\n".join([f"{len(lines)} executions failed since the last run", *lines])

@@ -106,7 +106,9 @@ def test_a_task_returns_what_the_hook_returns(run_dag, emulator, monkeypatch):
     assert run.result("host_of_a_copy") == "https://other.example.com"
 
 
-@pytest.mark.parametrize("dag_id", ["start_model_worker", "sense_model_worker", "sense_model_deferrable"])
+@pytest.mark.parametrize(
+    "dag_id", ["start_model_worker", "start_model_deferrable", "sense_model_worker", "sense_model_deferrable"]
+)
 def test_no_error_is_logged_for_a_link_that_was_never_written(run_dag, emulator, monkeypatch, logged, dag_id):
     monkeypatch.setattr("time.sleep", emulator.clock.advance)
     sync = emulator.add_model_sync(duration=20)
