@@ -74,6 +74,7 @@ class EndEvent:
     :param created_at: time of the event by Polytomic's clock, where the event has it
     :param counts: records as in :attr:`Execution.counts`, where the event has them. No known event counts deletions
     :param error: error message, where the event has it
+    :param organization_id: id of the organization, where the event has it
     """
 
     event: str
@@ -85,6 +86,7 @@ class EndEvent:
     created_at: datetime | None
     counts: dict[str, int] | None = None
     error: str | None = None
+    organization_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
         "created_at": time_of(event) or time_of(payload),
         "counts": _counts(payload),
         "error": _text(payload.get("error")),
+        "organization_id": _text(payload.get("organization_id")),
     }
 
 

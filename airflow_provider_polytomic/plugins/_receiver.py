@@ -223,13 +223,9 @@ class DeliveryHandler:
         return bytes(body)
 
     async def _create_event(self, delivery: Delivery) -> str:
-        conn_id = self._settings.webhook_polytomic_conn_id
-        config = await _read_in_thread(PolytomicHook(conn_id).config, conn_id)
-        uri = str(AssetUri(host_of(config.base_url), delivery.kind, delivery.sync_id))
         airflow = await self._airflow_api()
-        asset_id = await airflow.asset_id(uri)
+        asset_id, config = await self._find_asset(delivery, airflow)
         if asset_id is None:
-            log.warning("Ignored a delivery of Polytomic's webhook: no DAG has an asset %s", one_line(uri))
             return "no asset"
         execution, url = await _get_execution(config, delivery)
         if not execution.outcome.final:
@@ -245,6 +241,19 @@ class DeliveryHandler:
                 return "repeated"
         await airflow.create_event(asset_id, storable({"payload": payload}, "the extra of an asset event"))
         return "created"
+
+    async def _find_asset(self, delivery: Delivery, airflow: AirflowApi) -> tuple[int | None, ConnectionConfig]:
+        """Find the asset with the organization of the delivery, or else the one without, and how to read its sync."""
+        conn_id = self._settings.webhook_polytomic_conn_id
+        for organization_id in dict.fromkeys((delivery.organization_id, None)):
+            config = await _read_in_thread(PolytomicHook(conn_id, organization_id).config, conn_id)
+            uri = AssetUri(host_of(config.base_url), delivery.kind, delivery.sync_id, organization_id=organization_id)
+            asset_id = await airflow.asset_id(str(uri))
+            if asset_id is not None:
+                break
+        else:
+            log.warning("Ignored a delivery of Polytomic's webhook: no DAG has an asset %s", one_line(str(uri)))
+        return asset_id, config
 
     async def _airflow_api(self) -> AirflowApi:
         conn_id = self._settings.webhook_airflow_conn_id

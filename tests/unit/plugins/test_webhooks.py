@@ -22,11 +22,13 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from airflow_provider_polytomic._task.storable import storable
+from airflow_provider_polytomic.assets import sync_asset
 from airflow_provider_polytomic.executions import Execution
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.plugins import _receiver
 from airflow_provider_polytomic.plugins.webhooks import PREFIX, PolytomicWebhookPlugin
 from tests.support.airflow_rest_api import serving
+from tests.support.organizations import add_customers, partner_connection
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=20)
 any_value = st.recursive(
@@ -221,8 +223,6 @@ def test_without_an_asset_polytomic_gets_no_request(client, airflow, ended, emul
 
 
 def test_an_asset_is_found_though_the_connection_names_the_usual_port(client, airflow, monkeypatch, emulator):
-    from airflow_provider_polytomic.assets import sync_asset
-
     connection = {"conn_type": "polytomic", "password": "key", "host": "polytomic.example.com", "port": 443}
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(connection))
     app = client()
@@ -231,6 +231,28 @@ def test_an_asset_is_found_though_the_connection_names_the_usual_port(client, ai
     post(app, {"type": "sync.completed", "event": {"sync_id": "s", "execution_id": "e"}})
     uri = sync_asset("s", host="polytomic.example.com").uri
     assert any(parse_qs(urlsplit(target).query).get("uri_pattern") == [uri] for target in requested)
+
+
+def test_an_event_belongs_to_the_asset_of_its_organization(client, airflow, emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", partner_connection(emulator))
+    app, host = client(), urlsplit(emulator.url).netloc
+    deliveries = {}
+    for organization in add_customers(emulator, "a", "b"):
+        sync = organization.add_model_sync(id="the-same", duration=0)
+        ids = {"sync_id": sync.id, "execution_id": organization.start(sync.id).id}
+        facts = {**ids, "organization_id": organization.organization_id}
+        deliveries[organization.organization_id] = {"type": "sync.completed", "event": facts}
+        airflow.add_asset(sync_asset(sync.id, host=host, organization_id=organization.organization_id).uri)
+    emulator.clock.advance(1)
+    for asset, delivery in reversed([*zip(airflow.assets, deliveries.values())]):
+        assert post(app, delivery).json() == {"result": "created"}
+        assert airflow.events[-1]["asset_id"] == asset["id"]
+        assert airflow.events[-1]["extra"]["payload"]["execution_id"] == delivery["event"]["execution_id"]
+    deliveries["a"]["event"]["organization_id"] = "b"
+    assert post(app, deliveries["a"]).status_code == 422
+    deliveries["a"]["event"]["organization_id"] = "another"
+    assert post(app, deliveries["a"]).json() == {"result": "no asset"}
+    assert len(airflow.events) == 2
 
 
 def test_an_asset_is_found_behind_a_hundred_others(client, airflow, ended):
