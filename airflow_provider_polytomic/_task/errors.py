@@ -233,8 +233,8 @@ def _error_for_rejected(
         advice,
         "start the sync once with resync=True or resync it in Polytomic: another execution would not send the records "
         "again, so this task is not retried",
-        "set retry_resync=True, so that a retry sends all records, or let Polytomic retry records with errors in the "
-        "sync's error handling",
+        "set retry_resync=True, so that a retry sends all records the next time, or let Polytomic retry records with "
+        "errors in the sync's error handling",
     ]
     return _run_error(PolytomicRecordsRejected, execution, headline, steps, diagnostics)
 

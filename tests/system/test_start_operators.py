@@ -52,6 +52,22 @@ def test_a_failed_execution_fails_the_task_with_its_error_and_its_result(run_dag
     assert emulator.api_key not in run.log()
 
 
+@pytest.mark.parametrize("mode", ["deferred", "worker"])
+def test_rejected_records_end_the_task_or_are_sent_by_a_resync(run_dag, emulator, mode):
+    emulator.set_switch("auto_retry_record_errors", "off")
+    try:
+        plans = [{"counts": {"total": 10, "error": 4}}, {"counts": {}}]
+        run = run_dag(f"model_{mode}_rejected", duration=3, next_executions=plans)
+        run.wait_for_state("failed" if mode == "deferred" else "success")
+    finally:
+        emulator.set_switch("auto_retry_record_errors", "on")
+    resyncs = [execution.request.get("resync", False) for execution in run.executions]
+    assert resyncs == ([False] if mode == "deferred" else [False, True])
+    assert run.task.try_number == len(resyncs)
+    if mode == "deferred":
+        assert "the next execution does not send the rejected records again" in run.log()
+
+
 def test_a_refused_start_fails_the_task_without_a_retry(run_dag, emulator):
     run = run_dag(
         "model_deferred_retry",

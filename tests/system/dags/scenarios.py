@@ -35,6 +35,14 @@ def scenario(dag_id: str) -> DAG:
     return DAG(dag_id=dag_id, start_date=datetime(2026, 1, 1), schedule=None, catchup=False)
 
 
+for mode, retry_resync in {"deferred": False, "worker": True}.items():
+    with scenario(f"model_{mode}_rejected") as dag:
+        PolytomicStartSyncOperator(
+            task_id="sync", sync_id="{{ dag_run.conf['sync_id'] }}", poll_interval=2, max_errors=0,
+            retry_resync=retry_resync, **MODES[mode], **VARIANTS["retry"],
+        )  # fmt: skip
+    globals()[dag.dag_id] = dag
+
 for mode, how in MODES.items():
     for variant, options in VARIANTS.items():
         with scenario(f"model_{mode}_{variant}") as dag:

@@ -143,3 +143,5 @@ def test_a_retry_of_failed_schemas_counts_the_schemas_of_all_attempts(emulator, 
         task.finish()
     emulator.plan(sync.id, schemas=[{"id": "contact", "records": 90}, {"id": "deal", "records": 10}])
     assert task.retry().finish()["records_sent"] == 100
+    task.retry().finish()
+    assert len(emulator.executions(sync.id)) == 2, "the second one alone has sent less, and is found again"
