@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 class LinkedTask:
     """Keep the URL, the name and the settings of a task's sync in the process.
 
-    None is not known yet, an empty text is none. Link, lineage and failure report share one request for the settings.
+    An attribute is None until its value is known; an empty text says that there is none. Link, lineage and failure
+    report share one request for the settings.
     """
 
     _sync_action: str = "waited for"
-    """What the task does with the sync, as the page in Airflow's UI says it."""
+    """Participle for the page in Airflow's UI: the task has started, canceled or waited for the sync."""
 
     _sync_url: str | None = None
     _sync_name: str | None = None

@@ -27,7 +27,6 @@ SYNC_PARAMETERS: dict[SyncKindName, tuple[str, str]] = {
 }
 """The parameters with the id and with the name of the sync, of which a task takes one, for each kind of sync."""
 
-
 SENSOR_CLASSES: dict[SyncKindName, str] = {
     "model": "PolytomicSyncStatusSensor",
     "bulk": "PolytomicBulkSyncStatusSensor",
@@ -46,7 +45,7 @@ class SyncTask(LinkedTask, ClientTask):
     max_errors: int | None = None
     fail_on_partial = True
     _retry_is_plain = False
-    """Whether a retry starts the same sync again without a resync."""
+    """True for a task whose retry starts the same sync again without a resync."""
     class_names: ClassVar[dict[SyncKindName, str]]
     """Class to use for each kind of sync."""
     _sync_parameters = SYNC_PARAMETERS["model"]

@@ -23,14 +23,14 @@ __all__ = ["Ended", "EventReader", "Feed", "Window"]
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(minutes=5)
-"""How much later than newer events an event may be listed and still be found."""
+"""Time by which an event may be listed later than newer events, and still be found."""
 
 MAX_CLOCK_SKEW = timedelta(minutes=15)
 """Difference of Polytomic's clock and this machine's, which only decides where a new feed begins and whether an event
 lies in the future."""
 
 EVENT_RETENTION = timedelta(hours=48)
-"""How long Polytomic keeps events."""
+"""Time for which Polytomic keeps events."""
 
 MAX_WINDOW = timedelta(hours=2)
 """Length of a window for a feed that lies far behind."""

@@ -37,7 +37,7 @@ MAX_PERIODS = 5000
 TICK = timedelta(microseconds=1)
 MAX_SPLIT_PERIOD = timedelta(seconds=1)
 TIME_TOLERANCE = timedelta(seconds=1)
-"""How far a row may lie outside of the requested period: times may be compared less finely than they are shown."""
+"""Time by which a row may lie outside of the requested period: times may be compared less finely than shown."""
 
 MAX_WARNED = 1000
 

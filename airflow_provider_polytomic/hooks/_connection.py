@@ -227,6 +227,7 @@ def test_connection(connection: Connection, organization_id: str | None) -> tupl
 
 
 def next_step(error: api.PolytomicError, config: ConnectionConfig) -> str:
+    """Return advice on a failed request for the person who edits the connection."""
     if is_proxy_refusal(error):
         return f"Correct the user and the password in the proxy of {proxy_setting(config) or 'the network'}."
     if isinstance(error, api.PolytomicAuthError):

@@ -33,7 +33,7 @@ ASK = ("never", "destructive", "writes")
 """Sets of calls that need the approval of a person."""
 
 MAX_RETRIES = 3
-"""How often the model may correct a call that was refused."""
+"""Number of corrections that the model may make to a call that was refused."""
 
 _ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
 

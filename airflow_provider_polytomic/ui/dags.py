@@ -44,7 +44,7 @@ VIEW_TIMEOUT = 20.0
 
 STARTED = "started"
 TRIGGERED = "triggered"
-"""What the sync has done with a DAG run: an event of its asset has created it."""
+"""Action for a DAG run that an event of the sync's asset has created."""
 
 ALL_TASKS = "dags/~/dagRuns/~/taskInstances/~/xcomEntries"
 
@@ -76,7 +76,7 @@ class TaskOfSync(BaseModel):
 
     @property
     def action(self) -> str:
-        """What the task has done with the sync."""
+        """The action of the task, such as ``started``."""
         return read_sync_xcom_key(self.key)[0]
 
     @property

@@ -19,7 +19,7 @@ from airflow_provider_polytomic.executions import (
 )
 from airflow_provider_polytomic.executions.console import in_one_line, in_order, newest_first
 from airflow_provider_polytomic.hooks._connection import ConnectionConfig, link_url
-from airflow_provider_polytomic.ui.rows import SyncRow, execution_to_json
+from airflow_provider_polytomic.ui.rows import SyncRow, SyncTable, execution_to_json
 
 if TYPE_CHECKING:
     from airflow_provider_polytomic.ui.cache import ConnectionCache
@@ -43,11 +43,12 @@ async def sync_details(cache: ConnectionCache, row: SyncRow) -> dict[str, Any]:
 
     :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
     """
-    return await cache.details(row.key, lambda config: _details(row, config))
+    return await cache.details(row.key, lambda config: _details(cache.table, row, config))
 
 
-def _details(row: SyncRow, config: ConnectionConfig) -> Flow[dict[str, Any]]:
+def _details(table: SyncTable, row: SyncRow, config: ConnectionConfig) -> Flow[dict[str, Any]]:
     reports: dict[str, str] = {}
+    before = row.executions
     latest: Execution | None = None
     for listed in reversed(row.executions):
         is_unsuccessful = listed.outcome.final and listed.outcome is not Outcome.SUCCESS
@@ -61,6 +62,8 @@ def _details(row: SyncRow, config: ConnectionConfig) -> Flow[dict[str, Any]]:
             if not reports:
                 diagnostics = yield from collect_diagnostics(execution, config.secrets)
             reports[execution.id] = _report(execution, diagnostics)
+    if row.executions != before:
+        table.changed(row)
     console = (yield from _console(latest, config)) if latest else []
     url = yield from link_url(config, row.kind, row.sync_id, latest.id if latest else None)
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_polytomic.ui import cache
+from airflow_provider_polytomic.ui import cache, refresh
 from airflow_provider_polytomic.ui.details import MAX_REPORTS
 
 
@@ -77,6 +77,19 @@ def test_people_who_open_the_same_row_share_the_requests(emulator, details, monk
     emulator.finish(emulator.start(sync.id).id)
     assert details(sync) == details(sync)
     assert len([each for each in emulator.requests if each.path.endswith("/consolelog")]) == 1
+
+
+def test_an_end_that_the_details_find_is_sent_to_the_list_too(server, emulator, details, monkeypatch):
+    monkeypatch.setattr(refresh, "RUNNING_STATUS_INTERVAL", 600.0)
+    sync = emulator.add_model_sync()
+    execution = emulator.start(sync.id)
+    details(sync)
+    before = server.syncs()
+    emulator.finish(execution.id, "failed")
+    monkeypatch.setattr(cache.ConnectionCache, "details", lambda self, key, flow: self._run(flow))
+    details(sync)
+    answer = server.get("connections/polytomic_default/syncs", table=before["table"], version=before["version"]).json()
+    assert [row["failing"] for row in answer["rows"]] == [True]
 
 
 def test_details_say_what_is_wrong_if_polytomic_does_not_answer(server, emulator, details, monkeypatch):
