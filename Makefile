@@ -103,7 +103,7 @@ demo: $(VENV)/.installed  ## Run three emulated syncs in a real Airflow
 demo-picture: $(VENV)/.installed  ## Record the demo as the picture in the README
 	@$(RUN) tests.system.demo --picture docs/images/demo.svg
 
-screenshots: $(VENV)/.installed  ## Make the pictures of the page in Airflow's UI for the docs
+screenshots: $(VENV)/.installed  ## Make the pictures of Airflow's UI for the docs
 	@$(RUN) tests.system.demo --screenshots docs/images
 
 airflow: $(VENV)/.installed  ## Run that Airflow and its UI until Ctrl-C
