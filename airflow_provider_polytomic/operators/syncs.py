@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,8 @@ class PolytomicStartSyncOperator(BaseStartOperator):
     :param test: Whether to start a test execution (bool); passed to Polytomic; default False. (templated)
     :param identities: Values of the identity field (sequence of str) of the records to sync; default None: all records.
         (templated)
-    :param source_identities: Records to sync (sequence of dict) by model, field and value, instead of ``identities``;
-        default None. (templated)
+    :param source_identities: Records to sync (sequence of sequences of dict), each by the dicts of its fields with
+        ``source`` and ``value``, instead of ``identities``; default None. (templated)
     :param retry_resync: Whether a retry after an execution with too many record errors syncs all records (bool), since
         Polytomic may not send the rejected ones again; default False, with which such a failure is not retried where
         the sync's error handling does not retry records. (templated)
@@ -92,7 +92,7 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         resync: bool = False,
         test: bool = False,
         identities: Sequence[str] | None = None,
-        source_identities: Sequence[Any] | None = None,
+        source_identities: Sequence[Sequence[Mapping[str, Any]]] | None = None,
         retry_resync: bool = False,
         polytomic_conn_id: str = "polytomic_default",
         organization_id: str | None = None,

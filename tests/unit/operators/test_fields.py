@@ -121,6 +121,14 @@ def test_an_invalid_boolean_is_refused(emulator, task_instance, no_waiting, valu
     assert emulator.executions(sync.id) == []
 
 
+def test_source_identities_are_sent_as_they_are_given(emulator, task_instance, no_waiting):
+    record = [{"source": {"model_id": "people", "field": "email"}, "value": "a@example.com"}]
+    sync = emulator.add_model_sync(duration=0)
+    task_instance(PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, source_identities=[record])).finish()
+    [start] = [one for one in emulator.requests if one.method == "POST"]
+    assert start.body == {"source_identities": [record]}
+
+
 def test_an_invalid_list_is_refused(emulator, task_instance, no_waiting):
     sync = emulator.add_model_sync(duration=0)
     operator = PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, identities=7)
