@@ -102,8 +102,8 @@ def _diagnostics_lines(execution: Execution, diagnostics: Diagnostics) -> Iterat
     for problem in diagnostics.problems[:MAX_SHOWN_ERRORS]:
         yield f"  problem of the sync: {one_line(problem)}"
     if diagnostics.resends_rejected is not None:
-        does = "sends" if diagnostics.resends_rejected else "does not send"
-        yield f"  the next execution {does} the rejected records again"
+        does, unless = ("sends", "") if diagnostics.resends_rejected else ("does not send", ", unless it is a resync")
+        yield f"  the next execution {does} the rejected records again{unless}"
     if diagnostics.records:
         yield "  first records with errors:"
     for record in diagnostics.records:
