@@ -253,5 +253,6 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
         return [replace(each, url=url, sync_name=self._sync_name or None) for each, url in zip(executions, urls)]
 
 
-def _matches(name: str | None, pattern: str | None) -> bool:
-    return not pattern or fnmatchcase(name or "", pattern)
+def _matches(name: str | None, pattern: Any) -> bool:
+    """Tell whether a name matches a pattern, which a native template may have rendered to a number."""
+    return pattern in (None, "") or fnmatchcase(name or "", str(pattern))

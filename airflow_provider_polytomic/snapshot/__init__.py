@@ -55,7 +55,7 @@ class BulkSyncSnapshot:
             snapshot = cls(content["bulk_sync_id"], content["bulk_sync_name"], dict(content["schemas"]))
             known = isinstance(snapshot.bulk_sync_id, str) and all(isinstance(each, str) for each in snapshot.schemas)
             problem = "" if known else "an id is not a text"
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             problem = f"{type(error).__name__}: {error}"
         if problem:
             raise ValueError(

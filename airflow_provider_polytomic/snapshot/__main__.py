@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file, and print what has changed in it."""
     options = _options(arguments)
     try:
-        before = BulkSyncSnapshot.read(options.path) if options.path.exists() else None
+        before = _read_existing(options)
         hook = PolytomicHook(options.conn_id, options.organization_id)
         snapshot = hook.run(current_snapshot(_bulk_sync_id(options, hook, before)))
         snapshot.write(options.path)
@@ -37,6 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line)
     print(f"Wrote {len(snapshot.schemas)} schemas of bulk sync {snapshot.bulk_sync_id} to {options.path}")
     return 0
+
+
+def _read_existing(options: argparse.Namespace) -> BulkSyncSnapshot | None:
+    """Return the snapshot that is to be renewed; None if there is none, or a damaged file that is not needed.
+
+    :raises ValueError: if the file is not a snapshot, and only it could name the bulk sync
+    """
+    try:
+        return BulkSyncSnapshot.read(options.path) if options.path.exists() else None
+    except ValueError:
+        if options.bulk_sync_id or options.bulk_sync_name:
+            return None
+        raise ValueError(f"{options.path} is damaged: add --bulk-sync-id or --bulk-sync-name") from None
 
 
 def _bulk_sync_id(options: argparse.Namespace, hook: PolytomicHook, before: BulkSyncSnapshot | None) -> str:

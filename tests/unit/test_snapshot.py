@@ -76,6 +76,17 @@ class TestCommand:
         assert text in error
         assert not path.exists()
 
+    @pytest.mark.parametrize(
+        "content", ["", "<<<<<<< HEAD\n{}", "{}", "[" * 100_000], ids=["empty", "conflict", "no_fields", "deep"]
+    )
+    def test_a_damaged_file_is_written_again_if_the_bulk_sync_is_named(self, sync, path, capsys, content):
+        path.write_text(content)
+        assert main([str(path)]) == 1
+        assert "is damaged: add --bulk-sync-id or --bulk-sync-name" in capsys.readouterr().err
+        assert path.read_text() == content
+        assert main([str(path), "--bulk-sync-name", "CRM"]) == 0
+        assert BulkSyncSnapshot.read(path).schemas == {"Account": "accounts", "Contact": "Contact"}
+
     def test_the_key_is_nowhere(self, emulator, sync, path, capsys):
         emulator.fault("status", status=500, body={"message": f"the key is {emulator.api_key}"}, count=None)
         assert main([str(path), "--bulk-sync-id", "crm"]) == 1
@@ -104,7 +115,15 @@ class TestFile:
         assert read.assets(host="eu.example.com")["Account"].uri.startswith("polytomic://eu.example.com/bulk/crm/")
 
     @pytest.mark.parametrize(
-        "content", [None, "", "[]", "{}", '{"bulk_sync_id": 1, "bulk_sync_name": "", "schemas": {}}']
+        "content",
+        [
+            None,
+            "",
+            "[]",
+            "{}",
+            pytest.param("[" * 100_000, id="deep"),
+            '{"bulk_sync_id": 1, "bulk_sync_name": "", "schemas": {}}',
+        ],
     )
     def test_another_file_is_refused_with_the_command(self, path, content):
         if content is not None:

@@ -52,6 +52,13 @@ def test_the_list_is_filtered_by_name_state_and_connection(emulator, task_instan
     ]
 
 
+def test_a_pattern_may_be_rendered_natively(emulator, task_instance):
+    emulator.add_model_sync(name="2024")
+    emulator.add_model_sync(name="2025")
+    operator = PolytomicListSyncsOperator(task_id="list", name_pattern=2024)
+    assert [each["name"] for each in task_instance(operator).execute()] == ["2024"]
+
+
 def test_a_refused_api_key_fails_the_task_with_one_message(emulator, task_instance, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection.replace(emulator.api_key, "wrong"))
     with pytest.raises(PolytomicRequestRefused, match="model syncs could not be listed.*401"):
