@@ -34,7 +34,7 @@ class RecordLimits:
     max_deviation: float | None = None
 
     @property
-    def any(self) -> bool:
+    def are_set(self) -> bool:
         """Tell whether there is a limit."""
         return self.min_records is not None or self.max_deviation is not None
 

@@ -103,7 +103,7 @@ class ProgressLogger:
     def polled(self, execution: Execution | None) -> None:
         """Log the answer of a poll; None stands for an execution that does not exist yet."""
         if self._failures:
-            log.info("Polytomic answers again after %d failed polls (%s)", self._failures, self._target)
+            log.info("Polytomic answers again. Failed polls: %d (%s)", self._failures, self._target)
         self._failures = 0
         if execution is None:
             return
@@ -126,7 +126,7 @@ class ProgressLogger:
         if self._logged:
             at = datetime.fromtimestamp(self._polled_at, timezone.utc).isoformat(timespec="seconds")
             last = f"{self._logged[0]} at {at}"
-        log.warning("%d failed polls, last status %s: %s (%s)", self._failures, last, error, self._target)
+        log.warning("Failed polls: %d, last status %s: %s (%s)", self._failures, last, error, self._target)
 
     def _parts(self, execution: Execution) -> Iterator[str]:
         schema = "" if execution.schema is None else f"schema {short_name(one_line(execution.schema))}: "

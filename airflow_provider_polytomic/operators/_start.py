@@ -236,7 +236,7 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
 
     def _find_shortage(self, execution: Execution) -> str | None:
         """Return why an execution that ended well has sent too few records; None if it has not."""
-        if not self._limits.any or not self._criteria.is_met_by(execution):
+        if not self._limits.are_set or not self._criteria.is_met_by(execution):
             return None
         with self._client() as client:
             return client.run(self._limits.find_shortage(execution))

@@ -183,7 +183,7 @@ class _PollFailures:
     def reset(self) -> None:
         """Forget the failures after a successful poll."""
         if self._count:
-            log.info("Reading Polytomic's events again after %d failed polls", self._count)
+            log.info("Reading Polytomic's events again. Failed polls: %d", self._count)
         self._count = 0
         self._logged.clear()
 

@@ -230,4 +230,4 @@ def test_thirty_failed_polls_do_not_end_the_wait(run_dag, emulator):
     run.wait_for_state("success")
     assert len(run.executions) == 1
     assert run.cancel_requests == [0]
-    assert "failed polls" in run.log()
+    assert "Failed polls: " in run.log()

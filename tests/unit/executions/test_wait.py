@@ -198,12 +198,12 @@ def test_failures_are_logged_at_growing_intervals(api: SimulatedApi, caplog: pyt
     last = "2023-11-14T22:14:20+00:00"
     outage = f"GET {api.requests[0][0].path} was answered 503: because of 503"
     assert [record.message for record in caplog.records if record.name.endswith("wait")] == [
-        f"1 failed polls, last status unknown: {outage} ({run})",
-        f"2 failed polls, last status unknown: {outage} ({run})",
-        f"Polytomic answers again after 2 failed polls ({run})",
+        f"Failed polls: 1, last status unknown: {outage} ({run})",
+        f"Failed polls: 2, last status unknown: {outage} ({run})",
+        f"Polytomic answers again. Failed polls: 2 ({run})",
         f"running, 0 records, after 1 min 0 s ({run})",
-        *(f"{number} failed polls, last status running at {last}: {outage} ({run})" for number in (1, 2, 4, 8)),
-        f"Polytomic answers again after 9 failed polls ({run})",
+        *(f"Failed polls: {number}, last status running at {last}: {outage} ({run})" for number in (1, 2, 4, 8)),
+        f"Polytomic answers again. Failed polls: 9 ({run})",
         f"completed, 0 records, after 6 min 0 s ({run})",
     ]
 

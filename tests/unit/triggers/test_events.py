@@ -329,7 +329,7 @@ def test_an_outage_is_logged_once_and_missed_events_are_sent_afterwards(emulator
         growing = growing[1:]
     assert len(growing) >= 6
     assert caplog.text.count("Could not read Polytomic's events") == 1
-    assert caplog.text.count("Reading Polytomic's events again after 8 failed polls") == 1
+    assert caplog.text.count("Reading Polytomic's events again. Failed polls: 8") == 1
 
 
 @needs_asset_watchers
