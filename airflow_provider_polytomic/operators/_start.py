@@ -161,7 +161,8 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
             with translate_api_errors(f"{self._label} could not be started", self._hook):
                 client.run(self._resolve_sync(context))
             saved = state.get_started()
-            self._refuse_own_schedule(client)
+            if self.fail_if_scheduled and not (saved.get("execution_id") or state.attempt.previous_attempts):
+                self._refuse_own_schedule(client)
             started = self._start(client, context, state, latest_end)
             self._log_own_schedule()
             execution = started.execution
@@ -201,11 +202,12 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
             return self._finish(context, execution, schema_results)
 
     def _refuse_own_schedule(self, client: PolytomicClient) -> None:
-        """Fail before a start if Polytomic starts the sync too, and ``fail_if_scheduled`` is set."""
+        """Fail before a first start if Polytomic starts the sync too.
+
+        Later, an execution of the task may be running, which a failure would leave alone.
+        """
         from airflow_provider_polytomic.executions import own_schedule, sync_kind
 
-        if not self.fail_if_scheduled:
-            return
         with self._translate_errors("could not be started"):
             self._found_sync = client.send(sync_kind(self.kind).api.get(self._sync_id))
         if schedule := own_schedule(self._found_sync):

@@ -48,6 +48,19 @@ def test_an_option_makes_it_an_error_before_anything_is_started(kind, task_insta
     assert kind.starts == []
 
 
+def test_a_retry_does_not_leave_its_execution_because_the_sync_has_been_scheduled_meanwhile(
+    kind, task_instance, scheduled, deferred
+):
+    sync_id = scheduled("manual")
+    lost = task_instance(kind.start(sync_id, fail_if_scheduled=True, deferrable=True))
+    with pytest.raises(deferred):
+        lost.execute()
+    attributes = next(one for one in kind.emulator.syncs if one.id == sync_id).attributes
+    attributes["schedule" if kind.name == "model" else "default_schedule"] = {"frequency": "hourly"}
+    assert lost.retry().finish()["outcome"] == "success"
+    assert len(kind.emulator.executions(sync_id)) == 1
+
+
 def test_with_the_option_the_sync_is_requested_once(kind, task_instance, scheduled):
     sync_id = scheduled("manual")
     task_instance(kind.start(sync_id, fail_if_scheduled=True)).finish()
