@@ -23,6 +23,7 @@ QUICK_INTERVAL = 5.0
 QUICK_SIZES = (100,)
 RESULTS = Path(__file__).with_name("results.md")
 FEED = Path(__file__).with_name("feed.md")
+PRICE = Path(__file__).with_name("price.md")
 
 
 def main() -> None:
@@ -38,7 +39,8 @@ def main() -> None:
         part.print(console)
     for line in remarks:
         console.print(f"- {line}")
-    output = options.output or (None if options.quick or options.price else FEED if options.feed else RESULTS)
+    default = FEED if options.feed else PRICE if options.price else RESULTS
+    output = options.output or (None if options.quick else default)
     if output:
         output.write_text(report.markdown(parts, remarks, (before, machine.load())))
         console.print(f"Written: {output}")
@@ -76,9 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--feed", action="store_true", help="measure only the number of waits from which the events feed saves requests"
     )
-    parser.add_argument(
-        "--price", action="store_true", help="measure only the price of a poll: nine minutes; writes no file"
-    )
+    parser.add_argument("--price", action="store_true", help="measure only the price of a poll: nine minutes")
     parser.add_argument("--earlier", metavar="COMMIT", help="compare the price of a poll with that at this commit")
     parser.add_argument("--waits", type=int, nargs="+", help="numbers of waits (default: 1 100 1000 5000)")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, help="default: all")

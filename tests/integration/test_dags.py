@@ -8,6 +8,8 @@ from datetime import datetime, timezone
 
 import pytest
 
+from tests.support.scripted_server import Server, answer
+
 CHAINED = ("During handling of the above exception", "direct cause of the following exception")
 VOLATILE = ("sync_id", "execution_id", "created_at", "started_at", "completed_at")
 
@@ -102,6 +104,13 @@ class TestBadInput:
         assert found.result()["errors"][0] == "the target is full"
 
 
+def test_no_advice_is_to_retry_the_failed_schemas_where_the_task_does(fails, emulator, everything_stored):
+    sync = emulator.add_bulk_sync(schemas=[{"id": "contact", "outcome": "failed"}, {"id": "account"}])
+    fails("retry_of_failed_schemas", sync.id, ["clear the task, which syncs all schemas"])
+    assert b"set retry_failed_schemas=True" not in everything_stored()
+    fails("start_bulk_worker", sync.id, ["set retry_failed_schemas=True"])
+
+
 @pytest.mark.parametrize("mode", MODES)
 class TestBadConnection:
     def test_a_refused_key(self, fails, emulator, monkeypatch, mode):
@@ -109,6 +118,14 @@ class TestBadConnection:
         defined = {"conn_type": "polytomic", "host": emulator.url, "password": key}
         monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
         fails(f"start_model_{mode}", "some-sync", ["401", "check that the API key", "polytomic_default"], key)
+
+    def test_a_refused_key_in_the_form_of_an_old_version(self, fails, emulator, monkeypatch, mode):
+        server = Server()
+        server.answers(answer({"error": {"message": "invalid or unknown API key"}}, 401))
+        defined = {"conn_type": "polytomic", "host": server.url, "password": emulator.api_key}
+        monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", json.dumps(defined))
+        fails(f"start_model_{mode}", "some-sync", ["401: invalid or unknown API key"])
+        server.close()
 
     def test_an_unreachable_host(self, fails, emulator, monkeypatch, mode):
         with socket.socket() as listener:

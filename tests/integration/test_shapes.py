@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timezone
 
 import pytest
+
+from tests.integration.conftest import plain
 
 
 @pytest.fixture
@@ -117,3 +121,16 @@ def test_no_error_is_logged_for_a_link_that_was_never_written(run_dag, emulator,
     assert run_dag(dag_id, sync_id=sync.id).state == "success"
     assert "XCom not found" not in logged()
     assert "XCOM_NOT_FOUND" not in logged()
+
+
+def test_the_event_of_an_outlet_has_the_fields_of_an_event_of_a_watcher(run_dag, database, emulator):
+    emulator.add_samples()
+    run = run_dag("example_polytomic_assets")
+    assert run.state == "success"
+    with closing(sqlite3.connect(database)) as connection:
+        [table] = connection.execute("SELECT name FROM sqlite_master WHERE name IN ('asset_event', 'dataset_event')")
+        rows = connection.execute(f"SELECT extra FROM {table[0]} ORDER BY id DESC LIMIT 2")
+        extras = [plain(extra) for (extra,) in rows]
+    for extra in extras:
+        assert extra["execution_id"] == extra["payload"]["execution_id"] == run.result("sync")["execution_id"]
+        assert extra["payload"]["counts"] == extra["counts"]

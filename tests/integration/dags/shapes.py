@@ -164,3 +164,6 @@ with shape("hook_in_tasks") as hook_in_tasks:
 
 with shape("id_as_uuid") as id_as_uuid:
     PolytomicStartSyncOperator(task_id="task", sync_id=UUID("00000000-0000-4000-8000-000000000001"))  # type: ignore[arg-type]
+
+with shape("retry_of_failed_schemas") as retry_of_failed_schemas:
+    PolytomicStartBulkSyncOperator(task_id="task", bulk_sync_id=SYNC_ID, retry_failed_schemas=True)
