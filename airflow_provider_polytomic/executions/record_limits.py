@@ -8,6 +8,7 @@ from statistics import median
 
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow
+from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.history import list_executions
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
@@ -38,10 +39,13 @@ class RecordLimits:
         """Tell whether there is a limit."""
         return self.min_records is not None or self.max_deviation is not None
 
-    def find_shortage(self, execution: Execution) -> Flow[str | None]:
+    def find_shortage(self, execution: Execution, *, may_be_retried: bool = False) -> Flow[str | None]:
         """Return why an ended execution has sent too few records, as the end of a sentence about the sync.
 
+        :param may_be_retried: whether to raise an error that another attempt may not meet, instead of skipping the
+            check: an earlier attempt may have failed because of the same execution
         :return: None if it has not, or if there are too few executions before to compare with
+        :raises PolytomicError: if so
         """
         sent = execution.records_written
         if self.min_records is not None and sent < self.min_records:
@@ -51,6 +55,8 @@ class RecordLimits:
         try:
             before = yield from _records_before(execution)
         except PolytomicError as error:
+            if may_be_retried and is_transient(error):
+                raise
             log.warning("Skipped the check of max_deviation: the executions before are not known: %s", error)
             return None
         if len(before) < MIN_COMPARED_EXECUTIONS:
@@ -61,11 +67,11 @@ class RecordLimits:
             )
             return None
         usual = median(before)
-        if sent >= usual * (1 - self.max_deviation):
+        if sent >= usual or (usual - sent) / usual <= self.max_deviation:  # exact where a product is rounded
             return None
         return (
-            f"has sent {sent} records, more than max_deviation={self.max_deviation:g} below {usual:g}, the median of "
-            f"the {len(before)} successful executions before"
+            f"has sent {sent} records, more than max_deviation={self.max_deviation:g} below {usual:.15g}, the median "
+            f"of the {len(before)} successful executions before"
         )
 
 

@@ -69,7 +69,9 @@ class StartOnceOperator(CancelOnKillOperator):
 
     def _is_followed(self, execution: Execution) -> Flow[bool]:
         """Tell whether a later attempt starts another execution after an ended one."""
-        return not self._criteria.is_met_by(execution) or bool((yield from self._limits.find_shortage(execution)))
+        if not self._criteria.is_met_by(execution):
+            return True
+        return bool((yield from self._limits.find_shortage(execution, may_be_retried=True)))
 
     def _previous_schema_results(self, previous_executions: Sequence[Execution]) -> list[SchemaResult]:
         """Return the schema results of earlier executions that belong to the result."""

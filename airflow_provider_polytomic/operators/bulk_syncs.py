@@ -187,7 +187,7 @@ class PolytomicStartBulkSyncOperator(BaseStartOperator):
         }
 
     def _is_followed(self, execution: Execution) -> Flow[bool]:
-        if self.retry_failed_schemas:  # An execution for some schemas sends fewer records.
+        if self.retry_failed_schemas and self._uncompleted_schemas([execution]):  # Some schemas send fewer records.
             return not self._criteria.is_met_by(execution)
         return (yield from super()._is_followed(execution))
 

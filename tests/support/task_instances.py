@@ -38,7 +38,7 @@ class StateStore:
 
     def get(self, key: str) -> Any:
         self._check()
-        return self.values.get(key)
+        return json.loads(json.dumps(self.values.get(key)))
 
     def set(self, key: str, value: Any) -> None:
         self._check()

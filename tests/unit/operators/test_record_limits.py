@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_polytomic.exceptions import PolytomicRunIncomplete
+from airflow_provider_polytomic.exceptions import PolytomicRunIncomplete, PolytomicUnavailable
 from airflow_provider_polytomic.executions.record_limits import MIN_COMPARED_EXECUTIONS
 from airflow_provider_polytomic.operators.bulk_syncs import PolytomicStartBulkSyncOperator
 
@@ -101,6 +101,16 @@ def test_a_list_without_numbers_is_completed_by_single_requests(build, kind, thi
         task.finish()
 
 
+@pytest.mark.parametrize(("share", "records"), [(0.7, 30), (0.29, 71), (0.35, 65)])
+def test_a_number_that_is_just_as_far_below_the_median_as_allowed_is_enough(build, share, records):
+    assert build([records], before=[100, 100, 100], max_deviation=share).finish()["records_sent"] == records
+
+
+def test_the_message_has_all_digits_of_the_median(build):
+    with pytest.raises(PolytomicRunIncomplete, match="below 1234567, the median of the 3 successful executions before"):
+        build([1], before=[1234567] * 3, max_deviation=0.5).finish()
+
+
 def test_with_fewer_executions_before_there_is_no_check(build, logged):
     before = [100] * (MIN_COMPARED_EXECUTIONS - 1)
     assert build([1], before=before, max_deviation=0.5).finish()["records_sent"] == 1
@@ -112,6 +122,23 @@ def test_a_history_that_cannot_be_read_is_no_failure(build, kind, logged):
     kind.emulator.fault("status", status=403, count=None, method="GET", path="/**/executions")
     assert task.finish()["records_sent"] == 1
     assert "Skipped the check of max_deviation: the executions before are not known" in logged()
+
+
+@pytest.mark.parametrize("with_store", [False, True], ids=["without_store", "with_store"])
+def test_a_retry_does_not_accept_the_failed_execution_while_the_history_cannot_be_read(
+    build, kind, state_store, with_store
+):
+    task = build([10, 90], before=[100, 100, 100], max_deviation=0.5)
+    if with_store:
+        task.context["task_state_store"] = state_store
+    with pytest.raises(PolytomicRunIncomplete):
+        task.finish()
+    kind.emulator.fault("status", status=503, count=None, method="GET", path="/**/executions")
+    with pytest.raises(PolytomicUnavailable):
+        task.retry().finish()
+    kind.emulator.clear_faults()
+    assert task.retry().finish()["records_sent"] == 90
+    assert len(kind.emulator.executions(kind.emulator.syncs[0].id)) == 5
 
 
 def test_who_does_not_ask_sends_no_request(build, kind):
@@ -145,3 +172,22 @@ def test_a_retry_of_failed_schemas_counts_the_schemas_of_all_attempts(emulator, 
     assert task.retry().finish()["records_sent"] == 100
     task.retry().finish()
     assert len(emulator.executions(sync.id)) == 2, "the second one alone has sent less, and is found again"
+
+
+def test_a_retry_after_too_few_records_of_all_schemas_syncs_them_all(emulator, task_instance, deferrable):
+    deal = {"id": "deal", "records": 0}
+    sync = emulator.add_bulk_sync(duration=60, schemas=[{"id": "contact", "records": 9}, deal])
+    operator = PolytomicStartBulkSyncOperator(
+        task_id="sync",
+        bulk_sync_id=sync.id,
+        retry_failed_schemas=True,
+        min_records=10,
+        deferrable=deferrable,
+        retries=1,
+    )
+    task = task_instance(operator)
+    with pytest.raises(PolytomicRunIncomplete, match="has sent 9 records"):
+        task.finish()
+    emulator.plan(sync.id, schemas=[{"id": "contact", "records": 10}, deal])
+    assert task.retry().finish()["records_sent"] == 10
+    assert [execution.request.get("schemas") for execution in emulator.executions(sync.id)] == [None, None]
