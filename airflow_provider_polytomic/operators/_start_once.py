@@ -85,7 +85,7 @@ class StartOnceOperator(CancelOnKillOperator):
 
         with self._translate_errors("could not be started"):
             client.run(self._with_advice(self._check_request()))
-        attempt = state.attempt
+        attempt, saved = state.attempt, state.get_started()
         request = StartRequest(
             kind=self.kind,
             sync_id=self._sync_id,
@@ -96,7 +96,7 @@ class StartOnceOperator(CancelOnKillOperator):
             parameters=self._request_body,
             if_running=self.if_running,
             is_followed=self._is_followed,
-            known_execution_id=state.get_started().get("execution_id"),
+            known_execution_id=saved.get("execution_id") if saved.get("sync_id") == self._sync_id else None,
             answer_timeout=answer_timeout(self.timeout, float("inf")),
         )
         while True:

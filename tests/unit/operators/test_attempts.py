@@ -27,6 +27,19 @@ def context(request, state_store):
     return {"task_state_store": state_store} if request.param else {}
 
 
+def test_a_retry_with_another_sync_does_not_take_the_execution_of_the_first_one_for_its_own(
+    kind, task_instance, state_store, deferred
+):
+    first, second = kind.add(duration=NEVER), kind.add(duration=0)
+    task = task_instance(kind.start(first, deferrable=True, retries=1), task_state_store=state_store)
+    with pytest.raises(deferred):
+        task.execute()
+    task.task = task.context["task"] = kind.start(second, retries=1)
+    assert task.retry().finish()["sync_id"] == second
+    [execution] = kind.emulator.executions(first)
+    assert [one.path for one in kind.emulator.requests if second in one.path and execution.id in one.path] == []
+
+
 class TestEditedRetries:
     @pytest.mark.parametrize("policy", ["wait", "join", "fail", "skip"])
     def test_a_retry_after_a_lost_worker_finds_its_execution(self, kind, task_instance, deferred, context, policy):
