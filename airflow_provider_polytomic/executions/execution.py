@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
+from airflow_provider_polytomic.api.decoding import MAX_INTEGER
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncExecution
 from airflow_provider_polytomic.api.redaction import one_line, redact
 from airflow_provider_polytomic.executions.outcome import (
@@ -98,7 +99,7 @@ class Execution:
         counts = self.counts
         written = counts["insert"] + counts["update"] + counts["upserts"] + counts["delete"]
         of_schemas = sum(max(0, row["record_count"] - row["error_count"]) for row in self.schemas)
-        return written or max(0, of_schemas, counts["total"] - counts["error"])
+        return min(max(0, written) or max(0, of_schemas, counts["total"] - counts["error"]), MAX_INTEGER)
 
     @property
     def canceling(self) -> bool:

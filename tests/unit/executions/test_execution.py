@@ -335,3 +335,21 @@ def test_results_that_are_stored_together_share_the_size():
     together = json.dumps([execution.result(200)] * 200)
     assert len(together) < 8 * 1024 * 1024
     assert len(execution.result(8)["schemas"]) == len(execution.result()["schemas"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "sent"),
+    [
+        ("model", {"counts": {"insert": 2**63 - 1, "update": 1}}, 2**63 - 1),
+        ("model", {"counts": {"total": 2**63 - 1, "error": -1}}, 2**63 - 1),
+        ("model", {"counts": {"total": -1, "insert": -5}}, 0),
+        ("bulk", {"schemas": [{"schema": name, "record_count": 2**63 - 1} for name in "ab"]}, 2**63 - 1),
+    ],
+)
+def test_the_number_of_records_sent_is_one_that_can_be_stored(kind, answer, sent):
+    payload = {"id": "e", "status": "completed", **answer}
+    if kind == "model":
+        execution = Execution.of_model_sync("s", SyncExecution.model_validate(payload))
+    else:
+        execution = Execution.of_bulk_sync("s", BulkSyncExecution.model_validate(payload))
+    assert execution.result()["records_sent"] == sent
