@@ -366,15 +366,12 @@ def _execution_of_summary(status: Any, execution_id: str) -> Execution:
     """Return the execution that the status of a bulk sync shows; all its schemas are of this one."""
     starts = [schema.started_at for schema in status.schemas if schema.started_at]
     ends = [schema.completed_at for schema in status.schemas]
-    answer = BulkSyncExecution(
+    answer = BulkSyncExecution.of_schemas(
+        status.schemas,
         id=execution_id,
         status=status.status,
         started_at=min(starts, default=None),
         completed_at=max(end for end in ends if end) if ends and all(ends) else None,
-        record_count=sum(schema.record_count for schema in status.schemas),
-        error_count=sum(schema.error_count for schema in status.schemas),
-        warning_count=sum(schema.warning_count for schema in status.schemas),
-        schemas=status.schemas,
     )
     execution = Execution.of_bulk_sync(status.sync_id, answer)
     return execution if execution.outcome.final else replace(execution, completed_at=None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import AliasChoices, Field
 
+from airflow_provider_polytomic.api.decoding import MAX_INTEGER, MIN_INTEGER
 from airflow_provider_polytomic.api.models.base import (
     Count,
     Integer,
@@ -79,6 +81,15 @@ class BulkSyncExecution(StartedExecution):
     is_resync: Lenient[bool] = None
     is_partial: Lenient[bool] = None
     schemas: NullableList[BulkSchemaExecution] = Field(default_factory=list)
+
+    @classmethod
+    def of_schemas(cls, schemas: Sequence[BulkSchemaExecution], **fields: Any) -> BulkSyncExecution:
+        """Return an execution with the numbers of its schemas added up, within the range of each number."""
+        counts = {
+            name: max(MIN_INTEGER, min(sum(getattr(schema, name) for schema in schemas), MAX_INTEGER))
+            for name in ("record_count", "error_count", "warning_count")
+        }
+        return cls(schemas=list(schemas), **counts, **fields)
 
 
 class SyncStatus(Model):

@@ -139,13 +139,6 @@ def _is_running(ref: ExecutionRef, row: BulkSyncSummary) -> bool:
 def _execution(ref: ExecutionRef, row: BulkSyncSummary) -> Execution:
     """Build the execution from what a row shows of it."""
     own = [schema for schema in row.schemas if schema.execution_id == ref.execution_id]
-    answer = BulkSyncExecution(
-        id=ref.execution_id,
-        status=row.status,
-        record_count=sum(schema.record_count for schema in own),
-        error_count=sum(schema.error_count for schema in own),
-        warning_count=sum(schema.warning_count for schema in own),
-        schemas=own,
-    )
+    answer = BulkSyncExecution.of_schemas(own, id=ref.execution_id, status=row.status)
     starts = [schema.started_at for schema in own if schema.started_at]
     return replace(Execution.of_bulk_sync(ref.sync_id, answer), started_at=min(starts, default=None))

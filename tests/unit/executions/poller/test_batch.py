@@ -73,6 +73,12 @@ def test_not_certainly_running(row: BulkSyncSummary):
     assert ask(Batch(), [OWNED], row) == {}
 
 
+@pytest.mark.parametrize("count", [2**63 - 1, -(2**63)])
+def test_the_numbers_of_its_schemas_are_added_up_within_64_bits(count: int):
+    row = shown("running", ("owned", "running"), ("owned", "running"), count=count)
+    assert ask(Batch(), [OWNED], row)[OWNED].counts["total"] == count
+
+
 def test_two_executions_of_one_sync():
     after = ExecutionRef("bulk", "sync", "after")
     assert list(ask(Batch(), [OWNED, after], shown("running", ("after", "running")))) == [after]
