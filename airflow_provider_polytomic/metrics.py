@@ -1,4 +1,4 @@
-"""The metrics of the provider, and the interface of what records them."""
+"""Metrics of the provider, and the interface of the classes that record them."""
 
 from __future__ import annotations
 

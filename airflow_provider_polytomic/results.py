@@ -1,4 +1,4 @@
-"""Types of what tasks, the hook and the clients return for an execution.
+"""Types of the results of executions that tasks, the hook and the clients return.
 
 .. code-block:: python
 
@@ -38,7 +38,7 @@ class SchemaResult(TypedDict):
 
     * ``schema`` (str): id of the schema
     * ``output_name`` (str or None): name of the schema in the destination
-    * ``status`` (str): status of the schema, as Polytomic says it
+    * ``status`` (str): status of the schema, as Polytomic reports it
     * ``status_message`` (str or None): Polytomic's message about the status, redacted
     * ``record_count``, ``error_count``, ``warning_count`` (int): records read, and those with errors and warnings
     * ``started_at``, ``completed_at`` (str or None): times in ISO 8601, UTC
@@ -67,7 +67,7 @@ class SchemaSensorResult(SchemaResult):
 
 
 class LeftOut(TypedDict, total=False):
-    """Say what a result leaves out, if it leaves anything out.
+    """Describe the schemas that a result leaves out.
 
     * ``schemas_left_out`` (int): number of schemas that are not in ``schemas``
     """
@@ -76,7 +76,7 @@ class LeftOut(TypedDict, total=False):
 
 
 class RecordNumbers(TypedDict, total=False):
-    """Say how many records an ended execution has sent, where Polytomic tells it.
+    """Describe how many records an ended execution has sent; a number that is not known is absent.
 
     * ``records_sent`` (int): records that reached the target
     * ``records_expected`` (int): records that the execution of a model sync had to send
@@ -90,8 +90,8 @@ class ExecutionResult(LeftOut, RecordNumbers):
     """Describe an execution as JSON: what a task pushes to XCom and what crosses the trigger boundary.
 
     * ``kind`` (``model`` or ``bulk``), ``sync_id``, ``execution_id`` (str): the sync and its execution
-    * ``sync_name`` (str or None): name of the sync; None where Polytomic does not tell it
-    * ``status`` (str): status of the execution, as Polytomic says it
+    * ``sync_name`` (str or None): name of the sync; None if it is not known
+    * ``status`` (str): status of the execution, as Polytomic reports it
     * ``outcome`` (str): ``success``, ``partial``, ``failed``, ``canceled`` or ``running``
     * ``created_at``, ``started_at``, ``completed_at`` (str or None): times in ISO 8601, UTC
     * ``counts`` (dict of int): records as ``total``, ``insert``, ``update``, ``upserts``, ``delete``, ``error`` and

@@ -195,7 +195,7 @@ def set_upstream_from(operator: BaseOperator, value: Any) -> None:
 
 
 def core_timetable(timetable: Any) -> Any:
-    """Return a timetable that tells its schedule points, which a timetable of a DAG file does up to Airflow 3.1."""
+    """Return a timetable that can compute its schedule points; up to Airflow 3.1, the timetable itself can."""
     try:
         from airflow.serialization.encoders import coerce_to_core_timetable
     except ImportError:

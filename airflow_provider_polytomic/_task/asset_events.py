@@ -78,7 +78,7 @@ def _emit_alias_events(
 
 
 def _updated_schemas(task: BaseOperator, execution: Execution) -> Iterator[SchemaResult]:
-    """List the results of the schemas that have an event: one for each, although the answer may repeat a schema."""
+    """List the results of the schemas that have an event: one for each, although the response may repeat a schema."""
     for schema in dict.fromkeys(row["schema"] for row in execution.schemas):
         row = _updated_schema(task, execution, schema)
         if schema and row:
@@ -126,7 +126,7 @@ def _parse(outlet: Any) -> AssetUri | None:
 
 
 def _is_of(asset: AssetUri, task: Any, execution: Execution) -> bool:
-    """Tell whether an asset is that of the sync of an execution, or of one of its schemas."""
+    """Return whether an asset is that of the sync of an execution, or of one of its schemas."""
     organizations = (asset.organization_id, _organization_of(task))
     same_organization = None in organizations or len(set(organizations)) == 1
     return same_organization and (asset.kind, asset.sync_id) == (execution.kind, execution.sync_id)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api import PolytomicClient
 
 MIN_ANSWER_TIMEOUT = 5.0
-"""Seconds that Polytomic has for an answer, however short the timeout of a task is."""
+"""Seconds that Polytomic has for a response, however short the timeout of a task is."""
 
 
 class ClientTask:
@@ -34,7 +34,7 @@ class ClientTask:
 
 
 def answer_timeout(timeout: float | None, maximum: float) -> float:
-    """Return the seconds to wait for an answer of Polytomic: the timeout of the task, within limits.
+    """Return the seconds to wait for a response of Polytomic: the timeout of the task, within limits.
 
     :param timeout: timeout of the task in seconds; None for none
     :param maximum: upper limit in seconds

@@ -135,7 +135,7 @@ def _problems_of(kind: str, sync_id: str, hook: PolytomicHook) -> list[str]:
 
 
 def find_diagnostics(execution: Execution, task: Any) -> Diagnostics:
-    """Return what else Polytomic knows about an unsuccessful execution, as far as it answers in time.
+    """Return what else Polytomic knows about an unsuccessful execution, as far as it responds in time.
 
     :param task: an operator or sensor, with which this shares the settings of the sync
     """
@@ -251,7 +251,7 @@ def timeout_error(context: Context, execution: Execution, steps: Sequence[str], 
     """Push the result of an execution that has exceeded its timeout, and return the exception.
 
     :param steps: what to do next if it has not ended or was canceled
-    :param answers: whether Polytomic answers, so that there may be diagnostics
+    :param answers: whether Polytomic responds, so that there may be diagnostics
     """
     from airflow_provider_polytomic.executions import Diagnostics, Outcome
 

@@ -3,7 +3,7 @@
 Airflow ends a process or a trigger for many reasons. A person marked or cleared the task, or failed or deleted its DAG
 run. A worker is drained, its heartbeats failed, or its supervisor received SIGTERM. A triggerer stops, or its triggers
 were reassigned because it missed its heartbeats. Only the reasons of the first kind may cancel the execution, and
-Airflow does not tell which one it is: the signal is the same, and 3.3.0 to 3.3.2 call ``on_kill`` of a reassigned
+Airflow does not report the reason: the signal is the same, and 3.3.0 to 3.3.2 call ``on_kill`` of a reassigned
 trigger too.
 
 So the guard asks for the state of the task instance:
@@ -44,10 +44,10 @@ from airflow_provider_polytomic.results import Ownership
 log = logging.getLogger(__name__)
 
 SHUTDOWN_GUARD_TIMEOUT = 18.0
-"""Seconds to wait for the answer when the process may be stopping, which must not be delayed."""
+"""Seconds to wait for the response when the process may be stopping, which must not be delayed."""
 
 GUARD_TIMEOUT = 60.0
-"""Seconds to wait for the answer otherwise: the first request of a triggerer takes seconds, more on a busy machine."""
+"""Seconds to wait for the response otherwise: the first request of a triggerer takes seconds."""
 
 KILLED_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed", "restarting"})
 """States of a task that is over or was cleared."""
@@ -79,7 +79,7 @@ class WaitingAttempt:
 async def was_killed_in_trigger(attempt: WaitingAttempt, timeout: float) -> bool:
     """Return whether the task of a trigger was killed; False if that cannot be decided.
 
-    :param timeout: seconds to wait for the answer
+    :param timeout: seconds to wait for the response
     """
     request = asyncio.ensure_future(stored_task_instance_in_trigger(attempt, EXECUTION_XCOM_KEY))
     answered, _ = await asyncio.wait({request}, timeout=timeout)
@@ -95,7 +95,7 @@ async def was_killed_in_trigger(attempt: WaitingAttempt, timeout: float) -> bool
 def was_killed_in_worker(attempt: WaitingAttempt, timeout: float) -> bool:
     """Return whether the task of this worker was killed; False if that cannot be decided.
 
-    :param timeout: seconds to wait for the answer
+    :param timeout: seconds to wait for the response
     """
     log.info("Asking Airflow whether the task was killed; unless it was, %s goes on", attempt.execution_id)
 
@@ -127,7 +127,7 @@ def _decide(attempt: WaitingAttempt, stored: StoredTaskInstance, waiting_state: 
     """Return whether the task was killed.
 
     :param waiting_state: state of the task while this process waited for the execution
-    :raises TaskStateUnknown: if the state does not tell
+    :raises TaskStateUnknown: if the state does not decide it
     """
     if not stored.exists or stored.state in KILLED_STATES:
         return True

@@ -1,7 +1,7 @@
 """Find the schedule point before a DAG run's own, which is the default of ``completed_after`` and ``since``.
 
-The DAG run of 02:00 counts what has completed since 02:00 of the day before. In Airflow 2 that is the start of its data
-interval. The data interval of Airflow 3 has no width by default, so there the timetable tells it.
+For the DAG run of 02:00 of a daily DAG, that is 02:00 of the day before. On Airflow 2 it is the start of the data
+interval. On Airflow 3 the data interval has no width by default, so the timetable computes it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _before(context: Mapping[str, Any]) -> datetime | None:
 
 
 def _previous_point(timetable: Any, moment: datetime) -> datetime | None:
-    """Return the last schedule point before a moment; None if the timetable does not tell it."""
+    """Return the last schedule point before a moment; None if the timetable cannot compute it."""
     import pendulum
 
     inner = getattr(timetable, "_timetables", None) or [getattr(timetable, "timetable", None)]
@@ -77,7 +77,7 @@ def _is_by_hand(dag_run: Any) -> bool:
 
 
 def _previous_dag_run(context: Mapping[str, Any], *, scheduled: bool = False) -> datetime | None:
-    """Return the schedule point of the previous DAG run; None if there is none, or Airflow does not tell it.
+    """Return the schedule point of the previous DAG run; None if there is none, or it cannot be requested.
 
     :param scheduled: whether a run by hand does not count
     """

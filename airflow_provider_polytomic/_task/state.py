@@ -109,7 +109,7 @@ class Attempt:
 def _was_cleared(
     saved: Mapping[str, Any], facts: Mapping[str, Any], attempts: Collection[int], attempts_if_cleared: int
 ) -> bool:
-    """Tell whether the task instance was cleared since an attempt has saved its facts.
+    """Return whether the task instance was cleared since an attempt has saved its facts.
 
     ``max_tries`` remains the same if ``retries`` was lowered by just the number of attempts before the clear. The clear
     of another task of the DAG run changes the ``clear_number``, too. If ``retries`` was lowered between that attempt

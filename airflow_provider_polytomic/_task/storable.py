@@ -1,6 +1,6 @@
-"""Check what leaves for Airflow, before Airflow stores it in a database or sends it to another of its processes.
+"""Check values before Airflow stores them in a database or sends them to another of its processes.
 
-Answers are cleaned when they are decoded (``api/decoding.py``), so the check fails only for what came another way.
+Responses are cleaned when they are decoded (``api/decoding.py``), so the check fails only for values from elsewhere.
 Without it, such a value ends the triggerer, and again after each restart.
 """
 

@@ -38,7 +38,7 @@ def as_id(value: Any, name: str) -> str:
 
 
 def is_templated(value: Any) -> bool:
-    """Tell whether a value is known only when the task runs."""
+    """Return whether a value is known only when the task runs."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, Mapping):

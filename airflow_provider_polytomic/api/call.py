@@ -100,17 +100,17 @@ class Call(Generic[T]):
 
     @property
     def idempotent(self) -> bool:
-        """Tell whether sending it twice has the effect of sending it once, because of its method or its key."""
+        """Return whether sending it twice has the effect of sending it once, because of its method or its key."""
         return self.method in ("GET", "PUT", "DELETE") or self.idempotency_key is not None
 
     @property
     def destructive(self) -> bool:
-        """Tell whether it deletes something."""
+        """Return whether it deletes something."""
         return self.method == "DELETE"
 
     @property
     def enveloped(self) -> bool:
-        """Tell whether the model is read from the ``data`` field of the response, not from all of it."""
+        """Return whether the model is read from the ``data`` field of the response, not from all of it."""
         return getattr(self.model, "enveloped", True)
 
     def without_retries(self) -> Call[T]:
@@ -168,7 +168,7 @@ class Call(Generic[T]):
 def first_page(call: Call[Listing[M]]) -> Call[Listing[M]]:
     """Return a call for a list.
 
-    :raises TypeError: If the answer to the call is not a list.
+    :raises TypeError: If the response to the call is not a list.
     """
     if not (isinstance(call, Call) and isinstance(call.model, type) and issubclass(call.model, Listing)):
         raise TypeError("pages() takes the call of a list, such as syncs.list(); send(…) any other call, run(…) a flow")

@@ -242,7 +242,7 @@ def build(name: str, arguments: Mapping[str, Any]) -> Call[Any]:
 
 
 def answer(call: Call[Any], *, key_facts: Sequence[str | int | None] = (), attempts_before: int = 0) -> Flow[Any]:
-    """Send a call and return its answer as plain JSON without secrets; a list has the rows of all its pages.
+    """Send a call and return its response as plain JSON without secrets; a list has the rows of all its pages.
 
     :param call: Call of an operation.
     :param key_facts: Facts that make its Idempotency-Key, see :func:`~.provisioning.send_once`; default no key.

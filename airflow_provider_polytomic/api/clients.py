@@ -179,7 +179,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
 
         :param call: Call of a list, such as ``syncs.list()``.
         :raises PolytomicError: If the last request for a page fails.
-        :raises TypeError: If the answer to the call is not a list.
+        :raises TypeError: If the response to the call is not a list.
         """
         following: Call[Any] | None = first_page(call)
         while following is not None:

@@ -158,7 +158,7 @@ def checked_address(address: str, allow_http: bool, carries: str = "key") -> str
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is that of this host, however it is spelled."""
+    """Return whether a host name or address is that of this host, however it is spelled."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -169,7 +169,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_short_loopback(host: str) -> bool:
-    """Tell whether a host is a spelling like 127.1, which only the resolver of the operating system reads."""
+    """Return whether a host is a spelling like 127.1, which only the resolver of the operating system reads."""
     try:
         return socket.inet_aton(host)[0] == 127 and " " not in host
     except (OSError, ValueError):

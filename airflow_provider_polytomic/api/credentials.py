@@ -1,4 +1,4 @@
-"""Go on with the present API key after a 401: keys are rotated while executions are waited for."""
+"""Continue with the current API key after a 401: a key may be rotated during a wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 KEY_LOOKUP_INTERVAL = 10.0
-"""Seconds for which requests that are refused together share one look-up of the API key."""
+"""Seconds for which requests that are refused together share one lookup of the API key."""
 
 REFUSED_KEY_PAUSE = 3.0
 """Seconds after which a refused key that is still the present one is sent once more."""
@@ -27,7 +27,7 @@ REFUSED_KEY_PAUSE = 3.0
 class ReadKeyAgain(Pause):
     """Let the client read its API key again, unless it has done so since the request was sent.
 
-    The asynchronous client does so in a task of its own: Airflow 3.0 and 3.1 do not survive a look-up that is canceled.
+    The asynchronous client does so in a task of its own: Airflow 3.0 and 3.1 do not survive a lookup that is canceled.
 
     :param used: Settings of the request that was refused.
     """

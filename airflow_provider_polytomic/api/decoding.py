@@ -1,7 +1,7 @@
 """Decode JSON and texts from outside to values that Airflow can store, whatever the sender wrote.
 
-The API client, the reader of the webhook and the readers of files call these functions, so that no other code has to
-distrust a decoded value: texts are valid Unicode without control characters, numbers are finite and have at most 64
+The API client, the reader of the webhook and the readers of files call these functions, so that other code can
+rely on a decoded value: texts are valid Unicode without control characters, numbers are finite and have at most 64
 bits, and size and depth are bounded.
 """
 
@@ -15,7 +15,7 @@ import zlib
 from typing import Any, NoReturn
 
 MAX_CONTENT = 64 * 1024 * 1024
-"""Bytes of one answer, after decompression."""
+"""Bytes of one response, after decompression."""
 
 MAX_TEXT = 2 * 1024 * 1024
 """Characters of one text; a longer one is cut. The longest text of the API is a proxied response of 1 MiB."""

@@ -148,7 +148,7 @@ class PolytomicTransportError(PolytomicError):
 class PolytomicResponseError(PolytomicError):
     """A response that the API does not document: not JSON, truncated, a redirect, or of another shape.
 
-    A refusal (4xx) that is not the API's own is one, too: a proxy that answers 404 says nothing about an execution.
+    So is a refusal (4xx) that is not the API's own: a 404 of a proxy says nothing about an execution.
 
     :param transient: False if a retry would get the same response.
     :param is_json: True if the response is JSON, so that it comes from the API and not from a proxy.
@@ -191,7 +191,7 @@ _ERROR_FIELDS: dict[str, type] = {"key": str, "message": str, "metadata": dict, 
 
 
 def is_api_error(status_code: int, body: Any, headers: Mapping[str, str]) -> bool:
-    """Tell whether an error response is the API's own, and not that of a proxy or a load balancer in front of it.
+    """Return whether an error response is the API's own, and not that of a proxy or a load balancer in front of it.
 
     The API documents an object with ``key``, ``message``, ``metadata`` and ``status``, all optional; an older form is
     ``{"error": {"message": "…"}}``. An object with other fields or without any text counts only with the header
@@ -213,7 +213,7 @@ def is_api_error(status_code: int, body: Any, headers: Mapping[str, str]) -> boo
 
 
 def is_proxy_refusal(error: PolytomicError) -> bool:
-    """Tell whether a proxy has refused the user or the password that it was given: 407."""
+    """Return whether a proxy has refused the user or the password that it was given: 407."""
     tunnel_refused = isinstance(error, PolytomicTransportError) and "ProxyError: 407" in str(error)
     return tunnel_refused or getattr(error, "status_code", None) == 407
 

@@ -1,4 +1,4 @@
-"""Write down what takes more than one request, without I/O.
+"""Describe operations of more than one request, without I/O.
 
 A flow is a generator, as httpx calls the same device in ``auth_flow``. It yields calls and pauses. Each call evaluates
 to its response or raises its error; the generator's return value is the result of the flow. The clients run flows:

@@ -56,7 +56,7 @@ class RateLimiter:
         return self._blocked_until - now
 
     def has_room(self, now: float) -> bool:
-        """Tell whether a best-effort call may be sent; half of the burst is reserved for the other calls."""
+        """Return whether a best-effort call may be sent; half of the burst is reserved for the other calls."""
         return now >= max(self._used_until - self._burst / 2, self._cooldown_until)
 
 

@@ -137,7 +137,7 @@ def _is_masked(value: Any) -> bool:
 
 
 def _is_schema(value: Any) -> bool:
-    """Tell whether a value is the JSON schema of a property."""
+    """Return whether a value is the JSON schema of a property."""
     kind = value.get("type") if isinstance(value, Mapping) else None
     kinds = kind if isinstance(kind, list) else [kind]
     return bool(kinds) and all(isinstance(each, str) and each in JSON_TYPES for each in kinds)

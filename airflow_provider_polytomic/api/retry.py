@@ -73,7 +73,7 @@ class RetryPolicy:
 
 
 def is_transient(error: errors.PolytomicError) -> bool:
-    """Tell whether the same request may succeed later: after 408, 425, 429, 5xx or no usable response."""
+    """Return whether the same request may succeed later: after 408, 425, 429, 5xx or no usable response."""
     if isinstance(error, errors.PolytomicAPIError):
         return error.status_code in errors.TRANSIENT_STATUSES or error.status_code >= 500
     if isinstance(error, errors.PolytomicResponseError):
@@ -82,7 +82,7 @@ def is_transient(error: errors.PolytomicError) -> bool:
 
 
 def may_be_in_progress(error: errors.PolytomicError) -> bool:
-    """Tell whether the server may still work on the request: no response, or one that a proxy may have sent."""
+    """Return whether the server may still work on the request: no response, or one that a proxy may have sent."""
     if isinstance(error, errors.PolytomicTransportError):
         return error.sent
     if isinstance(error, errors.PolytomicAPIError):
@@ -91,7 +91,7 @@ def may_be_in_progress(error: errors.PolytomicError) -> bool:
 
 
 def may_retry(call: Call[Any], error: errors.PolytomicError) -> bool:
-    """Tell whether a retry may succeed and cannot repeat an effect."""
+    """Return whether a retry may succeed and cannot repeat an effect."""
     if isinstance(error, errors.PolytomicTransportError) and not error.sent:
         return True
     return is_transient(error) and (call.read_only or call.idempotent)

@@ -66,14 +66,14 @@ class SecretFinder:
         return found
 
     def is_in_number(self, digits: str) -> bool:
-        """Tell whether a number, as text, contains a secret or is one."""
+        """Return whether a number, as text, contains a secret or is one."""
         return bool(self._words and self._words.search(digits)) or self._is_in(digits)
 
     def _is_in(self, text: str) -> bool:
         return any(secret in text for secret in _candidates(text, self._long))
 
     def _is_in_base64(self, text: str) -> bool:
-        """Tell whether a secret is in Base64, which may begin anywhere in the text: after a word and a slash."""
+        """Return whether a secret is in Base64, which may begin anywhere in the text: after a word and a slash."""
         begins = range(4) if _BASE64_SEPARATOR.search(text) else (0,)
         return any(self._is_in(decode_base64(text[begin:])) for begin in begins)
 

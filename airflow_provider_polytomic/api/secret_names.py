@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"_?\d{1,9}$")
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a field of this name holds a secret."""
+    """Return whether a field of this name holds a secret."""
     plain = _SEPARATOR.sub("_", _HUMP.sub("_", name[-MAX_CHECKED_NAME_LENGTH:])).strip("_").lower()
     plain = _NUMBER.sub("", plain)
     return not _HARMLESS_NAME.fullmatch(plain) and _SECRET_NAME.search(plain) is not None

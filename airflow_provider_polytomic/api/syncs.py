@@ -272,7 +272,7 @@ def start(
     :param resync: Sync all records, not only changed ones.
     :param test: Passed to the API, which does not document it for model syncs.
     :param identities: Values of the identity field, to sync only these records.
-    :param source_identities: Records to sync, by model, field and value; at most 1000, and not with ``identities``.
+    :param source_identities: Records to sync, each by pairs of source and value; at most 1000, not with ``identities``.
     :param idempotency_key: Key for which the API repeats the first response, for 24 hours.
     """
     body = body_of(locals(), "sync_id")

@@ -21,7 +21,7 @@ from airflow_provider_polytomic.results import SyncKindName
 log = logging.getLogger(__name__)
 
 NOTHING_TO_CANCEL = (errors.PolytomicValidationError, errors.PolytomicConflictError, errors.PolytomicNotFoundError)
-"""Answers of the API to the cancellation of an execution that has ended."""
+"""Responses of the API to the cancellation of an execution that has ended."""
 
 DEFAULT_CANCEL_TIMEOUT = 60.0
 CANCEL_BACKOFF = Backoff(first=0.1, maximum=1.0)
@@ -32,12 +32,12 @@ process, which may be seconds apart."""
 def cancel(
     ref: ExecutionRef, *, timeout: float = DEFAULT_CANCEL_TIMEOUT, clock: Callable[[], float] = time.monotonic
 ) -> Flow[bool]:
-    """Request the cancellation of an execution, again while there is no answer. The API only queues it.
+    """Request the cancellation of an execution, and repeat a request without a response. The API only queues it.
 
     :param ref: the execution
     :param timeout: seconds within which the request is repeated; default 60
     :return: False if there is nothing to cancel, since the execution has ended or does not exist
-    :raises PolytomicError: if Polytomic refuses the request, or does not answer within the timeout
+    :raises PolytomicError: if Polytomic refuses the request, or does not respond within the timeout
     """
     call = sync_kind(ref.kind).api.cancel_execution(ref.sync_id, ref.execution_id).without_retries()
     deadline = clock() + timeout
@@ -67,7 +67,7 @@ def cancel_and_confirm(
     :param timeout: seconds for the request and for the end
     :param poll_interval: seconds between two polls
     :return: the execution as of the last poll; None if no poll was answered
-    :raises PolytomicError: if Polytomic refuses a request, or does not answer the cancellation within the timeout
+    :raises PolytomicError: if Polytomic refuses a request, or does not respond to the cancellation within the timeout
     """
     deadline = clock() + timeout
     yield from cancel(ref, timeout=timeout, clock=clock)
@@ -89,7 +89,7 @@ def cancel_current(
     """Cancel the current execution of a sync.
 
     The request names the execution. A request to cancel whichever execution is current could cancel the next one when
-    it is repeated after a lost answer.
+    it is repeated after a lost response.
 
     :param poll_interval: seconds between two polls
     :param timeout: seconds to wait for the end; None to return without waiting

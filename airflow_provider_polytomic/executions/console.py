@@ -132,7 +132,7 @@ def follow_console_log(console: ConsoleLogReader, poll_interval: float = CONSOLE
 
 
 def newest_first(lines: Sequence[ConsoleLine], default: bool = False) -> bool:
-    """Tell whether a page begins with its latest line.
+    """Return whether a page begins with its latest line.
 
     :param default: answer for a page whose lines have no different times
     """

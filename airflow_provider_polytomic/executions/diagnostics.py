@@ -1,4 +1,4 @@
-"""Collect what the API says about the reason of an unsuccessful execution, beside the execution itself."""
+"""Collect what the API reports about the cause of an unsuccessful execution, apart from the execution itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MAX_RECORD_LENGTH = 300
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Hold the findings about the reason of an unsuccessful execution, as far as there are any.
+    """Hold what is known about the cause of an unsuccessful execution.
 
     :param sync: settings of the sync
     :param sync_name: name of the sync

@@ -1,4 +1,4 @@
-"""Tell whether a model sync sends the records again that its target has rejected."""
+"""Return whether a model sync sends the records again that its target has rejected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ERROR_HANDLING_TIMEOUT = 5.0
 
 
 def resends_rejected(handling: SyncErrorHandling | None, sync: Sync | BulkSync | None) -> bool | None:
-    """Tell whether the next execution sends rejected records again; None if that is not known.
+    """Return whether the next execution sends rejected records again; None if that is not known.
 
     :param handling: error handling of the sync, if it is known
     :param sync: settings of the sync, if they are known
@@ -26,7 +26,7 @@ def resends_rejected(handling: SyncErrorHandling | None, sync: Sync | BulkSync |
 def find_resends_rejected(sync_id: str) -> Flow[bool | None]:
     """Request whether the next execution of a model sync sends rejected records again.
 
-    :return: None if Polytomic does not tell it
+    :return: None if Polytomic does not return it
     """
     try:
         handling = yield from send(syncs.get_error_handling(sync_id).with_timeout(ERROR_HANDLING_TIMEOUT))

@@ -1,8 +1,7 @@
 """Read the ends of executions from Polytomic's events, both listed and delivered by webhook.
 
 The API promises little about the list of events: no order, perhaps no next page, at most 100 rows. A period whose
-answer is full and has no next page is therefore split in two until each answer is complete, and events are compared by
-content.
+response is full and has no next page is split in two until each response is complete. Events are compared by content.
 """
 
 from __future__ import annotations
@@ -276,7 +275,7 @@ class EventReader:
 
 
 def _list(after: datetime, before: datetime | None, type: str | None = None) -> Flow[tuple[list[Any], bool]]:
-    """List the events of a period, and tell whether these are certainly all."""
+    """List the events of a period, and return whether these are certainly all."""
     typed = events.list(type=type, starting_after=after, ending_before=before, limit=MAX_ROWS)
     call: Call[Page[Any]] | None = replace(typed, model=Page[Any]).without_retries()
     rows: list[Any] = []

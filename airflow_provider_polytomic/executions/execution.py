@@ -51,7 +51,7 @@ class Execution:
     :param kind: ``model`` or ``bulk``
     :param sync_id: id of the sync
     :param id: id of the execution
-    :param status: status, as Polytomic says it
+    :param status: status, as Polytomic reports it
     :param outcome: meaning of the status
     :param created_at: time when the execution was created
     :param started_at: time when the execution started
@@ -103,7 +103,7 @@ class Execution:
 
     @property
     def canceling(self) -> bool:
-        """Tell whether the execution is being canceled."""
+        """Return whether the execution is being canceled."""
         return self.status == CANCELING
 
     @property
@@ -118,7 +118,7 @@ class Execution:
 
     @cached_property
     def _rows_of_schemas(self) -> dict[str, list[SchemaResult]]:
-        """The rows of each schema: one, unless the answer repeats a schema."""
+        """The rows of each schema: one, unless the response repeats a schema."""
         rows: dict[str, list[SchemaResult]] = {}
         for row in self.schemas:
             rows.setdefault(row["schema"], []).append(row)
@@ -129,7 +129,7 @@ class Execution:
         return outcome_of_schema((row["status"] for row in self._rows_of_schemas.get(schema, ())), self.outcome)
 
     def is_syncing(self, schema: str) -> bool:
-        """Tell whether the execution shows the schema, and that it has not ended."""
+        """Return whether the execution shows the schema, and that it has not ended."""
         return schema in self._rows_of_schemas and not self.schema_outcome(schema).final
 
     def for_schema(self, schema: str) -> Execution:
@@ -229,7 +229,7 @@ class Execution:
 
     @classmethod
     def of_running(cls, sync_id: str, payload: Any) -> Execution | None:
-        """Normalize an answer about a model sync, without its validation, if it certainly shows an execution running.
+        """Normalize a response about a model sync, without its validation, if it certainly shows an execution running.
 
         The result is that of :meth:`of_model_sync`.
 

@@ -106,7 +106,7 @@ class ExecutionRef:
 def _read(
     model: Any, kind: SyncKindName, sync_id: str, execution_id: str, sync_name: str | None, payload: Any
 ) -> Execution:
-    """Read the answer about one execution; one that shows it running is read no further than the progress needs."""
+    """Read the response about one execution; one that shows it running is read no further than the progress needs."""
     running = Execution.of_running(sync_id, payload) if kind == "model" else None
     execution = running or sync_kind(kind).read(sync_id, validated(model, payload))
     if execution.id.strip().lower() != execution_id.strip().lower():

@@ -62,7 +62,7 @@ def nearest_names(name: str, names: Sequence[str]) -> list[str]:
 
 
 def find_name(kind: SyncKindName, sync_id: str, secrets: Sequence[str | None] = ()) -> Flow[str | None]:
-    """Return the name of a sync in one line; None if Polytomic does not tell it in time.
+    """Return the name of a sync in one line; None if Polytomic does not return it in time.
 
     :param kind: ``model`` or ``bulk``
     :param secrets: texts to mask
@@ -71,7 +71,7 @@ def find_name(kind: SyncKindName, sync_id: str, secrets: Sequence[str | None] = 
 
 
 def find_sync(kind: SyncKindName, sync_id: str) -> Flow[Sync | BulkSync | None]:
-    """Return the settings of a sync; None if Polytomic does not tell them in time.
+    """Return the settings of a sync; None if Polytomic does not return them in time.
 
     :param kind: ``model`` or ``bulk``
     """

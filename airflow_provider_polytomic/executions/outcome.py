@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(str, Enum):
-    """Say how an execution ended, or that it is still running."""
+    """Classify how an execution ended; RUNNING if it has not."""
 
     value: Literal["running", "success", "partial", "failed", "canceled"]
 
@@ -24,7 +24,7 @@ class Outcome(str, Enum):
 
     @property
     def final(self) -> bool:
-        """Tell whether the execution has ended."""
+        """Return whether the execution has ended."""
         return self is not Outcome.RUNNING
 
 
@@ -65,7 +65,7 @@ def outcome_of(status: str, completed_at: datetime | None, schema_statuses: Iter
 
 
 def is_unfinished(status: str) -> bool:
-    """Tell whether a status is known to be that of an execution that has not ended."""
+    """Return whether a status is known to be that of an execution that has not ended."""
     return status in _UNFINISHED
 
 
@@ -90,10 +90,10 @@ def outcome_of_schema(statuses: Iterable[str], execution: Outcome) -> Outcome:
 
 
 def is_unsuccessful_schema(status: str) -> bool:
-    """Tell whether a schema of an ended execution was not synced."""
+    """Return whether a schema of an ended execution was not synced."""
     return status in ("failed", "canceled", _INTERRUPTED)
 
 
 def is_completed_schema(status: str) -> bool:
-    """Tell whether a schema was synced."""
+    """Return whether a schema was synced."""
     return status == "completed"

@@ -1,4 +1,4 @@
-"""Check whether an execution that ended well has sent suspiciously few records."""
+"""Check if an execution that ended well has sent suspiciously few records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_SEARCHED_SUCCESSES = 50
 
 @dataclass(frozen=True)
 class RecordLimits:
-    """Say how few records an execution may send.
+    """Limit how few records an execution may send.
 
     :param min_records: smallest number of records; default: any
     :param max_deviation: largest share by which the number may be below the median of the executions before; default:
@@ -36,7 +36,7 @@ class RecordLimits:
 
     @property
     def are_set(self) -> bool:
-        """Tell whether there is a limit."""
+        """Return whether there is a limit."""
         return self.min_records is not None or self.max_deviation is not None
 
     def find_shortage(self, execution: Execution, *, may_be_retried: bool = False) -> Flow[str | None]:

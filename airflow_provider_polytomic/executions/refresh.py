@@ -44,7 +44,7 @@ REFUSALS_DURING_A_REFRESH = (
     errors.PolytomicValidationError,
     UnknownSchemas,
 )
-"""Answers that may be due to a refresh; the API documents none."""
+"""Responses that may be due to a refresh; the API documents none."""
 
 
 def repeat_after_refresh(
@@ -105,7 +105,7 @@ def _wait_for_refresh(bulk_sync_id: str, deadline: float, clock: Callable[[], fl
 
 
 def _is_refreshing(status: SchemaStatus) -> bool:
-    """Tell whether a refresh is in progress; the times tell it where the status does not."""
+    """Return whether a refresh is in progress; the times decide it if the status does not."""
     if status.cache_status:
         return status.cache_status.casefold() == "refreshing"
     started, finished = status.last_refresh_started, status.last_refresh_finished

@@ -27,7 +27,7 @@ TABLE_COLUMNS = ("sync", "execution", "status", "records", "errors", "message")
 
 @dataclass(frozen=True)
 class SuccessCriteria:
-    """Say which ended executions are a success for a task.
+    """Define which ended executions are a success for a task.
 
     :param max_errors: number of record errors that a success may have; default: any
     :param fail_on_partial: whether an execution with failed schemas is a failure; default True
@@ -37,12 +37,12 @@ class SuccessCriteria:
     fail_on_partial: bool = True
 
     def is_met_by(self, execution: Execution) -> bool:
-        """Tell whether the execution is a success for the task."""
+        """Return whether the execution is a success for the task."""
         accepted = (Outcome.SUCCESS,) if self.fail_on_partial else (Outcome.SUCCESS, Outcome.PARTIAL)
         return execution.outcome in accepted and not self.exceeded_by(execution)
 
     def exceeded_by(self, execution: Execution) -> bool:
-        """Tell whether the execution has more record errors than allowed."""
+        """Return whether the execution has more record errors than allowed."""
         return self.max_errors is not None and execution.counts["error"] > self.max_errors
 
 

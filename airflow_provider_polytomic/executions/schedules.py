@@ -1,4 +1,4 @@
-"""Tell whether Polytomic starts a sync by a schedule of its own."""
+"""Return whether Polytomic starts a sync by a schedule of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_SCHEDULE_LENGTH = 100
 
 
 def own_schedule(sync: Sync | BulkSync) -> str | None:
-    """Return the frequencies by which Polytomic starts a sync, as it says them; None if only others start it.
+    """Return the frequencies by which Polytomic starts a sync, as the API names them; None if it does not start it.
 
     The schedule of an inactive sync does not run.
     """

@@ -1,4 +1,4 @@
-"""Start exactly one execution, whichever process dies on the way.
+"""Start exactly one execution, even if processes die.
 
 Each start carries an Idempotency-Key that is derived from the task instance. If another process repeats the start, the
 API answers with the execution that the first one started. Key *n* stands for the execution after *n* unsuccessful ones,
@@ -105,8 +105,8 @@ class StartRequest:
     :param is_followed: flow that tells whether a later attempt starts another execution after an ended one; default:
         unless that one is a success
     :param known_execution_id: id of the execution that this generation started, where it was saved
-    :param answer_timeout: seconds to repeat a start that gets no answer; default: until it cannot be in flight
-    :param organization_id: organization that the sync belongs to, where the API key does not tell it
+    :param answer_timeout: seconds to repeat a start that gets no response; default: until it cannot be in flight
+    :param organization_id: organization that the sync belongs to, if the API key does not determine it
     """
 
     kind: SyncKindName
@@ -142,7 +142,7 @@ class SyncSnapshot:
         return next((execution for execution in self.executions if execution.id == execution_id), None)
 
     def predates(self, execution: Execution) -> bool:
-        """Tell whether the execution existed at the time of the snapshot, by the server's clock."""
+        """Return whether the execution existed at the time of the snapshot, by the server's clock."""
         if self.find(execution.id):
             return True
         times = [known.created_at for known in self.executions if known.created_at]
@@ -162,7 +162,7 @@ def start_once(
     :param request: what to start
     :param on_started: called with an execution as soon as it is known to be owned, for example to save its id
     :raises AlreadyRunning: if another party's execution runs and ``if_running`` is ``fail`` or ``skip``
-    :raises PolytomicError: if Polytomic refuses the start, or gives no usable answer
+    :raises PolytomicError: if Polytomic refuses the start, or gives no usable response
     """
     if request.known_execution_id:
         known = yield from _recall(request, request.known_execution_id)
@@ -225,7 +225,7 @@ def _recall(request: StartRequest, execution_id: str) -> Flow[Execution | None]:
 
 
 def _is_followed(request: StartRequest, execution: Execution) -> Flow[bool]:
-    """Tell whether a later attempt starts another execution after this one."""
+    """Return whether a later attempt starts another execution after this one."""
     return execution.outcome.final and (yield from request.is_followed(execution))
 
 
@@ -247,7 +247,7 @@ def _snapshot(request: StartRequest, *, with_history: bool = False) -> Flow[Sync
 
 
 def _apply_policy(request: StartRequest, running: Execution) -> StartResult:
-    """Apply ``if_running``. An execution that is being canceled is always waited for: after a clear it is our own."""
+    """Apply ``if_running``. Always wait for an execution that is being canceled: a clear may have canceled it."""
     if running.canceling:
         return StartResult(running, Ownership.BLOCKING)
     if request.if_running in ("fail", "skip"):

@@ -164,7 +164,7 @@ def resolve_target(
     :param current_at: moment at which the execution must have been current; default: now
     :param poll_interval: seconds between two requests
     :param timeout: seconds within which a failed request is repeated
-    :raises PolytomicError: if Polytomic refuses the request, or does not answer within the timeout
+    :raises PolytomicError: if Polytomic refuses the request, or does not respond within the timeout
     """
 
     def find() -> Flow[Execution | None]:
@@ -190,7 +190,7 @@ def repeat_while_transient(
     :param subject: the sync that the flow is about, for the log
     :param poll_interval: seconds between two runs
     :param timeout: seconds after which the last failure is raised
-    :raises PolytomicError: if Polytomic refuses a request, or does not answer within the timeout
+    :raises PolytomicError: if Polytomic refuses a request, or does not respond within the timeout
     """
     deadline = clock() + timeout
     while True:

@@ -36,7 +36,7 @@ PROGRESS_INTERVAL = 60.0
 
 
 MISREAD_TIMEOUT = 3600.0
-"""Seconds of polls with answers that cannot be understood after which a wait ends."""
+"""Seconds of polls with responses that cannot be understood after which a wait ends."""
 
 MIN_MISREAD_POLLS = 10
 MAX_MISREAD_POLLS = 300
@@ -101,7 +101,7 @@ class ProgressLogger:
         self._failures = 0
 
     def polled(self, execution: Execution | None) -> None:
-        """Log the answer of a poll; None stands for an execution that does not exist yet."""
+        """Log the response of a poll; None stands for an execution that does not exist yet."""
         if self._failures:
             log.info("Polytomic answers again. Failed polls: %d (%s)", self._failures, self._target)
         self._failures = 0
@@ -185,7 +185,7 @@ def max_misread_polls(poll_interval: float) -> float:
 
 
 def is_misread(error: errors.PolytomicError) -> bool:
-    """Tell whether an error is an answer that says nothing, and would be repeated: not a refusal, and no failure."""
+    """Return whether an error is an unreadable response that would be repeated: no refusal, and no failure."""
     if isinstance(error, errors.PolytomicAPIError):
         return not isinstance(error, FINAL_ERRORS) and not is_transient(error)
     return isinstance(error, errors.PolytomicResponseError) and error.is_json
@@ -198,7 +198,7 @@ def _unreadable(last: errors.PolytomicError, polls: int) -> errors.PolytomicResp
 
 
 def expecting_any_answer(flow: Flow[T]) -> Flow[T]:
-    """Run a flow whose evaluation of an answer may fail in any way.
+    """Run a flow whose evaluation of a response may fail in any way.
 
     :raises PolytomicResponseError: in place of an unexpected exception
     """
@@ -245,7 +245,7 @@ class WaitState:
         """Return the execution, or what concerns the schema, if it has ended; None if the wait goes on.
 
         :raises DeadlinePassed: if the deadline has passed
-        :raises PolytomicError: one of :data:`FINAL_ERRORS`, or if the answers cannot be understood for long
+        :raises PolytomicError: one of :data:`FINAL_ERRORS`, or if the responses cannot be understood for long
         """
         if isinstance(result, FINAL_ERRORS):
             raise result
@@ -278,9 +278,9 @@ def wait_for_end(
 ) -> Flow[Execution]:
     """Poll an execution until it ends, and return it.
 
-    A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline. Only if
-    the answers cannot be understood for an hour, and ten in a row, does the wait end before. The time left is measured
-    from the beginning of the wait, so that a wall clock that is set meanwhile does not matter.
+    A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline. The wait
+    ends earlier only if the responses cannot be understood for an hour, and at least ten in a row. The time left is
+    measured from the beginning of the wait, so that a wall clock that is set meanwhile does not matter.
 
     :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
     :param poll_interval: seconds or timedelta between two polls; default 30
@@ -290,7 +290,7 @@ def wait_for_end(
     :param clock: function that returns the seconds since the epoch; default: the wall clock for ``deadline``, and a
         clock that is never set for the time left
     :raises DeadlinePassed: if the execution has not ended by then; a built-in ``TimeoutError``
-    :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers cannot be understood
+    :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its responses are unreadable
     :raises ValueError: if the interval or the timeout is not greater than 0 and at most ten years
     """
     interval, seconds = duration(poll_interval, "poll_interval"), optional_duration(timeout, "timeout")

@@ -26,7 +26,7 @@ CHOICES_OF_KIND: dict[SyncKindName, str] = {"model": "kind='model'", "bulk": "ki
 """The advice for callers that take the kind of the sync as a parameter."""
 
 REFUSALS_OF_AN_ID = (PolytomicNotFoundError, PolytomicPermissionError, PolytomicValidationError)
-"""Answers to a request with the id of another object; the API documents none."""
+"""Responses to a request with the id of another object; the API documents none."""
 
 _SYNC_KINDS: dict[str, SyncKindName] = {"sync": "model", "bulk_sync": "bulk"}
 _EXECUTION_KINDS: dict[str, SyncKindName] = {"sync_execution": "model", "bulk_sync_execution": "bulk"}

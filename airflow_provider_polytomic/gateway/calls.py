@@ -42,7 +42,7 @@ class Gateway:
         self._clock = clock
 
     async def value(self, operation: Operation, arguments: Mapping[str, Any], caller: str) -> Any:
-        """Call an operation and return the value of its answer as plain JSON without secrets.
+        """Call an operation and return the value of its response as plain JSON without secrets.
 
         :param caller: Name or address of the caller, for the log.
         :raises PolytomicError: If a request fails.

@@ -1,4 +1,4 @@
-"""Serve MCP and REST over HTTP to callers that show the token, or MCP over stdio."""
+"""Serve MCP and REST over HTTP to callers that send the token, or MCP over stdio."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def mcp_server(gateway: Gateway) -> Server[Any]:
 
 
 def _is_structured(value: Any, protocol_version: str) -> bool:
-    """Tell whether a version of the protocol has a value as structured content; older ones have only objects."""
+    """Return whether a version of the protocol has a value as structured content; older ones have only objects."""
     return isinstance(value, dict) or protocol_version in MODERN_PROTOCOL_VERSIONS
 
 

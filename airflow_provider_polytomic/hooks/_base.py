@@ -135,7 +135,7 @@ class BasePolytomicHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Call ``GET /api/me`` once; return whether it succeeded and a message for the connection form.
 
-        The message names the organization and the user of the key, or the error and what to do. It holds no secret.
+        The message names the organization and the user of the key, or the error and what to do. It contains no secret.
         """
         from airflow_provider_polytomic.hooks._connection import test_connection
 

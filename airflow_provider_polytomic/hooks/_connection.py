@@ -1,6 +1,6 @@
 """Read an Airflow connection as the settings of a client, and test it.
 
-Loaded when a connection is read; the modules that a DAG file imports do without it, and so without pydantic.
+Import this module only when a connection is read: a DAG file must not load pydantic.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Look an Airflow connection up, and try again for a while if that fails.
 
-A secrets backend or a metadata database that does not answer for a moment looks like a connection that is not defined:
+A secrets backend or a metadata database that does not respond for a moment looks like a connection that is not defined:
 Airflow logs the error of a backend and goes on to the next one.
 """
 

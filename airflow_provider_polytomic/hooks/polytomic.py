@@ -48,7 +48,7 @@ class PolytomicHook(BasePolytomicHook):
     get_connection_form_widgets = BasePolytomicHook.get_connection_form_widgets
 
     def call(self, operation: str, **arguments: Any) -> Any:
-        """Call any operation of the API by its name, and return its answer as JSON without secrets.
+        """Call any operation of the API by its name, and return its response as JSON without secrets.
 
         A list has the rows of all its pages. See the table in ``docs/agents.md``.
 
@@ -78,7 +78,7 @@ class PolytomicHook(BasePolytomicHook):
         :param resync: Whether to sync all records (bool), not only the changed ones. Default None: the API's default.
         :param test: Value (bool) that is passed on; the API does not document its effect. Default None.
         :param identities: Values (sequence of str) of the identity field: sync only these records. Default None: all.
-        :param source_identities: Records, each a list of mappings with model, field and value, at most 1000; excludes
+        :param source_identities: Records, each a list of mappings with ``source`` and ``value``, at most 1000; excludes
             ``identities``. Default None: all.
         :param idempotency_key: Key (str); a start repeated with it returns the same execution. Default None: no key.
         :raises PolytomicError: if the request fails or its response is invalid

@@ -14,7 +14,7 @@ MAX_COLUMN_MAPPINGS = 2000
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """Say that a model sync writes the column of a model to a field of its target.
+    """Describe a column of a model that a model sync writes to a field of its target.
 
     :param model_id: id of the model
     :param column: id of the column

@@ -63,8 +63,8 @@ def read_extra(connection: Connection, conn_id: str) -> dict[str, Any]:
 def fields_of(connection: Connection, extra: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a Polytomic connection that an Airflow connection has.
 
-    An extra that is named like a setting takes precedence. What the type does not know is left out. If the schema of
-    the type names no setting, the result is the extra and the password.
+    An extra that is named like a setting takes precedence. Settings that the type does not have are left out. If the
+    schema of the type names no setting, the result is the extra and the password.
 
     :param extra: extra of the connection
     :param properties: properties of the JSON Schema of the type's configuration
@@ -76,7 +76,7 @@ def fields_of(connection: Connection, extra: Mapping[str, Any], properties: Mapp
     standard = {name: getattr(connection, name) for name in ("host", "port", "login", "password", "schema")}
     # Where the extra has the database, as in Snowflake's connections, the field "schema" is a schema.
     names = SYNONYMS | ({"schema": ("schema",)} if DATABASE_FIELDS[0] in extras or "dbname" in extras else {})
-    # The extras come first: the account of Snowflake is an account, though the login of MySQL may be called so.
+    # Extras take precedence: the extra "account" of Snowflake is the account, not the login.
     for name, value in {**extras, **standard}.items():
         known = next((each for each in names.get(name, ()) if each in properties), None)
         if known and _is_given(value):

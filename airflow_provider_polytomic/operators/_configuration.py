@@ -45,7 +45,7 @@ class HiddenConfiguration(Mapping[str, Any]):
 
 
 class BaseConfigurationOperator(ClientTask, BaseOperator):
-    """Render the configuration of a Polytomic connection, and keep its secrets out of sight.
+    """Render the configuration of a Polytomic connection, and hide its secrets.
 
     ``configuration`` is rendered but is not a template field: Airflow shows template fields in the UI, stores them in
     the metadata database, and some versions log them.
@@ -84,7 +84,7 @@ class BaseConfigurationOperator(ClientTask, BaseOperator):
     def _render_configuration(self, context: Context, connection_type: Callable[[], str | None]) -> dict[str, Any]:
         """Render the configuration, and add the fields of ``configuration_conn_id`` that its type asks for.
 
-        :param connection_type: return the id of the connection type; called only if its settings must be known
+        :param connection_type: function that returns the id of the connection type; called only if needed
         """
         from airflow_provider_polytomic.api.redaction import register_secrets
         from airflow_provider_polytomic.api.secret_values import secrets_sent

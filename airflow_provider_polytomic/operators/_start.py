@@ -204,7 +204,7 @@ class BaseStartOperator(StartOnceOperator, OpenLineageMixin):
     def _refuse_own_schedule(self, client: PolytomicClient) -> None:
         """Fail before a first start if Polytomic starts the sync too.
 
-        Later, an execution of the task may be running, which a failure would leave alone.
+        After the first start, an execution of the task may be running; a failure would leave it without a task.
         """
         from airflow_provider_polytomic.executions import own_schedule, sync_kind
 

@@ -68,7 +68,7 @@ class StartOnceOperator(CancelOnKillOperator):
         return start_once(request, on_started)
 
     def _is_followed(self, execution: Execution) -> Flow[bool]:
-        """Tell whether a later attempt starts another execution after an ended one."""
+        """Return whether a later attempt starts another execution after an ended one."""
         if not self._criteria.is_met_by(execution):
             return True
         return bool((yield from self._limits.find_shortage(execution, may_be_retried=True)))

@@ -254,5 +254,5 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
 
 
 def _matches(name: str | None, pattern: Any) -> bool:
-    """Tell whether a name matches a pattern, which a native template may have rendered to a number."""
+    """Return whether a name matches a pattern, which a native template may have rendered to a number."""
     return pattern in (None, "") or fnmatchcase(name or "", str(pattern))

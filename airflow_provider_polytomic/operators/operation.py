@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PolytomicOperationOperator(ClientTask, BaseOperator):
-    """Call any operation of the API by its name, and return its answer as JSON without secrets.
+    """Call any operation of the API by its name, and return its response as JSON without secrets.
 
     A list has the rows of all its pages. If a worker is lost, a retry of the task does not repeat an operation that
     takes an Idempotency-Key, such as a start.

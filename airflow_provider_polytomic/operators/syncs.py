@@ -150,7 +150,7 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         }
 
     def _is_followed(self, execution: Execution) -> Flow[bool]:
-        """Tell whether a later attempt starts another execution, unless that would not send rejected records again."""
+        """Return whether a later attempt starts another execution: not if that would not resend rejected records."""
         from airflow_provider_polytomic.executions import Outcome, find_resends_rejected
 
         rejected = execution.outcome is Outcome.SUCCESS and self._criteria.exceeded_by(execution)

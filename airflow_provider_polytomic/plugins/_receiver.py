@@ -55,7 +55,7 @@ class Delivery(EndEvent):
         return ExecutionRef(self.kind, self.sync_id, self.execution_id)
 
     def may_be_one_of(self, events: Set[str]) -> bool:
-        """Tell whether the delivery may be one of these events, before the execution is known."""
+        """Return whether the delivery may be one of these events, before the execution is known."""
         return self.event in events or (self.event == COMPLETED and WITH_ERRORS in events)
 
     def event_of(self, execution: Execution) -> str:
@@ -86,7 +86,7 @@ class Delivery(EndEvent):
         }
 
     def is_reported_by(self, extra: Mapping[str, Any]) -> bool:
-        """Tell whether an asset event with this ``extra`` is about the same end; an execution ends once.
+        """Return whether an asset event with this ``extra`` is about the same end; an execution ends once.
 
         Events of this route and of ``PolytomicEventTrigger`` have a payload; those of outlets have its fields.
         """

@@ -24,7 +24,7 @@ class BulkSyncSnapshot:
     """List the enabled schemas of a bulk sync, as a file that is committed beside a DAG has them.
 
     :param bulk_sync_id: Id of the bulk sync (str).
-    :param bulk_sync_name: Name of the bulk sync (str); default None, if Polytomic does not tell it.
+    :param bulk_sync_name: Name of the bulk sync (str); default None, if it is not known.
     :param schemas: For the id of each enabled schema, its name in the destination (mapping of str to str or None);
         default: none.
 

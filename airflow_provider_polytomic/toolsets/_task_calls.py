@@ -42,7 +42,7 @@ class TaskCalls:
         return (*equal, self._numbers.get(idempotency_key(*equal), 0) + 1)
 
     def was_sent(self, key_facts: tuple[str | int, ...]) -> bool:
-        """Tell whether an earlier attempt has sent this call, so that Polytomic returns its response again."""
+        """Return whether an earlier attempt has sent this call, so that Polytomic returns its response again."""
         return time.time() - self._sent.get(idempotency_key(*key_facts), 0) < MAX_REPEAT_AGE
 
     def note(self, key_facts: tuple[str | int, ...]) -> None:

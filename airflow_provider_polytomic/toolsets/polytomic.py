@@ -99,7 +99,7 @@ class PolytomicToolset(AirflowToolset):
     async def execute_tool(
         self, name: str, tool_args: dict[str, Any], *, ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
-        """Call an operation and return its answer as JSON without secrets.
+        """Call an operation and return its response as JSON without secrets.
 
         :raises ApprovalRequired: If a person has to approve the call first.
         """

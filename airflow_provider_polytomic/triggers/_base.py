@@ -34,7 +34,7 @@ seconds late, and the scheduler takes the report for a crash if the task has bee
 EPOCH = "1970-01-01T00:00:00+00:00"
 
 CONNECTION_LOOKUP_INTERVAL = 10.0
-"""Seconds for which triggers share one look-up of a connection. After a restart the triggerer starts all its triggers
+"""Seconds for which triggers share one lookup of a connection. After a restart the triggerer starts all its triggers
 at once, and each request to Airflow takes tens of milliseconds."""
 
 HEAVY_MODULE = "airflow_provider_polytomic.executions.poller"
@@ -136,9 +136,9 @@ _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | Non
 
 
 async def find_connection_config(conn_id: str, organization_id: str | None = None) -> ConnectionConfig:
-    """Return the settings of a connection; triggers that start together share one look-up.
+    """Return the settings of a connection; triggers that start together share one lookup.
 
-    The look-up is shielded, because Airflow 3.0 and 3.1 do not survive one that is canceled.
+    The lookup is shielded, because Airflow 3.0 and 3.1 do not survive one that is canceled.
 
     :param organization_id: organization in place of the connection's login; default None
     :raises PolytomicRequestRefused: if the connection cannot be used

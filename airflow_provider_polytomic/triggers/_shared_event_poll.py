@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_POLL_DELAY = 300.0
-"""Seconds between two polls while Polytomic does not answer."""
+"""Seconds between two polls while Polytomic does not respond."""
 
 REFUSED_POLL_DELAY = 60.0
 """Seconds before the next poll after a refused one, which only a person can correct."""

@@ -1,7 +1,7 @@
-"""Keep the syncs of each connection in the API server while somebody looks at them.
+"""Keep the syncs of each connection in the API server while somebody views them.
 
-There is one cache for each connection and process. It asks Polytomic for everybody who looks, and nothing while nobody
-does.
+There is one cache for each connection and process. All viewers share its requests. It sends none while there is no
+viewer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SYNC_DETAILS_TIMEOUT = 5.0
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """Say why the page shows nothing new.
+    """Describe why the page shows nothing new.
 
     :param reason: what is wrong
     :param advice: what to do about it
@@ -80,11 +80,11 @@ class ConnectionCache:
 
     @property
     def is_loading(self) -> bool:
-        """Tell whether some syncs are not listed yet."""
+        """Return whether some syncs are not listed yet."""
         return self.problem is None and (self._refresher is None or self._refresher.is_listing)
 
     def look(self, keys: Iterable[SyncKey]) -> None:
-        """Record that somebody looks, and begin to refresh if nobody did before.
+        """Record a viewer, and begin to refresh if there was none before.
 
         :param keys: the rows on the screen
         """
@@ -97,10 +97,10 @@ class ConnectionCache:
             self._refreshing = asyncio.create_task(self._refresh_while_looked_at())
 
     async def details(self, key: SyncKey, flow: Callable[[ConnectionConfig], Flow[T]]) -> T:
-        """Return the details of a sync, the same ones for all who ask at the same time.
+        """Return the details of a sync, shared by all who request them at the same time.
 
         :param flow: function that returns the flow that reads them, given the settings of the connection
-        :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
+        :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not respond
         """
         details: T = await self._details.get(key, partial(self._run, flow))
         return details
@@ -109,7 +109,7 @@ class ConnectionCache:
         """Run a flow.
 
         :param flow: function that returns the flow, given the settings of the connection
-        :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
+        :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not respond
         """
         config = await read_config(self._conn_id)
         try:

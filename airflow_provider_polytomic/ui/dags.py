@@ -1,7 +1,7 @@
 """Find the DAGs and tasks that run, wait for or cancel a sync, by what the tasks have left in Airflow.
 
 Each task of this provider pushes an XCom whose key names its syncs. Airflow's public REST API lists them, the DAG runs,
-and the assets with their events. It gets the credentials of the person who looks, so that nobody sees more than Airflow
+and the assets with their events. The requests have the credentials of the viewer, so that nobody sees more than Airflow
 shows them.
 """
 
@@ -50,7 +50,7 @@ ALL_TASKS = "dags/~/dagRuns/~/taskInstances/~/xcomEntries"
 
 
 class AirflowRefused(Exception):
-    """Airflow does not answer a request with the credentials of the person who looks."""
+    """Airflow refuses a request with the credentials of a viewer, or does not respond."""
 
 
 class TaskOfSync(BaseModel):
@@ -111,7 +111,7 @@ class AirflowView:
     async def refresh(self) -> AirflowView:
         """Read everything, and return this view.
 
-        :raises AirflowRefused: if Airflow does not answer
+        :raises AirflowRefused: if Airflow does not respond
         """
         async with self._client() as client:
             self.tasks = await self._read_tasks(client)
@@ -231,7 +231,7 @@ class AirflowViews:
 
         :param app: application of Airflow's API server
         :param headers: headers of the person's request
-        :raises AirflowRefused: if Airflow does not answer
+        :raises AirflowRefused: if Airflow does not respond
         """
         credentials = {name: headers[name] for name in ("cookie", "authorization") if name in headers}
         owner = hashlib.sha256(repr(sorted(credentials.items())).encode()).hexdigest()

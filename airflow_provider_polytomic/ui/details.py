@@ -41,7 +41,7 @@ HOW_TO_START_AGAIN = "start the sync again, or clear the task that runs it"
 async def sync_details(cache: ConnectionCache, row: SyncRow) -> dict[str, Any]:
     """Return the details of a sync for the page.
 
-    :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not answer
+    :raises Problem: if the connection cannot be used, or Polytomic refuses a request or does not respond
     """
     return await cache.details(row.key, lambda config: _details(cache.table, row, config))
 
@@ -94,7 +94,7 @@ def _fetch(listed: Execution) -> Flow[Execution]:
 
 
 def _console(execution: Execution, config: ConnectionConfig) -> Flow[list[str]]:
-    """Return the end of the console log; nothing if Polytomic does not tell it."""
+    """Return the end of the console log; nothing if Polytomic does not return it."""
     call = sync_kind(execution.kind).api.get_console_log(
         execution.sync_id, execution.id, after=None, limit=CONSOLE_LINES_IN_DETAILS
     )

@@ -1,4 +1,4 @@
-"""Share what is read from Polytomic or Airflow between requests of the page that ask for the same."""
+"""Share results of requests to Polytomic or Airflow between equal requests of the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_RECENT_RESULTS = 100
 
 
 class RecentResults(Generic[K, T]):
-    """Keep results for some seconds; all who ask at the same time share one task.
+    """Keep results for some seconds; equal requests at the same time share one task.
 
     :param timeout: seconds from the first request for a result
     :param clock: function that returns monotonic seconds

@@ -64,7 +64,7 @@ MAX_OTHERS = 5
 """Single requests of one refresh for rows that are on no screen."""
 
 RESERVED_REQUESTS = 15
-"""Requests of each minute that are left for what somebody looks at."""
+"""Requests of each minute that are reserved for the rows on a screen."""
 
 
 class RequestBudget:
@@ -155,13 +155,13 @@ class Refresher:
 
     @property
     def is_listing(self) -> bool:
-        """Tell whether some syncs are not listed yet."""
+        """Return whether some syncs are not listed yet."""
         return any(listing.listed_at == -inf for listing in self._listings)
 
     def refresh(self) -> Flow[None]:
         """Send the requests that are due, as far as the budget allows them.
 
-        :raises PolytomicError: if Polytomic does not answer, or refuses the key
+        :raises PolytomicError: if Polytomic does not respond, or refuses the key
         """
         if self._organization_id is None and self._is_organization_linked():
             self._organization_id = (yield from self._send(identity.get())).organization_id or ""

@@ -83,7 +83,7 @@ class SyncRow:
 
     @property
     def is_failing(self) -> bool:
-        """Tell whether the latest execution that has ended was not a success."""
+        """Return whether the latest execution that has ended was not a success."""
         ended = self.last_ended
         return ended is not None and ended.outcome in (Outcome.FAILED, Outcome.PARTIAL)
 
@@ -203,7 +203,7 @@ class SyncTable:
 
 
 async def json_parts(answer: Mapping[str, Any], rows: Sequence[SyncRow]) -> AsyncIterator[str]:
-    """Encode an answer with its rows in parts, since thousands of rows would block the event loop for seconds."""
+    """Encode a response with its rows in parts, since thousands of rows would block the event loop for seconds."""
     yield f'{json.dumps(answer)[:-1]}, "rows": ['
     for begin in range(0, len(rows), MAX_ROWS_AT_ONCE):
         part = json.dumps([row.to_json() for row in rows[begin : begin + MAX_ROWS_AT_ONCE]])
@@ -243,7 +243,7 @@ def _order(execution: Execution) -> tuple[bool, datetime, str]:
 
 
 def _merged(known: Execution | None, found: Execution) -> Execution:
-    """Return what two answers say about an execution: an end is final, and a list may lack the counts."""
+    """Return what two responses say about an execution: an end is final, and a list may lack the counts."""
     if known is None:
         return found
     if known.outcome.final and not found.outcome.final:
@@ -257,7 +257,7 @@ def _merged(known: Execution | None, found: Execution) -> Execution:
 
 @dataclass
 class Viewed:
-    """The rows on the screens of those who look.
+    """The rows on the screens of the viewers.
 
     :param timeout: seconds for which a row counts as looked at
     """

@@ -15,9 +15,9 @@ BEARER, BASIC_KEY, BASIC_ORGANIZATION = "bearer", "basic_key", "basic_organizati
 class Behavior:
     """Choose how the emulator behaves where Polytomic is not documented; for defaults see ``docs/emulator.md``.
 
-    :param start_while_running: start during an execution: ``conflict`` answers 409, ``queue`` queues it.
-    :param start_inactive: status of the answer to the start of an inactive model sync, or ``accept``.
-    :param start_broken: status of the answer to the start of a model sync with problems, or ``accept``.
+    :param start_while_running: start during an execution: ``conflict`` responds with 409, ``queue`` queues it.
+    :param start_inactive: status of the response to the start of an inactive model sync, or ``accept``.
+    :param start_broken: status of the response to the start of a model sync with problems, or ``accept``.
     :param default_active: whether a sync created or replaced without ``active`` is active.
     :param model_test: records that ``test`` moves in a model sync: the ``whole``, a ``few`` or ``nothing``.
     :param auto_retry_record_errors: setting of the error handling of model syncs: ``on``, ``off``, ``null``, or
@@ -47,14 +47,14 @@ class Behavior:
     :param record_rate_limits: whether it is kept if it is a 429.
     :param record_unauthorized: whether it is kept if it is a 401.
     :param record_client_errors: whether it is kept if it is another 4xx.
-    :param malformed_idempotency_key: status of the answer to a malformed key, or ``accept``.
+    :param malformed_idempotency_key: status of the response to a malformed key, or ``accept``.
     :param idempotency_mismatch: known key with another path or body: ``replay`` the response or ``refuse`` with 422.
     :param in_flight: text of the 409 to a key in flight: its ``own_words``, or ``as_running`` as for a sync that runs.
     :param replay_header: header that marks a replayed response; empty: none.
     :param idempotency_scope: scope of a key: the ``organization``, its ``credential`` or its ``path``.
     :param batch_status_unknown_id: unknown id in the batch status: ``omit`` it or ``refuse`` with 404.
     :param batch_status_most_ids: largest number of ids in the batch status; None: no limit.
-    :param batch_status_too_many: status of the answer to more ids, or ``cut`` to answer for the first ones only.
+    :param batch_status_too_many: status of the response to more ids, or ``cut`` to answer for the first ones only.
     :param connection_status: ``status`` of a connection that works.
     :param connection_failure: message that every test or creation of a connection fails with; None: they succeed.
     :param connection_failure_status: status of such a failure.
@@ -65,7 +65,7 @@ class Behavior:
     :param schema_refresh_finishes: whether ``last_refresh_finished`` moves when a refresh ends.
     :param schemas_while_refreshing: schemas of a bulk sync that a list has while its source refreshes: ``all`` or
         ``none``.
-    :param start_while_refreshing: status of the answer to a bulk start while its source refreshes, or ``accept``.
+    :param start_while_refreshing: status of the response to a bulk start while its source refreshes, or ``accept``.
     :param proxy_body: JSON from the system behind a connection: as ``text`` or as ``json``.
     :param job_seconds: seconds that a job takes which an API call starts.
     :param console_level: ``level`` of an ordinary line of a console log.

@@ -1,4 +1,4 @@
-"""Poll many executions for the price of a few. Import this package late: it is of use in a triggerer only."""
+"""Poll many executions with few requests. Import this package late: only a triggerer uses it."""
 
 from airflow_provider_polytomic.executions.poller.poller import ExecutionPoller, shared_poller
 

@@ -28,7 +28,7 @@ MAX_SYNCS = 50
 """Ids in one request. They are part of its URL, which servers and proxies limit to some thousand characters."""
 
 MAX_BATCH_SCHEMAS = 1000
-"""Rows of schemas in one answer, estimated by the last one."""
+"""Rows of schemas in one response, estimated by the last one."""
 
 _ROW: TypeAdapter[BulkSyncSummary] = TypeAdapter(BulkSyncSummary)
 
@@ -62,7 +62,7 @@ class Batch:
         return min(self._accepted, self._fitting)
 
     def usable(self, now: float) -> bool:
-        """Tell whether to send a batch now; increase its size if fewer ids have been accepted for long."""
+        """Return whether to send a batch now; increase its size if fewer ids have been accepted for long."""
         if now >= self._grows_at:
             self._accepted = min(2 * self._accepted, MAX_SYNCS)
             self._grows_at = now + BATCH_GROWTH_INTERVAL
@@ -90,7 +90,7 @@ class Batch:
         self._refuse(error, now)
 
     def single_answered(self, now: float) -> None:
-        """Record an answer to a single poll: a batch that got none before counts as refused."""
+        """Record a response to a single poll: a batch that got none before counts as refused."""
         if self._unanswered:
             self._refuse(self._unanswered, now)
 
@@ -124,7 +124,7 @@ def _read(refs: Sequence[ExecutionRef], page: Page[Any]) -> _Answer:
 
 
 def _is_running(ref: ExecutionRef, row: BulkSyncSummary) -> bool:
-    """Tell whether a row certainly shows the execution running: schemas of it are being synced, and of no other one.
+    """Return whether a row certainly shows the execution running: schemas of it are being synced, and of no other one.
 
     The row itself names no execution, and may show the schemas of earlier executions beside those of the newest.
     """

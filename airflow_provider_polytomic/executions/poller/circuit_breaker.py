@@ -1,4 +1,4 @@
-"""Stop the requests of all waits while Polytomic does not answer or limits requests."""
+"""Stop the requests of all waits while Polytomic does not respond or limits requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RATE_LIMIT_RESET = 120.0
 
 
 class CircuitBreaker:
-    """Open when requests fail, and close when one is answered.
+    """Open when requests fail, and close when one gets a response.
 
     A 429 opens it at once: for as long as it asks, or longer each time. Other failures open it after a few in a row.
     While it is open, a single trial request may be sent from :attr:`retry_at` on.
@@ -43,7 +43,7 @@ class CircuitBreaker:
 
     @property
     def rate_limited(self) -> bool:
-        """Tell whether a 429 opened the circuit breaker."""
+        """Return whether a 429 opened the circuit breaker."""
         return isinstance(self.error, PolytomicRateLimitError)
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class CircuitBreaker:
             self._meter.record(CIRCUIT_BREAKERS_OPEN, -1)
 
     def answered(self, now: float, began: float) -> bool:
-        """Record an answer; return True if it closes the circuit breaker.
+        """Record a response; return True if it closes the circuit breaker.
 
         :param began: time of the request: one that was in flight when a 429 came does not end the pause
         """

@@ -77,7 +77,7 @@ class EventHints:
 
     @property
     def trusted(self) -> bool:
-        """Tell whether an execution without an event may be taken to be running."""
+        """Return whether an execution without an event may be taken to be running."""
         return self._may_trust and self._complete_since is not None
 
     def adapt(self, polls: float, waits: int, now: float) -> None:

@@ -2,7 +2,7 @@
 
 A wait subscribes to a :class:`PolledExecution`, which all waits for the same execution or for its schemas share. The
 poller's task polls it and publishes each :data:`PollResult` to its subscriptions. A wait evaluates and logs the results
-in its own task, so it costs next to nothing and can be canceled without effect on the others.
+in its own task, so it needs few resources and can be canceled without effect on the others.
 
 A polled execution is in one of these states:
 
@@ -22,14 +22,14 @@ their intervals, so that no burst follows an outage.
 
 Invariants:
 
-* Only an answer about the execution itself ends a wait. Neither a batch nor an event does.
-* While Polytomic answers, an execution is polled within the shortest poll interval of its subscriptions, unless events
+* Only a response about the execution itself ends a wait. Neither a batch nor an event does.
+* While Polytomic responds, an execution is polled within the shortest poll interval of its subscriptions, unless events
   are trusted: then the interval grows with its age, up to eightfold.
 * A deadline passes only after a poll that was sent at or after it, or that could not be answered.
 * While the circuit breaker is open, no request begins beside another and, except for a passed deadline, none before
   ``retry_at``. For a rate limit there is no exception.
 * An error of one request ends its own wait at most, except for a 401 and errors in the poller itself. An unexpected
-  exception in the evaluation of an answer is an error of its request.
+  exception in the evaluation of a response is an error of its request.
 * No request outlives the task.
 """
 
@@ -128,11 +128,11 @@ class ExecutionPoller:
         """Wait for the end of an execution whose status has just been requested, and return it.
 
         :param target: the execution; or the latest one that completed since a moment, as soon as there is one
-        :param poll_interval: maximum of seconds between the end and the poll that finds it, while Polytomic answers
+        :param poll_interval: maximum of seconds between the end and the poll that finds it, while Polytomic responds
         :param deadline: end of the wait in seconds since the epoch; the last poll is sent then; default: none
         :param schema: id of the schema to wait for, which the returned execution is about; default: all
         :raises DeadlinePassed: if it has not ended by then
-        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its answers are unreadable
+        :raises PolytomicError: if Polytomic refuses a poll (400, 401, 403, 404 or 422), or its responses are unreadable
         """
         latest = NEVER if deadline is None else self._clock() + deadline - self._wall_clock()
         subscription = Subscription(poll_interval, latest, schema)
@@ -362,7 +362,7 @@ class ExecutionPoller:
             self._schedule.spread(self._skipped, self._clock(), self._schedule.trial_interval(self._batch.size))
 
     def _record_failure(self, error: PolytomicError, began: float) -> None:
-        """Record a failed request; a refusal is an answer, too, and so is JSON of an unknown shape."""
+        """Record a failed request; a refusal is a response, too, and so is JSON of an unknown shape."""
         is_json = isinstance(error, PolytomicResponseError) and error.is_json
         if is_transient(error) and not is_json:
             self._breaker.failed(error, self._clock(), self._schedule.trial_interval(self._batch.size))

@@ -113,19 +113,19 @@ class PolledExecution:
 
     @property
     def hinted(self) -> bool:
-        """Tell whether an event announced an end since the last poll."""
+        """Return whether an event announced an end since the last poll."""
         return self.hinted_at > self.polled_at
 
     def matches(self, ended: Ended) -> bool:
-        """Tell whether an end of the same sync may be the end that is waited for."""
+        """Return whether an end of the same sync may be the end that is waited for."""
         return isinstance(self.target, CompletedSince) or self.target.execution_id == ended.execution_id
 
     def is_shown_running(self, execution: Execution) -> bool:
-        """Tell whether a batch shows that no subscription has reached its end: each schema is shown, and not ended."""
+        """Return whether a batch shows that no subscription has ended: it shows each schema, and none has ended."""
         return all(each.schema is None or execution.is_syncing(each.schema) for each in self.subscriptions)
 
     def expired(self, now: float) -> bool:
-        """Tell whether a deadline has passed since the last poll."""
+        """Return whether a deadline has passed since the last poll."""
         return any(self.polled_at < each.deadline <= now for each in self.subscriptions)
 
     @property
@@ -317,7 +317,7 @@ class PollSchedule:
 
     @property
     def bulk_is_next(self) -> bool:
-        """Tell whether a batch may poll the next execution that is due."""
+        """Return whether a batch may poll the next execution that is due."""
         return self._bulk.next_at < self._single.next_at
 
     @property
