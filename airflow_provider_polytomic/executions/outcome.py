@@ -1,4 +1,4 @@
-"""Outcomes of executions. Status words of the API are compared here and nowhere else."""
+"""Outcomes of executions. Only this module maps a status of the API to an outcome."""
 
 from __future__ import annotations
 

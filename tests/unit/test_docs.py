@@ -32,7 +32,7 @@ def table(file: str, heading: str) -> list[list[str]]:
 
 def test_each_row_of_the_reliability_table_names_an_existing_test():
     tests = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
-    rows = table("reliability.md", "## What happens")
+    rows = table("reliability.md", "## Failure scenarios")
     assert len(rows) > 15
     for row in rows:
         assert f"def {row[-1].strip('`').rpartition(' ')[2]}(" in tests, row

@@ -51,9 +51,6 @@ PRIVATE_WORDS = {
 }
 """Words that only this project used, and the terms that replace them."""
 
-PREVIOUS_NAMES = re.compile(r"^## The way of a sync id\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
-"""The section of docs/architecture.md that lists replaced names."""
-
 SEPARATE_CONSTANTS = {"HANDLERS": "each module of the emulator's routes has its own table of handlers"}
 
 AIRFLOWS_OWN = {"poke_interval", "timeout", "mode", "soft_fail"}
@@ -183,8 +180,6 @@ def test_the_how_to_page_of_events_has_the_parameters_of_the_signature():
 @pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_and_prose_use_the_terms_of_the_field(path):
     text = path.read_text()
-    if path == DOCS / "architecture.md":
-        text = PREVIOUS_NAMES.sub("", text)
     found = {match[0]: instead for word, instead in PRIVATE_WORDS.items() for match in re.finditer(word, text)}
     assert found == {}
 
