@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 WAITING_STATUSES = frozenset({"created", "scheduled", "queued", "waiting"})
@@ -132,24 +133,24 @@ class Plan:
         """Return the seconds that ``schema`` takes."""
         return self.duration if schema.duration is None else schema.duration
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Seconds until the execution ends by itself: those of its longest schema, if it has any."""
         return max((self.schema_duration(each) for each in self.schemas), default=self.duration)
 
-    @property
+    @cached_property
     def timeline(self) -> tuple[tuple[str, float], ...]:
         """The statuses before the end, each with the second it begins at."""
         if self.statuses is not None:
             return self.statuses
         return (("created", 0.0), ("running", min(1.0, self.length / 10)))
 
-    @property
+    @cached_property
     def starts_after(self) -> float:
         """Seconds until the execution stops waiting and works."""
         return min((second for status, second in self.timeline if status not in WAITING_STATUSES), default=self.length)
 
-    @property
+    @cached_property
     def final_status(self) -> str:
         """The last status, if the execution is neither canceled nor finished by hand."""
         if self.outcome is not None:
