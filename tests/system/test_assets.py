@@ -22,6 +22,8 @@ ORGANIZATION_IDS = ["customer-a", "customer-b"]
 MODEL_SYNC_ID = "contacts-to-crm"
 FAILING_SYNC_ID = "failing"
 ALIAS_SYNC_ID = "crm-tables"
+AFTER_ALIAS = "assets_after_alias"
+REFERENCES = f"SELECT dataset_id FROM dag_schedule_dataset_reference WHERE dag_id = '{AFTER_ALIAS}'"
 SCHEMAS = [{"id": "contact", "output_name": "contacts", "records": 7}, {"id": "account", "records": 0}]
 ASSET = "dataset" if IS_AIRFLOW_2 else "asset"
 EVENTS = f"""
@@ -118,15 +120,25 @@ def test_a_dag_that_an_event_starts_reads_the_counts(cluster, emulator, bulk_run
 
 def test_an_alias_has_an_event_for_each_schema_with_rows_and_starts_a_dag(cluster, emulator):
     emulator.add_bulk_sync(id=ALIAS_SYNC_ID, schemas=SCHEMAS, duration=3)
+    extras = [extra_of_alias(cluster)]
+    if IS_AIRFLOW_2:  # where a run that starts before the DAG's file is parsed again lacks the event of a new dataset
+        cluster.wait_for(lambda: cluster.database.rows(REFERENCES), TIMEOUT, "the new dataset in the DAG's schedule")
+        extras.append(extra_of_alias(cluster))
+
+    def events_read() -> list[Any]:
+        runs = [one for one in runs_of(cluster, AFTER_ALIAS) if cluster.run_state(AFTER_ALIAS, one) == "success"]
+        return [event for run_id in runs for event in cluster.xcom(AFTER_ALIAS, run_id, "read")]
+
+    read = cluster.wait_for(events_read, TIMEOUT, "an event in a DAG that the alias starts")
+    assert all(event in extras for event in read), "Airflow 3 lists the event below the asset and below the alias"
+
+
+def extra_of_alias(cluster: Cluster) -> dict[str, Any]:
+    """Run the DAG with the alias, and return the extra of its event."""
     [(path, _, extra)] = events_of(cluster, run_to_end(cluster, "assets_alias"))
     assert path == f"bulk/{ALIAS_SYNC_ID}/contact"
     assert (extra["schema"], extra["counts"]["total"]) == ("contact", 7)
-    [run_id] = cluster.wait_for(lambda: runs_of(cluster, "assets_after_alias"), TIMEOUT, "a run for the alias")
-    ended = lambda: cluster.run_state("assets_after_alias", run_id) == "success"  # noqa: E731
-    cluster.wait_for(ended, TIMEOUT, "the end of the DAG that the alias starts")
-    read = cluster.xcom("assets_after_alias", run_id, "read")
-    assert read == [extra] * len(read), "Airflow 3 lists the event below the asset and below the alias"
-    assert read
+    return extra
 
 
 def test_the_lineage_has_the_datasets_of_the_sync(cluster, emulator, bulk_run, lineage_file):
