@@ -44,17 +44,17 @@ def classes_of_pages() -> dict[str, list[tuple[str, str]]]:
     for reference in sorted((DOCS / "reference").glob("*.md")):
         for name in DOCUMENTED.findall(reference.read_text()):
             for page in HOW_TO.findall(docstring(name)):
-                found.setdefault(page, []).append((name, f"reference/{reference.name}"))
+                if not page.startswith("reference/"):
+                    found.setdefault(page, []).append((name, f"reference/{reference.name}"))
     return found
 
 
 def docstring(name: str) -> str:
     """Return the docstring of a class or function of the package, without importing it."""
     module, _, attribute = name.rpartition(".")
-    file = ROOT / (module.replace(".", "/") + ".py")
-    if not file.exists():
-        return ""
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == attribute:
-            return ast.get_docstring(node) or ""
+    path = ROOT / module.replace(".", "/")
+    for file in sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]:
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == attribute:
+                return ast.get_docstring(node) or ""
     return ""

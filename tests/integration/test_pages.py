@@ -25,8 +25,8 @@ DAG_FILES = [block for block in BLOCKS if block.is_dag_file]
 TEST_FILES = "tests/"
 """Begin of the titles of test files; tests/integration/test_testing_page.py and `make test-readme` run those."""
 
-WITHOUT_A_DAG = {"gateway.md", "ui.md", "who_schedules.md"}
-"""How-to pages about programs that need no Airflow, about Airflow's UI, and about settings in Polytomic."""
+WITHOUT_A_DAG = {"gateway.md", "ui.md"}
+"""How-to pages about a program that needs no Airflow, and about Airflow's UI."""
 
 
 def each(of: list[Block]) -> pytest.MarkDecorator:
