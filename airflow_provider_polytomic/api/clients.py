@@ -146,7 +146,7 @@ class PolytomicClient(_Client[httpx.BaseTransport, None]):
     :param transport: httpx transport, which replaces ``verify`` and ``proxy``; None (the default) for the network.
     :param clock: Return monotonic seconds, for retries and the rate limit; default ``time.monotonic``.
     :param sleep: Wait for a number of seconds; default ``time.sleep``.
-    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
+    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent unencrypted.
     """
 
     _http: httpx.Client
@@ -272,7 +272,7 @@ class AsyncPolytomicClient(_Client[httpx.AsyncBaseTransport, Awaitable[None]]):
     :param transport: httpx transport, which replaces ``verify`` and ``proxy``; None (the default) for the network.
     :param clock: Return monotonic seconds, for retries and the rate limit; default ``time.monotonic``.
     :param sleep: Wait for a number of seconds; default ``asyncio.sleep``.
-    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
+    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent unencrypted.
     """
 
     _http: httpx.AsyncClient

@@ -64,7 +64,7 @@ class ClientConfig:
     :param source: Object that reads the settings again after a 401, which makes the client go on with a rotated key;
         default None.
     :param meter: Object that records metrics; default: one that records none.
-    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent in clear.
+    :raises ValueError: If there is no key, the URL is not valid, or the key would be sent unencrypted.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -103,7 +103,7 @@ class ClientConfig:
         in_clear = self.base_url.startswith("http:") and not is_loopback(urlsplit(proxy).hostname or "")
         if in_clear and not self.allow_http:
             raise ValueError(
-                "the key would cross the network in clear to the proxy: use https, or allow it with allow_http"
+                "the key would cross the network unencrypted to the proxy: use https, or allow it with allow_http"
             )
 
     @property
@@ -135,7 +135,7 @@ def checked_address(address: str, allow_http: bool, carries: str = "key") -> str
     """Validate the address of a server and return it in its normal form, without the default port of the scheme.
 
     :param carries: Secret that is sent to the server, for the error message.
-    :raises ValueError: If the address is not valid, or the secret would be sent in clear.
+    :raises ValueError: If the address is not valid, or the secret would be sent unencrypted.
     """
     with_scheme = address if "://" in address else f"https://{address}"
     shape = "the host must look like https://polytomic.example.com, without user, query and fragment"
@@ -150,7 +150,7 @@ def checked_address(address: str, allow_http: bool, carries: str = "key") -> str
         raise ValueError("the host is neither a host name nor an address: type it again, without hidden characters")
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ValueError(
-            f"the {carries} would cross the network in clear to {host}: use https, or allow it with allow_http"
+            f"the {carries} would cross the network unencrypted to {host}: use https, or allow it with allow_http"
         )
     if port == (80 if parts.scheme == "http" else 443):
         parts = parts._replace(netloc=parts.netloc.rpartition(":")[0])

@@ -33,7 +33,7 @@ class Emulator(Controls):
         with Emulator() as emulator:
             sync = emulator.add_model_sync(duration=5, outcome="failed")
             client = PolytomicClient(api_key=emulator.api_key, base_url=emulator.url)
-            client.send(model_syncs.start(sync.id))
+            client.send(syncs.start(sync.id))
             emulator.clock.advance(5)
 
     :param port: TCP port; 0 takes a free one. Default 0.

@@ -110,7 +110,7 @@ async def _serve(options: argparse.Namespace) -> None:
         if urls:
             lines += _instructions(urls, token if is_new else None)
         if not is_loopback(options.host):
-            lines.append(f"{options.host} is not loopback: put TLS in front, since the token is sent in clear")
+            lines.append(f"{options.host} is not loopback: put TLS in front, since the token is sent unencrypted")
         print("\n".join(lines), file=sys.stderr if options.stdio else sys.stdout, flush=True)
         await run_servers(servers, stdio=gateway if options.stdio else None)
 

@@ -46,7 +46,7 @@ TEST_TIMEOUT = 10.0
 
 _WARNINGS = {
     "verify": "Sending the API key without verifying the server's certificate, since verify is false",
-    "allow_http": "Allowing the API key to cross the network in clear, since allow_http is on",
+    "allow_http": "Allowing the API key to cross the network unencrypted, since allow_http is on",
 }
 _warned: set[tuple[str, str]] = set()
 """Connections and settings that were warned about in this process."""

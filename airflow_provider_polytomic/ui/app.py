@@ -125,7 +125,7 @@ def _add_data_routes(app: PageApp, connection_ids: list[str]) -> None:
             view = await views.of(request.scope[ROOT_APP], request.headers)
             details["tasks"] = await view.runs_of(row)
         except AirflowRefused as error:
-            details["tasks_problem"] = f"Airflow does not tell the tasks of this sync: {error}"
+            details["tasks_problem"] = f"Airflow did not return the tasks of this sync: {error}"
         return JSONResponse(details)
 
 

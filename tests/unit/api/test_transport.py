@@ -277,7 +277,7 @@ def test_a_given_proxy_on_this_host_is_used(proxy, driver):
 
 
 def test_a_given_proxy_does_not_get_the_key_in_clear():
-    with pytest.raises(ValueError, match="in clear to the proxy: use https"):
+    with pytest.raises(ValueError, match="unencrypted to the proxy: use https"):
         ClientConfig(KEY, base_url="http://127.0.0.1:1", proxy="http://proxy.test:3128")
     assert ClientConfig(KEY, base_url="http://127.0.0.1:1", proxy="http://proxy.test:3128", allow_http=True)
     assert ClientConfig(KEY, proxy="http://proxy.test:3128")

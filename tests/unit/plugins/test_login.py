@@ -47,13 +47,13 @@ def test_the_url_is_https_except_on_this_machine(fields, url):
     ids=str,
 )
 def test_a_password_never_crosses_a_network_in_clear(fields):
-    with pytest.raises(ValueError, match="password of Airflow's user would cross the network in clear"):
+    with pytest.raises(ValueError, match="password of Airflow's user would cross the network unencrypted"):
         login(**fields)
 
 
 def test_the_base_url_of_the_configuration_is_checked_too(monkeypatch):
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example.com/prefix")
-    with pytest.raises(ValueError, match="in clear"):
+    with pytest.raises(ValueError, match="unencrypted"):
         login()
     assert login(extra={"allow_http": True}).base_url == "http://airflow.example.com/prefix"
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080/prefix/")
