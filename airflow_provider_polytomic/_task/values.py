@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -169,11 +170,13 @@ def as_datetime(value: Any, name: str) -> datetime:
 
 
 def _literal(text: str, name: str, problem: str) -> Any:
-    """Return the value that a template has rendered as text."""
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise _refused(text, name, problem) from None
+    """Return the value that a template has rendered as text, with the filter ``tojson`` or without."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    raise _refused(text, name, problem)
 
 
 def _refused(value: Any, name: str, problem: str) -> PolytomicRequestRefused:

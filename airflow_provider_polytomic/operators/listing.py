@@ -14,7 +14,8 @@ from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.link import push_link
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic._task.sync_task import SyncTask
-from airflow_provider_polytomic._task.values import as_datetime, as_id, choice
+from airflow_provider_polytomic._task.values import as_datetime, as_id, as_list, choice, is_templated
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 from airflow_provider_polytomic.links.syncs import PolytomicSyncLink
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
     :param sync_id: Id of the sync (str); default None. (templated)
     :param sync_name: Exact name of the sync (str), instead of its id; default None. (templated)
     :param outcome: Outcome (str), or several of them (sequence of str), of the executions to list: ``"success"``,
-        ``"partial"``, ``"failed"``, ``"canceled"`` or ``"running"``; default None: any.
+        ``"partial"``, ``"failed"``, ``"canceled"`` or ``"running"``; default None: any. (templated)
     :param completed_after: Time (datetime, or str in ISO 8601) at or after which an execution must have completed;
         default None: any, and those that are running. (templated)
     :param limit: Largest number of executions (int), from 1 to 1000; default 100.
@@ -191,7 +192,7 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "sync_id", "sync_name", "completed_after", "polytomic_conn_id", "organization_id",
+        "sync_id", "sync_name", "outcome", "completed_after", "polytomic_conn_id", "organization_id",
     )  # fmt: skip
     operator_extra_links = (PolytomicSyncLink(),)
 
@@ -214,8 +215,8 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
         self.sync_name = sync_name
         self._check_sync_parameters()
         self.outcome = outcome
-        for each in self._outcomes or ():
-            choice(each, "outcome", *OUTCOMES)
+        if isinstance(outcome, (str, list, tuple)) and not is_templated(outcome):
+            self._read_outcomes()
         self.completed_after = completed_after
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LISTED_EXECUTIONS:
             raise ValueError(f"limit must be a whole number from 1 to {MAX_LISTED_EXECUTIONS}, not {limit!r}")
@@ -228,6 +229,10 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
         from airflow_provider_polytomic.executions import CompletedSince, list_executions
 
         after = None if self.completed_after is None else as_datetime(self.completed_after, "completed_after")
+        try:
+            outcomes = self._read_outcomes()
+        except ValueError as error:
+            raise PolytomicRequestRefused(f"{error}. Next: check what its template renders") from None
         label = self._label[:1].lower() + self._label[1:]
         client = self._hook.get_conn()
         with translate_api_errors(f"The executions of {label} could not be listed", self._hook):
@@ -235,16 +240,16 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
             sync_id = self._sync_id
             since = after or datetime.fromtimestamp(0, timezone.utc)
             push_link(self, context, client, CompletedSince(self.kind, sync_id, since))
-            listing = list_executions(
-                self.kind, sync_id, outcomes=self._outcomes, completed_after=after, limit=self.limit
-            )
+            listing = list_executions(self.kind, sync_id, outcomes=outcomes, completed_after=after, limit=self.limit)
             executions = self._with_links(client, sync_id, client.run(listing))
         self.log.info("Listed %d executions of %s", len(executions), label)
         return storable([each.result(len(executions)) for each in executions], "the list of executions")
 
-    @property
-    def _outcomes(self) -> Sequence[str] | None:
-        return (self.outcome,) if isinstance(self.outcome, str) else self.outcome
+    def _read_outcomes(self) -> list[str] | None:
+        outcomes = as_list(self.outcome, "outcome")
+        for each in outcomes or ():
+            choice(each, "outcome", *OUTCOMES)
+        return outcomes
 
     def _with_links(self, client: PolytomicClient, sync_id: str, executions: Sequence[Execution]) -> list[Execution]:
         from airflow_provider_polytomic.hooks._connection import link_urls

@@ -22,6 +22,7 @@ from airflow_provider_polytomic.operators.connections import (
     PolytomicCreateConnectionOperator,
     PolytomicTestConnectionOperator,
 )
+from airflow_provider_polytomic.operators.listing import PolytomicListExecutionsOperator
 from airflow_provider_polytomic.operators.syncs import PolytomicCancelSyncOperator, PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors.runs import PolytomicWaitForSyncsSensor
 from airflow_provider_polytomic.sensors.syncs import PolytomicSyncStatusSensor
@@ -52,6 +53,9 @@ with shape("lists_of_mapped_tasks") as lists_of_mapped_tasks:
         name="Warehouse",
         connection_type="postgresql",
         policies=same.override(task_id="policy").expand(value=["p1", "p2"]),
+    )
+    PolytomicListExecutionsOperator(
+        task_id="outcomes", sync_id=SYNC_ID, outcome=same.override(task_id="outcome").expand(value=["failed", "canceled"])
     )
 
 with shape("lists_of_map") as lists_of_map:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -81,6 +82,11 @@ class Lazy(Sequence):
 )
 def test_a_list_is_any_sequence(value):
     assert as_list(value, "schemas") == as_ids(value, "schemas") == ["a", "b"]
+
+
+def test_a_list_is_the_text_of_its_json():
+    assert as_list('[[{"value": true, "note": null}]]', "source_identities") == [[{"value": True, "note": None}]]
+    assert as_mappings(json.dumps({**RUN, "completed_at": None}), "runs") == [{**RUN, "completed_at": None}]
 
 
 @pytest.mark.parametrize("value", [None, "", [], (), Lazy()], ids=repr)

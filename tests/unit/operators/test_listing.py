@@ -152,6 +152,18 @@ class TestExecutions:
         sync_id = history("failed", "completed", "canceled")
         assert [one["outcome"] for one in listed(sync_id=sync_id, outcome=outcome)] == expected
 
+    @pytest.mark.parametrize("outcome", ["['failed', 'canceled']", '["failed", "canceled"]', {"failed", "canceled"}])
+    def test_the_outcome_may_be_rendered(self, history, listed, outcome):
+        sync_id = history("failed", "completed", "canceled")
+        assert [one["outcome"] for one in listed(sync_id=sync_id, outcome=outcome)] == ["canceled", "failed"]
+
+    def test_a_rendered_outcome_that_does_not_exist_is_refused(self, kind, task_instance):
+        task = PolytomicListExecutionsOperator(task_id="list", sync_id="s", outcome="{{ params.outcome }}")
+        task.outcome = "completed"
+        with pytest.raises(PolytomicRequestRefused, match="outcome must be one of .*, not 'completed'. Next: check"):
+            task_instance(task).execute()
+        assert kind.emulator.requests == []
+
     def test_a_time_selects_executions_that_have_ended_since(self, kind, history, listed):
         sync_id = history("failed", "failed", "failed")
         [last, middle, _] = listed(sync_id=sync_id)
