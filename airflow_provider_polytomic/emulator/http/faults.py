@@ -36,7 +36,7 @@ class Fault:
     :param skip: number of matching requests to let pass first; default 0.
     :param count: number of requests to which it applies; None: no limit. Default 1.
     :param seconds: duration by the emulator's clock; default None, no limit.
-    :param status: HTTP status of a ``status`` fault; default 503.
+    :param status: HTTP status of a ``status`` fault, from 200 to 999; default 503.
     :param body: body of a ``status`` fault: text, or a value to send as JSON; unless it is an object with a message,
         the response lacks the header of the API's version, as a proxy's does. Default None, an error body.
     :param html: respond with an HTML page, as a proxy does, instead of ``body``; default False.
@@ -70,6 +70,12 @@ class Fault:
                 raise ValueError(f"{value!r} is not one of {', '.join(allowed)}.")
         if (self.kind, self.when) in (("reset", "within"), ("malformed", "before"), ("malformed", "within")):
             raise ValueError(f"A {self.kind} fault cannot apply {self.when!r}.")
+        if self.status not in range(200, 1000):
+            raise ValueError(f"status must be a number from 200 to 999, not {self.status!r}.")
+        for name in ("skip", "count", "seconds", "delay"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise ValueError(f"{name} must be a number, not {value!r}.")
 
     def applies(self, method: str, path: str, now: float) -> bool:
         """Return whether the fault applies to this request, and count the request."""

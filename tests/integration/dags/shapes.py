@@ -55,7 +55,7 @@ with shape("lists_of_mapped_tasks") as lists_of_mapped_tasks:
         policies=same.override(task_id="policy").expand(value=["p1", "p2"]),
     )
     PolytomicListExecutionsOperator(
-        task_id="outcomes", sync_id=SYNC_ID, outcome=same.override(task_id="outcome").expand(value=["failed", "canceled"])
+        task_id="outcomes", sync_id=SYNC_ID, outcome=same.override(task_id="outcome").expand(value=["failed"])
     )
 
 with shape("lists_of_map") as lists_of_map:

@@ -175,8 +175,12 @@ def test_faults_can_be_cleared(emulator, http):
         {"kind": "reset", "when": "within"},
         {"kind": "malformed", "when": "before"},
         {"kind": "malformed", "malformed": "rot13"},
+        {"kind": "status", "status": "503"},
+        {"kind": "status", "status": 99},
+        {"kind": "delay", "count": "1"},
+        {"kind": "delay", "delay": True},
     ],
 )
 def test_an_invalid_fault_is_refused(emulator, fault):
-    with pytest.raises(ValueError, match="is not one of|cannot apply"):
+    with pytest.raises(ValueError, match="is not one of|cannot apply|must be a number"):
         emulator.fault(**fault)
