@@ -32,10 +32,10 @@ MAX_URI_LENGTH = 1500
 def emit_asset_events(task: BaseOperator, context: Context, *executions: Execution) -> None:
     """Add the result to the event of each declared outlet; with several executions, to those of their own syncs.
 
-    Airflow emits an event for each outlet when the task succeeds, so outlets that the execution did not update are
-    removed from the task in this process: the asset of a schema that received no rows, and in a mapped task, whose
-    instances all declare the same outlets, the asset of another sync. An alias gets an event for each schema of a bulk
-    sync that was updated.
+    Airflow emits an event for each outlet when the task succeeds. So outlets that the execution did not update are
+    removed from the task in this process. One is the asset of a schema that received no rows. Another is the asset of
+    another sync in a mapped task, whose instances all declare the same outlets. An alias gets an event for each schema
+    of a bulk sync that was updated.
     """
     updated, unchanged = [], []
     for outlet in task.outlets:

@@ -69,10 +69,10 @@ def redact(value: Any, *secrets: str | None, max_length: int = MAX_REDACTED_LENG
     """Return ``value`` with every secret replaced by ``***``.
 
     In mappings, the values of fields that are named like a secret are masked. The property of a JSON schema that
-    describes such a field, and a value that the API has masked with asterisks, are kept. In texts, the given and the
-    registered secrets in every usual encoding and their parts, ``Authorization`` values, values assigned to a secret's
-    name, credentials in URLs, PEM blocks and the query strings of URLs, which contain the signature of a signed URL,
-    are masked. A number whose decimal digits contain a secret is masked as a whole. True, False and None are kept.
+    describes such a field, and a value that the API has masked with asterisks, are kept. In texts, these are masked:
+    the given and the registered secrets and their parts, in every usual encoding; ``Authorization`` values; values
+    assigned to a secret's name; credentials in URLs; PEM blocks; the query strings of URLs, which may contain a
+    signature. A number whose decimal digits contain a secret is masked as a whole. True, False and None are kept.
 
     :param value: Text, number, mapping, list or tuple; anything else is returned unchanged.
     :param secrets: Texts to mask wherever they appear; those shorter than six characters only as whole words.

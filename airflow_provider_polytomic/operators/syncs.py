@@ -30,9 +30,9 @@ class PolytomicStartSyncOperator(BaseStartOperator):
         (templated)
     :param source_identities: Records to sync (sequence of sequences of dict), each by the dicts of its fields with
         ``source`` and ``value``, instead of ``identities``; default None. (templated)
-    :param retry_resync: Whether a retry after an execution with too many record errors syncs all records (bool), since
-        Polytomic may not send the rejected ones again; default False, with which such a failure is not retried where
-        the sync's error handling does not retry records. (templated)
+    :param retry_resync: Whether a retry after an execution with too many record errors syncs all records (bool). With
+        the default False, Airflow does not retry the task if Polytomic would not send the rejected records again.
+        (templated)
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``. (templated)
     :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
         the connection. (templated)

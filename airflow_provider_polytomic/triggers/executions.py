@@ -44,16 +44,19 @@ _cancellations: set[asyncio.Future[None]] = set()
 
 
 class PolytomicExecutionTrigger(BaseWaitTrigger):
-    """Wait for the end of one execution, or of the first that ends at or after a time.
+    """Wait for the end of one execution, or of one that ends at or after a time.
 
-    Sends one event with ``status`` (``ended``, ``deadline``, ``refused`` or ``unavailable``), ``execution_id``,
-    ``execution`` (the result of an execution that has ended or was canceled at the deadline, otherwise None),
-    ``message`` (of a refusal or another failure), and ``ownership``, ``try_number``, ``latest_end`` and
-    ``previous_schema_results`` as given.
+    Sends one event with these keys:
+
+    * ``status``: ``ended``, ``deadline``, ``refused`` or ``unavailable``
+    * ``execution_id``: the execution
+    * ``execution``: its result if it has ended or was canceled at the deadline, otherwise None
+    * ``message``: the reason of a refusal or another failure
+    * ``ownership``, ``try_number``, ``latest_end`` and ``previous_schema_results`` as given
 
     :param kind: Kind of the sync (str), ``"model"`` or ``"bulk"``.
     :param sync_id: Id of the sync (str).
-    :param execution_id: Id of the execution (str); None waits for the first that ends after ``completed_after``.
+    :param execution_id: Id of the execution (str); None waits for one that ends at or after ``completed_after``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.
     :param organization_id: Id of the organization (str), for a partner or deployment key; default None: the login of
         the connection.

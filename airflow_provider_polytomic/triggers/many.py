@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 class PolytomicManyExecutionsTrigger(BaseWaitTrigger):
     """Wait for the ends of many executions.
 
-    Sends one event with ``status`` (``ended``, ``deadline``, ``refused`` or ``unavailable``), ``message`` (of a refusal
-    or another failure), ``try_number`` and ``runs`` as given, and ``executions``: for each of ``runs`` the result of an
-    execution that has ended, the reason (str) why it cannot be waited for, or None if it had not ended at the deadline.
+    Sends one event with these keys:
+
+    * ``status``: ``ended``, ``deadline``, ``refused`` or ``unavailable``
+    * ``message``: the reason of a refusal or another failure
+    * ``executions``: for each of ``runs``, the result of an execution that has ended, the reason (str) why it cannot be
+      waited for, or None if it had not ended at the deadline
+    * ``try_number`` and ``runs`` as given
 
     :param runs: Executions (sequence of mappings) with ``kind``, ``sync_id`` and ``execution_id``.
     :param polytomic_conn_id: Id of the Airflow connection (str); default ``polytomic_default``.

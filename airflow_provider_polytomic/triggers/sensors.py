@@ -37,7 +37,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
     :param sync_name: Exact name of the model sync (str), instead of its id; default None. (templated)
     :param bulk_sync_id: Id of the bulk sync (str), instead of ``sync_id``; default None. (templated)
     :param bulk_sync_name: Exact name of the bulk sync (str), instead of its id; default None. (templated)
-    :param execution_id: Id of the execution (str); default None: the current one, or the first that ends at or after
+    :param execution_id: Id of the execution (str); default None: the current one, or one that ends at or after
         ``completed_after``. (templated)
     :param completed_after: Time (str) in ISO 8601; default None: the schedule point before the DAG run's own.
         (templated)
