@@ -553,11 +553,11 @@ def test_airflow_mounts_the_application(configure):
     code = (
         "import sys; from airflow import plugins_manager as manager\n"
         "manager.ensure_plugins_loaded()\n"
-        "print([name for name in sys.modules if name.startswith('airflow_provider_polytomic.plugins._')])\n"
+        "loaded = [name for name in sys.modules if name.startswith('airflow_provider_polytomic.plugins._')]\n"
         "find = getattr(manager, 'get_fastapi_plugins', None)\n"
         "find or manager.initialize_fastapi_plugins()\n"
         "apps = find()[0] if find else manager.fastapi_apps\n"
-        "print([app['url_prefix'] for app in apps])"
+        "print(f'\\n{loaded}\\n{[app[\"url_prefix\"] for app in apps]}')"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
     loaded, mounted = ran.stdout.splitlines()[-2:]
