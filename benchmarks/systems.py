@@ -167,13 +167,9 @@ class Sleep(System):
     ends = False
 
     def trigger(self, number: int, interval: float) -> Any:
-        return _Sleeping()
+        from benchmarks.sleeping import SleepingTrigger
 
-
-class _Sleeping:
-    async def run(self) -> AsyncIterator[None]:
-        await asyncio.sleep(SECONDS_PER_WEEK)
-        yield
+        return SleepingTrigger()
 
 
 class SharedSession(System):
