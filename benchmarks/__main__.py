@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import feed, import_time, machine, price, report, worker_slots
+from benchmarks import feed, import_time, machine, price, report, triggerer, worker_slots
 from benchmarks.figures import Cell, Cells
 from benchmarks.runner import CellConfig, Runner
 from benchmarks.systems import OWN, PEERS, SYSTEMS
@@ -24,6 +24,7 @@ QUICK_SIZES = (100,)
 RESULTS = Path(__file__).with_name("results.md")
 FEED = Path(__file__).with_name("feed.md")
 PRICE = Path(__file__).with_name("price.md")
+TRIGGERER = Path(__file__).with_name("triggerer.md")
 
 
 def main() -> None:
@@ -33,17 +34,25 @@ def main() -> None:
     before = machine.load()
     if before > 1:
         console.print(f"The machine is busy (load average {before:.1f}): the figures will be worse.")
-    measure = _feed if options.feed else _price if options.price else _providers
+    measure, default = _selected(options)
     parts, remarks = measure(options, console)
     for part in parts:
         part.print(console)
     for line in remarks:
         console.print(f"- {line}")
-    default = FEED if options.feed else PRICE if options.price else RESULTS
     output = options.output or (None if options.quick else default)
     if output:
         output.write_text(report.markdown(parts, remarks, (before, machine.load())))
         console.print(f"Written: {output}")
+
+
+def _selected(options: argparse.Namespace) -> tuple[Callable[..., tuple[list[report.Table], list[str]]], Path]:
+    """Return the function that measures what the options select, and the file of its results."""
+    if options.feed:
+        return _feed, FEED
+    if options.price:
+        return _price, PRICE
+    return (_triggerer, TRIGGERER) if options.triggerer else (_providers, RESULTS)
 
 
 def _providers(options: argparse.Namespace, console: Console) -> tuple[list[report.Table], list[str]]:
@@ -70,6 +79,12 @@ def _feed(options: argparse.Namespace, console: Console) -> tuple[list[report.Ta
     return [feed.table(cells), report.machine_table()], report.remarks(cells)
 
 
+def _triggerer(options: argparse.Namespace, console: Console) -> tuple[list[report.Table], list[str]]:
+    [waits] = options.waits or [price.MANY_WAITS]
+    cells = triggerer.measure(waits, options.interval or price.MANY_INTERVAL)
+    return [triggerer.table(cells), report.machine_table()], triggerer.remarks(cells)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the cost of waiting.")
     parser.add_argument(
@@ -79,6 +94,9 @@ def _options() -> argparse.Namespace:
         "--feed", action="store_true", help="measure only the number of waits from which the events feed saves requests"
     )
     parser.add_argument("--price", action="store_true", help="measure only the price of a poll: nine minutes")
+    parser.add_argument(
+        "--triggerer", action="store_true", help="measure only 10,000 waits in a triggerer of Airflow: eight minutes"
+    )
     parser.add_argument("--earlier", metavar="COMMIT", help="compare the price of a poll with that at this commit")
     parser.add_argument("--waits", type=int, nargs="+", help="numbers of waits (default: 1 100 1000 5000)")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, help="default: all")

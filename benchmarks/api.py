@@ -38,6 +38,9 @@ KEEP_ALIVE = 75
 EVENT_LAG = 1.0
 """Seconds between an end and its event in the feed."""
 
+RECORDS_PER_SECOND = 10.0
+"""Records that the execution of a model sync sends."""
+
 SCHEMAS = ("account", "contact", "opportunity")
 
 
@@ -114,8 +117,11 @@ class Api:
         return {"data": {**same, "created_at": began, "started_at": began, "completed_at": _iso_format(end), **fields}}
 
     def _model_execution(self, request: dict[str, Any]) -> Any:
-        counts = {"total": 1000, "insert": 400, "update": 600, "upserts": 0, "delete": 0, "error": 0}
-        return self._execution(number_of(request["id"]), counts=counts, errors=[])
+        number = number_of(request["id"])
+        seconds = (self.executions.end(number) or time.time()) - self.executions.created(number)
+        total = round(seconds * RECORDS_PER_SECOND)
+        counts = {"total": total, "insert": total, "update": 0, "upserts": 0, "delete": 0, "error": 0}
+        return self._execution(number, counts=counts, errors=[])
 
     def _bulk_execution(self, request: dict[str, Any]) -> Any:
         number = number_of(request["id"])

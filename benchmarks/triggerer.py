@@ -25,18 +25,19 @@ import psutil
 
 from benchmarks.cell import LoopbackApi
 from benchmarks.deferred import dag_id
+from benchmarks.figures import delay
+from benchmarks.price import MANY_INTERVAL, MANY_WAITS, MAX_CPU_SHARE, MAX_MEMORY_MIB
+from benchmarks.report import Table, number
 from benchmarks.systems import SYSTEMS
 from benchmarks.tls import write_certificate
 from tests.system.database import MetadataDatabase
 from tests.system.processes import Process, poll, stop_all
 
-WAITS = 10_000
-INTERVAL = 60.0
 ENDS = 100
 MAX_AGE = 1_800.0
 
 START_TIMEOUT = 60.0
-LOAD_TIMEOUT = 240.0
+LOAD_TIMEOUT = 300.0
 STOP_TIMEOUT = 10.0
 EMPTY_WINDOW = 15.0
 SETTLE_TIME = 5.0
@@ -52,6 +53,14 @@ RESUMED = """
     SELECT map_index, EXTRACT(EPOCH FROM scheduled_dttm) AS at FROM task_instance
     WHERE dag_id = %s AND state = 'scheduled'
 """
+
+TRIGGERER = ("supervisor", "runner")
+PARTS = {
+    "triggerer": TRIGGERER,
+    "its supervisor": ("supervisor",),
+    "its runner": ("runner",),
+    "database": ("database",),
+}
 
 Sample = dict[str, dict[str, float]]
 Measured = dict[str, Any]
@@ -70,7 +79,7 @@ class Airflow:
         self._home.mkdir()
         self.database = MetadataDatabase(version("apache-airflow"), folder / "postgres.log")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        connection = SYSTEMS["model"](INTERVAL).connection(api.port)
+        connection = SYSTEMS["model"](MANY_INTERVAL).connection(api.port)
         self._environment = inherited | {
             "AIRFLOW_HOME": str(self._home),
             "AIRFLOW_CONN_POLYTOMIC_DEFAULT": json.dumps({"conn_type": "polytomic", **connection}),
@@ -99,7 +108,15 @@ class Airflow:
     @contextmanager
     def triggerer(self) -> Iterator[Process]:
         """Run a triggerer, which has sent a heartbeat."""
-        command = [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs", "--capacity", str(2 * self._waits)]
+        command = [
+            sys.executable,
+            "-m",
+            "airflow",
+            "triggerer",
+            "--skip-serve-logs",
+            "--capacity",
+            str(2 * self._waits),
+        ]
         process = Process("triggerer", command, self._home / "triggerer.log", self._with_database())
         try:
             if not poll(lambda: self.database.rows(STARTED), START_TIMEOUT):
@@ -117,8 +134,12 @@ class Airflow:
         return self._environment | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database.url}
 
 
-def measure(waits: int = WAITS, interval: float = INTERVAL) -> list[Measured]:
-    """Measure sleeping triggers, then the triggers of model syncs."""
+def measure(waits: int = MANY_WAITS, interval: float = MANY_INTERVAL) -> list[Measured]:
+    """Measure sleeping triggers, then the triggers of model syncs.
+
+    :param waits: number of triggers
+    :param interval: seconds between two polls of a trigger
+    """
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return [_measure(name, waits, interval) for name in ("sleep", "model")]
@@ -159,6 +180,8 @@ class _System:
             after = self._sample(process)
             return {
                 "system": self._name,
+                "waits": self._waits,
+                "interval": self._interval,
                 "started": self._airflow.started(self._name),
                 "start_seconds": after["at"]["time"] - before["at"]["time"],
                 "start_cpu": _difference(before, after),
@@ -180,13 +203,16 @@ class _System:
         measured = {
             "waiting": _shares(first, last),
             "requests": self._requests() - requests,
-            "memory": {name: last[name]["memory"] - empty[name]["memory"] for name in ("supervisor", "runner")},
+            "memory": {name: last[name]["memory"] - empty[name]["memory"] for name in TRIGGERER},
         }
         if ends:
             poll(lambda: len(self._resumed()) == len(planned), self._interval / 2 + ALLOWANCE, 1)
         noticed = self._resumed()
         delays = sorted(noticed[number] - begin - end for number, end in planned.items() if number in noticed)
-        return measured | {"delays": delays, "unnoticed": len(planned) - len(delays)}
+        return measured | {
+            "delays": delays,
+            "unnoticed": [time.time() - begin - end for number, end in planned.items() if number not in noticed],
+        }
 
     def _planned_ends(self) -> dict[int, float]:
         """Return the ends, spread evenly over half an interval, so that each is noticed within the rest of the cell."""
@@ -235,3 +261,63 @@ def _difference(first: Sample, last: Sample) -> dict[str, float]:
 def _shares(first: Sample, last: Sample) -> dict[str, float]:
     seconds = last["at"]["time"] - first["at"]["time"]
     return {name: cpu / seconds for name, cpu in _difference(first, last).items()}
+
+
+def table(cells: Sequence[Measured]) -> Table:
+    """Return the figures of the empty triggerer, of sleeping triggers and of model syncs, and the targets."""
+    sleeping, model = cells
+    waits = f"{model['waits']:,}"
+    columns = ("figure", "empty", f"{waits} sleeping", f"{waits} model syncs", "difference", "target", "reached")
+    rows = [
+        *(_cpu_row(sleeping, model, label, parts) for label, parts in PARTS.items()),
+        *(_memory_row(sleeping, model, label, parts) for label, parts in PARTS.items() if parts != ("database",)),
+        _row("start: seconds until the last trigger runs", None, *(each["start_seconds"] for each in cells)),
+        _row(
+            "start: processor time per trigger, ms",
+            None,
+            *(sum(each["start_cpu"][part] for part in TRIGGERER) * 1000 / each["waits"] for each in cells),
+        ),
+        _row("requests / min", None, 0.0, model["requests"] * 60 / model["interval"]),
+        *(_delay_row(model, quantile, label) for label, quantile in (("median", 0.5), ("longest", 1.0))),
+    ]
+    return Table("Waits in one triggerer of Airflow", columns, rows)
+
+
+def remarks(cells: Sequence[Measured]) -> list[str]:
+    """Return remarks on triggers that did not start, and on ends that were not noticed."""
+    found = []
+    for each in cells:
+        label = SYSTEMS[each["system"]].label
+        if each["started"] < each["waits"]:
+            found.append(f"{label}: only {each['started']:,} of {each['waits']:,} triggers were started.")
+        if each["unnoticed"]:
+            found.append(f"{label}: {len(each['unnoticed'])} ends were not noticed within the cell.")
+    return found
+
+
+def _cpu_row(sleeping: Measured, model: Measured, label: str, parts: Sequence[str]) -> list[str]:
+    states = sleeping["empty"], sleeping["waiting"], model["waiting"]
+    shares = [sum(each[part] for part in parts) * 100 for each in states]
+    bound = MAX_CPU_SHARE * 100 if parts == TRIGGERER else None
+    return _row(f"processor time, % of a core: {label}", *shares, bound=bound)
+
+
+def _memory_row(sleeping: Measured, model: Measured, label: str, parts: Sequence[str]) -> list[str]:
+    sizes = [sum(each["memory"][part] for part in parts) for each in (sleeping, model)]
+    bound = MAX_MEMORY_MIB if parts == TRIGGERER else None
+    return _row(f"memory over the empty triggerer, MiB: {label}", 0.0, *sizes, bound=bound)
+
+
+def _delay_row(model: Measured, quantile: float, label: str) -> list[str]:
+    value = delay(model, quantile)
+    bound = model["interval"] if quantile == 1.0 else None
+    return _row(f"delay from end to resumed task, s: {label}", None, None, value, bound=bound)
+
+
+def _row(
+    label: str, empty: float | None, sleeping: float | None, model: float, *, bound: float | None = None
+) -> list[str]:
+    values = ["" if each is None else number(each) for each in (empty, sleeping, model)]
+    difference = "" if sleeping is None else number(model - sleeping)
+    reached = "" if bound is None else "yes" if model <= bound else "no"
+    return [label, *values, difference, "" if bound is None else f"≤ {bound:g}", reached]

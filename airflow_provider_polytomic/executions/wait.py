@@ -100,8 +100,12 @@ class ProgressLogger:
         self._logged_at = 0.0
         self._failures = 0
 
-    def polled(self, execution: Execution | None) -> None:
-        """Log the response of a poll; None stands for an execution that does not exist yet."""
+    def polled(self, execution: Execution | None, interval: float = PROGRESS_INTERVAL) -> None:
+        """Log the response of a poll; None stands for an execution that does not exist yet.
+
+        :param interval: seconds between two lines about an unchanged status; if it is longer than usual, the first line
+            is left out, too
+        """
         if self._failures:
             log.info("Polytomic answers again. Failed polls: %d (%s)", self._failures, self._target)
         self._failures = 0
@@ -109,12 +113,17 @@ class ProgressLogger:
             return
         self._polled_at = self._clock()
         state = (_status(execution), *_progress(execution))
-        changed = self._logged is None or self._logged[0] != state[0]
-        if changed or (state != self._logged and self._polled_at - self._logged_at >= PROGRESS_INTERVAL):
+        if self._logged is None:
+            is_due = execution.outcome.final or interval <= PROGRESS_INTERVAL
+        else:
+            has_progressed = state != self._logged and self._polled_at - self._logged_at >= interval
+            is_due = has_progressed or state[0] != self._logged[0]
+        if is_due:
             name, about = getattr(self._target, "sync_name", None), str(self._target)
             if name:
                 name, about = f"{short_name(name)}: ", f"execution {execution.id}"
             log.info("%s%s (%s)", name or "", ", ".join(self._parts(execution)), about)
+        if is_due or self._logged is None:
             self._logged, self._logged_at = state, self._polled_at
 
     def failed(self, error: errors.PolytomicError) -> None:
@@ -241,9 +250,10 @@ class WaitState:
         self._last: Execution | None = None
         self._misread_polls = 0
 
-    def update(self, result: PollResult) -> Execution | None:
+    def update(self, result: PollResult, progress_interval: float = PROGRESS_INTERVAL) -> Execution | None:
         """Return the execution, or what concerns the schema, if it has ended; None if the wait goes on.
 
+        :param progress_interval: seconds between two log lines about an unchanged status
         :raises DeadlinePassed: if the deadline has passed
         :raises PolytomicError: one of :data:`FINAL_ERRORS`, or if the responses cannot be understood for long
         """
@@ -259,7 +269,7 @@ class WaitState:
             if result and self._schema is not None:
                 result = result.for_schema(self._schema)
             self._last = result
-            self._progress.polled(result)
+            self._progress.polled(result, progress_interval)
             if result and result.outcome.final:
                 return result
         if self._deadline is not None and self._clock() >= self._deadline:

@@ -145,7 +145,7 @@ class ExecutionPoller:
                 self._task = Context().run(self._loop.create_task, self._run())
             self._wakeup.set()
             while True:
-                if ended := state.update(await subscription.receive()):
+                if ended := state.update(await subscription.receive(), self._schedule.progress_interval):
                     record_end(self._config.meter, target, ended, self._wall_clock())
                     return ended
         finally:

@@ -13,7 +13,7 @@ from airflow_provider_polytomic.executions.events import Ended
 from airflow_provider_polytomic.executions.execution import Execution
 from airflow_provider_polytomic.executions.kinds import ExecutionRef
 from airflow_provider_polytomic.executions.targets import CompletedSince
-from airflow_provider_polytomic.executions.wait import PollResult
+from airflow_provider_polytomic.executions.wait import PROGRESS_INTERVAL, PollResult
 
 NEVER = float("inf")
 LONG_AGO = float("-inf")
@@ -29,6 +29,10 @@ MAX_EARLY_SHARE = 0.02
 
 TRIALS_PER_INTERVAL = 8
 """Trial requests within the shortest poll interval, while the circuit breaker is open."""
+
+MAX_PROGRESS_LINES = 2.0
+"""Lines per second about unchanged statuses, of all waits together. For each line of a trigger, Airflow's supervisor
+queries the database for all its triggers."""
 
 BURST_PAUSE = 3600.0
 """Seconds after a 429 in which polls go out one by one."""
@@ -204,6 +208,7 @@ class PollSchedule:
         self._of_sync: dict[tuple[str, str], set[PolledExecution]] = {}
         self._single = TimerQueue()
         self._bulk = TimerQueue()
+        self._waits = 0
         self.polls_per_second = 0.0
         self._bulk_polls = 0.0
         self._burst_due = LONG_AGO
@@ -221,6 +226,11 @@ class PollSchedule:
         """Return the number of requests per second that these polls take with batches of a size."""
         return self.polls_per_second - self._bulk_polls + self._bulk_polls / batch_size
 
+    @property
+    def progress_interval(self) -> float:
+        """The seconds between two log lines of a wait about an unchanged status."""
+        return max(PROGRESS_INTERVAL, self._waits / MAX_PROGRESS_LINES)
+
     def trial_interval(self, batch_size: int) -> float:
         """Return the seconds between two trial requests: together they are not more than the waits need."""
         shortest = min((polled.poll_interval for polled in self._all.values()), default=NEVER)
@@ -237,6 +247,7 @@ class PollSchedule:
             polled = self._all[target] = PolledExecution(target, now)
             self._of_sync.setdefault((target.kind, target.sync_id), set()).add(polled)
         polled.subscriptions.append(subscription)
+        self._waits += 1
         self._update_interval(polled)
         if not polled.polling:
             # Multiples of the golden ratio, modulo 1, fall into the largest gaps between those before.
@@ -247,6 +258,7 @@ class PollSchedule:
     def unsubscribe(self, polled: PolledExecution, subscription: Subscription) -> None:
         """Remove a subscription and, with the last one, the execution."""
         polled.subscriptions.remove(subscription)
+        self._waits -= 1
         if not polled.subscriptions:
             self.remove(polled)
         elif polled in self:

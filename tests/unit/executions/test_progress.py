@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_polytomic.executions import Execution, ExecutionRef, Outcome
 from airflow_provider_polytomic.executions.execution import COUNTS
-from airflow_provider_polytomic.executions.wait import ProgressLogger
+from airflow_provider_polytomic.executions.wait import PROGRESS_INTERVAL, ProgressLogger
 
 RUN = ExecutionRef("bulk", "s", "e")
 BEGAN = 1_700_000_000.0
@@ -26,10 +26,10 @@ class LoggedProgress:
         self.log = log
         self.progress = ProgressLogger(RUN, lambda: self.now)
 
-    def at(self, seconds: float, execution: Execution) -> list[str]:
+    def at(self, seconds: float, execution: Execution, interval: float = PROGRESS_INTERVAL) -> list[str]:
         self.log.clear()
         self.now = BEGAN + seconds
-        self.progress.polled(execution)
+        self.progress.polled(execution, interval)
         return [record.getMessage().removesuffix(f" ({RUN})") for record in self.log.records]
 
 
@@ -66,6 +66,16 @@ def test_an_unchanged_execution_is_not_logged_again(logged: LoggedProgress):
 def test_counts_are_logged_once_a_minute(logged: LoggedProgress):
     lines = [logged.at(second, execution(second * 10, "running")) for second in range(0, 301, 5)]
     assert [bool(line) for line in lines] == [second % 60 == 0 for second in range(0, 301, 5)]
+
+
+def test_counts_are_logged_less_often_if_there_are_many_waits(logged: LoggedProgress):
+    lines = [logged.at(second, execution(second * 10), 120.0) for second in range(0, 301, 5)]
+    assert [bool(line) for line in lines] == [second in (120, 240) for second in range(0, 301, 5)]
+    assert logged.at(305, execution(0, status="canceling"), 120.0)
+
+
+def test_an_end_is_logged_although_there_are_many_waits(logged: LoggedProgress):
+    assert logged.at(60, replace(execution(60), outcome=Outcome.SUCCESS), 120.0)
 
 
 def test_a_changed_status_is_logged_at_once(logged: LoggedProgress):

@@ -77,6 +77,22 @@ async def test_polls_that_are_due_soon_go_out_together() -> None:
             assert max(later - at for at, later in zip([0.0, *polls], polls)) <= 30.0 + 2 * MOMENT
 
 
+@pytest.mark.parametrize(("waits", "lines"), [(120, 120), (121, 0)])
+@in_virtual_time
+async def test_many_waits_do_not_log_that_their_executions_run(
+    waits: int, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "airflow_provider_polytomic.executions")
+    async with SimulatedTriggerer() as triggerer:
+        runs = [triggerer.start() for _ in range(waits)]
+        await triggerer.until(10.0)
+        for run in runs:
+            triggerer.wait(run)
+        await triggerer.until(41.0)
+        assert len(triggerer.asked("/syncs/")) >= waits
+        assert len([each for each in caplog.messages if each.startswith("running, ")]) == lines
+
+
 @in_virtual_time
 async def test_polls_go_out_one_by_one_after_a_429() -> None:
     async with SimulatedTriggerer() as triggerer:
