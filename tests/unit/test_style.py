@@ -40,6 +40,7 @@ PRIVATE_WORDS = {
     r"\b(hand(s|ed|ing)? (it |them |the result )?on|hand_on|tell_outlets|tell(s|ing)? outlets)\b": "publish, emit",
     r"\b(told|heard|news)\b": "published, received, poll result",
     r"\bstints?\b": "use of a worker slot",
+    r'"""(Tell|Say) (whether|if)\b': "Return whether",
     r"\bverdicts?\b": "outcome",
     r"\bin (the|its|our|their) way\b": "blocking",
     r"\b(ours|peace)\b": "owned, cooldown",
