@@ -15,7 +15,7 @@ from airflow_provider_polytomic.api.redaction import one_line
 from airflow_provider_polytomic.api.retry import is_transient
 from airflow_provider_polytomic.durations import duration, optional_duration
 from airflow_provider_polytomic.executions.execution import Execution
-from airflow_provider_polytomic.executions.kinds import ExecutionRef, short_name
+from airflow_provider_polytomic.executions.kinds import ExecutionRef, short_name, sync_kind
 from airflow_provider_polytomic.executions.measurements import measure_end
 from airflow_provider_polytomic.executions.outcome import is_completed_schema, is_unsuccessful_schema
 from airflow_provider_polytomic.executions.targets import CompletedSince
@@ -261,20 +261,33 @@ class WaitState:
             raise result
         if isinstance(result, errors.PolytomicError):
             self._progress.failed(result)
-            self._misread_polls += is_misread(result)
-            if self._misread_polls >= self._max_misread_polls:
-                raise _unreadable(result, self._misread_polls)
+            problem = result if is_misread(result) else None
         else:
-            self._misread_polls = 0
+            problem = self._contradiction(result)
+            if problem is None:
+                self._misread_polls = 0
             if result and self._schema is not None:
                 result = result.for_schema(self._schema)
             self._last = result
             self._progress.polled(result, progress_interval)
             if result and result.outcome.final:
                 return result
+        self._misread_polls += problem is not None
+        if problem and self._misread_polls >= self._max_misread_polls:
+            raise _unreadable(problem, self._misread_polls)
         if self._deadline is not None and self._clock() >= self._deadline:
             raise DeadlinePassed(self._target, self._last)
         return None
+
+    def _contradiction(self, execution: Execution | None) -> errors.PolytomicResponseError | None:
+        """Return the error of an execution that has ended by its time of completion, but not by its status."""
+        if execution is None or execution.completed_at is None or execution.outcome.final:
+            return None
+        if not isinstance(self._target, ExecutionRef):  # a later execution may end
+            return None
+        call = sync_kind(self._target.kind).api.get_execution(self._target.sync_id, self._target.execution_id)
+        problem = f"there is a time of completion, but the status is {execution.status!r}"
+        return errors.PolytomicResponseError(problem, method=call.method, path=call.path)
 
 
 def wait_for_end(
@@ -289,8 +302,8 @@ def wait_for_end(
     """Poll an execution until it ends, and return it.
 
     A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline. The wait
-    ends earlier only if the responses cannot be understood for an hour, and at least ten in a row. The time left is
-    measured from the beginning of the wait, so that a wall clock that is set meanwhile does not matter.
+    ends earlier only if the responses cannot be understood for an hour, and at least ten in a row; one with a time of
+    completion and an unknown status is such a response. The time left is measured from the beginning of the wait, so that a wall clock that is set meanwhile does not matter.
 
     :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
     :param poll_interval: seconds or timedelta between two polls; default 30

@@ -246,6 +246,9 @@ MISREAD = {
     "another execution": {"data": {"id": "another", "status": "completed"}},
     "errors as objects": {"data": {"id": "e", "status": "completed", "errors": [{"message": "m"}], "counts": []}},
     "no data": {"id": "e"},
+    "an end with an unknown status": {
+        "data": {"id": "e", "status": "finished", "completed_at": "2026-01-01T00:00:00Z"},
+    },
 }
 
 
