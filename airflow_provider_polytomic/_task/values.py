@@ -119,6 +119,15 @@ def as_ids(value: Any, name: str) -> list[str] | None:
     return None if items is None else [str(item) for item in items]
 
 
+def with_lists(value: Any) -> Any:
+    """Return a value in which every sequence is a list, as JSON needs it, also the outputs of mapped tasks."""
+    if isinstance(value, Mapping):
+        return {name: with_lists(each) for name, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
+        return [with_lists(value[index]) for index in range(len(value))]
+    return value
+
+
 def as_mappings(value: Any, name: str) -> list[Mapping[str, Any]]:
     """Return a list of mappings; one mapping becomes a list of one, and None is left out.
 

@@ -303,7 +303,8 @@ def wait_for_end(
 
     A poll that fails says nothing about the execution: it is logged, and the wait goes on until the deadline. The wait
     ends earlier only if the responses cannot be understood for an hour, and at least ten in a row; one with a time of
-    completion and an unknown status is such a response. The time left is measured from the beginning of the wait, so that a wall clock that is set meanwhile does not matter.
+    completion and an unknown status is such a response. The time left is measured from the beginning of the wait, so
+    that a wall clock that is set meanwhile does not matter.
 
     :param ref: the execution; or the latest one that completed since a moment, as soon as there is one
     :param poll_interval: seconds or timedelta between two polls; default 30

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import BaseHook, BaseOperator, set_upstream_from
 from airflow_provider_polytomic._task.client import ClientTask
 from airflow_provider_polytomic._task.errors import MAX_REFUSAL_LENGTH, translate_api_errors
-from airflow_provider_polytomic._task.values import as_id
+from airflow_provider_polytomic._task.values import as_id, with_lists
 from airflow_provider_polytomic.durations import InvalidParameterError
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
 from airflow_provider_polytomic.operators._airflow_connection import fields_of, read_extra, with_types
@@ -89,7 +89,7 @@ class BaseConfigurationOperator(ClientTask, BaseOperator):
         from airflow_provider_polytomic.api.redaction import register_secrets
         from airflow_provider_polytomic.api.secret_values import secrets_sent
 
-        configuration = _as_mapping(self.render_template(self.configuration or {}, context))
+        configuration = _as_mapping(with_lists(self.render_template(self.configuration or {}, context)))
         if configuration is None:
             raise PolytomicRequestRefused("configuration is not a mapping. Next: check what its template renders")
         if self.configuration_conn_id is not None:

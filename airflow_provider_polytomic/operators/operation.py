@@ -11,7 +11,7 @@ from airflow_provider_polytomic._task.client import ClientTask
 from airflow_provider_polytomic._task.errors import translate_api_errors
 from airflow_provider_polytomic._task.state import Attempt
 from airflow_provider_polytomic._task.storable import storable
-from airflow_provider_polytomic._task.values import is_templated
+from airflow_provider_polytomic._task.values import is_templated, with_lists
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class PolytomicOperationOperator(ClientTask, BaseOperator):
         from airflow_provider_polytomic.api.secret_values import secrets_in, secrets_of_connection
 
         rendered = super().render_template(content, *args, **kwargs)
-        arguments = _as_mapping(rendered)
+        arguments = with_lists(_as_mapping(rendered))
         settings = secrets_of_connection(arguments) if isinstance(arguments, Mapping) else []
         for secret in [*secrets_in(arguments), *settings]:
             mask_secret(secret)
@@ -88,7 +88,7 @@ class PolytomicOperationOperator(ClientTask, BaseOperator):
         """Call the operation."""
         from airflow_provider_polytomic.api.catalogue import answer
 
-        arguments = _as_mapping(self.arguments)
+        arguments = with_lists(_as_mapping(self.arguments))
         try:
             operation = _check(self.operation, arguments, self.allow_destructive)
             call = operation.build(arguments or {})

@@ -9,7 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from airflow_provider_polytomic._task.values import as_id, as_ids, as_list, as_mappings, optional_count
+from airflow_provider_polytomic._task.values import (
+    as_id,
+    as_ids,
+    as_list,
+    as_mappings,
+    optional_count,
+    with_lists,
+)
 from airflow_provider_polytomic.durations import MAX_DURATION, duration, optional_duration, optional_moment
 from airflow_provider_polytomic.exceptions import PolytomicRequestRefused
 
@@ -82,6 +89,12 @@ class Lazy(Sequence):
 )
 def test_a_list_is_any_sequence(value):
     assert as_list(value, "schemas") == as_ids(value, "schemas") == ["a", "b"]
+
+
+def test_sequences_in_a_value_are_lists():
+    assert with_lists({"a": Lazy(1, Lazy("b")), "c": ({"d": (2,)},), "e": "text"}) == {
+        "a": [1, ["b"]], "c": [{"d": [2]}], "e": "text",
+    }  # fmt: skip
 
 
 def test_a_list_is_the_text_of_its_json():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections import UserList
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,10 @@ class TestCreate:
         assert (result["id"], result["name"], result["type"]["id"]) == (connection.id, "Warehouse", "postgresql")
         assert connection.configuration == CONFIGURATION
         assert "configuration" not in result
+
+    def test_a_sequence_in_the_configuration_is_sent_as_a_list(self, emulator, task_instance):
+        task_instance(create(configuration={"hosts": UserList(["a", "b"])})).finish()
+        assert emulator.connections[0].configuration == {"hosts": ["a", "b"]}
 
     def test_an_existing_connection_fails_the_task(self, emulator, task_instance):
         existing = emulator.add_connection(name="Warehouse", type="postgresql", configuration={"a": 1})

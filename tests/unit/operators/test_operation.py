@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import UserList
+
 import pytest
 
 from airflow_provider_polytomic import _compat
@@ -27,6 +29,12 @@ def test_the_result_is_the_answer_as_json(emulator, task_instance):
     result = task_instance(call("syncs.activate", {"sync_id": sync.id, "active": False})).finish()
     assert result == {"id": sync.id, "active": False}
     assert not sync.active
+
+
+def test_an_argument_may_be_any_sequence(emulator, task_instance):
+    sync = emulator.add_model_sync()
+    task_instance(call("syncs.start", {"sync_id": sync.id, "identities": UserList(["a", "b"])})).finish()
+    assert emulator.requests[-1].body == {"identities": ["a", "b"]}
 
 
 def test_a_list_has_the_rows_of_all_pages(emulator, task_instance):
