@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 KINDS = ("model", "bulk")
 SYNC = "sync-1"
+SYNC_NAME = "Nightly"
 EPOCH = 1_700_000_000.0
 KEYS_LIVE = 24 * 3600.0
 CANCELING_TAKES = 5.0
@@ -61,7 +62,19 @@ EDGE = ("401", "403", "404", "422", "502", "503")
 
 LIVE = ("running", "canceling", "queued")
 
-PATHS = {"model": f"/api/syncs/{SYNC}", "bulk": f"/api/bulk/syncs/{SYNC}"}
+LIST_PATHS = {"model": "/api/syncs", "bulk": "/api/bulk/syncs"}
+
+NAMES = {SYNC: SYNC_NAME, "sync-2": "Weekly"}
+"""The syncs; a request for any other one than the first fails the test."""
+
+RENAMED = (
+    {SYNC: "Weekly", "sync-2": SYNC_NAME},
+    {SYNC: SYNC_NAME, "sync-2": SYNC_NAME},
+    {SYNC: "Weekly", "sync-2": "Weekly"},
+    {"sync-2": SYNC_NAME},
+    {},
+)
+"""What the syncs are called after somebody has renamed, copied or deleted some."""
 
 CLIENT = RetryPolicy(max_retries=1, backoff=Backoff(0.0, 60.0))
 """One retry by the client itself, without a pause."""
@@ -138,8 +151,9 @@ class RecordedAnswer:
 
 @dataclass
 class SimulatedApi:
-    """Simulate the API for one sync.
+    """Simulate the API for one sync, and list the others.
 
+    :param names: names of the syncs, by id
     :param when_busy: answer to a start while another execution runs: ``conflict`` or ``queue``
     :param records_conflicts: whether a 409 is recorded under the key
     :param records_failures: whether the application's 429 and 5xx are recorded under the key
@@ -161,6 +175,7 @@ class SimulatedApi:
     records_conflicts: bool = True
     records_failures: bool = True
     nothing: str = "absent"
+    names: dict[str, str] = field(default_factory=lambda: NAMES)
     whole_seconds: bool = False
     status_lags: float = 0.0
     plans: list[Plan] = field(default_factory=list)
@@ -273,7 +288,9 @@ class SimulatedApi:
         return class_of_status(status)(status, method=call.method, path=call.path, message=f"because of {status}")
 
     def _route(self, call: Call[Any], fault: str) -> tuple[int, Any]:
-        place = call.path.removeprefix(PATHS[self.kind])
+        if (call.method, call.path) == ("GET", LIST_PATHS[self.kind]):
+            return 200, {"data": [{"id": id, "name": name} for id, name in self.names.items()]}
+        place = call.path.removeprefix(f"{LIST_PATHS[self.kind]}/{SYNC}")
         assert place != call.path, call.path
         if (call.method, place) == ("POST", "/executions"):
             assert call.idempotency_key, "a start without a key"

@@ -10,12 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 from airflow_provider_polytomic._compat import StoredTaskInstance, TaskStateUnknown
 from airflow_provider_polytomic._compat.task_instances import WAITING_STATES
 from airflow_provider_polytomic._task import kill_guard
 from airflow_provider_polytomic._task.kill_guard import WaitingAttempt
-from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY, Attempt, TaskExecutionState
+from airflow_provider_polytomic._task.state import (
+    EXECUTION_XCOM_KEY,
+    RESULT_XCOM_KEY,
+    SYNC_STORE_KEY,
+    Attempt,
+    TaskExecutionState,
+)
+from airflow_provider_polytomic._task.sync_task import SyncTask
 from airflow_provider_polytomic.api.call import Call
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.api.flow import Flow
@@ -33,10 +41,12 @@ from airflow_provider_polytomic.executions import (
     wait_for_end,
 )
 from airflow_provider_polytomic.executions.outcome import Outcome
+from airflow_provider_polytomic.results import SyncKindName
 from tests.support.polling import poll_for_end
 from tests.support.simulated_api import (
     NO_CONNECTION,
     SYNC,
+    SYNC_NAME,
     AirflowConnection,
     Process,
     SimulatedApi,
@@ -80,10 +90,27 @@ class OwningProcess:
     process: Process | None
 
 
+class NamedSync(SyncTask):
+    """The sync of a task, by its id or by its name.
+
+    :param kind: kind of the sync
+    """
+
+    def __init__(self, kind: SyncKindName, *, by_name: bool) -> None:
+        self.kind = kind
+        self.sync_id, self.sync_name = (None, SYNC_NAME) if by_name else (SYNC, None)
+
+    @property
+    def _hook(self) -> Any:
+        return SimpleNamespace(polytomic_conn_id="polytomic_default", organization_id=None)
+
+
 @dataclass
 class Task:
     """One task instance, and what it did.
 
+    :param by_name: whether it has the name of the sync instead of its id
+    :param keeps_names: whether the sync of a name is kept for the next attempts, as on all Airflows but 3.0 to 3.2
     :param remembers: whether it has a task state store, as in Airflow 3.3
     :param timeout: seconds of waiting, then the execution is canceled
     :param way: one of :data:`WAYS` to wait
@@ -103,6 +130,8 @@ class Task:
 
     api: SimulatedApi
     if_running: IfRunning = "wait"
+    by_name: bool = False
+    keeps_names: bool = True
     remembers: bool = False
     timeout: float | None = None
     way: str = "worker"
@@ -126,9 +155,8 @@ class Task:
     def __post_init__(self) -> None:
         self.api.on_start = self._count
         self.ti = TaskInstance(SimpleNamespace(task_id="task", retries=self.retries, do_xcom_push=True))
-        self.store = StateStore()
-        if self.remembers:
-            self.ti.context["task_state_store"] = self.store
+        self.store = StateStore(None if self.remembers else {SYNC_STORE_KEY} if self.keeps_names else set())
+        self.ti.context["task_state_store"] = self.store
         self._keys: dict[str, list[str]] = {}
 
     def _count(self, execution: SimulatedExecution) -> None:
@@ -188,9 +216,10 @@ class Task:
     def work(self) -> Flow[StartResult]:
         """Start, wait, and cancel after the timeout, as the operator does."""
         self.found = None
-        state = TaskExecutionState(self.ti.context)
+        state, sync = TaskExecutionState(self.ti.context), NamedSync(self.api.kind, by_name=self.by_name)
         yield from self._cancel_orphan(state)
-        request = self.request(state)
+        yield from sync._resolve_sync(self.ti.context)
+        request = replace(self.request(state), sync_id=sync._sync_id)
         self._keys_of(request)
         while True:
             found = yield from start_once(request, partial(self._own, state))
@@ -314,6 +343,11 @@ class Task:
         if self.now.generation != self.key_text:
             self.generation, self.attempts_before = self.generation + 1, 0
         return self.begin(stop)
+
+    @property
+    def keeps_sync(self) -> bool:
+        """Whether the present attempt, or one since the last clear, has kept the sync of the name."""
+        return self.store.values.get(SYNC_STORE_KEY, {}).get("generation") == self.now.generation
 
     @property
     def now(self) -> Attempt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,12 +27,14 @@ class Deferred(Exception):
 
 
 class StateStore:
-    """A stand-in for the task state store of Airflow 3.3.
+    """A stand-in for the task state store of Airflow 3.3, or for a place that keeps less.
 
+    :param keys: keys whose values it keeps; default: all
     :param broken: whether each request to it fails
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Collection[str] | None = None) -> None:
+        self.keys = keys
         self.values: dict[str, Any] = {}
         self.broken = False
 
@@ -42,7 +44,8 @@ class StateStore:
 
     def set(self, key: str, value: Any) -> None:
         self._check()
-        self.values[key] = json.loads(json.dumps(value))
+        if self.keys is None or key in self.keys:
+            self.values[key] = json.loads(json.dumps(value))
 
     def delete(self, key: str) -> None:
         self.values.pop(key, None)

@@ -1,6 +1,6 @@
-"""Start, wait and cancel in random sequences: processes die or are ended, a person ends or clears the task, ``retries``
-is edited, answers are lost or come from a proxy, keys expire and are rotated, what Airflow stores is lost, and other
-parties interfere.
+"""Start, wait and cancel in random sequences, by the id of a sync or by its name: processes die or are ended, a person
+ends or clears the task, ``retries`` is edited, syncs are renamed, answers are lost or come from a proxy, keys expire and
+are rotated, what Airflow stores is lost, and other parties interfere.
 
 The invariants are checked at the server. Each exception to them is one in which no client could do better, and has its
 reason in :meth:`Sequences.excuse` or :meth:`Sequences.check_generation`.
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from airflow_provider_polytomic._compat.stores import STATE_STORE_KEY
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY
 from airflow_provider_polytomic.api.errors import PolytomicError
 from airflow_provider_polytomic.executions import AlreadyRunning, IfRunning, Ownership, StartResult
@@ -19,7 +20,9 @@ from tests.support.simulated_api import (
     CONFLICT_PAUSES,
     KINDS,
     MAX_SECONDS_IN_FLIGHT,
+    NAMES,
     PROXY,
+    RENAMED,
     AirflowConnection,
     Plan,
     Process,
@@ -34,7 +37,7 @@ ENDS = ("completed", "failed", "canceled")
 PLANS = st.builds(Plan, ends=st.sampled_from(ENDS), after=st.sampled_from([0.0, 3.0, 60.0, 1000.0]))
 AIRFLOWS = {
     "3.3": {"remembers": True, "counts_clears": True},
-    "3.2": {"remembers": False, "counts_clears": True},
+    "3.2": {"remembers": False, "counts_clears": True, "keeps_names": False},
     "2.11": {"remembers": False, "counts_clears": False},
 }
 RETRIES = st.sampled_from([0, 1, 2, 3, 6])
@@ -56,6 +59,7 @@ class Sequences(RuleBasedStateMachine):
             plans=st.lists(PLANS, max_size=6),
         ),
         policy=st.sampled_from(["wait", "wait", "join", "fail", "skip"]),
+        by_name=st.booleans(),
         airflow=st.sampled_from(list(AIRFLOWS)),
         retries=RETRIES,
         way=st.sampled_from(list(WAYS)),
@@ -63,11 +67,21 @@ class Sequences(RuleBasedStateMachine):
         steps=STEPS,
     )
     def prepare(
-        self, api: SimulatedApi, policy: IfRunning, airflow: str, retries: int, way: str, broken: set[str], steps: int
+        self,
+        api: SimulatedApi,
+        policy: IfRunning,
+        by_name: bool,
+        airflow: str,
+        retries: int,
+        way: str,
+        broken: set[str],
+        steps: int,
     ) -> None:
         self.api = api
         self.connection = AirflowConnection()
-        self.task = Task(api, policy, retries=retries, way=way, connection=self.connection, **AIRFLOWS[airflow])
+        self.task = Task(
+            api, policy, by_name, retries=retries, way=way, connection=self.connection, **AIRFLOWS[airflow]
+        )
         api.on_start = self.count
         self.excused: set[int] = set()
         self.starts: dict[int, list[SimulatedExecution]] = {}
@@ -163,7 +177,7 @@ class Sequences(RuleBasedStateMachine):
         self.there = [one.id for one in self.api.executions if not one.live]
         self.existed = {one.id for one in self.api.executions}
         self.follower = follower
-        self.is_remembered, self.had_succeeded = bool(self.task.store.values), self.task.is_success
+        self.is_remembered, self.had_succeeded = STATE_STORE_KEY in self.task.store.values, self.task.is_success
         if follower == "clear":
             self.process = self.task.clear(in_finished_run=in_finished_run)
         else:
@@ -207,6 +221,7 @@ class Sequences(RuleBasedStateMachine):
         """Clear the task; while it runs in a worker, it restarts."""
         if retries is not None:
             self.task.ti.task.retries = retries
+        self.api.names = NAMES
         if self.task.state == "running":
             self.begin("restart", steps)
         else:
@@ -251,6 +266,7 @@ class Sequences(RuleBasedStateMachine):
         """
         self.task.store.broken = "store" in broken
         self.forgetful |= self.task.store.broken
+        self.api.names = NAMES if self.forgetful else self.api.names
         self.task.ti.broken_xcoms = broken
         self.connection.failures = look_ups
 
@@ -326,6 +342,12 @@ class Sequences(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.api.advance(seconds)
 
+    @precondition(lambda self: self.task.keeps_sync and not self.forgetful)
+    @rule(names=st.sampled_from(RENAMED))
+    def rename(self, names: dict[str, str]) -> None:
+        """Rename, copy or delete syncs; until the task is cleared, its name stands for the same one."""
+        self.api.names = names
+
     @precondition(lambda self: self.api.keys)
     @rule()
     def keys_expire(self) -> None:
@@ -400,6 +422,7 @@ class Sequences(RuleBasedStateMachine):
         if self.task.state == "success":
             return
         follower = "retry" if self.may_retry else "clear"
+        self.api.names = NAMES if follower == "clear" else self.api.names
         for one in self.api.executions:
             if one.live and (follower == "clear" or one not in self.task.owned_executions()):
                 self.api.end(one, "completed")
