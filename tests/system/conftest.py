@@ -141,6 +141,13 @@ class Scenario:
 
         self.wait_until(is_waiting, "a task that waits for its execution")
 
+    def rename_sync(self) -> None:
+        """Give the name of the sync to another one."""
+        sync = next(one for one in self.emulator.syncs if one.id == self.sync_id)
+        add = self.emulator.add_bulk_sync if sync.kind == "bulk" else self.emulator.add_model_sync
+        add(name=sync.name)
+        sync.name = "Renamed"
+
     def finish(self, outcome: str = "completed") -> None:
         self.emulator.finish(self.executions[-1].id, outcome)
 
@@ -164,12 +171,13 @@ def scenario_runner(cluster: Cluster, emulator: Emulator) -> Callable[..., Scena
         plan.setdefault("duration", math.inf)
         if dag_id.startswith("bulk"):
             plan.pop("duration")
-            sync = emulator.add_bulk_sync(name=dag_id, schemas=[{"id": "contact", "duration": math.inf}], **plan)
+            sync = emulator.add_bulk_sync(schemas=[{"id": "contact", "duration": math.inf}], **plan)
         else:
-            sync = emulator.add_model_sync(name=dag_id, **plan)
+            sync = emulator.add_model_sync(**plan)
+        sync.name = f"{dag_id} {sync.id}"
         if before:
             before(sync.id)
-        run_id = cluster.trigger(dag_id, conf={"sync_id": sync.id})
+        run_id = cluster.trigger(dag_id, conf={"sync_id": sync.id, "sync_name": sync.name})
         return Scenario(cluster, emulator, dag_id, sync.id, run_id)
 
     return run_dag

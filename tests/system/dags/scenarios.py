@@ -24,6 +24,9 @@ VARIANTS = {
     "not_canceled": {"cancel_on_kill": False},
 }
 
+SYNC_NAME = "{{ dag_run.conf['sync_name'] }}"
+"""The name of the sync, which all DAGs of bulk syncs take."""
+
 ROTATED_STARTS = 10
 """Deferred start operators that wait while their key is rotated, beside one in a worker."""
 
@@ -51,10 +54,13 @@ for mode, how in MODES.items():
             )
         globals()[dag.dag_id] = dag
 
-with scenario("bulk_deferred_plain") as bulk_deferred_plain:
-    PolytomicStartBulkSyncOperator(
-        task_id="sync", bulk_sync_id="{{ dag_run.conf['sync_id'] }}", poll_interval=2, deferrable=True
-    )
+for name in ("deferred_plain", "worker_retry"):
+    mode, _, variant = name.partition("_")
+    with scenario(f"bulk_{name}") as dag:
+        PolytomicStartBulkSyncOperator(
+            task_id="sync", bulk_sync_name=SYNC_NAME, poll_interval=2, **MODES[mode], **VARIANTS[variant]
+        )
+    globals()[dag.dag_id] = dag
 
 with scenario("model_deferred_secret") as model_deferred_secret:
     PolytomicStartSyncOperator(
@@ -88,7 +94,7 @@ if can_start_from_trigger():
     with scenario("bulk_schema_in_triggerer") as bulk_schema_in_triggerer:
         PolytomicBulkSchemaSensor(
             task_id="sync",
-            bulk_sync_name="{{ dag.dag_id }}",
+            bulk_sync_name=SYNC_NAME,
             schema="{{ 'contact' }}",
             poke_interval=2,
             timeout=120,

@@ -9,18 +9,21 @@ from itertools import product
 
 import pytest
 
-from tests.support.simulated_api import KINDS, Plan, SimulatedApi, Stop
+from tests.support.simulated_api import Plan, SimulatedApi, Stop
 from tests.support.simulated_task import WAYS, Task
 
-pytestmark = [pytest.mark.parametrize("kind", KINDS), pytest.mark.parametrize("way", WAYS)]
+pytestmark = [
+    pytest.mark.parametrize(("kind", "by_name"), [("model", False), ("bulk", True)], ids=["by_id", "by_name"]),
+    pytest.mark.parametrize("way", WAYS),
+]
 
 STEPS = range(8)
 
 
 @pytest.fixture
-def task(kind, way):
+def task(kind, way, by_name):
     """Return a function that returns a new task."""
-    return lambda: Task(SimulatedApi(kind, plans=[Plan(after=1000.0)]), way=way)
+    return lambda: Task(SimulatedApi(kind, plans=[Plan(after=1000.0)]), by_name=by_name, way=way)
 
 
 def test_a_process_that_ends_without_a_person_leaves_the_execution_to_the_retry(task):

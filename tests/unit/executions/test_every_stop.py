@@ -1,22 +1,26 @@
 """Start, wait and cancel with a process that dies at any step, before or after the server acted, and one that follows.
 
+The sync is given by its id or by its name; a name that a process has resolved is another sync's when the next one begins.
 The server knows what the second process must start; what the first one was answered does not count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 
 import pytest
 
 from airflow_provider_polytomic._task.state import EXECUTION_XCOM_KEY, RESULT_XCOM_KEY
 from airflow_provider_polytomic.executions import AlreadyRunning, DeadlinePassed, IfRunning, Ownership
-from tests.support.simulated_api import KINDS, PROXY, AirflowConnection, Plan, SimulatedApi, Stop
+from tests.support.simulated_api import KINDS, PROXY, RENAMED, AirflowConnection, Plan, SimulatedApi, Stop
 from tests.support.simulated_task import WAYS, Task
 
-pytestmark = pytest.mark.parametrize("way", WAYS)
+pytestmark = [
+    pytest.mark.parametrize("way", WAYS),
+    pytest.mark.parametrize("by_name", [False, True], ids=["by_id", "by_name"]),
+]
 
 POLICIES: tuple[IfRunning, ...] = ("wait", "join", "fail", "skip")
 FATES = ("completed", "failed", "canceled")
@@ -91,19 +95,20 @@ def play(api: SimulatedApi, task: Task, stop: Stop, later: float, follower: str)
     first = task.begin(stop).run()
     check(task)
     assert len(task.starts) <= 1
+    if task.keeps_sync and follower != "clear":
+        api.names = RENAMED[stop.step % len(RENAMED)]
     api.advance(later)
     follow(task, follower)
     return first.died
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("follower", FOLLOWERS)
 @pytest.mark.parametrize("timeout", [None, 40.0])
-def test_alone(kind: str, follower: str, timeout: float | None, way: str) -> None:
-    for fate, later, remembers in product(FATES, LATER, (False, True)):
+def test_alone(follower: str, timeout: float | None, way: str, by_name: bool) -> None:
+    for (remembers, fate, later), kind in zip(product((False, True), FATES, LATER), cycle(KINDS)):
         for stop in stops():
             api = SimulatedApi(kind, whole_seconds=remembers, plans=[Plan(fate)])
-            task = Task(api, remembers=remembers, timeout=timeout, way=way)
+            task = Task(api, by_name=by_name, remembers=remembers, timeout=timeout, way=way)
             if not play(api, task, stop, later, follower):
                 break
         else:
@@ -113,12 +118,14 @@ def test_alone(kind: str, follower: str, timeout: float | None, way: str) -> Non
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("follower", FOLLOWERS)
 @pytest.mark.parametrize("when_busy", ["conflict", "queue"])
-def test_while_another_party_runs_an_execution(policy: IfRunning, follower: str, when_busy: str, way: str) -> None:
-    for kind, later, records in product(KINDS, LATER, (False, True)):
+def test_while_another_party_runs_an_execution(
+    policy: IfRunning, follower: str, when_busy: str, way: str, by_name: bool
+) -> None:
+    for (records, later), kind in zip(product((False, True), LATER), cycle(KINDS)):
         for stop in stops():
             api = SimulatedApi(kind, when_busy=when_busy, records_conflicts=records)
             other = api.others_start(Plan(after=80.0))
-            task = Task(api, policy, way=way)
+            task = Task(api, policy, by_name, way=way)
             if not play(api, task, stop, later, follower):
                 break
             assert other
@@ -126,15 +133,15 @@ def test_while_another_party_runs_an_execution(policy: IfRunning, follower: str,
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize(("kind", "records"), [("model", True), ("bulk", False)])
-def test_another_party_starts_between_status_and_start(policy: IfRunning, kind: str, records: bool, way: str) -> None:
-    for later, follower in product(LATER, FOLLOWERS):
+def test_another_party_starts_between_status_and_start(policy: IfRunning, way: str, by_name: bool) -> None:
+    for (later, follower), (kind, records) in zip(product(LATER, FOLLOWERS), cycle([("model", True), ("bulk", False)])):
         for stop in stops():
             api = SimulatedApi(kind, records_conflicts=records)
-            task = Task(api, policy, way=way)
+            task = Task(api, policy, by_name, way=way)
             first = task.begin(stop)
-            if not first.ended:
-                first.step()
+            for _ in range(1 + by_name):
+                if not first.ended:
+                    first.step()
             other = api.others_start(Plan(after=50.0))
             first.run()
             check(task)
@@ -169,15 +176,16 @@ def lose_the_key(task: Task) -> None:
     task.connection.failures = 1
 
 
-TROUBLES = [drain, edit, fail_xcom, fail_store, lose_the_key, *PROXY[::4]]
+TROUBLES = [drain, edit, fail_xcom, fail_store, lose_the_key, *PROXY[::7]]
 """What happens at one step; `test_sequences.py` has all answers of a proxy."""
 
 
 @pytest.mark.parametrize("follower", ["retry", "clear"])
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one if isinstance(one, str) else one.__name__)
-def test_trouble_at_any_step(trouble: Any, follower: str, way: str) -> None:
-    for fate, step in product(("completed", "failed"), range(8)):
-        task = Task(SimulatedApi(plans=[Plan(fate)]), remembers=True, way=way, connection=AirflowConnection())
+def test_trouble_at_any_step(trouble: Any, follower: str, way: str, by_name: bool) -> None:
+    for fate, step in product(("completed", "failed"), range(8 + by_name)):
+        api = SimulatedApi(plans=[Plan(fate)])
+        task = Task(api, by_name=by_name, remembers=True, way=way, connection=AirflowConnection())
         process = task.begin()
         for _ in range(step):
             if not process.ended:
