@@ -89,6 +89,8 @@ def _translate(error: PolytomicError, failure: str, conn_id: str, problems: Sequ
         "organization",
         api.PolytomicValidationError: "correct what Polytomic reports",
     }
+    if isinstance(error, api.PolytomicNotFoundError) and not _has_id(error.path):
+        advice_by_class[type(error)] = f"check the host of {connection}, and the id of the organization if one is set"
     advice = error.advice or advice_by_class.get(type(error))
     reason = one_line(redact(str(error)), MAX_REFUSAL_LENGTH).rstrip(".")
     if isinstance(error, api.PolytomicValidationError) and not error.advice and _INACTIVE.search(reason):
@@ -99,6 +101,13 @@ def _translate(error: PolytomicError, failure: str, conn_id: str, problems: Sequ
         return PolytomicRequestRefused(f"{failure}: {reason}.{separator}Next: {advice}")
     steps = "\n".join(f"    - {step}" for step in _steps_if_unavailable(error, connection))
     return PolytomicUnavailable(f"{failure}: {reason}.\n  Next:\n{steps}")
+
+
+def _has_id(path: str) -> bool:
+    """Return whether the path of a request has the id of an object; that of a list has none."""
+    from airflow_provider_polytomic.api.catalogue import OPERATIONS
+
+    return all(path != operation.path_template for operation in OPERATIONS.values())
 
 
 def _steps_if_unavailable(error: PolytomicError, connection: str) -> list[str]:

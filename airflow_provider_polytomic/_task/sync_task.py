@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -88,11 +89,16 @@ class SyncTask(LinkedTask, ClientTask):
 
         return SuccessCriteria(self.max_errors, self.fail_on_partial)
 
-    def _with_advice(self, flow: Flow[T]) -> Flow[T]:
-        """Run a flow; if its id is refused and is that of another object, advise to use the right class or id."""
-        from airflow_provider_polytomic.executions import with_advice_on_id
+    def _with_advice(self, flow: Flow[T], choices: Mapping[SyncKindName, str] | None = None) -> Flow[T]:
+        """Run a flow; if it is refused, advise to use the right class or id, or to resolve the name again.
 
-        return with_advice_on_id(flow, self.kind, self._sync_id, self.class_names)
+        :param choices: what to use for each kind of sync; default: :attr:`class_names`
+        """
+        from airflow_provider_polytomic.executions import with_advice_on_id, with_advice_on_name
+
+        if self._given_name is not None:
+            return with_advice_on_name(flow)
+        return with_advice_on_id(flow, self.kind, self._sync_id, choices or self.class_names)
 
     def _resolve_sync(self, context: Context, poll_interval: float = 0.0, timeout: float = 0.0) -> Flow[None]:
         """Resolve the name of the sync, unless an attempt since the last clear has done so.

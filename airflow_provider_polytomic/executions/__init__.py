@@ -50,7 +50,12 @@ from airflow_provider_polytomic.executions.targets import (
     resolve_target,
 )
 from airflow_provider_polytomic.executions.wait import FINAL_ERRORS, DeadlinePassed, effective_deadline, wait_for_end
-from airflow_provider_polytomic.executions.wrong_id import CHOICES_OF_KIND, advice_on_id, with_advice_on_id
+from airflow_provider_polytomic.executions.wrong_id import (
+    CHOICES_OF_KIND,
+    advice_on_id,
+    with_advice_on_id,
+    with_advice_on_name,
+)
 from airflow_provider_polytomic.results import Ownership
 
 __all__ = [
@@ -62,5 +67,5 @@ __all__ = [
     "find_resends_rejected", "find_schemas", "first_records", "follow_console_log", "list_executions",
     "nearest_names", "own_schedule", "poll_once", "repeat_after_refresh", "repeat_while_transient", "report",
     "resolve_sync", "resolve_target", "shown_name", "start_once", "status_table", "sync_kind", "wait_for_end",
-    "wait_with_console_log", "with_advice_on_id",
+    "wait_with_console_log", "with_advice_on_id", "with_advice_on_name",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Advice on a refused id that is not the id of the expected kind of sync."""
+"""Advice on a refused id that is not the id of the expected kind of sync, or no longer that of a name."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def with_advice_on_id(flow: Flow[T], kind: SyncKindName, sync_id: str, choices: 
         return (yield from flow)
     except REFUSALS_OF_AN_ID as error:
         error.advice = yield from advice_on_id(kind, sync_id, choices)
+        raise
+
+
+def with_advice_on_name(flow: Flow[T]) -> Flow[T]:
+    """Run a flow about a sync whose name an attempt has resolved; if the sync is gone, set the advice of the error."""
+    try:
+        return (yield from flow)
+    except PolytomicNotFoundError as error:
+        if "/executions/" not in error.path:
+            error.advice = "clear the task, which then resolves the name again"
         raise
 
 

@@ -167,7 +167,7 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
     :param sync_id: Id of the sync (str); default None. (templated)
     :param sync_name: Exact name of the sync (str), instead of its id; default None. (templated)
     :param outcome: Outcome (str), or several of them (sequence of str), of the executions to list: ``"success"``,
-        ``"partial"``, ``"failed"``, ``"canceled"`` or ``"running"``; default None: any. (templated)
+        ``"partial"``, ``"failed"``, ``"canceled"`` or ``"running"``; default None, like no outcome: any. (templated)
     :param completed_after: Time (datetime, or str in ISO 8601) at or after which an execution must have completed;
         default None: any, and those that are running. (templated)
     :param limit: Largest number of executions (int), from 1 to 1000; default 100.
@@ -226,7 +226,7 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
 
     def execute(self, context: Context) -> list[ExecutionResult]:
         """List the executions."""
-        from airflow_provider_polytomic.executions import CompletedSince, list_executions
+        from airflow_provider_polytomic.executions import CHOICES_OF_KIND, CompletedSince, list_executions
 
         after = None if self.completed_after is None else as_datetime(self.completed_after, "completed_after")
         try:
@@ -241,7 +241,8 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
             since = after or datetime.fromtimestamp(0, timezone.utc)
             push_link(self, context, client, CompletedSince(self.kind, sync_id, since))
             listing = list_executions(self.kind, sync_id, outcomes=outcomes, completed_after=after, limit=self.limit)
-            executions = self._with_links(client, sync_id, client.run(listing))
+            listed = client.run(self._with_advice(listing, CHOICES_OF_KIND))
+            executions = self._with_links(client, sync_id, listed)
         self.log.info("Listed %d executions of %s", len(executions), label)
         return storable([each.result(len(executions)) for each in executions], "the list of executions")
 

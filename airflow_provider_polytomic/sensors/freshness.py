@@ -133,15 +133,14 @@ class PolytomicFreshnessSensor(SyncTask, BasePolytomicSensor, OpenLineageMixin):
 
     def _fetch(self, context: Context) -> Execution | None:
         from airflow_provider_polytomic.api import PolytomicError
-        from airflow_provider_polytomic.executions import CHOICES_OF_KIND, FINAL_ERRORS, with_advice_on_id
+        from airflow_provider_polytomic.executions import CHOICES_OF_KIND, FINAL_ERRORS
 
         with translate_api_errors(f"{self._label} cannot be waited for", self._hook):
             try:
                 self._client.run(self._resolve_sync(context))
                 target = self._target(context)
                 self._push_link_once(context, target)
-                fetching = with_advice_on_id(target.fetch(), target.kind, target.sync_id, CHOICES_OF_KIND)
-                return self._client.run(fetching)
+                return self._client.run(self._with_advice(target.fetch(), CHOICES_OF_KIND))
             except FINAL_ERRORS:
                 raise
             except PolytomicError as error:

@@ -1,6 +1,6 @@
 """Start, wait and cancel with a process that dies at any step, before or after the server acted, and one that follows.
 
-The sync is given by its id or by its name; a name that a process has resolved is another sync's when the next one begins.
+The sync is given by its id or by its name. After a process has resolved the name, syncs are renamed, copied or deleted.
 The server knows what the second process must start; what the first one was answered does not count.
 """
 

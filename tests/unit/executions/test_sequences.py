@@ -1,6 +1,6 @@
-"""Start, wait and cancel in random sequences, by the id of a sync or by its name: processes die or are ended, a person
-ends or clears the task, ``retries`` is edited, syncs are renamed, answers are lost or come from a proxy, keys expire and
-are rotated, what Airflow stores is lost, and other parties interfere.
+"""Start, wait and cancel in random sequences, with the id of a sync or with its name: processes die or are ended, a
+person ends or clears the task, ``retries`` is edited, syncs are renamed, answers are lost or come from a proxy, keys
+expire and are rotated, what Airflow stores is lost, and other parties interfere.
 
 The invariants are checked at the server. Each exception to them is one in which no client could do better, and has its
 reason in :meth:`Sequences.excuse` or :meth:`Sequences.check_generation`.

@@ -146,7 +146,12 @@ class TestExecutions:
 
     @pytest.mark.parametrize(
         ("outcome", "expected"),
-        [("failed", ["failed"]), (["failed", "canceled"], ["canceled", "failed"]), ("running", [])],
+        [
+            ("failed", ["failed"]),
+            (["failed", "canceled"], ["canceled", "failed"]),
+            ("running", []),
+            ([], ["canceled", "success", "failed"]),
+        ],
     )
     def test_the_outcome_selects_executions(self, history, listed, outcome, expected):
         sync_id = history("failed", "completed", "canceled")

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from airflow_provider_polytomic._compat import AirflowSensorTimeout
-from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError
+from airflow_provider_polytomic.exceptions import PolytomicRequestRefused, PolytomicTaskError, PolytomicUnavailable
+from airflow_provider_polytomic.executions import sync_kind
+from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
 from airflow_provider_polytomic.operators.syncs import PolytomicStartSyncOperator
 from airflow_provider_polytomic.sensors import _status
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
@@ -69,6 +71,13 @@ def test_a_name_that_no_sync_has_is_refused_with_the_nearest_names(named, task_i
     assert str(raised.value).count("'Nightly ") == 5
     assert "Something" not in str(raised.value)
     assert named.starts == named.cancels == []
+
+
+@pytest.mark.parametrize("make", ["start", "cancel", "sensor"])
+def test_a_list_that_is_not_found_is_no_matter_of_an_id(named, task_instance, make):
+    named.emulator.fault("status", status=404, count=None, method="GET", path=LIST[named.name])
+    with pytest.raises(PolytomicRequestRefused, match="404.* Next: check the host of the Airflow connection"):
+        task_instance(getattr(named, make)(named.add())).execute()
 
 
 def test_a_name_of_several_syncs_is_refused_with_their_ids(named, task_instance):
@@ -133,6 +142,21 @@ class TestRenamedSyncs:
         assert fault.hits
         swap_names(named, first, second)
         assert another_process(task, operators[1]).retry().finish()["sync_id"] == first
+
+    def test_a_deleted_sync_is_not_replaced_before_a_clear(self, named, task_instance, state_store):
+        deleted = named.add(duration=0, name="Nightly")
+        operators = [named.start(deleted, retries=1) for _ in range(3)]
+        task = task_instance(operators[0], task_state_store=state_store)
+        named.emulator.fault("reset", count=None, method="GET", path="/**/status")
+        with pytest.raises(PolytomicUnavailable):
+            task.execute()
+        named.emulator.clear_faults()
+        PolytomicHook().send(sync_kind(named.name).api.delete(deleted))
+        created = named.add(duration=0, name="Nightly")
+        with pytest.raises(PolytomicRequestRefused, match="404.* Next: clear the task, which then resolves the name"):
+            another_process(task, operators[1]).retry().execute()
+        assert named.emulator.executions(created) == []
+        assert another_process(task, operators[2]).clear().finish()["sync_id"] == created
 
     def test_a_clear_resolves_the_name_again_and_cancels_what_was_running(
         self, named, task_instance, deferred, state_store
