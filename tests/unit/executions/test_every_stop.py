@@ -121,7 +121,7 @@ def test_alone(follower: str, timeout: float | None, way: str, by_name: bool) ->
 def test_while_another_party_runs_an_execution(
     policy: IfRunning, follower: str, when_busy: str, way: str, by_name: bool
 ) -> None:
-    for (records, later), kind in zip(product((False, True), LATER), cycle(KINDS)):
+    for (records, later), kind in zip(product((False, True), LATER[1:]), (*KINDS, *reversed(KINDS))):
         for stop in stops():
             api = SimulatedApi(kind, when_busy=when_busy, records_conflicts=records)
             other = api.others_start(Plan(after=80.0))
@@ -134,7 +134,8 @@ def test_while_another_party_runs_an_execution(
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_another_party_starts_between_status_and_start(policy: IfRunning, way: str, by_name: bool) -> None:
-    for (later, follower), (kind, records) in zip(product(LATER, FOLLOWERS), cycle([("model", True), ("bulk", False)])):
+    apis = cycle([("model", True), ("bulk", False), ("model", False)])
+    for (later, follower), (kind, records) in zip(product(LATER[1:], FOLLOWERS), apis):
         for stop in stops():
             api = SimulatedApi(kind, records_conflicts=records)
             task = Task(api, policy, by_name, way=way)
