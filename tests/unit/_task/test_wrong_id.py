@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_polytomic._compat import AirflowException
 from airflow_provider_polytomic.api import PolytomicNotFoundError
 from airflow_provider_polytomic.hooks.polytomic import PolytomicHook
+from airflow_provider_polytomic.operators.listing import PolytomicListExecutionsOperator
 from airflow_provider_polytomic.sensors.freshness import PolytomicFreshnessSensor
 from airflow_provider_polytomic.triggers import sensors
 from airflow_provider_polytomic.triggers.sensors import PolytomicSensorTrigger
@@ -58,8 +59,10 @@ def test_an_execution_of_the_other_kind_is_recognized(emulator, task_instance, k
     with pytest.raises(PolytomicNotFoundError, match=f"Next: use kind='{OTHER[kind.name]}', since the id is that of"):
         PolytomicHook().wait_for_execution(kind.name, other_id, execution.id)
     freshness = PolytomicFreshnessSensor(task_id="fresh", kind=kind.name, sync_id=other_id, max_age=60)
-    with pytest.raises(AirflowException, match=f"use kind='{OTHER[kind.name]}'"):
-        task_instance(freshness).finish()
+    listing = PolytomicListExecutionsOperator(task_id="list", kind=kind.name, sync_id=other_id)
+    for operator in (freshness, listing):
+        with pytest.raises(AirflowException, match=f"use kind='{OTHER[kind.name]}'"):
+            task_instance(operator).finish()
 
 
 def test_the_trigger_of_a_sensor_gives_the_same_advice(kind, other_id, wait_for_event, monkeypatch):
