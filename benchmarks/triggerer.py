@@ -277,7 +277,7 @@ def table(cells: Sequence[Measured]) -> Table:
             None,
             *(sum(each["start_cpu"][part] for part in TRIGGERER) * 1000 / each["waits"] for each in cells),
         ),
-        _row("requests / min", None, 0.0, model["requests"] * 60 / model["interval"]),
+        _row("requests / min", None, None, model["requests"] * 60 / model["interval"]),
         *(_delay_row(model, quantile, label) for label, quantile in (("median", 0.5), ("longest", 1.0))),
     ]
     return Table("Waits in one triggerer of Airflow", columns, rows)
@@ -305,7 +305,7 @@ def _cpu_row(sleeping: Measured, model: Measured, label: str, parts: Sequence[st
 def _memory_row(sleeping: Measured, model: Measured, label: str, parts: Sequence[str]) -> list[str]:
     sizes = [sum(each["memory"][part] for part in parts) for each in (sleeping, model)]
     bound = MAX_MEMORY_MIB if parts == TRIGGERER else None
-    return _row(f"memory over the empty triggerer, MiB: {label}", 0.0, *sizes, bound=bound)
+    return _row(f"memory over the empty triggerer, MiB: {label}", None, *sizes, bound=bound)
 
 
 def _delay_row(model: Measured, quantile: float, label: str) -> list[str]:
