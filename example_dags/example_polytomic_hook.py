@@ -28,9 +28,9 @@ with DAG(
         return PolytomicHook().start_sync(params["sync_id"])
 
     @task
-    def wait(execution: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    def wait(execution: dict[str, Any], params: dict[str, Any]) -> str:
         result = PolytomicHook().wait_for_execution("model", params["sync_id"], execution["id"], poll_interval=1)
-        return dict(result)
+        return result["outcome"]
 
     @task
     def names_of_syncs() -> list[str]:
@@ -39,7 +39,7 @@ with DAG(
     # --8<-- [end:hook]
 
     # --8<-- [start:send]
-    @task
+    @task(multiple_outputs=False)
     def schedule_of(params: dict[str, Any]) -> dict[str, Any]:
         from airflow_provider_polytomic.api import syncs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -141,8 +142,8 @@ def everything_stored(database: Path, logged: Callable[[], str]) -> Callable[[],
     """Return a function that reads the database, the log files and the log."""
 
     def read() -> bytes:
-        # Airflow 3.0 itself logs, at DEBUG, the secrets to mask.
-        lines = [line for line in logged().splitlines() if "MaskSecret(" not in line]
+        # Airflow 3.0 itself logs, at DEBUG, the secrets to mask, and the rendered fields before it masks them.
+        lines = [line for line in logged().splitlines() if not re.search(r"(MaskSecret|SetRenderedFields)\(", line)]
         files = [*database.parent.glob("airflow.db*"), *(database.parent / "logs").rglob("*.log")]
         return b"\n".join(["\n".join(lines).encode(), *(path.read_bytes() for path in files)])
 

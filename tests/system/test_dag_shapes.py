@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +82,8 @@ def mapped_run(cluster: Any, emulator: Any, component_log: Callable[[], list[str
         organization.plan(samples.MODEL_SYNC_ID, **CLEAN)
     for sync_id in SYNC_IDS:
         emulator.add_model_sync(id=sync_id, duration=24)
+    syncs = {"orders": samples.BULK_SYNC_ID, "contacts": samples.MODEL_SYNC_ID}
+    cluster.rest("POST", "variables", {"key": "polytomic_syncs", "value": json.dumps(syncs)})
     (cluster.home / FLAG).touch()
     run_id = cluster.trigger("mapped_group")
     found = cluster.wait_for(lambda: cluster.database.rows(DAGS), TIMEOUT, "examples")
