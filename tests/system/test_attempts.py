@@ -34,6 +34,7 @@ def without(cluster: Cluster) -> Callable[[str], AbstractContextManager[None]]:
 def deploy(cluster: Cluster, dag_id: str, retries: int) -> None:
     """Deploy a DAG file with another number of retries, and wait until the scheduler has it."""
     (cluster.home / RETRIES_FILE).write_text(str(retries))
+    cluster.parse_again("edited.py")
     rows = "SELECT 1 FROM serialized_dag WHERE dag_id = %s AND CAST(data AS TEXT) LIKE %s"
     has_it = lambda: cluster.database.rows(rows, dag_id, f'%"retries": {retries}%')  # noqa: E731
     cluster.wait_for(has_it, TIMEOUT, f"{retries} retries in {dag_id}")

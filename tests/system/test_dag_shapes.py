@@ -85,6 +85,7 @@ def mapped_run(cluster: Any, emulator: Any, component_log: Callable[[], list[str
     syncs = {"orders": samples.BULK_SYNC_ID, "contacts": samples.MODEL_SYNC_ID}
     cluster.rest("POST", "variables", {"key": "polytomic_syncs", "value": json.dumps(syncs)})
     (cluster.home / FLAG).touch()
+    cluster.parse_again("examples.py")
     run_id = cluster.trigger("mapped_group")
     found = cluster.wait_for(lambda: cluster.database.rows(DAGS), TIMEOUT, "examples")
     dag_ids = [row["dag_id"] for row in found]
