@@ -167,7 +167,7 @@ class PolytomicListExecutionsOperator(SyncTask, BaseOperator):
     :param sync_id: Id of the sync (str); default None. (templated)
     :param sync_name: Exact name of the sync (str), instead of its id; default None. (templated)
     :param outcome: Outcome (str), or several of them (sequence of str), of the executions to list: ``"success"``,
-        ``"partial"``, ``"failed"``, ``"canceled"`` or ``"running"``; default None, like no outcome: any. (templated)
+        ``"partial"``, ``"failed"``, ``"canceled"`` or ``"running"``; default None or an empty list: any. (templated)
     :param completed_after: Time (datetime, or str in ISO 8601) at or after which an execution must have completed;
         default None: any, and those that are running. (templated)
     :param limit: Largest number of executions (int), from 1 to 1000; default 100.
