@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -13,7 +14,8 @@ from airflow_provider_polytomic._task.state import error_line, try_xcom_pull, tr
 from airflow_provider_polytomic._task.storable import storable
 from airflow_provider_polytomic.links.syncs import LINK_XCOM_KEY
 
-SYNC_NAME_XCOM_KEY = "polytomic_sync_name"
+SETTINGS_XCOM_KEY = "polytomic_sync_settings"
+"""Key of the XCom with the name of the sync and the settings that a process after a deferral needs."""
 
 SYNC_XCOM_PREFIX = "polytomic_sync."
 """Beginning of the key of an XCom whose key names syncs, so that Airflow's list of XComs can be searched for them."""
@@ -30,13 +32,14 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
     from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
+    from airflow_provider_polytomic.results import SyncKindName
 
 
 class LinkedTask:
-    """Keep the URL, the name and the settings of a task's sync in the process.
+    """Keep the URL, the name and the settings of a task's sync.
 
     An attribute is None until its value is known; an empty text says that there is none. Link, lineage and failure
-    report share one request for the settings.
+    report share one request for the settings, also after a deferral.
     """
 
     _sync_action: str = "waited for"
@@ -50,7 +53,7 @@ class LinkedTask:
 
 
 def found_sync(task: Any, sync_id: str) -> Sync | BulkSync | None:
-    """Return the settings of a sync if this process has requested them for the task."""
+    """Return the settings of a sync if they were requested for the task."""
     found: Sync | BulkSync | None = task._found_sync
     return found if found and found.id == sync_id else None
 
@@ -98,7 +101,7 @@ def push_link(
     *others: ExecutionRef | CompletedSince,
     named: bool = True,
 ) -> None:
-    """Push the URL and the name of a sync to XCom, where the link, the result and the failure report read them.
+    """Push the URL, the name and the settings of a sync to XCom, where a process after a deferral reads them.
 
     An empty text stands for none: Airflow 3 logs an error where an XCom that is read does not exist.
 
@@ -117,7 +120,8 @@ def push_link(
         sync._found_sync = found_sync(sync, target.sync_id) or client.run(find_sync(target.kind, target.sync_id))
         name = name_of(sync._found_sync, client.config.secrets) or sync._resolved_name or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
-    try_xcom_push(context["ti"], SYNC_NAME_XCOM_KEY, name)
+    kept = _kept(target.kind, name, found_sync(sync, target.sync_id), client.config.secrets)
+    try_xcom_push(context["ti"], SETTINGS_XCOM_KEY, kept)
     for key, executions in sync_xcoms(sync._sync_action, (target, *others)).items():
         try_xcom_push(context["ti"], key, executions)
     sync._sync_url, sync._sync_name, sync._named_sync = url, name, target.sync_id if named else None
@@ -126,29 +130,44 @@ def push_link(
         task.log.info("In Polytomic: %s", one_line(url, 2000))
 
 
+def _kept(
+    kind: SyncKindName, name: str, found: Sync | BulkSync | None, secrets: Sequence[str | None]
+) -> dict[str, Any]:
+    from airflow_provider_polytomic.executions.kept_settings import select_settings
+
+    return {"kind": kind, "name": name, "settings": select_settings(found, secrets)}
+
+
 async def push_link_in_trigger(
     task_instance: Any, client: AsyncPolytomicClient, target: ExecutionRef | CompletedSince
-) -> None:
-    """Push the URL and the name of a sync to XCom from a trigger."""
-    from airflow_provider_polytomic.executions.names import find_name
+) -> str | None:
+    """Push the URL, the name and the settings of a sync to XCom from a trigger, and return the name."""
+    from airflow_provider_polytomic.executions.names import find_sync, name_of
 
-    url = await client.run(link_url(client, target))
-    name = await client.run(find_name(target.kind, target.sync_id, client.config.secrets))
-    xcoms: dict[str, Any] = {LINK_XCOM_KEY: url or "", SYNC_NAME_XCOM_KEY: name or ""}
+    url, secrets = await client.run(link_url(client, target)), client.config.secrets
+    found = await client.run(find_sync(target.kind, target.sync_id))
+    name = name_of(found, secrets)
+    kept = await asyncio.to_thread(_kept, target.kind, name or "", found, secrets)
+    xcoms: dict[str, Any] = {LINK_XCOM_KEY: url or "", SETTINGS_XCOM_KEY: kept}
     xcoms |= sync_xcoms(LinkedTask._sync_action, [target])
     for key, value in xcoms.items():
         try:
             await push_xcom_in_trigger(task_instance, key, storable(value, f"XCom {key}"))
         except Exception as error:
             log.warning("Could not push XCom %s: %s", key, error_line(error))
+    return name
 
 
 def restore_link(task: BaseOperator, context: Context) -> None:
-    """Read the URL and the name that the process before a deferral has pushed."""
+    """Read the URL, the name and the settings that the process before a deferral has pushed."""
+    from airflow_provider_polytomic.executions.kept_settings import read_settings
+
     sync: Any = task
     if sync._sync_url is None:
         sync._sync_url = try_xcom_pull(context["ti"], LINK_XCOM_KEY) or ""
-        sync._sync_name = try_xcom_pull(context["ti"], SYNC_NAME_XCOM_KEY) or ""
+        kept = try_xcom_pull(context["ti"], SETTINGS_XCOM_KEY) or {}
+        sync._sync_name = kept.get("name", "")
+        sync._found_sync = read_settings(kept.get("kind"), kept.get("settings"))
         if sync._sync_name:
             context["sync_name"] = sync._sync_name  # type: ignore[typeddict-unknown-key]
 

@@ -37,7 +37,7 @@ class OpenLineageMixin:
         return OperatorLineage()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Report the datasets of the execution; the first call sends ``GET`` requests for its sync."""
+        """Report the datasets of the execution; the first call requests what the task does not know of its sync."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
         if self._lineage_execution is None:

@@ -131,7 +131,7 @@ class PolytomicSensorTrigger(PolytomicExecutionTrigger):
             }
             await push_xcom_in_trigger(ti, EXECUTION_XCOM_KEY, storable(awaited, "the awaited execution"))
             async with shared_client(await self._get_config()) as client:
-                await push_link_in_trigger(ti, client, target)
+                self.sync_name = await push_link_in_trigger(ti, client, target) or self.sync_name
         for name in ("execution_id", "try_number", "sync_id", "schema", "completed_after", "deadline"):
             setattr(self, name, awaited[name])
         return await super()._wait()

@@ -157,7 +157,7 @@ def test_the_lineage_has_the_datasets_of_the_sync(cluster, emulator, bulk_run, l
     query = event["run"]["facets"]["externalQuery"]
     assert (query["externalQueryId"], query["source"]) == (execution.id, emulator.url)
     gets = [one for one in emulator.requests if one.path == f"/api/bulk/syncs/{BULK_SYNC_ID}"]
-    assert len(gets) == 2, "one for the name of the sync, one for the lineage"
+    assert len(gets) == 1, "link, name and lineage share it"
 
 
 def test_the_lineage_has_the_error_of_a_failed_execution(cluster, emulator, lineage_file):

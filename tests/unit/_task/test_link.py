@@ -45,6 +45,8 @@ async def test_a_sensor_in_the_triggerer_pushes_the_link(emulator, xcoms, wait_f
     await wait_for_event(trigger)
     assert xcoms[LINK_XCOM_KEY] == f"{emulator.url}/{sync.id}/model"
     assert f"polytomic_sync.waited for.model:{sync.id}" in xcoms
+    kept = xcoms[link.SETTINGS_XCOM_KEY]
+    assert (kept["kind"], kept["name"], kept["settings"]["id"]) == ("model", sync.name, sync.id)
 
 
 @pytest.mark.parametrize("end_from_trigger", [True, False])
