@@ -96,6 +96,8 @@ class ClientConfig:
             self._check_proxy(self.proxy)
         if self.max_requests_per_minute is not None and self.max_requests_per_minute < 1:
             raise ValueError("max_requests_per_minute must be at least 1")
+        if self.max_retries < 0:
+            raise ValueError("max_retries must be at least 0")
 
     def _check_proxy(self, proxy: str) -> None:
         if not _PROXY.fullmatch(proxy):

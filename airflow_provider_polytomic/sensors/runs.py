@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_polytomic._compat import AirflowSensorTimeout, PokeReturnValue, conf
 from airflow_provider_polytomic._task.asset_events import emit_asset_events
 from airflow_provider_polytomic._task.events import ExecutionEvent, unexpected_event_error
-from airflow_provider_polytomic._task.link import push_link
+from airflow_provider_polytomic._task.link import found_sync, push_link
 from airflow_provider_polytomic._task.result import with_all_schemas
 from airflow_provider_polytomic._task.state import TaskExecutionState
 from airflow_provider_polytomic._task.storable import storable
@@ -205,13 +205,14 @@ class PolytomicWaitForSyncsSensor(BasePolytomicSensor):
 
     def _name_of(self, ref: ExecutionRef) -> str | None:
         """Return the name of a sync: from ``runs``, or requested once, for at most :data:`MAX_REQUESTED_NAMES`."""
-        from airflow_provider_polytomic.executions.names import find_name
+        from airflow_provider_polytomic.executions.names import find_sync, name_of
 
         key = (ref.kind, ref.sync_id)
         if not self._names:
             self._names = {(one.kind, one.sync_id): one.sync_name for one in self._refs_of(self.runs) if one.sync_name}
         if key not in self._names and len(self._names) < MAX_REQUESTED_NAMES:
-            self._names[key] = self._client.run(find_name(ref.kind, ref.sync_id, self._client.config.secrets))
+            sync = found_sync(self, ref.sync_id) or self._client.run(find_sync(ref.kind, ref.sync_id))
+            self._names[key] = name_of(sync, self._client.config.secrets)
         return self._names.get(key)
 
 

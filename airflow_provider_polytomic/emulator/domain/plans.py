@@ -169,7 +169,7 @@ def _reject_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> N
 
 def _converted(name: str, value: Any) -> Any:
     if name in ("duration", "cancel_takes"):
-        return float(value)
+        return _seconds(name, value)
     if name == "log_every":
         if float(value) <= 0:
             raise ValueError(f"{name} must be greater than 0.")
@@ -180,7 +180,7 @@ def _converted(name: str, value: Any) -> Any:
     if name in ("errors", "unknown_statuses"):
         return tuple(str(each) for each in value)
     if name == "statuses" and value is not None:
-        return tuple((str(status), float(second)) for status, second in value)
+        return tuple((str(status), _seconds("The begin of a status", second)) for status, second in value)
     if name == "schemas":
         return tuple(_schema(each) for each in value)
     return value
@@ -193,4 +193,11 @@ def _schema(value: SchemaPlan | Mapping[str, Any]) -> SchemaPlan:
         raise ValueError(f"A schema is a mapping with an id, such as {{'id': 'contact', 'records': 7}}, not {value!r}.")
     _reject_unknown("A schema", value, [each.name for each in fields(SchemaPlan)])
     duration = value.get("duration")
-    return SchemaPlan(**{**value, "duration": None if duration is None else float(duration)})
+    return SchemaPlan(**{**value, "duration": None if duration is None else _seconds("duration", duration)})
+
+
+def _seconds(name: str, value: Any) -> float:
+    seconds = float(value)
+    if not seconds >= 0:
+        raise ValueError(f"{name} must be a number of seconds, at least 0.")
+    return seconds

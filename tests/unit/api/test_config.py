@@ -113,6 +113,12 @@ def test_an_invalid_proxy_is_refused_without_showing_it(proxy: str):
     assert "ary" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("setting", "value"), [("max_requests_per_minute", 0), ("max_retries", -1), ("timeout", 0)])
+def test_a_number_that_is_too_small_is_refused_with_its_name(setting: str, value: int):
+    with pytest.raises(ValueError, match=setting):
+        ClientConfig("k", **{setting: value})
+
+
 def test_certificates_are_verified_by_default():
     assert ClientConfig("k").verify is True
     with PolytomicClient("k", verify=False), pytest.raises(ValueError, match="not a CA bundle that can be read"):

@@ -49,6 +49,21 @@ def test_a_schema_is_a_mapping_of_known_fields(emulator, schema, message):
         emulator.add_bulk_sync(schemas=[schema])
 
 
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"duration": -1},
+        {"duration": "nan"},
+        {"cancel_takes": -1},
+        {"statuses": [["running", -1]]},
+        {"schemas": [{"id": "contact", "duration": -1}]},
+    ],
+)
+def test_a_plan_has_no_negative_seconds(emulator, plan):
+    with pytest.raises(ValueError, match="number of seconds"):
+        emulator.plan(emulator.add_bulk_sync().id, **plan)
+
+
 UNKNOWN_STATUSES = {
     "the outcome of a result": {"outcome": "success"},
     "another spelling": {"outcome": "cancelled"},

@@ -61,6 +61,14 @@ def test_the_results_of_all_are_returned_in_order(build, started):
     assert {result["outcome"] for result in results} == {"success"}
 
 
+def test_each_sync_is_requested_once_for_its_name(build, started, emulator):
+    runs = [started(name="One"), started("bulk", name="Two")]
+    assert [result["sync_name"] for result in build(runs).finish()] == ["One", "Two"]
+    of_model_sync, of_bulk_sync = (f"/api/syncs/{runs[0]['sync_id']}", f"/api/bulk/syncs/{runs[1]['sync_id']}")
+    paths = [request.path for request in emulator.requests]
+    assert (paths.count(of_model_sync), paths.count(of_bulk_sync)) == (1, 1)
+
+
 def test_an_empty_list_needs_no_wait(build):
     assert build([]).finish() == []
 
