@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from airflow_provider_polytomic.api.models.syncs import BulkSync, Sync
     from airflow_provider_polytomic.executions import CompletedSince, Execution, ExecutionRef
     from airflow_provider_polytomic.hooks._connection import ConnectionConfig
-    from airflow_provider_polytomic.results import SyncKindName
 
 
 class LinkedTask:
@@ -47,6 +46,9 @@ class LinkedTask:
 
     _sync_url: str | None = None
     _sync_name: str | None = None
+    _sync_label: str = ""
+    """The name of the sync or, if that is not known, its id; the label of a mapped task may contain it."""
+
     _named_sync: str | None = None
     _resolved_name: str | None = None
     _found_sync: Sync | BulkSync | None = None
@@ -120,22 +122,24 @@ def push_link(
         sync._found_sync = found_sync(sync, target.sync_id) or client.run(find_sync(target.kind, target.sync_id))
         name = name_of(sync._found_sync, client.config.secrets) or sync._resolved_name or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
-    kept = _kept(target.kind, name, found_sync(sync, target.sync_id), client.config.secrets)
+    kept = _kept(target, name, found_sync(sync, target.sync_id), client.config.secrets)
     try_xcom_push(context["ti"], SETTINGS_XCOM_KEY, kept)
     for key, executions in sync_xcoms(sync._sync_action, (target, *others)).items():
         try_xcom_push(context["ti"], key, executions)
     sync._sync_url, sync._sync_name, sync._named_sync = url, name, target.sync_id if named else None
-    context["sync_name"] = name or target.sync_id  # type: ignore[typeddict-unknown-key]
+    sync._sync_label = name or target.sync_id
+    context["sync_name"] = sync._sync_label  # type: ignore[typeddict-unknown-key]
     if url and refused:
         task.log.info("In Polytomic: %s", one_line(url, 2000))
 
 
 def _kept(
-    kind: SyncKindName, name: str, found: Sync | BulkSync | None, secrets: Sequence[str | None]
+    target: ExecutionRef | CompletedSince, name: str, found: Sync | BulkSync | None, secrets: Sequence[str | None]
 ) -> dict[str, Any]:
     from airflow_provider_polytomic.executions.kept_settings import select_settings
 
-    return {"kind": kind, "name": name, "settings": select_settings(found, secrets)}
+    settings = select_settings(found, secrets)
+    return {"kind": target.kind, "sync_id": target.sync_id, "name": name, "settings": settings}
 
 
 async def push_link_in_trigger(
@@ -147,7 +151,7 @@ async def push_link_in_trigger(
     url, secrets = await client.run(link_url(client, target)), client.config.secrets
     found = await client.run(find_sync(target.kind, target.sync_id))
     name = name_of(found, secrets)
-    kept = await asyncio.to_thread(_kept, target.kind, name or "", found, secrets)
+    kept = await asyncio.to_thread(_kept, target, name or "", found, secrets)
     xcoms: dict[str, Any] = {LINK_XCOM_KEY: url or "", SETTINGS_XCOM_KEY: kept}
     xcoms |= sync_xcoms(LinkedTask._sync_action, [target])
     for key, value in xcoms.items():
@@ -164,12 +168,19 @@ def restore_link(task: BaseOperator, context: Context) -> None:
 
     sync: Any = task
     if sync._sync_url is None:
-        sync._sync_url = try_xcom_pull(context["ti"], LINK_XCOM_KEY) or ""
-        kept = try_xcom_pull(context["ti"], SETTINGS_XCOM_KEY) or {}
-        sync._sync_name = kept.get("name", "")
+        sync._sync_url = _text(try_xcom_pull(context["ti"], LINK_XCOM_KEY))
+        kept = try_xcom_pull(context["ti"], SETTINGS_XCOM_KEY)
+        kept = kept if isinstance(kept, dict) else {}
+        sync._sync_name = _text(kept.get("name"))
+        sync._sync_label = sync._sync_name or _text(kept.get("sync_id"))
         sync._found_sync = read_settings(kept.get("kind"), kept.get("settings"))
-        if sync._sync_name:
-            context["sync_name"] = sync._sync_name  # type: ignore[typeddict-unknown-key]
+    if sync._sync_label:  # ``dag.test()`` of Airflow 2 keeps the attributes, but not the context.
+        context["sync_name"] = sync._sync_label  # type: ignore[typeddict-unknown-key]
+
+
+def _text(value: Any) -> str:
+    """Return a text from XCom; "" for anything else, which a custom XCom backend may return."""
+    return value if isinstance(value, str) else ""
 
 
 def with_link(context: Context, execution: Execution) -> Execution:

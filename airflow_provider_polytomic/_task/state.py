@@ -185,7 +185,8 @@ class TaskExecutionState:
     def get_awaited(self) -> dict[str, Any] | None:
         """Return what this attempt waits for; None if the XCom is of an earlier attempt, as Airflow 3.0 keeps it."""
         awaited = try_xcom_pull(self._ti, EXECUTION_XCOM_KEY)
-        return awaited if awaited and awaited["try_number"] == self._ti.try_number else None
+        is_of_this_try = isinstance(awaited, dict) and awaited.get("try_number") == self._ti.try_number
+        return awaited if is_of_this_try else None
 
     def begin_generation(self) -> dict[str, Any]:
         """Begin another generation if the task was cleared since an attempt has saved an execution.

@@ -1,4 +1,4 @@
-"""The link of tasks that start or end in the triggerer, where no worker pushes it."""
+"""The link of tasks that start or end in the triggerer, where no worker pushes it, and of tasks after a deferral."""
 
 from __future__ import annotations
 
@@ -62,3 +62,32 @@ async def test_a_result_that_no_worker_completes_has_the_link(emulator, xcoms, e
     trigger._trigger_event = unchanged
     [event] = [event async for event in trigger.run()]
     assert event.execution["url"] == (f"{emulator.url}/{sync.id}/model" if end_from_trigger else None)
+
+
+@pytest.fixture
+def resumed() -> Any:
+    """Return a function that resumes a task whose XComs are given, twice in one process, and returns its contexts."""
+
+    def resume(task: Any, kept: Any) -> list[dict[str, Any]]:
+        pushed = {LINK_XCOM_KEY: "", link.SETTINGS_XCOM_KEY: kept}
+        ti = SimpleNamespace(task_id="task", map_index=-1, xcom_pull=lambda key, **which: pushed[key])
+        contexts: list[dict[str, Any]] = [{"ti": ti}, {"ti": ti}]
+        for context in contexts:
+            link.restore_link(task, context)
+        return contexts
+
+    return resume
+
+
+@pytest.mark.parametrize(("name", "label"), [("Contacts", "Contacts"), ("", "an-id")])
+def test_the_label_of_a_mapped_task_is_known_after_a_deferral(resumed, name, label):
+    kept = {"kind": "model", "sync_id": "an-id", "name": name, "settings": None}
+    contexts = resumed(link.LinkedTask(), kept)
+    assert [context["sync_name"] for context in contexts] == [label, label]
+
+
+@pytest.mark.parametrize("kept", [None, "s3://bucket/key", ["a"], 5, {"name": ["a"], "sync_id": 5, "settings": "x"}])
+def test_an_xcom_that_is_not_what_was_pushed_counts_as_none(resumed, kept):
+    task = link.LinkedTask()
+    resumed(task, kept)
+    assert (task._sync_url, task._sync_name, task._found_sync) == ("", "", None)
