@@ -1,4 +1,4 @@
-"""Parse each example DAG without a connection, and run it against the emulator."""
+"""Parse each example DAG without a connection; tests/system/test_dag_shapes.py runs them all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import subprocess
 import sys
 
 import pytest
-
-from tests.support.organizations import add_customers, partner_connection
 
 from .conftest import FOLDERS, parse
 
@@ -35,19 +33,6 @@ def test_an_example_has_a_docstring_and_snippets(path):
     text = path.read_text()
     assert text.startswith('"""')
     assert text.count("# --8<-- [start:") == text.count("# --8<-- [end:") >= 1
-
-
-@every_example
-def test_an_example_runs_unchanged_against_the_emulator(path, dags, run_dag, emulator, monkeypatch):
-    emulator.add_samples()
-    [customer] = add_customers(emulator, "customer")
-    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_PARTNER", partner_connection(emulator))
-    for dag_id in [one for one, dag in dags.items() if dag.fileloc == str(path)]:
-        run = run_dag(dag_id)
-        assert (run.state, set(run.tasks.values())) == ("success", {"success"})
-    requests = [*emulator.requests, *customer.requests]
-    starts = any(sent.method == "POST" and sent.path.endswith("/executions") for sent in requests)
-    assert starts or path.stem == "example_polytomic_what_failed"
 
 
 def test_the_example_collects_what_has_failed_in_one_message(run_dag, emulator):

@@ -170,7 +170,10 @@ class Task:
         return self._keys_of(self.request(TaskExecutionState(self.ti.context)))
 
     def _keys_of(self, request: StartRequest) -> list[str]:
-        return self._keys.setdefault(str(request.generation), [request.key(number) for number in range(MAX_KEYS)])
+        generation = str(request.generation)
+        if generation not in self._keys:
+            self._keys[generation] = [request.key(number) for number in range(MAX_KEYS)]
+        return self._keys[generation]
 
     def number(self, key: str) -> int:
         """Return the number of a key among those of its generation."""

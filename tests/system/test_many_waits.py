@@ -15,7 +15,7 @@ from airflow_provider_polytomic._compat import can_start_from_trigger
 
 from .cluster import Cluster
 
-WAITS = int(os.environ.get("WAITS", "300"))
+WAITS = int(os.environ.get("WAITS", "200"))
 WAITS_POLL_INTERVAL = 30
 WAITS_TIMEOUT = 300
 WINDOW = 10

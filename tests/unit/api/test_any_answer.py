@@ -105,7 +105,7 @@ def test_any_value_in_any_field(call: Call[Any]):
     inner = shaped(call.model)
 
     @given(payload=json_values | inner | st.builds(lambda data: {"data": data}, inner))
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     def check(payload: Any) -> None:
         result = outcome(lambda: call.read(payload))
         assert isinstance(result, (PolytomicResponseError, BaseModel if call.model else type(None)))
@@ -121,7 +121,7 @@ def test_any_value_in_any_field_is_read_as_one_that_can_be_stored(call: Call[Any
     inner = shaped(call.model)
 
     @given(payload=inner | st.builds(lambda data: {"data": data}, inner))
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     def check(payload: Any) -> None:
         body = json.dumps(payload).encode()
         result = outcome(lambda: read_response(call, CONFIG, Response(200, []), body))

@@ -18,6 +18,7 @@ from tests.support.simulated_api import KINDS, PROXY, RENAMED, AirflowConnection
 from tests.support.simulated_task import WAYS, Task
 
 pytestmark = [
+    pytest.mark.usefixtures("no_log"),
     pytest.mark.parametrize("way", WAYS),
     pytest.mark.parametrize("by_name", [False, True], ids=["by_id", "by_name"]),
 ]

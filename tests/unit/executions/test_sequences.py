@@ -8,6 +8,7 @@ reason in :meth:`Sequences.excuse` or :meth:`Sequences.check_generation`.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -30,6 +31,8 @@ from tests.support.simulated_api import (
     SimulatedExecution,
 )
 from tests.support.simulated_task import WAYS, OwningProcess, Task
+
+pytestmark = pytest.mark.usefixtures("no_log")
 
 FAULTS = ("never", "lost", "flies", "garbled", "429", "500", "500 acted", "503", "401", "403")
 ENDS = ("completed", "failed", "canceled")
