@@ -43,7 +43,7 @@ TASK_INSTANCES = """
     WHERE ti.dag_id = %s AND ti.run_id = %s ORDER BY ti.task_id, ti.map_index
 """
 
-PARSE_INTERVAL = 60
+PARSE_INTERVAL = 300
 """Seconds between two parses of a DAG file that has not been modified; each takes processor time."""
 
 T = TypeVar("T")
@@ -368,7 +368,6 @@ class Cluster:
                 "DAG_DIR_LIST_INTERVAL": 10,
                 "MIN_FILE_PROCESS_INTERVAL": PARSE_INTERVAL,
                 "SCHEDULER_HEARTBEAT_SEC": 1,
-                "SCHEDULER_IDLE_SLEEP_TIME": 0.5,
                 "TRIGGER_TIMEOUT_CHECK_INTERVAL": 2,
             },
             "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": PARSE_INTERVAL, "REFRESH_INTERVAL": 10},

@@ -122,6 +122,7 @@ def test_an_alias_has_an_event_for_each_schema_with_rows_and_starts_a_dag(cluste
     emulator.add_bulk_sync(id=ALIAS_SYNC_ID, schemas=SCHEMAS, duration=3)
     extras = [extra_of_alias(cluster)]
     if IS_AIRFLOW_2:  # where a run that starts before the DAG's file is parsed again lacks the event of a new dataset
+        cluster.parse_again("assets.py")
         cluster.wait_for(lambda: cluster.database.rows(REFERENCES), TIMEOUT, "the new dataset in the DAG's schedule")
         extras.append(extra_of_alias(cluster))
 

@@ -1,4 +1,4 @@
-"""Lose the triggerer that waits for hundreds of executions on real components."""
+"""Lose the triggerer that waits for a hundred executions on real components."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_polytomic._compat import can_start_from_trigger
 
 from .cluster import Cluster
 
-WAITS = int(os.environ.get("WAITS", "200"))
+WAITS = int(os.environ.get("WAITS", "100"))
 WAITS_POLL_INTERVAL = 30
 WAITS_TIMEOUT = 300
 WINDOW = 10
