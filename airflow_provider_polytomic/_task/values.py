@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
+from numbers import Number
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -97,10 +98,10 @@ def as_list(value: Any, name: str) -> list[Any] | None:
     """
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _literal(value, name, "not a list")
-    if value is None or value == "":
+    if value is None:
         return None
     if isinstance(value, str):
-        return [value]
+        return [value] if value else None
     if isinstance(value, Collection) and not isinstance(value, (bytes, bytearray, Mapping)):
         items = [value[index] for index in range(len(value))] if isinstance(value, Sequence) else list(value)
         return items or None
@@ -114,18 +115,18 @@ def as_ids(value: Any, name: str) -> list[str] | None:
     """
     items = as_list(value, name)
     for number, item in enumerate(items or ()):
-        if not isinstance(item, (str, int, float, Decimal, UUID)) or str(item).strip() in ("", "None"):
+        if not isinstance(item, (str, Number, UUID)) or str(item).strip() in ("", "None"):
             raise _refused(item, f"{name}[{number}]", "which is not an id")
     return None if items is None else [str(item) for item in items]
 
 
 def with_lists(value: Any) -> Any:
-    """Return a value in which every sequence is a list, as JSON needs it, also the outputs of mapped tasks."""
+    """Return a value as JSON needs it: every sequence is a list, also the output of a mapped task; an id is a text."""
     if isinstance(value, Mapping):
         return {name: with_lists(each) for name, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
         return [with_lists(value[index]) for index in range(len(value))]
-    return value
+    return str(value) if isinstance(value, (UUID, Decimal)) else value
 
 
 def as_mappings(value: Any, name: str) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_polytomic._compat import conf
-from airflow_provider_polytomic._task.values import as_bool, as_ids, as_list
+from airflow_provider_polytomic._task.values import as_bool, as_ids, as_list, with_lists
 from airflow_provider_polytomic.operators._cancel import BaseCancelOperator
 from airflow_provider_polytomic.operators._start import BaseStartOperator
 
@@ -146,7 +146,7 @@ class PolytomicStartSyncOperator(BaseStartOperator):
             "resync": resync or None,
             "test": as_bool(self.test, "test") or None,
             "identities": as_ids(self.identities, "identities"),
-            "source_identities": as_list(self.source_identities, "source_identities"),
+            "source_identities": with_lists(as_list(self.source_identities, "source_identities")),
         }
 
     def _is_followed(self, execution: Execution) -> Flow[bool]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
+from numbers import Number
 from uuid import UUID
 
 import pytest
@@ -84,16 +86,43 @@ class Lazy(Sequence):
         return f"Lazy{self._items}"
 
 
+class Array(Lazy):
+    """A sequence that compares each of its items, as the arrays of NumPy do."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return Array(*(item == other for item in self._items))
+
+    def __bool__(self):
+        raise ValueError("The truth value of an array with more than one element is ambiguous")
+
+
 @pytest.mark.parametrize(
-    "value", [["a", "b"], ("a", "b"), Lazy("a", "b"), {"a": 1, "b": 2}.keys(), "['a', 'b']"], ids=repr
+    "value",
+    [["a", "b"], ("a", "b"), Lazy("a", "b"), Array("a", "b"), {"a": 1, "b": 2}.keys(), "['a', 'b']"],
+    ids=repr,
 )
 def test_a_list_is_any_sequence(value):
     assert as_list(value, "schemas") == as_ids(value, "schemas") == ["a", "b"]
 
 
+class Integer(Number):
+    """A number that is no ``int``, as those of NumPy."""
+
+    __hash__ = None
+
+    def __str__(self):
+        return "7"
+
+
+def test_an_id_in_a_list_is_any_number():
+    assert as_ids([1, Integer(), Decimal("2.5")], "identities") == ["1", "7", "2.5"]
+
+
 def test_sequences_in_a_value_are_lists():
-    assert with_lists({"a": Lazy(1, Lazy("b")), "c": ({"d": (2,)},), "e": "text"}) == {
-        "a": [1, ["b"]], "c": [{"d": [2]}], "e": "text",
+    assert with_lists({"a": Lazy(1, Lazy("b")), "c": ({"d": (2,)},), "e": "text", "f": (UUID(int=1), Decimal(5))}) == {
+        "a": [1, ["b"]], "c": [{"d": [2]}], "e": "text", "f": [str(UUID(int=1)), "5"],
     }  # fmt: skip
 
 

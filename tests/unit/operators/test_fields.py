@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from datetime import datetime, timedelta
 
 import pytest
@@ -123,8 +124,8 @@ def test_an_invalid_boolean_is_refused(emulator, task_instance, no_waiting, valu
 
 def test_source_identities_are_sent_as_they_are_given(emulator, task_instance, no_waiting):
     record = [{"source": {"model_id": "people", "field": "email"}, "value": "a@example.com"}]
-    sync = emulator.add_model_sync(duration=0)
-    task_instance(PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, source_identities=[record])).finish()
+    sync, given = emulator.add_model_sync(duration=0), [deque(record)]
+    task_instance(PolytomicStartSyncOperator(task_id="sync", sync_id=sync.id, source_identities=given)).finish()
     [start] = [one for one in emulator.requests if one.method == "POST"]
     assert start.body == {"source_identities": [record]}
 
