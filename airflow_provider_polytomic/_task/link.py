@@ -172,7 +172,8 @@ def restore_link(task: BaseOperator, context: Context) -> None:
         kept = try_xcom_pull(context["ti"], SETTINGS_XCOM_KEY)
         kept = kept if isinstance(kept, dict) else {}
         sync._sync_name = _text(kept.get("name"))
-        sync._sync_label = sync._sync_name or _text(kept.get("sync_id"))
+        sync_id = _text(kept.get("sync_id"))
+        sync._sync_label, sync._named_sync = sync._sync_name or sync_id, sync_id if sync._sync_name else None
         sync._found_sync = read_settings(kept.get("kind"), kept.get("settings"))
     if sync._sync_label:  # ``dag.test()`` of Airflow 2 keeps the attributes, but not the context.
         context["sync_name"] = sync._sync_label  # type: ignore[typeddict-unknown-key]

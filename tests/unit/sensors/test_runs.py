@@ -69,6 +69,20 @@ def test_each_sync_is_requested_once_for_its_name(build, started, emulator):
     assert (paths.count(of_model_sync), paths.count(of_bulk_sync)) == (1, 1)
 
 
+def test_another_sync_that_failed_after_a_deferral_has_its_own_name(started, task_instance, emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_POLYTOMIC_DEFAULT", emulator.airflow_connection)
+    runs = [started(name="One"), started(name="Two", outcome="failed")]
+    first = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, deferrable=True))
+    with pytest.raises(Deferred) as deferred:
+        first.execute()
+    task = task_instance(PolytomicWaitForSyncsSensor(task_id="wait", runs=runs, deferrable=True))
+    task.xcoms.update(first.xcoms)
+    event = asyncio.run(first_event(deferred.value.trigger))
+    with pytest.raises(PolytomicRunFailed):
+        task.task.resume_execution("execute_complete", {"event": event}, task.context)
+    assert task.xcoms["polytomic_sync_settings"]["name"] == "Two"
+
+
 def test_an_empty_list_needs_no_wait(build):
     assert build([]).finish() == []
 
