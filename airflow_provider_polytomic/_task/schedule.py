@@ -58,7 +58,9 @@ def _previous_point(timetable: Any, moment: datetime) -> datetime | None:
     points = [_previous_point(each, moment) for each in inner if each is not None]
     points += [_optional(date) for date in getattr(timetable, "event_dates", ())]
     if hasattr(timetable, "_get_prev"):
-        points.append(_optional(timetable._get_prev(pendulum.instance(moment))))
+        # A point in the hour that clocks skip in spring is moved, and then precedes itself.
+        for before in (moment, moment - timedelta(hours=1)):
+            points.append(_optional(timetable._get_prev(pendulum.instance(before))))
     return max((point for point in points if point and point < moment), default=None)
 
 

@@ -15,6 +15,7 @@ try:
 except ImportError:
     from airflow.models.dag import DAG
 from airflow.timetables.base import TimeRestriction
+from airflow.timetables.trigger import CronTriggerTimetable
 
 from airflow_provider_polytomic._compat import core_timetable
 from airflow_provider_polytomic._task.schedule import previous_schedule_point
@@ -63,6 +64,12 @@ def test_a_run_by_hand_of_a_timedelta_counts_from_the_previous_scheduled_run(by_
     previous = SimpleNamespace(run_type="manual" if by_hand else "scheduled", run_after=at("2026-03-02 13:00"))
     context = run_of(timedelta(hours=6), at("2026-03-02 14:30"), by_hand=True, previous=previous)
     assert previous_schedule_point(context) == at("2026-03-02 12:00" if by_hand else "2026-03-02 13:00")
+
+
+def test_a_run_in_the_hour_that_clocks_skip_counts_from_the_day_before():
+    schedule = CronTriggerTimetable("30 2 * * *", timezone="Europe/Berlin")
+    context = run_of(schedule, at("2026-03-29 01:30"), by_hand=False)
+    assert previous_schedule_point(context) == at("2026-03-28 01:30")
 
 
 class OwnTimetable:
