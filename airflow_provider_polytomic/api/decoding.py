@@ -14,8 +14,8 @@ import re
 import zlib
 from typing import Any, NoReturn
 
-MAX_CONTENT = 64 * 1024 * 1024
-"""Bytes of one response, after decompression."""
+MAX_CONTENT = 16 * 1024 * 1024
+"""Bytes of one response, after decompression; reading it takes about four times as much memory."""
 
 MAX_TEXT = 2 * 1024 * 1024
 """Characters of one text; a longer one is cut. The longest text of the API is a proxied response of 1 MiB."""
@@ -23,7 +23,7 @@ MAX_TEXT = 2 * 1024 * 1024
 MAX_DEPTH = 64
 """Levels of objects and lists."""
 
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 """Values and escapes of one document: each takes time and memory, however few bytes it has."""
 
 MAX_NAMES = 100_000

@@ -47,8 +47,9 @@ class SecretFinder:
             for text in (part, part.strip())
             for piece in _pieces(text)
         }
-        self._long = _by_beginning(texts)
-        self._decoded = _by_beginning({_undo(text) for text in texts})
+        decoded = {_undo(text) for text in texts}
+        self._long = _by_beginning(texts | decoded)
+        self._decoded = _by_beginning(decoded)
         short = sorted((re.escape(text) for text in texts if 0 < len(text) < MIN_SENT_LENGTH), key=len, reverse=True)
         self._words = re.compile(rf"(?<![^\W_])(?:{'|'.join(short)})(?![^\W_])") if short else None
         self._empty = not texts - {""}

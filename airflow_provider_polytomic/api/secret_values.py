@@ -14,6 +14,9 @@ from airflow_provider_polytomic.api.secret_names import is_secret_name
 MIN_SENT_LENGTH = 6
 """Shortest text of a configuration that is a secret whatever its name is."""
 
+MIN_WORD_LENGTH = 8
+"""Shortest word of a text that is a secret if it looks random."""
+
 MIN_SENT_DIGITS = 8
 """Fewest digits of a number of a configuration that is a secret whatever its name is."""
 
@@ -66,6 +69,10 @@ _PEM_LIMIT = re.compile(r"\s*-----(BEGIN|END) [A-Z0-9 ]+-----\s*")
 _LINE_END = re.compile(r"[\r\n]+|\\r|\\n")
 _ASSIGNMENT = re.compile(r"""([\w.-]{1,80})\s{0,9}=\s{0,9}("[^"]*"|'[^']*'|\{[^}]*\}|[^;&\s]+)""")
 _SEMICOLON_ASSIGNMENT = re.compile(r"([\w .-]{1,80})=([^;]+)")
+_FIELD = re.compile(r"""^[ \t-]{0,80}["']?([\w.-]{1,80})["']?[ \t]{0,9}:[ \t]{1,9}(\S[^\r\n]*)""", re.MULTILINE)
+_SCHEME = re.compile(r"\s*[A-Za-z][\w-]{1,30}\s+(\S{6,})\s*")
+_WORD = re.compile(r"[^\s\"'`<>()\[\]{}|,;:=?&@]{8,}")
+_IDENTIFIER = re.compile(r"[A-Za-z]+([_.-][A-Za-z]+)*[_.-]?\d*")
 _PASSWORD = re.compile(r"(?:thin:[^\s:/@]{0,200}/|//[^\s:/@]{0,200}:|^(?!jdbc:)[^\s:/@]{1,200}:(?!//))(.*)@", re.DOTALL)
 _USER_ONLY = re.compile(r"//([^\s:/@]{1,2000})@")
 _ENCODED_SECRET = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
@@ -101,8 +108,11 @@ def parts_of(secret: str, depth: int = 0) -> Iterator[str]:
     if depth > MAX_SECRET_NESTING:
         return
     lines = [line.strip() for line in _LINE_END.split(secret) if not _PEM_LIMIT.fullmatch(line)]
-    if len(lines) > 1:
+    if lines != [secret.strip()]:
         yield from (line for line in lines if len(line) >= MIN_SENT_LENGTH)
+    yield from _words_in(secret)
+    if scheme := _SCHEME.fullmatch(secret):
+        yield from _credentials_in(scheme[1])
     if secret.lstrip()[:1] in ("{", "["):
         for text in secrets_sent(_json(secret)):
             yield from parts_of(text, depth + 1)
@@ -115,6 +125,28 @@ def parts_of(secret: str, depth: int = 0) -> Iterator[str]:
     if "=" in secret:
         for pattern in (_ASSIGNMENT, _SEMICOLON_ASSIGNMENT):
             yield from _assigned_in(secret, pattern)
+    for value in _assigned_in(secret, _FIELD) if ":" in secret else ():
+        if len(value) >= MIN_SENT_LENGTH:
+            yield value
+            if scheme := _SCHEME.fullmatch(value):
+                yield from _credentials_in(scheme[1])
+
+
+def _words_in(text: str) -> Iterator[str]:
+    """Yield the words of a text that look random, and the parts of those with slashes: a token in a path."""
+    for word in _WORD.findall(text):
+        for part in (word, *word.split("/")) if "/" in word else (word,):
+            is_random = any(map(str.isdigit, part)) and any(map(str.isalpha, part))
+            if len(part) >= MIN_WORD_LENGTH and is_random and not _IDENTIFIER.fullmatch(part):
+                yield part
+
+
+def _credentials_in(credentials: str) -> Iterator[str]:
+    """Yield the credentials of an ``Authorization`` value; basic ones are user and password in Base64."""
+    yield credentials
+    user, colon, password = decode_base64(credentials).partition(":")
+    if colon and password.isprintable() and len(password) >= MIN_SENT_LENGTH:
+        yield password
 
 
 def decode_base64(text: str) -> str:

@@ -32,6 +32,12 @@ log = logging.getLogger(__name__)
 SERVER_FIELDS = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by"})
 """Fields that only the API sets."""
 
+MAX_ROWS = 50_000
+"""Rows of one list in a response: each takes about 1 KiB."""
+
+ROWS_AT_ONCE = 200
+"""Rows that are validated in one go, while no other thread runs."""
+
 
 class Model(BaseModel):
     """An immutable object of the API; fields that are not declared are kept as attributes."""
@@ -98,6 +104,16 @@ def _texts_of(value: Any) -> Any:
     return [_text_of(each) for each in found if each is not None]
 
 
+def _rows_of(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Validate a list in parts, so that other threads run in between and one bad part ends it; null is empty."""
+    if not isinstance(value, list) or len(value) <= ROWS_AT_ONCE:
+        return [] if value is None else read(value)
+    if len(value) > MAX_ROWS:
+        raise ValueError(f"it has more than {MAX_ROWS:,} rows")
+    parts = (read(value[at : at + ROWS_AT_ONCE]) for at in range(0, len(value), ROWS_AT_ONCE))
+    return [row for part in parts for row in part]
+
+
 def _warn(info: ValidationInfo, reading: str) -> None:
     """Warn once per process and field, since every poll may have it."""
     if info.field_name not in _warned:
@@ -113,7 +129,7 @@ _warned: set[str | None] = set()
 UtcDatetime = Annotated[datetime, AfterValidator(_in_utc)]
 MessageText = Annotated[str | None, BeforeValidator(_text_of)]
 MessageTexts = Annotated[list[str], BeforeValidator(_texts_of)]
-NullableList = Annotated[list[T], BeforeValidator(lambda value: [] if value is None else value)]
+NullableList = Annotated[list[T], WrapValidator(_rows_of)]
 Lenient = Annotated[T | None, WrapValidator(_or_none)]
 """A value that is None, with a warning, if it cannot be read: nothing is decided by it."""
 

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 
 import pytest
+from pydantic import ValidationError
 
 from airflow_provider_polytomic.api import Call, PolytomicResponseError, connections, syncs
-from airflow_provider_polytomic.api.call import drop_none, path, query
+from airflow_provider_polytomic.api.call import drop_none, path, query, validated
+from airflow_provider_polytomic.api.models import base
 from airflow_provider_polytomic.api.models.base import Message, Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution, SyncStatus
 from airflow_provider_polytomic.api.models.syncs import Sync
@@ -63,6 +65,17 @@ def test_without_retries_changes_nothing_else():
 def test_unknown_fields_and_values_are_accepted():
     sync = syncs.get("1").read({"data": {"id": "1", "mode": "mirror", "color": "blue"}})
     assert (sync.mode, sync.color) == ("mirror", "blue")
+
+
+def test_a_long_list_is_validated_in_parts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(base, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(base, "MAX_ROWS", 5)
+    assert [sync.id for sync in validated(Page[Sync], {"data": [{"id": each} for each in "abcde"]})] == list("abcde")
+    with pytest.raises(ValidationError) as raised:
+        validated(Page[Sync], {"data": [{}] * 5})
+    assert raised.value.error_count() == 2  # one would be enough, and a million take seconds and a gigabyte
+    with pytest.raises(ValidationError, match="it has more than 5 rows"):
+        validated(Page[Sync], {"data": [{"id": "a"}] * 6})
 
 
 def test_null_is_read_as_an_empty_list_or_a_count_of_zero():
