@@ -40,10 +40,10 @@ class RestAdapter:
 
     async def _respond(self, request: Request) -> Response:
         try:
-            body = await _body(request)
             operation, ids = self._find(request.method, request.scope["raw_path"].decode("latin-1"))
             if operation is None:
                 return _error(404, "there is no such operation")
+            body = await _body(request)
             arguments = _arguments(ids, request.scope["query_string"].decode("latin-1"), body)
             caller = request.client.host if request.client else "unknown"
             found = await self._gateway.response(operation, arguments, caller)

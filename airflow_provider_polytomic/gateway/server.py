@@ -33,7 +33,7 @@ class RequireToken:
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or (scope["type"] == "http" and self._is_allowed(scope)):
@@ -46,7 +46,8 @@ class RequireToken:
 
     def _is_allowed(self, scope: Scope) -> bool:
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
-        return len(shown) == 1 and hmac.compare_digest(shown[0], self._expected)
+        scheme, _, token = shown[0].partition(b" ") if len(shown) == 1 else (b"", b"", b"")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token, self._token)
 
 
 def mcp_app(gateway: Gateway, token: str, host: str) -> ASGIApp:
@@ -105,6 +106,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; port 0 takes a free one.
 
     :raises OSError: If the address is in use or not one of this host.
+    :raises OverflowError: If there is no such port.
     """
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     return socket.create_server((host, port), family=family)

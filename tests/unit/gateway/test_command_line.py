@@ -72,6 +72,7 @@ def test_a_gateway_that_cannot_start_says_why(served: Any) -> None:
 
     env = environment(served)
     assert "there is no area 'sync'" in problem(env, "--areas", "sync")
+    assert problem(env, "--rest-port", "65536").startswith("Could not start the gateway: ")
     assert "there is no API key" in problem({name: env[name] for name in env if name != "POLYTOMIC_API_KEY"})
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert "Could not start the gateway: " in problem(env, "--mcp-port", str(taken.getsockname()[1]))

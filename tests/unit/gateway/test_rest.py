@@ -143,6 +143,7 @@ async def test_a_caller_without_the_token_is_refused(rest: httpx.AsyncClient, se
         ("GET", "/v1/api/nothing", None, 404, "there is no such operation"),
         ("POST", "/v1/api/me", None, 404, "there is no such operation"),
         ("GET", "/api/syncs", None, 404, "there is no such operation"),
+        ("POST", "/v1/api/nothing", b"{", 404, "there is no such operation"),
         ("GET", "/v1/api/syncs?colour=red", None, 400, "colour: is no parameter"),
         ("GET", "/v1/api/syncs?limit=many", None, 400, "limit: Input should be a valid integer"),
         ("GET", "/v1/api/syncs?idempotency_key=k", None, 400, "idempotency_key: is no parameter"),
@@ -191,6 +192,11 @@ async def test_what_is_not_offered_does_not_exist(server: Server) -> None:
                 ]
             ]
     assert statuses == [200, 404, 404, 404]
+
+
+async def test_the_scheme_of_the_token_has_no_case(rest: httpx.AsyncClient, server: Server) -> None:
+    server.answers(answer({"data": []}))
+    assert (await rest.get("/v1/api/syncs", headers={"Authorization": f"bearer {TOKEN}"})).status_code == 200
 
 
 async def test_an_id_in_a_path_may_have_any_character(rest: httpx.AsyncClient, server: Server) -> None:
