@@ -29,6 +29,9 @@ MAX_CHUNKS_AT_ONCE = 100
 MAX_UNREAD = 256 * 1024
 """Bytes that a connection receives before they are read."""
 
+MAX_READ = 8 * 1024
+"""Bytes of a response that are parsed before the event loop gets its turn."""
+
 HAPPY_EYEBALLS_DELAY = 0.25
 """Seconds after which the next address of a host is tried as well."""
 
@@ -213,11 +216,15 @@ class DeadlineStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         _wake(self._writing)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if not self._received and not self._ended:
+        if self._received:  # A server that never stops sending must not keep the event loop.
+            await asyncio.sleep(0)
+            time_left(timeout, httpcore.ReadTimeout)
+        elif not self._ended:
             self._reading = self._loop.create_future()
             await self._wait(self._reading, timeout, httpcore.ReadTimeout)
         if not self._received and self._error:
             raise httpcore.ReadError(str(self._error))
+        max_bytes = min(max_bytes, MAX_READ)
         data = bytes(self._received[:max_bytes])
         if len(self._received) > MAX_UNREAD >= len(self._received) - len(data) and not self._ended:
             self._transport.resume_reading()
@@ -249,7 +256,9 @@ class DeadlineStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         except BaseException as error:
             outer.abort()
             raise _of_connecting(error) from None
-        self._transport = cast("asyncio.Transport", inner)
+        if inner is None:  # The other side has closed the connection in the meantime.
+            raise httpcore.ConnectError(str(self._error or "the connection was closed"))
+        self._transport = inner
         return self
 
     def get_extra_info(self, info: str) -> Any:

@@ -200,10 +200,10 @@ def next_page(call: Call[Any], page: Listing[Any]) -> Call[Any] | None:
 def path(template: str, *ids: str) -> str:
     """Insert percent-encoded ids into a path.
 
-    :raises ValueError: If an id is empty or a dot segment, which percent-encoding does not change.
+    :raises ValueError: If an id is None, empty or a dot segment, which percent-encoding does not change.
     """
     for each in ids:
-        if str(each).strip() in ("", ".", ".."):
+        if each is None or str(each).strip() in ("", ".", ".."):
             raise ValueError(f"{each!r} is not an id")
     return template.format(*(quote(str(each), safe="") for each in ids))
 

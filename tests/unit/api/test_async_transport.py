@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 from pathlib import Path
@@ -171,3 +171,42 @@ async def test_tls_goes_through_a_proxy(proxy_scheme: str, certificate: Path, mo
             assert (await client.send(READ)).name == "n"
     assert targets == [[b"CONNECT", f"127.0.0.1:{port}".encode()]]
     assert handle.count == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"), (b"", b"HTTP/1.1 102 Wait\r\n\r\n")],
+    ids=["chunks", "interim responses"],
+)
+async def test_a_server_that_never_stops_sending_times_out(head: bytes, part: bytes) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        with suppress(OSError):
+            while True:
+                writer.write(part * 10_000)
+                await writer.drain()
+
+    async with (
+        serving(flood) as port,
+        AsyncPolytomicClient(KEY, base_url=f"http://127.0.0.1:{port}", timeout=0.2, max_retries=0) as client,
+    ):
+        with pytest.raises(PolytomicTransportError, match="did not end in time"):
+            await client.send(READ)
+
+
+async def test_a_proxy_that_closes_the_tunnel_at_once_is_a_transport_error() -> None:
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000)
+        writer.close()
+
+    async with serving(proxy) as port:
+        through = f"http://127.0.0.1:{port}"
+        for _ in range(20):
+            async with AsyncPolytomicClient(
+                KEY, base_url="https://polytomic.example", proxy=through, max_retries=0
+            ) as client:
+                with pytest.raises(PolytomicTransportError) as raised:
+                    await client.send(READ)
+            assert raised.value.sent is False

@@ -4,6 +4,7 @@ import json
 import pickle
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -47,6 +48,12 @@ def test_a_read_only_mapping_in_a_body_becomes_a_dict():
 
 def test_ids_are_percent_encoded():
     assert path("/a/{}/b/{}", "x/../y", "%2e") == "/a/x%2F..%2Fy/b/%252e"
+
+
+@pytest.mark.parametrize("id", [None, "", " ", ".", ".."])
+def test_what_is_not_an_id_is_refused(id: Any):
+    with pytest.raises(ValueError, match="is not an id"):
+        syncs.get(id)
 
 
 def test_a_call_is_immutable_and_shows_no_body():
