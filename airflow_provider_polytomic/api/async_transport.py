@@ -29,7 +29,7 @@ MAX_CHUNKS_AT_ONCE = 100
 MAX_UNREAD = 256 * 1024
 """Bytes that a connection receives before they are read."""
 
-MAX_READ = 8 * 1024
+MAX_PARSED = 8 * 1024
 """Bytes of a response that are parsed before the event loop gets its turn."""
 
 HAPPY_EYEBALLS_DELAY = 0.25
@@ -224,7 +224,7 @@ class DeadlineStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             await self._wait(self._reading, timeout, httpcore.ReadTimeout)
         if not self._received and self._error:
             raise httpcore.ReadError(str(self._error))
-        max_bytes = min(max_bytes, MAX_READ)
+        max_bytes = min(max_bytes, MAX_PARSED)
         data = bytes(self._received[:max_bytes])
         if len(self._received) > MAX_UNREAD >= len(self._received) - len(data) and not self._ended:
             self._transport.resume_reading()

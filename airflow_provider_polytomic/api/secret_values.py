@@ -71,7 +71,7 @@ _ASSIGNMENT = re.compile(r"""([\w.-]{1,80})\s{0,9}=\s{0,9}("[^"]*"|'[^']*'|\{[^}
 _SEMICOLON_ASSIGNMENT = re.compile(r"([\w .-]{1,80})=([^;]+)")
 _FIELD = re.compile(r"""^[ \t-]{0,80}["']?([\w.-]{1,80})["']?[ \t]{0,9}:[ \t]{1,9}(\S[^\r\n]*)""", re.MULTILINE)
 _SCHEME = re.compile(r"\s*[A-Za-z][\w-]{1,30}\s+(\S{6,})\s*")
-_WORD = re.compile(r"[^\s\"'`<>()\[\]{}|,;:=?&@]{8,}")
+_PART = re.compile(r"[^\s\"'`<>()\[\]{}|,;:=?&@]{8,}")
 _IDENTIFIER = re.compile(r"[A-Za-z]+([_.-][A-Za-z]+)*[_.-]?\d*")
 _PASSWORD = re.compile(r"(?:thin:[^\s:/@]{0,200}/|//[^\s:/@]{0,200}:|^(?!jdbc:)[^\s:/@]{1,200}:(?!//))(.*)@", re.DOTALL)
 _USER_ONLY = re.compile(r"//([^\s:/@]{1,2000})@")
@@ -134,7 +134,7 @@ def parts_of(secret: str, depth: int = 0) -> Iterator[str]:
 
 def _words_in(text: str) -> Iterator[str]:
     """Yield the words of a text that look random, and the parts of those with slashes: a token in a path."""
-    for word in _WORD.findall(text):
+    for word in _PART.findall(text):
         for part in (word, *word.split("/")) if "/" in word else (word,):
             is_random = any(map(str.isdigit, part)) and any(map(str.isalpha, part))
             if len(part) >= MIN_WORD_LENGTH and is_random and not _IDENTIFIER.fullmatch(part):

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         emulator = Emulator(port=options.port, host=options.host)
         emulator.open()
-    except (OSError, OverflowError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"Could not start the emulator: {error}", file=sys.stderr)
         return 1
     if not options.empty:

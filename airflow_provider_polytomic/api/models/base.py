@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 SERVER_FIELDS = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by"})
 """Fields that only the API sets."""
 
-MAX_ROWS = 50_000
+MAX_LIST_ROWS = 50_000
 """Rows of one list in a response: each takes about 1 KiB."""
 
 ROWS_AT_ONCE = 200
@@ -108,8 +108,8 @@ def _rows_of(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
     """Validate a list in parts, so that other threads run in between and one bad part ends it; null is empty."""
     if not isinstance(value, list) or len(value) <= ROWS_AT_ONCE:
         return [] if value is None else read(value)
-    if len(value) > MAX_ROWS:
-        raise ValueError(f"it has more than {MAX_ROWS:,} rows")
+    if len(value) > MAX_LIST_ROWS:
+        raise ValueError(f"it has more than {MAX_LIST_ROWS:,} rows")
     parts = (read(value[at : at + ROWS_AT_ONCE]) for at in range(0, len(value), ROWS_AT_ONCE))
     return [row for part in parts for row in part]
 

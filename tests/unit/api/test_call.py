@@ -76,7 +76,7 @@ def test_unknown_fields_and_values_are_accepted():
 
 def test_a_long_list_is_validated_in_parts(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(base, "ROWS_AT_ONCE", 2)
-    monkeypatch.setattr(base, "MAX_ROWS", 5)
+    monkeypatch.setattr(base, "MAX_LIST_ROWS", 5)
     assert [sync.id for sync in validated(Page[Sync], {"data": [{"id": each} for each in "abcde"]})] == list("abcde")
     with pytest.raises(ValidationError) as raised:
         validated(Page[Sync], {"data": [{}] * 5})
