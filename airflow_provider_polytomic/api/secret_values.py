@@ -99,7 +99,8 @@ def secrets_of_connection(body: Mapping[str, Any]) -> list[str]:
     request = body.get("request")
     carried = request if isinstance(request, Mapping) else {}
     names = ("headers", "query", "rawQuery", "body")
-    return secrets_sent([body.get("configuration"), body.get("parameters"), *(carried.get(name) for name in names)])
+    sent = [body.get("configuration"), body.get("parameters"), *(carried.get(name) for name in names)]
+    return secrets_sent([*sent, str(carried.get("path")).partition("?")[2]])
 
 
 def parts_of(secret: str, depth: int = 0) -> Iterator[str]:

@@ -41,7 +41,7 @@ def resolve_sync(kind: SyncKindName, name: str) -> Flow[str]:
     if len(ids) == 1:
         found: str = ids[0]
         return found
-    shown = repr(one_line(redact(name)))
+    shown = one_line(repr(redact(name)))
     if ids:
         more = f" and {len(ids) - MAX_IDS_OF_A_NAME} more" if len(ids) > MAX_IDS_OF_A_NAME else ""
         named = ", ".join(one_line(each) for each in ids[:MAX_IDS_OF_A_NAME])
@@ -58,7 +58,7 @@ def nearest_names(name: str, names: Sequence[str]) -> list[str]:
     by_folded = {each[:MAX_COMPARED_LENGTH].casefold(): each for each in names}
     wanted = name[:MAX_COMPARED_LENGTH].casefold()
     nearest = get_close_matches(wanted, by_folded, MAX_NEAREST_NAMES, NEAREST_NAME_SIMILARITY)
-    return [repr(one_line(redact(by_folded[each]))) for each in nearest]
+    return [one_line(repr(redact(by_folded[each]))) for each in nearest]
 
 
 def find_name(kind: SyncKindName, sync_id: str, secrets: Sequence[str | None] = ()) -> Flow[str | None]:

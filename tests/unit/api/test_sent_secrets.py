@@ -114,6 +114,12 @@ def test_what_a_refusal_quotes_is_hidden(name: str, server, caplog):
         assert shown[0].endswith("there")
 
 
+def test_the_query_in_the_path_of_a_proxied_request_is_hidden_and_the_path_is_not(server):
+    call = connections.execute_proxy("1", request={"method": "GET", "path": "/crm/objects?token=plain-word"})
+    shown = refused(server, call, {"message": "no plain-word at /crm/objects"})
+    assert "no *** at /crm/objects" in shown[0]
+
+
 @pytest.mark.parametrize("name", [name for name, (_, quoted) in QUOTED.items() if len(quoted) >= 6])
 def test_it_is_hidden_in_later_texts_too(name: str, server):
     configuration, quoted = QUOTED[name]

@@ -317,6 +317,12 @@ def test_a_name_that_no_sync_has_is_refused_with_the_nearest_names(hook, emulato
     assert "Orders" not in message
 
 
+def test_a_name_that_differs_by_a_space_is_shown_with_it(hook, emulator):
+    emulator.add_model_sync(name="Contacts ")
+    with pytest.raises(PolytomicRequestRefused, match="has the name 'Contacts'; the nearest names are 'Contacts '"):
+        hook.resolve_sync("model", "Contacts")
+
+
 def test_a_name_without_any_sync_is_refused(hook):
     with pytest.raises(PolytomicRequestRefused, match="No bulk sync has the name 'x'. Next: correct the name"):
         hook.resolve_sync("bulk", "x")
