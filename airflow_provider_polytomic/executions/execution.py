@@ -240,7 +240,7 @@ class Execution:
             created_at, started_at = _read_moment(payload.get("created_at")), _read_moment(payload.get("started_at"))
             numbers = {name: counts.get(name, 0) for name in COUNTS}
             running = is_unfinished(status) and not payload.get("completed_at") and not payload.get("errors")
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):  # A time out of range in UTC.
             return None
         if not (running and isinstance(id, str) and id and all(type(number) is int for number in numbers.values())):
             return None

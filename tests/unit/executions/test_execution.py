@@ -197,6 +197,14 @@ def test_an_answer_that_is_not_validated_is_read_as_if_it_were(payload: dict[str
     assert execution is None or execution == Execution.of_model_sync("s1", SyncExecution.model_validate(payload))
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_out_of_range_in_utc_is_left_out(moment: str) -> None:
+    payload = {"id": "e1", "status": "failed", "created_at": moment, "started_at": moment, "counts": {}}
+    assert Execution.of_running("s1", payload) is None
+    execution = Execution.of_model_sync("s1", SyncExecution.model_validate(payload))
+    assert (execution.outcome, execution.created_at) == (Outcome.FAILED, None)
+
+
 def test_an_ordinary_answer_of_a_running_execution_is_not_validated() -> None:
     payload = {
         "id": "e1",
