@@ -43,6 +43,9 @@ MAX_WARNED = 1000
 FIRST_YEAR, LAST_YEAR = 1971, 9000
 """Years of an event's time; other times are placeholders, and near the limits of what can be added to a time."""
 
+MAX_EVENT_TEXT = 1000
+"""Characters of an id or a name in an event; a longer one is not an id, and a longer name is cut."""
+
 MAX_EVENT_ERRORS = 5
 """Error messages in the payload of an event."""
 
@@ -147,10 +150,10 @@ def end_fields(event: Mapping[str, Any]) -> dict[str, Any] | None:
     end, execution_id = _ENDS[word], _id(payload, "execution_id")
     return {
         "event": end,
-        "event_id": _text(event.get("id")) or f"{execution_id}/{end}",
+        "event_id": _short_text(event.get("id")) or f"{execution_id}/{end}",
         "kind": _KIND_OF_PREFIX[prefix],
         "sync_id": _id(payload, "sync_id"),
-        "sync_name": _text(payload.get("sync_name")) or _text(payload.get("name")),
+        "sync_name": _short_text(payload.get("sync_name")) or _short_text(payload.get("name")),
         "execution_id": execution_id,
         "created_at": time_of(event) or time_of(payload),
         "counts": _counts(payload),
@@ -305,13 +308,18 @@ def _split(moments: list[datetime], after: datetime, before: datetime | None) ->
 
 def _id(payload: Mapping[str, Any], name: str) -> str:
     value = _text(payload.get(name))
-    if value is None or value.strip() in ("", ".", "..") or REPLACEMENT in value:
+    if value is None or value.strip() in ("", ".", "..") or REPLACEMENT in value or len(value) > MAX_EVENT_TEXT:
         raise ValueError(f"it has no {name}")
     return value
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _short_text(value: Any) -> str | None:
+    text = _text(value)
+    return text if text is None or len(text) <= MAX_EVENT_TEXT else text[: MAX_EVENT_TEXT - 1] + "…"
 
 
 def _counts(payload: Mapping[str, Any]) -> dict[str, int] | None:

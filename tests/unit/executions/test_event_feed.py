@@ -19,6 +19,7 @@ from airflow_provider_polytomic.api.errors import PolytomicError, PolytomicRespo
 from airflow_provider_polytomic.api.flow import Flow
 from airflow_provider_polytomic.executions import events
 from airflow_provider_polytomic.executions.event_feed import Ended, Feed
+from airflow_provider_polytomic.executions.events import end_fields
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 TYPES = (
@@ -458,6 +459,15 @@ def test_a_cursor_that_cannot_be_read_begins_anew(broken: dict[str, Any], caplog
     listing.rows = [Row(NOW + timedelta(seconds=1), "e")]
     listing.now += timedelta(seconds=15)
     assert names(listing.run(one.fresh())) == ["e"]
+
+
+def test_a_long_name_is_cut_and_a_long_id_is_no_id() -> None:
+    event = {"id": "i" * 5000, "type": "sync.completed", "created_at": text(NOW)}
+    fields = end_fields({**event, "event": {"sync_id": "s", "execution_id": "e", "sync_name": "n" * 5000}})
+    assert fields is not None
+    assert (len(fields["event_id"]), len(fields["sync_name"])) == (1000, 1000)
+    with pytest.raises(ValueError, match="it has no execution_id"):
+        end_fields({**event, "event": {"sync_id": "s", "execution_id": "e" * 5000}})
 
 
 # ---- one window for many feeds
