@@ -65,10 +65,17 @@ def open_http_client(kind: type[HttpClient], url: str, *, proxy: str | None = No
             ) from None
         raise ValueError(f"the HTTP library cannot use its settings ({type(error).__name__})") from None
     if isinstance(client, httpx.Client):
+        client.event_hooks = {"response": [_drop_target]}
         for transport in (client._transport, *client._mounts.values()):
             if isinstance(transport, httpx.HTTPTransport):
                 transport._pool._network_backend = _DeadlineBackend()
     return client
+
+
+def _drop_target(response: httpx.Response) -> None:
+    """Drop the target of a redirect, which the HTTP library would read although it does not follow it."""
+    if response.is_redirect:
+        response.headers.pop("location", None)
 
 
 def check_settings(config: ClientConfig) -> None:

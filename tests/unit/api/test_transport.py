@@ -180,10 +180,10 @@ def test_a_response_with_an_unknown_status_is_no_success(status, server, driver)
         driver.send(READ, max_retries=0)
 
 
-@pytest.mark.parametrize("location", ["http://[::1", "http://exa mple/", "\x7f", "http://127.0.0.1:1/", "//a..b/", ""])
+@pytest.mark.parametrize("location", ["http://[::1", "http://exa mple/", "\x7f", "//a..b/", "javascript:alert(1)", ""])
 def test_a_redirect_is_refused_wherever_it_leads(location, server, driver):
     server.answers(Answer(302, headers={"Location": location}))
-    with pytest.raises((PolytomicResponseError, PolytomicTransportError)):
+    with pytest.raises(PolytomicResponseError, match=r"the response is a redirect \(302\)"):
         driver.send(READ, max_retries=0)
     assert len(server.received) == 1
 
