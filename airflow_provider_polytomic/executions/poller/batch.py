@@ -12,7 +12,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from airflow_provider_polytomic.api import bulk_syncs
-from airflow_provider_polytomic.api.errors import PolytomicAPIError, PolytomicError, PolytomicRateLimitError
+from airflow_provider_polytomic.api.errors import (
+    PolytomicAPIError,
+    PolytomicError,
+    PolytomicRateLimitError,
+    PolytomicResponseError,
+)
 from airflow_provider_polytomic.api.flow import Flow, send
 from airflow_provider_polytomic.api.models.base import Page
 from airflow_provider_polytomic.api.models.executions import BulkSyncExecution
@@ -82,10 +87,12 @@ class Batch:
 
     def failed(self, error: PolytomicError, size: int, now: float) -> None:
         """Record a failed request for ``size`` executions."""
-        if is_transient(error):
+        status = error.status_code if isinstance(error, PolytomicAPIError) else None
+        too_large = status in TOO_LARGE_STATUSES or (isinstance(error, PolytomicResponseError) and error.is_json)
+        if is_transient(error) and not too_large:
             self._unanswered = None if isinstance(error, PolytomicRateLimitError) else error
             return
-        if isinstance(error, PolytomicAPIError) and error.status_code in TOO_LARGE_STATUSES:
+        if too_large:
             self._accepted, self._grows_at = max(1, size // 2), now + BATCH_GROWTH_INTERVAL
         self._refuse(error, now)
 

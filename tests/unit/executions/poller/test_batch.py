@@ -111,11 +111,17 @@ def test_batches_pause_after_two_refusals_in_a_row():
     assert batch.size == MAX_SYNCS
 
 
-@pytest.mark.parametrize("status", [400, 413, 414, 422, 431])
-def test_a_batch_that_may_be_too_large_becomes_smaller(status: int):
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(class_of_status(status)(status, method="GET", path="/") for status in (400, 413, 414, 422, 431)),
+        PolytomicResponseError("cannot be used: it is larger than 16 MiB", method="GET", path="/", is_json=True),
+    ],
+)
+def test_a_batch_that_may_be_too_large_becomes_smaller(error: PolytomicError):
     batch = Batch()
     for _ in range(10):
-        batch.failed(class_of_status(status)(status, method="GET", path="/"), batch.size, now=0.0)
+        batch.failed(error, batch.size, now=0.0)
     assert batch.size == 1
     assert not batch.usable(BATCH_GROWTH_INTERVAL - 1), "one by one is what it is instead of"
     sizes = []
