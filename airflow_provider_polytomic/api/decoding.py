@@ -11,11 +11,15 @@ import codecs
 import json
 import math
 import re
+import sys
 import zlib
 from typing import Any, NoReturn
 
+MAX_MEMORY = 64 * 1024 * 1024
+"""Bytes of memory that one document may take while it is read, by an estimate."""
+
 MAX_CONTENT = 16 * 1024 * 1024
-"""Bytes of one response, after decompression; reading it takes about four times as much memory."""
+"""Bytes of one response, after decompression."""
 
 MAX_TEXT = 2 * 1024 * 1024
 """Characters of one text; a longer one is cut. The longest text of the API is a proxied response of 1 MiB."""
@@ -40,6 +44,8 @@ REPLACEMENT = "\ufffd"
 _CHUNK = 64 * 1024
 _TEXT_CHUNK = 1024 * 1024
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_BYTES_OF_MARK = {"{": 1200, "[": 64, ",": 64, "\\": 64}
+"""Memory of an object with its model, of a list, of a value and of an escape, however few bytes each has."""
 _MAX_DIGITS = 1000
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 _UNSTORABLE_ESCAPE = re.compile(r"\\(?:[bfr]|u00[01]|u[dD][89a-fA-F])")
@@ -92,6 +98,8 @@ def decode_json(content: bytes | str) -> Any:
     text = content if isinstance(content, str) else _decode_utf8(content)
     if sum(text.count(mark) for mark in ",[{\\") > MAX_VALUES:
         raise DecodingError(f"it has more than {MAX_VALUES:,} values")
+    values = sum(size * text.count(mark) for mark, size in _BYTES_OF_MARK.items())
+    _check_memory(len(content) + 2 * sys.getsizeof(text) + values)
     try:
         value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse, object_hook=_checked)
     except RecursionError:
@@ -118,7 +126,18 @@ def _decode_utf8(content: bytes) -> str:
     """Decode a text in pieces: no other thread runs while one is decoded, and each invalid byte takes long."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     parts = [decoder.decode(content[at : at + _TEXT_CHUNK]) for at in range(0, len(content), _TEXT_CHUNK)]
+    _check_memory(len(content) + 2 * sum(map(len, parts)) * max(map(_width, parts), default=1))
     return "".join([*parts, decoder.decode(b"", True)]).removeprefix("\ufeff")
+
+
+def _width(text: str) -> int:
+    """Return the bytes of each character in memory, which one emoji makes four."""
+    return min(4, max(1, (sys.getsizeof(text) - sys.getsizeof("")) // max(1, len(text))))
+
+
+def _check_memory(size: int) -> None:
+    if size > MAX_MEMORY:
+        raise DecodingError(f"it would take more than {MAX_MEMORY // 2**20} MiB of memory")
 
 
 def _check_size(size: int) -> None:

@@ -232,11 +232,11 @@ def _decode(response: Response, body: bytes) -> tuple[Any, str | None]:
     """Return the decoded JSON or the problem with it, so that no error raised for it has the cause as its context."""
     try:
         content = decompress(body, response.coding)
-        if not content.strip():
+        if not content or content.isspace():
             return None, _EMPTY
         return decode_json(content), None
     except DecodingError as error:
         return None, f"{_BEYOND_LIMITS}: {error}"
     except ValueError:
-        is_html = content.lstrip()[:1] == b"<" or "html" in response.headers.get("content-type", "")
+        is_html = content[:1024].lstrip()[:1] == b"<" or "html" in response.headers.get("content-type", "")
         return None, _NOT_JSON.format("an HTML page" if is_html else "truncated or malformed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_polytomic.api import decoding
-from airflow_provider_polytomic.api.decoding import DecodingError, clean_text, decode_json
+from airflow_provider_polytomic.api.decoding import MAX_MEMORY, DecodingError, clean_text, decode_json
 from tests.support.storable import assert_storable
 
 any_text = st.text(st.characters(exclude_categories=()))
@@ -87,7 +88,7 @@ def test_the_largest_numbers_are_kept():
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_the_depth_is_limited(opening: str):
     closing = "]" if opening == "[" else "}"
-    for depth in (64, 65, 1_000, 200_000):
+    for depth in (64, 65, 1_000, 50_000):
         document = opening * depth + "1" + closing * depth
         if depth == 64:
             assert decode_json(document)
@@ -103,6 +104,40 @@ def test_the_number_of_values_is_limited(monkeypatch: pytest.MonkeyPatch):
         decode_json("[" + "{}," * 50 + "1]")
     with pytest.raises(DecodingError, match="more than 100 values"):
         decode_json('"' + r"\n" * 101 + '"')
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" + b'{"a": 1},' * 60_000 + b"1]",
+        b"[" + b'{"a": {"a": {"a": 1}}},' * 20_000 + b"1]",
+        b'"' + b"x" * 10_000_000 + "😀".encode() + b'"',
+        b"\xff" * 16_000_000,
+    ],
+    ids=["objects", "nested objects", "an emoji", "invalid bytes"],
+)
+def test_a_document_that_would_take_much_memory_is_refused(document: bytes):
+    with pytest.raises(DecodingError, match="it would take more than 64 MiB of memory"):
+        decode_json(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" + b'{"a": 1},' * 50_000 + b"1]",
+        b'["' + b"x" * 16_000_000 + b'"]',
+        b'["' + b"x" * 6_000_000 + '😀"]'.encode(),
+        b'["' + "é".encode() * 8_000_000 + b'"]',
+    ],
+    ids=["objects", "a text", "an emoji", "letters"],
+)
+def test_a_document_that_is_read_takes_less(document: bytes):
+    tracemalloc.start()
+    try:
+        decode_json(document)
+        assert len(document) + tracemalloc.get_traced_memory()[1] < MAX_MEMORY
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_number_of_names_in_an_object_is_limited(monkeypatch: pytest.MonkeyPatch):
