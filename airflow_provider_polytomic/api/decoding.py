@@ -13,6 +13,8 @@ import math
 import re
 import sys
 import zlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 MAX_MEMORY = 64 * 1024 * 1024
@@ -49,7 +51,6 @@ _BYTES_OF_MARK = {"{": 1200, "[": 64, ",": 64, "\\": 64}
 _MAX_DIGITS = 1000
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 _UNSTORABLE_ESCAPE = re.compile(r"\\(?:[bfr]|u00[01]|u[dD][89a-fA-F])")
-_TOO_LARGE_NUMBER = "it has a number that does not fit in 64 bits"
 
 
 class DecodingError(ValueError):
@@ -85,13 +86,15 @@ def decompress(content: bytes, coding: str) -> bytes:
     return bytes(result)
 
 
-def decode_json(content: bytes | str) -> Any:
+def decode_json(content: bytes | str, *, exact: bool = False) -> Any:
     """Decode JSON to values that can be stored.
 
-    Of a repeated name in an object, the last value is taken.
+    Of a repeated name in an object, the last value is taken. A number that is not finite or does not fit in 64 bits
+    becomes a text, which no field for a number takes: it spoils the row that has it, not the list.
 
     :param content: JSON; as bytes it is UTF-8, and invalid bytes are replaced.
-    :raises DecodingError: If the content exceeds a limit, or a number is not finite or does not fit in 64 bits.
+    :param exact: Whether to refuse such a number; default False.
+    :raises DecodingError: If the content exceeds a limit, or has such a number and ``exact`` is True.
     :raises ValueError: If the content is not JSON.
     """
     _check_size(len(content))
@@ -100,8 +103,15 @@ def decode_json(content: bytes | str) -> Any:
         raise DecodingError(f"it has more than {MAX_VALUES:,} values")
     values = sum(size * text.count(mark) for mark, size in _BYTES_OF_MARK.items())
     _check_memory(len(content) + 2 * sys.getsizeof(text) + values)
+    beyond = _refuse if exact else _as_text
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse, object_hook=_checked)
+        value = json.loads(
+            text,
+            parse_int=partial(_integer, beyond),
+            parse_float=partial(_float, beyond),
+            parse_constant=beyond,
+            object_hook=_checked,
+        )
     except RecursionError:
         raise DecodingError(_too_deep()) from None
     _check_depth(value)
@@ -172,20 +182,22 @@ def _too_deep() -> str:
     return f"it is nested deeper than {MAX_DEPTH} levels"
 
 
-def _integer(digits: str) -> int:
+def _integer(beyond: Callable[[str], Any], digits: str) -> Any:
     number = int(digits) if len(digits) <= len(str(MIN_INTEGER)) else MAX_INTEGER + 1
-    if not MIN_INTEGER <= number <= MAX_INTEGER:
-        raise DecodingError(_TOO_LARGE_NUMBER)
-    return number
+    return number if MIN_INTEGER <= number <= MAX_INTEGER else beyond(digits)
 
 
-def _float(digits: str) -> float:
+def _float(beyond: Callable[[str], Any], digits: str) -> Any:
     number = float(digits) if len(digits) <= _MAX_DIGITS else math.inf
-    return number if math.isfinite(number) else _refuse(digits)
+    return number if math.isfinite(number) else beyond(digits)
+
+
+def _as_text(digits: str) -> str:
+    return digits[:_MAX_DIGITS]
 
 
 def _refuse(digits: str) -> NoReturn:
-    raise DecodingError(_TOO_LARGE_NUMBER)
+    raise DecodingError("it has a number that does not fit in 64 bits")
 
 
 def _checked(value: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ async def _body(request: Request) -> dict[str, Any]:
     if not content.strip():
         return {}
     try:
-        body = decode_json(content)
+        body = decode_json(content, exact=True)
     except DecodingError as error:
         raise ValueError(f"the body cannot be used: {error}") from None
     except ValueError:

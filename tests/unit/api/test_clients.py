@@ -27,6 +27,7 @@ from airflow_provider_polytomic.api import (
     PolytomicServerError,
     PolytomicTransportError,
     connections,
+    events,
     send,
     syncs,
 )
@@ -52,7 +53,7 @@ UNUSABLE = {
     "not UTF-8": (Answer(200, b'{"data": "\xff"}', JSON), "another shape"),
     "charset that is no charset": (Answer(200, b"\x00", {"Content-Type": "text/plain; charset=hex"}), "malformed"),
     "nested too deeply": (Answer(200, b"[" * 100_000, JSON), "deeper than 64 levels"),
-    "number too long": (Answer(200, b"9" * 5000, JSON), "does not fit in 64 bits"),
+    "number too long": (Answer(200, b'{"data": {"id": "1", "active": 1e999}}', JSON), "another shape"),
     "bad gzip": (Answer(200, b"\x1f\x8b not gzip", {**JSON, "Content-Encoding": "gzip"}), "cannot be decompressed"),
     "another shape": (answer({"data": {"name": "n"}}), "another shape"),
     "a list": (answer([1]), "no 'data'"),
@@ -64,6 +65,11 @@ def test_an_unusable_response_is_an_error(unusable: Answer, words: str, server, 
     server.answers(unusable)
     with pytest.raises(PolytomicResponseError, match=f"GET /api/syncs/1: .*{words}"):
         sync_driver.send(READ, max_retries=0)
+
+
+def test_an_event_with_a_number_beyond_64_bits_does_not_hide_the_others(server, sync_driver):
+    server.answers(Answer(200, b'{"data": [{"id": "odd", "event": {"total": 1e999}}, {"id": "good"}]}', JSON))
+    assert [event.id for event in sync_driver.send(events.list())] == ["odd", "good"]
 
 
 @pytest.mark.parametrize("call", [READ, KEYED_START], ids=lambda call: call.method)

@@ -161,6 +161,7 @@ async def test_a_caller_without_the_token_is_refused(rest: httpx.AsyncClient, se
         ("POST", "/v1/api/syncs/1/activate", b"\xff", 400, "the body is not JSON"),
         ("POST", "/v1/api/syncs/1/activate", b"[]", 400, "the body is not a JSON object"),
         ("POST", "/v1/api/syncs", NESTED, 400, "the body cannot be used"),
+        ("POST", "/v1/api/syncs", b'{"limit": 1e999}', 400, "does not fit in 64 bits"),
         ("POST", "/v1/api/syncs", b" " * (MAX_BODY_BYTES + 1), 413, "larger than"),
     ],
     ids=lambda value: None if isinstance(value, bytes) else str(value),
