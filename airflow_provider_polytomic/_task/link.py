@@ -122,18 +122,23 @@ def push_link(
         sync._found_sync = found_sync(sync, target.sync_id) or client.run(find_sync(target.kind, target.sync_id))
         name = name_of(sync._found_sync, client.config.secrets) or sync._resolved_name or ""
     refused = try_xcom_push(context["ti"], LINK_XCOM_KEY, url)
-    kept = _kept(target, name, found_sync(sync, target.sync_id), client.config.secrets)
-    try_xcom_push(context["ti"], SETTINGS_XCOM_KEY, kept)
+    settings = _settings_xcom(target, name, found_sync(sync, target.sync_id), client.config.secrets)
+    try_xcom_push(context["ti"], SETTINGS_XCOM_KEY, settings)
     for key, executions in sync_xcoms(sync._sync_action, (target, *others)).items():
         try_xcom_push(context["ti"], key, executions)
     sync._sync_url, sync._sync_name, sync._named_sync = url, name, target.sync_id if named else None
     sync._sync_label = name or target.sync_id
-    context["sync_name"] = sync._sync_label  # type: ignore[typeddict-unknown-key]
+    _add_label(context, sync._sync_label)
     if url and refused:
         task.log.info("In Polytomic: %s", one_line(url, 2000))
 
 
-def _kept(
+def _add_label(context: Any, label: str) -> None:
+    """Add the label to the context, where ``map_index_template`` reads it."""
+    context["sync_name"] = label
+
+
+def _settings_xcom(
     target: ExecutionRef | CompletedSince, name: str, found: Sync | BulkSync | None, secrets: Sequence[str | None]
 ) -> dict[str, Any]:
     from airflow_provider_polytomic.executions.kept_settings import select_settings
@@ -151,8 +156,8 @@ async def push_link_in_trigger(
     url, secrets = await client.run(link_url(client, target)), client.config.secrets
     found = await client.run(find_sync(target.kind, target.sync_id))
     name = name_of(found, secrets)
-    kept = await asyncio.to_thread(_kept, target, name or "", found, secrets)
-    xcoms: dict[str, Any] = {LINK_XCOM_KEY: url or "", SETTINGS_XCOM_KEY: kept}
+    settings = await asyncio.to_thread(_settings_xcom, target, name or "", found, secrets)
+    xcoms: dict[str, Any] = {LINK_XCOM_KEY: url or "", SETTINGS_XCOM_KEY: settings}
     xcoms |= sync_xcoms(LinkedTask._sync_action, [target])
     for key, value in xcoms.items():
         try:
@@ -173,10 +178,11 @@ def restore_link(task: BaseOperator, context: Context) -> None:
         kept = kept if isinstance(kept, dict) else {}
         sync._sync_name = _text(kept.get("name"))
         sync_id = _text(kept.get("sync_id"))
-        sync._sync_label, sync._named_sync = sync._sync_name or sync_id, sync_id if sync._sync_name else None
+        sync._sync_label = sync._sync_name or sync_id
+        sync._named_sync = sync_id if sync._sync_name else None
         sync._found_sync = read_settings(kept.get("kind"), kept.get("settings"))
     if sync._sync_label:  # ``dag.test()`` of Airflow 2 keeps the attributes, but not the context.
-        context["sync_name"] = sync._sync_label  # type: ignore[typeddict-unknown-key]
+        _add_label(context, sync._sync_label)
 
 
 def _text(value: Any) -> str:

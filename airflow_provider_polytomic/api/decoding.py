@@ -90,7 +90,7 @@ def decode_json(content: bytes | str, *, exact: bool = False) -> Any:
     """Decode JSON to values that can be stored.
 
     Of a repeated name in an object, the last value is taken. A number that is not finite or does not fit in 64 bits
-    becomes a text, which no field for a number takes: it spoils the row that has it, not the list.
+    becomes a text, which no field for a number takes: only the object that has it is invalid, not the whole list.
 
     :param content: JSON; as bytes it is UTF-8, and invalid bytes are replaced.
     :param exact: Whether to refuse such a number; default False.
@@ -141,7 +141,7 @@ def _decode_utf8(content: bytes) -> str:
 
 
 def _width(text: str) -> int:
-    """Return the bytes of each character in memory, which one emoji makes four."""
+    """Return the bytes of each character in memory: four if the text has an emoji."""
     return min(4, max(1, (sys.getsizeof(text) - sys.getsizeof("")) // max(1, len(text))))
 
 

@@ -13,8 +13,6 @@ from .conftest import FOLDERS, parse
 
 EXAMPLES = sorted(FOLDERS["examples"].glob("*.py"))
 
-every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-
 
 def test_examples_parse_without_a_connection_and_without_requests(monkeypatch):
     def refuse(*args, **kwargs):
@@ -28,7 +26,7 @@ def test_examples_parse_without_a_connection_and_without_requests(monkeypatch):
     assert len(bag.dags) >= len(EXAMPLES)
 
 
-@every_example
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_has_a_docstring_and_snippets(path):
     text = path.read_text()
     assert text.startswith('"""')

@@ -53,7 +53,7 @@ UNUSABLE = {
     "not UTF-8": (Answer(200, b'{"data": "\xff"}', JSON), "another shape"),
     "charset that is no charset": (Answer(200, b"\x00", {"Content-Type": "text/plain; charset=hex"}), "malformed"),
     "nested too deeply": (Answer(200, b"[" * 100_000, JSON), "deeper than 64 levels"),
-    "number too long": (Answer(200, b'{"data": {"id": "1", "active": 1e999}}', JSON), "another shape"),
+    "number too large": (Answer(200, b'{"data": {"id": "1", "active": 1e999}}', JSON), "another shape"),
     "bad gzip": (Answer(200, b"\x1f\x8b not gzip", {**JSON, "Content-Encoding": "gzip"}), "cannot be decompressed"),
     "another shape": (answer({"data": {"name": "n"}}), "another shape"),
     "a list": (answer([1]), "no 'data'"),
