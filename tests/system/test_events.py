@@ -118,7 +118,8 @@ def test_twenty_watchers_of_a_connection_make_one_request_an_interval(consumer, 
     dag.wait_for_watchers(WATCHERS)
     started_at = time.monotonic()
     dag.wait_for_polls(6)
-    assert time.monotonic() - started_at >= 5 * WATCHERS_INTERVAL
+    # Six polls take five intervals, but a late first poll shortens one; twenty pollers need less than one interval.
+    assert time.monotonic() - started_at >= 4 * WATCHERS_INTERVAL
     executions = []
     for number in range(WATCHERS):
         executions.append(emulator.start(emulator.add_model_sync(id=f"watched-{number:02}", duration=1).id).id)
